@@ -1,0 +1,1 @@
+"""Simulate OpenVZ nodes from recorded profiles, on machines that have no OpenVZ."""

@@ -1,0 +1,74 @@
+"""The bits of a capability number as the kernel's header numbers them (kernel side).
+
+Source: cpt_ioctl.h of the published trees. This table is the simulator's own: the production
+tool has another one, so that a slip in either shows.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+CPT_CPU_X86_CMOV = 0
+CPT_CPU_X86_FXSR = 1
+CPT_CPU_X86_SSE = 2
+CPT_CPU_X86_SSE2 = 3
+CPT_CPU_X86_MMX = 4
+CPT_CPU_X86_3DNOW = 5
+CPT_CPU_X86_3DNOW2 = 6
+CPT_CPU_X86_SEP = 7
+CPT_CPU_X86_EMT64 = 8
+CPT_CPU_X86_IA64 = 9
+CPT_CPU_X86_SYSCALL = 10
+CPT_CPU_X86_SYSCALL32 = 11
+CPT_CPU_X86_SEP32 = 12
+CPT_CPU_X86_SSE4_1 = 13
+CPT_CPU_X86_SSE4_2 = 14
+CPT_CPU_X86_SSE4A = 15
+CPT_EXTERNAL_PROCESS = 16
+CPT_NAMESPACES = 17
+CPT_SCHEDULER_POLICY = 18
+CPT_PTRACED_FROM_VE0 = 19
+CPT_UNSUPPORTED_FSTYPE = 20
+CPT_BIND_MOUNT = 21
+CPT_UNSUPPORTED_NETDEV = 22
+CPT_UNSUPPORTED_MISC = 23
+CPT_SLM_DMPRST = 24
+CPT_CPU_X86_XSAVE = 25
+CPT_CPU_X86_AVX = 26
+CPT_CPU_X86_AESNI = 27
+CPT_NO_IPV6 = 28
+CPT_CPU_X86_RDRAND = 29
+
+#: The kernel's word for a bit in its diagnostics.
+WORD_BITS: Mapping[str, int] = MappingProxyType(
+    {
+        "cmov": CPT_CPU_X86_CMOV,
+        "fxsr": CPT_CPU_X86_FXSR,
+        "sse": CPT_CPU_X86_SSE,
+        "sse2": CPT_CPU_X86_SSE2,
+        "sse4_1": CPT_CPU_X86_SSE4_1,
+        "sse4_2": CPT_CPU_X86_SSE4_2,
+        "mmx": CPT_CPU_X86_MMX,
+        "3dnow": CPT_CPU_X86_3DNOW,
+        "3dnowext": CPT_CPU_X86_3DNOW2,
+        "sse4a": CPT_CPU_X86_SSE4A,
+        "sysenter": CPT_CPU_X86_SEP,
+        "emt64": CPT_CPU_X86_EMT64,
+        "ia64": CPT_CPU_X86_IA64,
+        "syscall": CPT_CPU_X86_SYSCALL,
+        "syscall32": CPT_CPU_X86_SYSCALL32,
+        "xsave": CPT_CPU_X86_XSAVE,
+        "avx": CPT_CPU_X86_AVX,
+        "aesni": CPT_CPU_X86_AESNI,
+        "rdrand": CPT_CPU_X86_RDRAND,
+    }
+)
+
+
+def mask(*bits: int) -> int:
+    """Make a mask of bit numbers."""
+    return sum(1 << bit for bit in set(bits))
+
+
+def mask_of_words(words: Iterable[str]) -> int:
+    """Make a mask of the bits that go by these words."""
+    return mask(*(WORD_BITS[word] for word in words))

@@ -1,0 +1,228 @@
+"""What a CPU answers to the CPUID instruction, as recorded: leaves, subleaves, registers."""
+
+import re
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+#: A leaf and a subleaf: the EAX and the ECX that CPUID is executed with.
+Key = tuple[int, int]
+RegisterName = Literal["eax", "ebx", "ecx", "edx"]
+
+
+class Registers(NamedTuple):
+    """One answer of CPUID: four numbers of 32 bits."""
+
+    eax: int
+    ebx: int
+    ecx: int
+    edx: int
+
+
+ZEROS = Registers(0, 0, 0, 0)
+
+VENDOR_LEAF = 0x0
+SIGNATURE_LEAF = 0x1
+XSAVE_LEAF = 0xD
+EXTENDED_LEAF = 0x8000_0000
+BRAND_LEAVES = (0x8000_0002, 0x8000_0003, 0x8000_0004)
+
+#: Leaves whose subleaf 0 says in EAX which subleaf is the last; those after it answer zeros
+#: (Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E, has leaf 7 alike).
+COUNTED_LEAVES = frozenset({0x7, 0x14, 0x17, 0x18, 0x1D, 0x24})
+
+_HEX = re.compile(r"0x[0-9A-Fa-f]{1,8}")
+_ROW_LENGTH = 6
+
+
+class MissingLeafError(LookupError):
+    """The CPU has this leaf, but what it answers was not recorded."""
+
+    def __init__(self, leaf: int, subleaf: int) -> None:
+        super().__init__(f"leaf {leaf:#010x} subleaf {subleaf:#x} was not recorded")
+        self.leaf = leaf
+        self.subleaf = subleaf
+
+
+class CpuidTable:
+    """One CPU's answers to CPUID: an immutable mapping of (leaf, subleaf) to ``Registers``.
+
+    It is made from pairs of a key and its registers, as ``items`` gives them. ``ValueError``
+    is raised where leaf 0 is not among them, and where a key has two different answers.
+
+    ``table[leaf, subleaf]`` is what was recorded, and nothing else. ``answer`` is what a
+    program may rely on: it knows which leaves the CPU does not have. A leaf that the CPU has
+    but that was not recorded is no zeros to either: a hole must not look like a weaker CPU.
+    """
+
+    __slots__ = ("_answers",)
+
+    def __init__(self, answers: Iterable[tuple[Key, Registers]]) -> None:
+        self._answers = _collect(answers)
+
+    def __getitem__(self, key: Key) -> Registers:
+        """Return what was recorded, or raise ``MissingLeafError``."""
+        try:
+            return self._answers[key]
+        except KeyError:
+            raise MissingLeafError(*key) from None
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._answers
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CpuidTable):
+            return NotImplemented
+        return self._answers == other._answers
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.items()))
+
+    def __repr__(self) -> str:
+        return f"<CpuidTable {self.vendor!r} with {len(self)} answers>"
+
+    def items(self) -> Iterable[tuple[Key, Registers]]:
+        """Return the pairs of a key and its registers, ordered by leaf and subleaf."""
+        return self._answers.items()
+
+    def rows(self) -> list[list[str]]:
+        """Return the JSON form: ``[leaf, subleaf, eax, ebx, ecx, edx]`` in hex, in order.
+
+        All have eight digits but the subleaf, which has as few as it needs.
+        ``parse_rows`` is the inverse.
+        """
+        return [
+            [f"{leaf:#010x}", f"{subleaf:#x}", *(f"{value:#010x}" for value in registers)]
+            for (leaf, subleaf), registers in self.items()
+        ]
+
+    def replace(self, answers: Mapping[Key, Registers]) -> "CpuidTable":
+        """Return a table with these answers in place of its own, or beside them."""
+        return CpuidTable({**self._answers, **answers}.items())
+
+    def answer(self, leaf: int, subleaf: int) -> Registers:
+        """Return the registers: zeros where the CPU has no such leaf or subleaf.
+
+        They are zeros even where something was recorded there, since an Intel CPU repeats
+        its last basic leaf for any leaf that it lacks. ``MissingLeafError`` is raised for
+        what it has but was not recorded, and for the leaf that would tell.
+        """
+        if self._lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf):
+            return ZEROS
+        return self[leaf, subleaf]
+
+    def register(self, leaf: int, subleaf: int, name: RegisterName) -> int:
+        """Return one register of ``answer``."""
+        value: int = getattr(self.answer(leaf, subleaf), name)
+        return value
+
+    def has_bit(self, leaf: int, subleaf: int, register: RegisterName, bit: int) -> bool:
+        """Tell whether a bit of one register of ``answer`` is set; bit 0 is the lowest."""
+        return bool(self.register(leaf, subleaf, register) >> bit & 1)
+
+    @property
+    def vendor(self) -> str:
+        """The vendor's name: 12 characters of leaf 0."""
+        _, ebx, ecx, edx = self[VENDOR_LEAF, 0]
+        return _characters(ebx, edx, ecx)
+
+    @property
+    def brand(self) -> str:
+        """The processor's name without the space around it; empty where the CPU has none.
+
+        ``MissingLeafError`` is raised where it was not recorded.
+        """
+        text = "".join(_characters(*self.answer(leaf, 0)) for leaf in BRAND_LEAVES)
+        return text.partition("\0")[0].strip()
+
+    @property
+    def family(self) -> int:
+        """The family as Linux counts it: the extended family is added to 15 only."""
+        signature = self.register(SIGNATURE_LEAF, 0, "eax")
+        family = signature >> 8 & 0xF
+        return family + (signature >> 20 & 0xFF) if family == 0xF else family
+
+    @property
+    def model(self) -> int:
+        """The model as Linux counts it: the extended model counts from family 6 on.
+
+        Intel says so of families 6 and 15, AMD of 15 and up; Linux (``cpu_detect`` in
+        arch/x86/kernel/cpu/common.c) of family 7 too, which is Zhaoxin's.
+        """
+        signature = self.register(SIGNATURE_LEAF, 0, "eax")
+        extended = signature >> 12 & 0xF0 if self.family >= 6 else 0
+        return extended | signature >> 4 & 0xF
+
+    @property
+    def stepping(self) -> int:
+        """The stepping: the lowest four bits of the signature."""
+        return self.register(SIGNATURE_LEAF, 0, "eax") & 0xF
+
+    def _lacks_leaf(self, leaf: int) -> bool:
+        first = leaf & 0xFFFF_0000
+        # Hypervisors, Transmeta (0x80860000) and Centaur (0xc0000000) have ranges of their
+        # own. Leaf 0 does not tell which of those there are: what is recorded is the answer.
+        return first in (VENDOR_LEAF, EXTENDED_LEAF) and leaf > self[first, 0].eax
+
+    def _lacks_subleaf(self, leaf: int, subleaf: int) -> bool:
+        if leaf in COUNTED_LEAVES:
+            return subleaf > 0 and subleaf > self[leaf, 0].eax
+        if leaf == XSAVE_LEAF and subleaf > 1:
+            components = user_components(self[leaf, 0]) | supervisor_components(self[leaf, 1])
+            return not components >> subleaf & 1
+        return False
+
+
+def user_components(registers: Registers) -> int:
+    """Return the mask of state components that XCR0 may have: leaf 0xD, subleaf 0."""
+    return registers.eax | registers.edx << 32
+
+
+def supervisor_components(registers: Registers) -> int:
+    """Return the mask of state components that IA32_XSS may have: leaf 0xD, subleaf 1."""
+    return registers.ecx | registers.edx << 32
+
+
+def parse_rows(rows: object) -> CpuidTable:
+    """Parse the JSON form that ``CpuidTable.rows`` gives.
+
+    Any number of digits up to eight and any order will do. ``ValueError`` names the row.
+    """
+    if not isinstance(rows, list):
+        # A file says what it likes: to the program that reads it that is a bad value.
+        raise ValueError(f"not a list of CPUID rows: {reprlib.repr(rows)}")  # noqa: TRY004
+    return CpuidTable([_parse_row(number, row) for number, row in enumerate(rows)])
+
+
+def _parse_row(number: int, row: object) -> tuple[Key, Registers]:
+    if not (isinstance(row, list) and len(row) == _ROW_LENGTH and all(map(_is_hex, row))):
+        raise ValueError(
+            f"CPUID row {number}: not six strings of 0x and up to eight hex digits: "
+            f"{reprlib.repr(row)}"
+        )
+    leaf, subleaf, eax, ebx, ecx, edx = (int(value, 16) for value in row)
+    return (leaf, subleaf), Registers(eax, ebx, ecx, edx)
+
+
+def _is_hex(value: object) -> bool:
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None
+
+
+def _collect(answers: Iterable[tuple[Key, Registers]]) -> dict[Key, Registers]:
+    collected: dict[Key, Registers] = {}
+    for key, registers in answers:
+        if collected.setdefault(key, registers) != registers:
+            raise ValueError(f"leaf {key[0]:#010x} subleaf {key[1]:#x} has two different answers")
+    if (VENDOR_LEAF, 0) not in collected:
+        raise ValueError("leaf 0x00000000 is not there: no CPU is without it")
+    return dict(sorted(collected.items()))
+
+
+def _characters(*registers: int) -> str:
+    return b"".join(value.to_bytes(4, "little") for value in registers).decode("latin-1")

@@ -1,0 +1,72 @@
+"""Which release is of which generation: the simulator's business alone."""
+
+import re
+from dataclasses import dataclass
+
+from simulator.generations import BY_NAME, Generation
+
+
+class UnknownReleaseError(ValueError):
+    """A release that is of no generation known here."""
+
+
+#: First 042stab number of each generation, ascending. Read from trees: 061.9, 088.4, 090.5,
+#: 092.1, 108.1, 109.3 and later. 101.5 and 107.1 are the maintainer's own words for when
+#: CPT_TEST_CAPS on /proc/cpt went away and came back; recordings of 108.1 show it away still.
+#: The boundaries in between are estimates.
+_FIRST_NUMBERS = (
+    ((0, 0), "042stab"),
+    ((88, 0), "042stab088"),
+    ((92, 0), "042stab092"),
+    ((101, 5), "042stab101"),
+    ((107, 1), "042stab107"),
+    ((108, 0), "042stab101"),
+    ((108, 2), "042stab107"),
+)
+
+#: Since when every process may count as having used the FPU: 113.5 is lazy on every CPU tried,
+#: 141.3 is not (recordings). Where in between it began is not known: an estimate.
+_EAGER_FPU_SINCE = (141, 3)
+
+_STAB = re.compile(r"042stab(\d+)(?:[._](\d+))?")
+
+#: One release of each generation, of the tree that was read.
+EXAMPLES = {
+    "028stab": "2.6.18-028stab056.1",
+    "2.6.32": "2.6.32-dzhanibekov.1",
+    "042stab": "2.6.32-042stab061.9",
+    "042stab088": "2.6.32-042stab088.4",
+    "042stab092": "2.6.32-042stab092.1",
+    "042stab101": "2.6.32-042stab108.1",
+    "042stab107": "2.6.32-042stab113.5",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A kernel's release: its generation, and what differs within one."""
+
+    generation: Generation
+    has_eager_fpu: bool
+
+
+def identify(release: str, vz_version: str = "") -> Release:
+    """Say what a kernel is by uname's release, and by /proc/vz/version where that is silent.
+
+    A kernel built from a published tree may call itself 2.6.32 alone. Raises
+    UnknownReleaseError, which lists what is known.
+    """
+    stab = _STAB.search(release) or _STAB.search(vz_version)
+    if stab:
+        number = (int(stab[1]), int(stab[2] or 0))
+        return Release(BY_NAME[_name_of(number)], number >= _EAGER_FPU_SINCE)
+    if release.startswith("2.6.18-") and "028stab" in release:
+        return Release(BY_NAME["028stab"], has_eager_fpu=False)
+    if re.match(r"2\.6\.32(?![0-9])", release) and "stab" not in release:
+        return Release(BY_NAME["2.6.32"], has_eager_fpu=False)
+    known = ", ".join(generation.releases for generation in BY_NAME.values())
+    raise UnknownReleaseError(f"kernel release {release!r} is none that is known: {known}")
+
+
+def _name_of(number: tuple[int, int]) -> str:
+    return [name for first, name in _FIRST_NUMBERS if first <= number][-1]

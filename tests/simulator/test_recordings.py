@@ -1,0 +1,16 @@
+"""Every recorded observation, done again in order on a simulated node, gives what was seen."""
+
+import pytest
+
+from recorded import NAMES, Player, read_rows, recorded_node
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_simulated_node_answers_as_the_recorded_one(name: str) -> None:
+    player = Player(recorded_node(name).boot())
+    for row in read_rows(name):
+        try:
+            player.play(row)
+        except AssertionError as error:
+            raise AssertionError(f"{name}.tsv:{row.number}: {row.kind} {row.cells}") from error
+    assert player.process.open_descriptors == (500, 501)
