@@ -121,6 +121,17 @@ def has_sysenter(facts: NodeFacts) -> bool:
     return facts.cpuid is not None and facts.cpuid.vendor == INTEL
 
 
+def shown_registers(cpuid: CpuidTable, boot_options: Iterable[str]) -> CpuidTable:
+    """Return the registers without the features that boot options hide from the kernel."""
+    for option in boot_options:
+        for leaf, subleaf, register, bit in _cleared_by(option):
+            if (leaf, subleaf) in cpuid:
+                own = cpuid[leaf, subleaf]
+                cleared = {register: getattr(own, register) & ~(1 << bit)}
+                cpuid = cpuid.replace({(leaf, subleaf): own._replace(**cleared)})
+    return cpuid
+
+
 def _cpu_bits(facts: NodeFacts) -> int:
     if facts.cpuid is None:
         return mask(CPT_CPU_X86_IA64, CPT_CPU_X86_FXSR)
@@ -157,17 +168,7 @@ def _kernel_view(facts: NodeFacts, cpuid: CpuidTable) -> CpuidTable:
     """Return the registers as far as the kernel lets them show."""
     if not facts.release.generation.masked_cpuid:
         return cpuid
-    return apply_override(_without_options(cpuid, facts.boot_options), facts.override)
-
-
-def _without_options(cpuid: CpuidTable, boot_options: Iterable[str]) -> CpuidTable:
-    for option in boot_options:
-        for leaf, subleaf, register, bit in _cleared_by(option):
-            if (leaf, subleaf) in cpuid:
-                own = cpuid[leaf, subleaf]
-                cleared = {register: getattr(own, register) & ~(1 << bit)}
-                cpuid = cpuid.replace({(leaf, subleaf): own._replace(**cleared)})
-    return cpuid
+    return apply_override(shown_registers(cpuid, facts.boot_options), facts.override)
 
 
 def _cleared_by(option: str) -> tuple[_Place, ...]:

@@ -1,10 +1,20 @@
 """Scripted system calls, for tests of what stands above them."""
 
 import errno
+import io
 import os
 import struct
 
+from vzcptcheck.cli import main
 from vzcptcheck.syscalls import Syscalls
+
+#: As the kernel's header has them; the package's own are what the tests check.
+CPT_SET_VEID = 0x40042D04
+CPT_TEST_CAPS = 0x40042D13
+CPT_TEST_VECAPS = 0x40042D14
+CPT_SET_ERRORFD = 0x40042D15
+CPT_TEST_VERSION = 0x40042D1A
+CPT_TEST_VECAPS2 = 0x40042D1E
 
 
 def error(number):
@@ -88,3 +98,119 @@ class FakeFiles(Syscalls):
             raise error(self.instruction)
         assert (leaf, subleaf) in self.instruction, "leaf 0x{:x} not recorded".format(leaf)
         return self.instruction[leaf, subleaf]
+
+
+class Pipe:
+    """A pipe: what was written and not yet read, and who holds which end."""
+
+    def __init__(self):
+        self.text = b""
+        self.nonblocking = False
+        self.readers = 1
+        self.writers = 1
+
+    def write(self, text):
+        """Write as the kernel does; without a reader it is lost."""
+        if self.readers:
+            self.text += text
+
+    def read(self, size):
+        """Read as read(2) does; one that would wait for ever is the test's error."""
+        chunk, self.text = self.text[:size], self.text[size:]
+        if not chunk and self.writers:
+            assert self.nonblocking, "this read of an empty pipe never ends"
+            raise error(errno.EAGAIN)
+        return chunk
+
+
+class FakeKernel(FakeFiles):
+    """A node whose kernel answers requests to its devices out of a table.
+
+    ``answers`` maps (path, request) to an int, to the exception of an errno (``error()``), or to
+    a function of the argument that returns one of them. CPT_SET_ERRORFD is done for real where
+    it has no other answer, CPT_SET_VEID answers 0; any other request that is not in the table
+    is the test's error. ``diagnostics`` maps a request to the bytes that it makes the kernel
+    write to the error descriptor of the open file. A device that ``answers`` speaks of exists,
+    unless ``files`` has the errno of opening it. ``existing`` are the paths that stat() finds.
+    """
+
+    def __init__(self, answers=(), diagnostics=(), existing=(), bits=64, **files_and_failures):
+        super().__init__(**files_and_failures)
+        self.answers = dict(answers)
+        self.diagnostics = dict(diagnostics)
+        self.existing = frozenset(existing)
+        self.bits = bits
+        self.reading = {}
+        self.writing = {}
+        self.error_pipes = {}
+        for path, _ in self.answers:
+            self.files.setdefault(path, b"")
+
+    def requests(self):
+        """List (path, request, argument) of the ioctls made so far."""
+        return [call[1:] for call in self.calls if call[0] == "ioctl"]
+
+    def close(self, fd):
+        for ends in (self.error_pipes, self.writing):
+            pipe = ends.pop(fd, None)
+            if pipe is not None:
+                pipe.writers -= 1
+        pipe = self.reading.pop(fd, None)
+        if pipe is not None:
+            pipe.readers -= 1
+        super().close(fd)
+
+    def read(self, fd, size):
+        if fd not in self.reading:
+            return super().read(fd, size)
+        self.record("read", fd, size)
+        return self.reading[fd].read(min(size, self.piece))
+
+    def pipe(self):
+        self.record("pipe")
+        pipe = Pipe()
+        ours = 1000 + len(self.calls)
+        theirs = 5000 + len(self.calls)
+        self.paths[ours], self.reading[ours] = "pipe, reading end", pipe
+        self.paths[theirs], self.writing[theirs] = "pipe, writing end", pipe
+        return ours, theirs
+
+    def set_nonblocking(self, fd):
+        self.record("set_nonblocking", fd)
+        self.reading[fd].nonblocking = True
+
+    def exists(self, path):
+        return path in self.existing
+
+    def pointer_bits(self):
+        return self.bits
+
+    def ioctl(self, fd, request, argument):
+        path = self.paths[fd]
+        seen = bytes(argument) if isinstance(argument, bytearray) else argument
+        self.record("ioctl", path, request, seen)
+        if fd in self.error_pipes:
+            self.error_pipes[fd].write(self.diagnostics.get(request, b""))
+        answer = self.answers.get((path, request))
+        if callable(answer):
+            answer = answer(argument)
+        if isinstance(answer, OSError):
+            raise error(answer.errno)
+        return self._do(fd, request, argument) if answer is None else answer
+
+    def _do(self, fd, request, argument):
+        if request == CPT_SET_VEID:
+            return 0
+        assert request == CPT_SET_ERRORFD, "no answer to request 0x{:x}".format(request)
+        if argument not in self.writing:
+            raise error(errno.EBADF)
+        pipe = self.error_pipes[fd] = self.writing[argument]
+        pipe.writers += 1
+        return 0
+
+
+def run_command(syscalls, *arguments):
+    """Run one command; return its exit status, and what it wrote to stdout and to stderr."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    status = main(list(arguments), syscalls, stdout, stderr)
+    return status, stdout.getvalue(), stderr.getvalue()

@@ -91,7 +91,11 @@ def _refused_version(device: "Device", image_version: "int") -> "list[str]":
     from vzcptcheck import versions
     from vzcptcheck.reasons import version_refusal
 
-    accepted = [known for known in sorted(versions.NAMES) if device.test_version(known) == 1]
+    try:
+        accepted = [known for known in sorted(versions.NAMES) if device.test_version(known) == 1]
+    except CheckError as error:
+        # The refusal stands: only its reason is not known.
+        return [*version_refusal(image_version, []), "  " + error.message]
     return version_refusal(image_version, accepted)
 
 
@@ -106,21 +110,29 @@ def _own_features(syscalls: "Syscalls") -> "tuple[list[Feature], str]":
     """List the features that this node's CPU has, and say who says so.
 
     The request that refused does not tell which feature it was: the node's own number does,
-    and the CPU itself where the module of /proc/rst is not loaded.
+    and the CPU itself where /proc/rst does not answer: then without the features that a kernel
+    counts by more than their register, since it may not have counted them here.
     """
     from vzcptcheck.cpuid import read_cpu_features
-    from vzcptcheck.features import CPU_FEATURES, features_in
+    from vzcptcheck.features import REGISTER_FEATURES, features_in
 
-    try:
-        with Device(syscalls, RST) as device:
-            return features_in(device.test_caps() or 0), "its capability number"
-    except CheckError:
-        pass
+    own = _own_caps(syscalls)
+    if own > 0:
+        return features_in(own), "its capability number"
     try:
         cpu = read_cpu_features(syscalls)
+        return [feature for feature in REGISTER_FEATURES if cpu.has(feature)], cpu.where
     except CheckError as error:
         return [], error.message
-    return [feature for feature in CPU_FEATURES if cpu.has(feature)], cpu.where
+
+
+def _own_caps(syscalls: "Syscalls") -> "int":
+    """Return this node's capability number; 0 where the kernel does not tell it."""
+    try:
+        with Device(syscalls, RST) as device:
+            return device.test_caps() or 0
+    except CheckError:
+        return 0
 
 
 def _positive(path: "str", request: "str", answer: "int") -> "str":

@@ -207,8 +207,8 @@ def ask_container(
 ) -> "Tuple[int, List[str], int | None]":
     """Test a running container against a capability number, on its own node.
 
-    Returns the kernel's result code, its diagnostics, and the container's unsupported
-    features (None where it was not refused, or the kernel does not say).
+    Returns the kernel's result code and, where that is a refusal, its diagnostics and the
+    container's unsupported features (None where the kernel does not say).
     """
     with Device(syscalls, CPT) as device:
         device.collect_diagnostics()
@@ -217,9 +217,10 @@ def ask_container(
             result = device.test_vecaps(capnum)
         except DeviceError as error:
             raise _container_error(error, ctid, device.diagnostics()) from error
+        if result <= 0:
+            return result, [], None
         diagnostics = device.diagnostics()
-        features = device.unsupported_features(capnum) if result > 0 else None
-    return result, diagnostics, features
+        return result, diagnostics, device.unsupported_features(capnum)
 
 
 def _container_error(error: "DeviceError", ctid: "int", diagnostics: "List[str]") -> "CheckError":

@@ -1,11 +1,11 @@
 """Refusals in words: what the kernel found, and what to do about it."""
 
 from vzcptcheck import versions
-from vzcptcheck.features import CPU_FEATURES, feature_by_word, features_in
+from vzcptcheck.features import CPU_FEATURES, feature_by_word, features_in, unknown_bits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, List, Sequence
+    from typing import Iterable, List, Sequence, Tuple
 
     from vzcptcheck.features import Feature
 
@@ -23,9 +23,10 @@ RESULTS = {
 _CPU_ADVICE = (
     "Choose a destination whose CPU has these features, or move the container while it is stopped."
 )
-_OTHER_ADVICE = "End what the kernel names, or move the container while it is stopped."
+_OTHER_ADVICE = "End what is named here, or move the container while it is stopped."
 
-#: What a diagnostic has in it, the container's capability bit that goes with it, the advice.
+#: What a diagnostic has before any process's name, the container's capability bit that goes
+#: with it, the advice.
 _CAUSES = (
     (
         "SLM is enabled on destination",
@@ -45,7 +46,12 @@ _CAUSES = (
         "that use a private mount namespace.",
     ),
     (
-        "inside CT",
+        "external process",
+        "EXTERNAL_PROCESS",
+        "End the session that entered the container (vzctl enter, vzctl exec).",
+    ),
+    (
+        "foreign process",
         "EXTERNAL_PROCESS",
         "End the session that entered the container (vzctl enter, vzctl exec).",
     ),
@@ -59,9 +65,17 @@ _CAUSES = (
         "SCHEDULER_POLICY",
         "Give the process a normal policy: 'chrt --other --pid 0 PID'.",
     ),
-    ("is ptraced", "PTRACED_FROM_VE0", "Detach the debugger on this node from the process."),
-    ("NUMA mempolicy", "", "Start the process again without a NUMA memory policy."),
-    ("keys are used", "", "End the process that holds keys of its own: see keyctl(1)."),
+    ("Error: task ", "PTRACED_FROM_VE0", "Detach the debugger on this node from the process."),
+    (
+        "NUMA mempolicy",
+        "UNSUPPORTED_MISC",
+        "Start the process again without a NUMA memory policy.",
+    ),
+    (
+        "keys are used",
+        "UNSUPPORTED_MISC",
+        "End the process that holds keys of its own: see keyctl(1).",
+    ),
     (
         "unsupported netdevice",
         "UNSUPPORTED_NETDEV",
@@ -78,20 +92,26 @@ _CAUSES = (
 def feature_lines(features: "Iterable[Feature]", offered_caps: "int" = 0) -> "List[str]":
     """Name features one a line, with CPUID leaf, register and bit.
 
-    A feature that ``offered_caps`` has after all is marked: before 042stab101 the kernel
-    looks at sse4_1 where it says sse4_2.
+    A feature that ``offered_caps`` has after all is marked.
     """
     return [
         "    {:<10} {}, capability bit {}{}".format(
             feature.word or feature.name,
             feature.origin,
             feature.bit,
-            " (which the number has: this kernel takes sse4_1 for it)"
-            if offered_caps & feature.mask
-            else "",
+            _but_offered(feature) if offered_caps & feature.mask else "",
         )
         for feature in features
     ]
+
+
+def _but_offered(feature: "Feature") -> "str":
+    """Say that the kernel misses what the number has.
+
+    Kernels before 042stab101 look at the bit of SSE4_1 where they say sse4_2.
+    """
+    why = ": this kernel takes sse4_1 for it" if feature.name == "SSE4_2" else ""
+    return " (which the number has{})".format(why)
 
 
 def container_refusal(
@@ -111,7 +131,7 @@ def container_refusal(
     lines = ["container {} cannot be restored there: {}".format(ctid, _result_words(result))]
     lines += _missing_words(words, offered_caps)
     for line in others:
-        lines += ["  kernel: " + line, "    " + _advice_for(line)]
+        lines += ["  kernel: " + line, "    " + _cause_of(line)[1]]
     return lines + _unexplained(unsupported_caps or 0, others)
 
 
@@ -133,36 +153,45 @@ def _missing_words(words: "Sequence[str]", offered_caps: "int") -> "List[str]":
     return [*lines, "    " + _CPU_ADVICE]
 
 
-def _advice_for(diagnostic: "str") -> "str":
-    for marker, _, advice in _CAUSES:
-        if marker in diagnostic:
-            return advice
-    return _OTHER_ADVICE
+def _cause_of(diagnostic: "str") -> "Tuple[str, str]":
+    """Return the name of the bit that goes with a diagnostic ("" for none), and the advice.
+
+    A process's name stands in parentheses. It is not looked at: its owner chose it.
+    """
+    said = diagnostic.partition("(")[0]
+    for marker, name, advice in _CAUSES:
+        if marker in said:
+            return name, advice
+    return "", _OTHER_ADVICE
 
 
-def _unexplained(unsupported_caps: "int", diagnostics: "Sequence[str]") -> "List[str]":
+def _advice_about(feature: "Feature") -> "str":
+    """Return the one advice for a bit; a bit with several causes has none of its own."""
+    advices = {advice for _, name, advice in _CAUSES if name == feature.name}
+    return advices.pop() if len(advices) == 1 else _OTHER_ADVICE
+
+
+def _unexplained(unsupported_caps: "int", diagnostics: "Iterable[str]") -> "List[str]":
     """Name the unsupported features that no diagnostic has spoken of."""
+    told = {_cause_of(diagnostic)[0] for diagnostic in diagnostics}
     lines = []
     for feature in features_in(unsupported_caps):
-        cause = next((cause for cause in _CAUSES if cause[1] == feature.name), None)
-        if cause is None:
-            told = bool(diagnostics)
-        else:
-            told = any(cause[0] in line for line in diagnostics)
-        if not told:
+        if feature.name not in told:
             lines += [
-                "  {} (capability bit {})".format(feature.meaning, feature.bit),
-                "    " + (cause[2] if cause else _OTHER_ADVICE),
+                "  {} (capability bit {})".format(feature.origin, feature.bit),
+                "    " + _advice_about(feature),
             ]
+    lines += ["  capability bit {} (no name)".format(bit) for bit in unknown_bits(unsupported_caps)]
     return lines
 
 
 def node_refusal(
-    offered_caps: "int", own_features: "Iterable[Feature]", origin: "str"
+    offered_caps: "int", own_features: "Sequence[Feature]", origin: "str"
 ) -> "List[str]":
     """Say which of this node's features a capability number lacks.
 
-    ``own_features`` are this node's, ``origin`` says who says so.
+    ``own_features`` are this node's, ``origin`` says who says so; or they are none, and
+    ``origin`` says why they are not known.
     """
     missing = [
         feature
@@ -173,6 +202,8 @@ def node_refusal(
     if missing:
         lines.append("  this node's CPU has (by {}), and the number lacks:".format(origin))
         lines += feature_lines(missing)
+    elif own_features:
+        lines.append("  the number has all that this node's CPU has (by {})".format(origin))
     else:
         lines.append("  which feature is missing could not be learned: {}".format(origin))
     return [*lines, "    " + _CPU_ADVICE]

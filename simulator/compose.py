@@ -1,0 +1,90 @@
+"""Make a profile of a node that never was: a CPU's registers and a kernel's rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from simulator.capabilities import X86_64, has_eager_fpu, shown_registers
+from simulator.containers import Container
+from simulator.cpu import CpuidTable, MissingLeafError
+from simulator.cpuinfo import flags_of
+from simulator.dumps import Mode, as_64bit
+from simulator.override import format_override, parse_override
+from simulator.profile import (
+    Answers,
+    CpuFacts,
+    KernelFacts,
+    NodeProfile,
+    Origin,
+    OriginKind,
+    derive_answers,
+    derive_needs,
+)
+from simulator.profile_checks import check_profile
+from simulator.releases import identify
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSource:
+    """Registers to compose from, where they come from, and which programs read them."""
+
+    table: CpuidTable
+    source: str
+    mode: Mode
+
+
+def compose(
+    name: str,
+    cpu: CpuSource | None,
+    kernel: KernelFacts,
+    containers: Iterable[Container],
+    cpuid_override: str | None = None,
+) -> NodeProfile:
+    """Return a checked profile; ``cpu`` is None on ia64 alone.
+
+    ``cpuid_override`` is as it would be written; None where there is no such file. The answers
+    and the containers' needs are what the kernel's rules make of the facts. Raises
+    UnknownReleaseError, OverrideError and ProfileError.
+    """
+    generation = identify(kernel.release, kernel.vz_version or "").generation
+    registers = "no CPUID" if cpu is None else f"{cpu.source}, read in {cpu.mode} mode"
+    source = f"registers: {registers}; kernel: the rules of {', '.join(generation.trees)}"
+    bare = NodeProfile(
+        name=name,
+        origin=Origin(OriginKind.COMPOSED, source),
+        kernel=kernel,
+        cpus=() if cpu is None else (_cpu_facts(cpu, kernel),),
+        cpuid_override=_as_read_back(cpuid_override),
+        answers=Answers(None, None, None),
+        containers=(),
+    )
+    return check_profile(_with_answers(bare, containers), name)
+
+
+def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
+    table = as_64bit(cpu.table) if kernel.machine == X86_64 else cpu.table
+    return CpuFacts(
+        processors="0",
+        cpuid=table,
+        model_name=_brand(table),
+        microcode=None,
+        flags=flags_of(shown_registers(table, kernel.boot_options)),
+    )
+
+
+def _as_read_back(override: str | None) -> str | None:
+    return None if override is None else format_override(parse_override(override))
+
+
+def _brand(table: CpuidTable) -> str | None:
+    try:
+        return " ".join(table.brand.split()) or None
+    except MissingLeafError:
+        return None
+
+
+def _with_answers(bare: NodeProfile, containers: Iterable[Container]) -> NodeProfile:
+    if bare.cpus and has_eager_fpu(bare.facts()):
+        cpu = bare.cpus[0]
+        bare = replace(bare, cpus=(replace(cpu, flags=(*(cpu.flags or ()), "eagerfpu")),))
+    needing = tuple(replace(one, needs=derive_needs(bare, one)) for one in containers)
+    return replace(bare, answers=derive_answers(bare), containers=needing)

@@ -1,0 +1,422 @@
+"""The kernel's two files, and the requests made of them."""
+
+import errno
+import os
+import struct
+
+import pytest
+from vzcptcheck_fakes import (
+    CPT_SET_ERRORFD,
+    CPT_SET_VEID,
+    CPT_TEST_CAPS,
+    CPT_TEST_VECAPS,
+    CPT_TEST_VECAPS2,
+    CPT_TEST_VERSION,
+    FakeKernel,
+    error,
+)
+
+from vzcptcheck.devices import CPT, RST, Device, ask_container, missing_file_hint
+from vzcptcheck.errors import CheckError, DeviceError
+
+
+def fill_in(features):
+    """Answer CPT_TEST_VECAPS2 as the kernel does: into the argument."""
+
+    def answer(argument):
+        argument[4:] = struct.pack("=I", features)
+        return 0
+
+    return answer
+
+
+def failure(call, *arguments):
+    with pytest.raises(CheckError) as caught:
+        call(*arguments)
+    return caught.value
+
+
+class TestOpening:
+    def test_the_file_is_open_for_the_length_of_the_block(self):
+        kernel = FakeKernel({(CPT, CPT_TEST_VERSION): 0x803})
+
+        with Device(kernel, CPT) as device:
+            assert kernel.open_paths == [CPT]
+            assert device.path == CPT
+
+        assert kernel.calls == [
+            ("open", "/proc/cpt", os.O_RDWR | os.O_CLOEXEC),
+            ("close", 1001),
+        ]
+        assert kernel.open_paths == []
+
+    def test_it_is_closed_when_the_block_fails(self):
+        kernel = FakeKernel({(CPT, CPT_TEST_VERSION): 0x803})
+
+        with pytest.raises(KeyError):
+            with Device(kernel, CPT) as device:
+                device.collect_diagnostics()
+                raise KeyError
+
+        assert kernel.open_paths == []
+
+    def test_a_close_that_fails_changes_nothing(self):
+        # open, pipe, set_nonblocking, SET_ERRORFD, then three times close.
+        kernel = FakeKernel(
+            {(CPT, CPT_TEST_CAPS): 0}, failing={4: errno.EIO, 5: errno.EIO, 6: errno.EIO}
+        )
+
+        with Device(kernel, CPT) as device:
+            device.collect_diagnostics()
+
+        assert [call[0] for call in kernel.calls].count("close") == 3
+        assert kernel.open_paths == []
+
+    @pytest.mark.parametrize("path", [CPT, RST])
+    @pytest.mark.parametrize(
+        ("number", "words", "hint"),
+        [
+            (
+                errno.EACCES,
+                "Permission denied (EACCES)",
+                "Only root may ask: run vzcptcheck as root on the node.",
+            ),
+            (
+                errno.EPERM,
+                "Operation not permitted (EPERM)",
+                "Only root may ask: run vzcptcheck as root on the node.",
+            ),
+            (
+                errno.EBUSY,
+                "Device or resource busy (EBUSY)",
+                "The kernel's module is being unloaded, or busy: run the command again.",
+            ),
+            (
+                errno.EINTR,
+                "Interrupted system call (EINTR)",
+                "A signal interrupted the kernel: run the command again.",
+            ),
+            (
+                errno.EMFILE,
+                "Too many open files (EMFILE)",
+                "Too many open files: raise 'ulimit -n'.",
+            ),
+            (
+                errno.ENFILE,
+                "Too many open files in system (ENFILE)",
+                "The node has too many open files: look at /proc/sys/fs/file-nr.",
+            ),
+            (
+                errno.ENOMEM,
+                "Cannot allocate memory (ENOMEM)",
+                "The node is out of kernel memory.",
+            ),
+            (errno.EIO, "Input/output error (EIO)", ""),
+        ],
+    )
+    def test_a_refused_open_says_what_to_do(self, path, number, words, hint):
+        refusal = failure(Device(FakeKernel(files={path: number}), path).__enter__)
+
+        assert refusal.message == "{}: open: {}".format(path, words)
+        assert refusal.hint == hint
+
+    @pytest.mark.parametrize(
+        ("existing", "hint"),
+        [
+            ([], "This kernel is not OpenVZ's: run vzcptcheck on an OpenVZ node."),
+            (["/proc/bc"], "This kernel is not OpenVZ's: run vzcptcheck on an OpenVZ node."),
+            (
+                ["/proc/vz"],
+                "This is the inside of a container: run vzcptcheck on its node.",
+            ),
+            (
+                ["/proc/vz", "/proc/bc"],
+                "The kernel module vzcpt is not loaded: run 'modprobe vzcpt'.",
+            ),
+        ],
+    )
+    def test_a_missing_file_has_one_of_three_causes(self, existing, hint):
+        refusal = failure(Device(FakeKernel(existing=existing), CPT).__enter__)
+
+        assert refusal.message == "/proc/cpt: open: No such file or directory (ENOENT)"
+        assert refusal.hint == hint
+
+    def test_each_file_has_its_own_module(self):
+        kernel = FakeKernel(existing=["/proc/vz", "/proc/bc"])
+
+        assert "vzcpt " in missing_file_hint(kernel, CPT)
+        assert "vzrst " in missing_file_hint(kernel, RST)
+
+
+class TestVersion:
+    @pytest.mark.parametrize("answer", [0, 1, 0x803, -1])
+    def test_the_answer_is_the_kernels(self, answer):
+        kernel = FakeKernel({(RST, CPT_TEST_VERSION): answer})
+
+        with Device(kernel, RST) as device:
+            assert device.test_version(2051) == answer
+        assert kernel.requests() == [(RST, CPT_TEST_VERSION, 2051)]
+
+    @pytest.mark.parametrize("other", [0, 1, 511, error(errno.ENOSYS)])
+    def test_a_request_that_alone_is_unknown_is_a_kernel_without_it(self, other):
+        kernel = FakeKernel(
+            {(RST, CPT_TEST_VERSION): error(errno.EINVAL), (RST, CPT_TEST_CAPS): other}
+        )
+
+        with Device(kernel, RST) as device:
+            assert device.test_version(770) is None
+
+    @pytest.mark.parametrize(
+        ("bits", "hint"),
+        [
+            (
+                32,
+                "A 32-bit program on a 64-bit kernel gets this answer to every request: "
+                "run vzcptcheck with a 64-bit Python.",
+            ),
+            (64, ""),
+        ],
+    )
+    def test_where_every_request_is_unknown_nothing_is_known(self, bits, hint):
+        einval = error(errno.EINVAL)
+        kernel = FakeKernel(
+            {(RST, CPT_TEST_VERSION): einval, (RST, CPT_TEST_CAPS): einval}, bits=bits
+        )
+
+        with Device(kernel, RST) as device:
+            refusal = failure(device.test_version, 770)
+
+        assert refusal.message == "/proc/rst: ioctl CPT_TEST_CAPS: Invalid argument (EINVAL)"
+        assert refusal.hint == hint
+
+    @pytest.mark.parametrize("number", [errno.EIO, errno.EBUSY, errno.EINTR, errno.EAGAIN])
+    def test_a_missing_request_is_not_believed_where_the_other_fails(self, number):
+        kernel = FakeKernel(
+            {(RST, CPT_TEST_VERSION): error(errno.EINVAL), (RST, CPT_TEST_CAPS): error(number)}
+        )
+
+        with Device(kernel, RST) as device:
+            assert failure(device.test_version, 770).number == number
+
+
+@pytest.mark.parametrize("path", [CPT, RST])
+class TestCaps:
+    @pytest.mark.parametrize("answer", [0, 1, 0x200FFFF, -1])
+    def test_the_answer_is_the_kernels(self, path, answer):
+        kernel = FakeKernel({(path, CPT_TEST_CAPS): answer})
+
+        with Device(kernel, path) as device:
+            assert device.test_caps(511) == answer
+        assert kernel.requests() == [(path, CPT_TEST_CAPS, 511)]
+
+    def test_a_kernel_that_cannot_tell(self, path):
+        with Device(FakeKernel({(path, CPT_TEST_CAPS): error(errno.ENOSYS)}), path) as device:
+            assert device.test_caps() is None
+
+    @pytest.mark.parametrize("number", [errno.EAGAIN, errno.EINVAL, errno.EIO, errno.ENOTTY])
+    def test_any_other_errno_is_an_error(self, path, number):
+        with Device(FakeKernel({(path, CPT_TEST_CAPS): error(number)}), path) as device:
+            assert failure(device.test_caps).number == number
+
+
+class TestDiagnostics:
+    def collected(self, text, **how):
+        """Return what is taken of a text that the kernel writes during a request."""
+        kernel = FakeKernel({(CPT, CPT_TEST_VECAPS): 1}, {CPT_TEST_VECAPS: text}, **how)
+        with Device(kernel, CPT) as device:
+            device.collect_diagnostics()
+            device.test_vecaps(0)
+            lines = device.diagnostics()
+        assert kernel.open_paths == []
+        return lines
+
+    def test_the_writing_end_is_the_kernels_alone(self):
+        kernel = FakeKernel({(CPT, CPT_TEST_VECAPS): 1})
+
+        with Device(kernel, CPT) as device:
+            device.collect_diagnostics()
+            assert kernel.open_paths == [CPT, "pipe, reading end"]
+        assert kernel.open_paths == []
+
+    def test_lines_are_taken_one_by_one(self):
+        assert self.collected(b"Error: first\nError: second\n") == ["Error: first", "Error: second"]
+
+    @pytest.mark.parametrize("text", [b"", b"\n", b"\n\n"])
+    def test_an_empty_pipe_is_no_diagnostics_and_does_not_wait(self, text):
+        assert self.collected(text) == []
+
+    def test_a_last_line_without_its_end_is_a_line(self):
+        assert self.collected(b"Error: cut") == ["Error: cut"]
+
+    def test_a_text_longer_than_one_read_is_taken_whole(self):
+        lines = ["Error: line {}".format(number) for number in range(1000)]
+
+        assert self.collected("\n".join(lines).encode("ascii"), piece=100) == lines
+
+    def test_what_was_taken_does_not_come_again(self):
+        kernel = FakeKernel({(CPT, CPT_TEST_VECAPS): 1}, {CPT_TEST_VECAPS: b"Error: once\n"})
+
+        with Device(kernel, CPT) as device:
+            device.collect_diagnostics()
+            device.test_vecaps(0)
+            assert device.diagnostics() == ["Error: once"]
+            assert device.diagnostics() == []
+
+    def test_a_pipe_whose_writers_are_all_gone_ends(self):
+        # A kernel that took the request and not the descriptor.
+        kernel = FakeKernel({(CPT, CPT_SET_ERRORFD): 0})
+
+        with Device(kernel, CPT) as device:
+            device.collect_diagnostics()
+            assert device.diagnostics() == []
+
+    @pytest.mark.parametrize(
+        ("name", "shown"),
+        [
+            (b"init", "init"),
+            (b"\x1b[2J\x07", "\\x1b[2J\\x07"),
+            (b"a\tb\rc\x00d\x7f", "a\\tb\\rc\\x00d\\x7f"),
+            ("caf\u00e9 \u043c".encode(), "caf\u00e9 \u043c"),
+            ("\u202eevil\u2028\U000e0001".encode(), "\\u202eevil\\u2028\\U000e0001"),
+            (b"\xff\xc3(", "\\xff\\xc3("),
+            ("\x85\xa0".encode(), "\\x85\\xa0"),
+        ],
+    )
+    def test_a_processes_name_does_not_speak_to_the_terminal(self, name, shown):
+        assert self.collected(b"Error: (" + name + b")\n") == ["Error: (" + shown + ")"]
+
+    def test_a_read_that_fails_is_told_in_the_last_line(self):
+        # open, pipe, set_nonblocking, SET_ERRORFD, close, TEST_VECAPS, read, read
+        text = b"Error: first\nError: sec"
+
+        assert self.collected(text, failing={7: errno.EIO}, piece=13) == [
+            "Error: first",
+            "(what the kernel says cannot be read: Input/output error (EIO))",
+        ]
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (1, "/proc/cpt: pipe: Too many open files (EMFILE)"),
+            (2, "/proc/cpt: pipe: Too many open files (EMFILE)"),
+            (3, "/proc/cpt: ioctl CPT_SET_ERRORFD: Too many open files (EMFILE)"),
+        ],
+        ids=["pipe", "set_nonblocking", "SET_ERRORFD"],
+    )
+    def test_without_a_pipe_no_question_and_nothing_left_open(self, call, message):
+        kernel = FakeKernel({(CPT, CPT_TEST_CAPS): 0}, failing={call: errno.EMFILE})
+
+        with pytest.raises(DeviceError) as caught:
+            with Device(kernel, CPT) as device:
+                device.collect_diagnostics()
+
+        assert caught.value.message == message
+        assert caught.value.hint == "Too many open files: raise 'ulimit -n'."
+        assert kernel.open_paths == []
+
+
+class TestUnsupportedFeatures:
+    def asked(self, answer):
+        kernel = FakeKernel({(CPT, CPT_TEST_VECAPS2): answer})
+        with Device(kernel, CPT) as device:
+            features = device.unsupported_features(0x12345678)
+        assert kernel.requests() == [
+            (CPT, CPT_TEST_VECAPS2, struct.pack("=II", 0x12345678, 0xFFFFFFFF))
+        ]
+        return features
+
+    @pytest.mark.parametrize("features", [0, 1 << 16, 0xC1FD0000])
+    def test_the_kernel_fills_them_in(self, features):
+        assert self.asked(fill_in(features)) == features
+
+    def test_they_count_even_where_the_request_fails_after_that(self):
+        def answer(argument):
+            fill_in(1 << 20)(argument)
+            return error(errno.EIO)
+
+        assert self.asked(answer) == 1 << 20
+
+    @pytest.mark.parametrize("answer", [0, 1, 2, -1])
+    def test_a_kernel_that_fills_nothing_in_does_not_say(self, answer):
+        assert self.asked(answer) is None
+
+    @pytest.mark.parametrize("number", [errno.EINVAL, errno.ESRCH, errno.EBUSY, errno.EFAULT])
+    def test_a_request_that_fails_says_nothing(self, number):
+        assert self.asked(error(number)) is None
+
+
+class TestContainer:
+    def test_the_requests_come_in_this_order(self):
+        kernel = FakeKernel({(CPT, CPT_TEST_VECAPS): 0})
+
+        assert ask_container(kernel, 101, 511) == (0, [], None)
+        assert [request for _, request, _ in kernel.requests()] == [
+            CPT_SET_ERRORFD,
+            CPT_SET_VEID,
+            CPT_TEST_VECAPS,
+        ]
+        assert kernel.requests()[1:] == [(CPT, CPT_SET_VEID, 101), (CPT, CPT_TEST_VECAPS, 511)]
+
+    def test_a_refusal_comes_with_all_that_the_kernel_says(self):
+        kernel = FakeKernel(
+            {(CPT, CPT_TEST_VECAPS): 2, (CPT, CPT_TEST_VECAPS2): fill_in(1 << 20)},
+            # The second request says the same again: it is not asked for that.
+            {CPT_TEST_VECAPS: b"Error: one\n", CPT_TEST_VECAPS2: b"Error: one\n"},
+        )
+
+        assert ask_container(kernel, 101, 511) == (2, ["Error: one"], 1 << 20)
+        assert kernel.open_paths == []
+
+    def test_an_answer_that_is_no_refusal_is_not_asked_about(self):
+        kernel = FakeKernel({(CPT, CPT_TEST_VECAPS): -1})
+
+        assert ask_container(kernel, 101, 511) == (-1, [], None)
+
+    @pytest.mark.parametrize(
+        ("number", "diagnostic", "message", "hint"),
+        [
+            (
+                errno.ESRCH,
+                b"Error: CT is not running\n",
+                "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: No such process (ESRCH)\n"
+                "  kernel: Error: CT is not running",
+                "Container 101 is not running, or there is none of that number: "
+                "see 'vzlist -a'. "
+                "A suspended container is tested by 'vzcptcheck caps CAPNUM'.",
+            ),
+            (
+                errno.EBUSY,
+                b"Error: CT is locked\n",
+                "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: "
+                "Device or resource busy (EBUSY)\n"
+                "  kernel: Error: CT is locked",
+                "Container 101 is locked (being checkpointed, started or stopped) or already "
+                "suspended: wait for it, or test a suspended one by 'vzcptcheck caps CAPNUM'.",
+            ),
+            (
+                errno.EINTR,
+                b"",
+                "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: Interrupted system call (EINTR)",
+                "A signal interrupted the kernel: run the command again.",
+            ),
+            (
+                errno.EIO,
+                b"Error: a\nError: b\n",
+                "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: Input/output error (EIO)\n"
+                "  kernel: Error: a\n  kernel: Error: b",
+                "",
+            ),
+        ],
+    )
+    def test_an_errno_is_told_of_the_container_with_what_the_kernel_says(
+        self, number, diagnostic, message, hint
+    ):
+        kernel = FakeKernel(
+            {(CPT, CPT_TEST_VECAPS): error(number)}, {CPT_TEST_VECAPS: diagnostic}
+        )
+
+        refusal = failure(ask_container, kernel, 101, 511)
+
+        assert refusal.message == message
+        assert refusal.hint == hint
+        assert kernel.open_paths == []
