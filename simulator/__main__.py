@@ -15,9 +15,8 @@ def run() -> int:
     except ImportError as error:
         if not error.name or error.name.startswith("simulator"):
             raise
-        sys.stderr.write(
-            "vzcptsim: the package {} is missing: pip install 'vzcptcheck[sim]'\n".format(error.name)
-        )
+        problem = "the package {} is missing: pip install 'vzcptcheck[sim]'"
+        sys.stderr.write("vzcptsim: " + problem.format(error.name) + "\n")
         return 1
     return main()
 

@@ -72,7 +72,7 @@ _CAPABILITY_WORDS: Mapping[int, tuple[int, int, RegisterName]] = MappingProxyTyp
         9: (0x7, 0, "ebx"),
     }
 )
-_CLEARCPUID = re.compile(r"clearcpuid=(\d+)")
+_CLEARCPUID = re.compile(r"clearcpuid=(\d{1,6})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

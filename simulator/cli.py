@@ -4,7 +4,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout, suppress
 from fnmatch import fnmatch
+from io import StringIO
 from pathlib import Path
 from typing import NoReturn, TextIO, TypeAlias
 
@@ -17,7 +19,7 @@ from simulator.fixtures import UnknownNodeError, load_fixtures, load_node
 from simulator.listings import Listing, cpu_listing, kernel_listing, node_listing
 from simulator.override import OverrideError
 from simulator.profile import KernelFacts, ProfileError
-from simulator.profile_json import format_profile
+from simulator.profile_json import format_profile, parse_profile
 from simulator.releases import EXAMPLES, UnknownReleaseError
 from simulator.seam import SimulatedSyscalls
 from simulator.specs import SYNTAX, SpecError, parse_spec
@@ -25,24 +27,29 @@ from vzcptcheck import __version__
 from vzcptcheck.cli import main as run_vzcptcheck
 from vzcptcheck.outcome import ExitStatus
 
-#: The user that the recordings call nobody.
-NOBODY = 65534
-
 #: What is wrong with what the user gave: each says what, where, and what there is instead.
 _USER_ERRORS = (
-    DumpError,
     MissingLeafError,
     OverrideError,
     ProfileError,
     SpecError,
-    UnknownCpuError,
     UnknownNodeError,
     UnknownReleaseError,
 )
 
+_Command: TypeAlias = Callable[[argparse.Namespace, TextIO | None, TextIO | None], int]
+
 
 class _UsageError(Exception):
     """The command line is wrong; the text ends with how it should be."""
+
+
+class _OutputError(Exception):
+    """Standard output did not take the whole answer."""
+
+
+class _Shown(Exception):
+    """Help, or the version, was asked for, and has been shown."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,6 +57,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise _UsageError(f"{message}\n{self.format_usage().rstrip()}")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise _Shown
 
 
 def main(
@@ -61,18 +71,24 @@ def main(
     stdout = sys.stdout if stdout is None else stdout
     stderr = sys.stderr if stderr is None else stderr
     try:
-        own, words = _split(sys.argv[1:] if arguments is None else arguments)
-        options = build_parser().parse_args(own)
-        options.words = words
-        command: Callable[[argparse.Namespace, TextIO, TextIO], int] = options.command
-        status = command(options, stdout, stderr)
-        stdout.flush()
-    except (_UsageError, *_USER_ERRORS) as error:
+        return _run(sys.argv[1:] if arguments is None else arguments, stdout, stderr)
+    except (_UsageError, _OutputError, *_USER_ERRORS) as error:
         return _fail(stderr, str(error))
     except OSError as error:
-        _forget(stdout)
-        return _fail(stderr, f"{error.filename or 'standard output'}: {error.strerror}")
-    return status
+        return _fail(stderr, f"{error.filename}: {error.strerror}")
+
+
+def _run(arguments: Sequence[str], stdout: TextIO | None, stderr: TextIO | None) -> int:
+    own, words = _split(arguments)
+    shown = StringIO()
+    try:
+        with redirect_stdout(shown):
+            options = build_parser().parse_args(own)
+    except _Shown:
+        return _answer(stdout, shown.getvalue())
+    options.words = words
+    command: _Command = options.command
+    return command(options, stdout, stderr)
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -199,7 +215,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for a machine to read")
 
 
-def _nodes(options: argparse.Namespace, stdout: TextIO, _: TextIO) -> int:
+def _nodes(options: argparse.Namespace, stdout: TextIO | None, _: TextIO | None) -> int:
     profiles = [
         profile
         for profile in load_fixtures()
@@ -208,15 +224,15 @@ def _nodes(options: argparse.Namespace, stdout: TextIO, _: TextIO) -> int:
     return _show(node_listing(profiles), options, stdout)
 
 
-def _kernels(options: argparse.Namespace, stdout: TextIO, _: TextIO) -> int:
+def _kernels(options: argparse.Namespace, stdout: TextIO | None, _: TextIO | None) -> int:
     return _show(kernel_listing(), options, stdout)
 
 
-def _cpus(options: argparse.Namespace, stdout: TextIO, _: TextIO) -> int:
+def _cpus(options: argparse.Namespace, stdout: TextIO | None, _: TextIO | None) -> int:
     return _show(cpu_listing(load_cpus().values()), options, stdout)
 
 
-def _replay(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+def _replay(options: argparse.Namespace, stdout: TextIO | None, stderr: TextIO | None) -> int:
     process = SimulatedSyscalls(
         load_node(options.node).boot(),
         uid=options.user,
@@ -226,7 +242,7 @@ def _replay(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     return run_vzcptcheck(options.words, process, stdout, stderr)
 
 
-def _compose(options: argparse.Namespace, stdout: TextIO, _: TextIO) -> int:
+def _compose(options: argparse.Namespace, stdout: TextIO | None, _: TextIO | None) -> int:
     modules = frozenset({"vzcpt", "vzrst"} - set(options.no_module))
     kernel = KernelFacts(
         release=options.kernel,
@@ -242,60 +258,102 @@ def _compose(options: argparse.Namespace, stdout: TextIO, _: TextIO) -> int:
     name = Path(options.output).stem if options.output else "composed"
     profile = compose(name, cpu, kernel, containers, options.cpuid_override)
     text = format_profile(profile)
+    # Options are any text: a profile that could not be read again is not written.
+    parse_profile(text.encode("utf-8", "surrogatepass"), name, name)
     if options.output is None:
-        stdout.write(text)
-    else:
-        write_atomically(Path(options.output), text)
+        return _answer(stdout, text)
+    write_atomically(Path(options.output), text)
     return ExitStatus.YES
 
 
 def _read_cpu(dump: str, processor: int) -> CpuSource:
     """Read registers from a dump, or those of a recorded CPU."""
+    cpus = _read_cpus(dump)
+    if not 0 <= processor < len(cpus):
+        raise _UsageError(f"{dump}: no --processor {processor}: the first of {len(cpus)} is 0")
+    return cpus[processor]
+
+
+def _read_cpus(dump: str) -> list[CpuSource]:
     if dump in load_cpus():
         cpu = find_cpu(dump)
-        return CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)
-    if dump != "-" and not Path(dump).exists():
-        find_cpu(dump)  # Raises, naming those that are near.
+        return [CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)]
     where = "standard input" if dump == "-" else dump
-    data = sys.stdin.buffer.read() if dump == "-" else Path(dump).read_bytes()
+    data = _read_stdin() if dump == "-" else _read_file(dump)
     try:
         dumps = parse_dump(data.decode("utf-8", "replace"))
     except DumpError as error:
         raise _UsageError(f"{where}: {error}") from error
-    if not 0 <= processor < len(dumps):
-        raise _UsageError(f"{where}: --processor {processor}: there are {len(dumps)} CPUs, from 0")
-    one = dumps[processor]
-    source = f"{Path(where).name}, {one.form}, CPU {one.cpus}"
-    return CpuSource(one.table, source, one.mode)
+    return [
+        CpuSource(one.table, f"{Path(where).name}, {one.form}, CPU {one.cpus}", one.mode)
+        for one in dumps
+    ]
+
+
+def _read_file(dump: str) -> bytes:
+    path = Path(dump)
+    if not path.exists():
+        try:
+            find_cpu(dump)
+        except UnknownCpuError as error:
+            raise _UsageError(f"{dump}: no such file; {error}") from error
+    return path.read_bytes()
+
+
+def _read_stdin() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except (AttributeError, OSError) as error:
+        # Python has none where it is closed.
+        raise _UsageError(f"standard input: {_reason(error, 'it is closed')}") from error
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; a device or a pipe, which cannot be replaced, as it is."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, "utf-8")
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(text, "utf-8")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _show(listing: Listing, options: argparse.Namespace, stdout: TextIO) -> int:
-    if options.json:
-        stdout.write(listing.as_json())
-    else:
-        listing.show(stdout)
+def _show(listing: Listing, options: argparse.Namespace, stdout: TextIO | None) -> int:
+    return _answer(stdout, listing.as_json() if options.json else listing.as_table(stdout))
+
+
+def _answer(stdout: TextIO | None, text: str) -> int:
+    """Write the answer; one that is not taken whole is an error."""
+    if stdout is None:
+        raise _OutputError("standard output: it is closed")
+    try:
+        stdout.write(text)
+        stdout.flush()
+    except (OSError, ValueError) as error:
+        _forget(stdout)
+        raise _OutputError(f"standard output: {_reason(error, str(error))}") from error
     return ExitStatus.YES
 
 
-def _fail(stderr: TextIO, message: str) -> int:
-    print(f"vzcptsim: {message}", file=stderr)
+def _reason(error: Exception, otherwise: str) -> str:
+    return (isinstance(error, OSError) and error.strerror) or otherwise
+
+
+def _fail(stderr: TextIO | None, message: str) -> int:
+    """Say what is wrong; the status stands even where nobody can be told why."""
+    with suppress(OSError, ValueError):
+        if stderr is not None:
+            stderr.write(f"vzcptsim: {message}\n")
+            stderr.flush()
     return ExitStatus.ERROR
 
 
 def _forget(stdout: TextIO) -> None:
     """Close an output that does not take its text, so that nobody flushes it again."""
-    try:
+    with suppress(OSError, ValueError):
         stdout.close()
-    except OSError:
-        pass

@@ -75,7 +75,7 @@ class Needs:
 class Container:
     """One container: by its contents, or, where those are not known, by its needs.
 
-    Neither is known of one that could not be asked; it then needs nothing.
+    Neither is known of one that could not be asked.
     """
 
     ctid: int

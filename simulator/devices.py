@@ -104,21 +104,25 @@ class OpenDevice:
             self.kernel.set_state(context.veid, State.RUNNING)
 
     def _with_context(self, request: int, argument: int, caller: Caller) -> int:
-        context = self.bound_context()
+        context = self._sound_context()
         handler = self.device.requests.get(request)
         if handler is None:
             raise fail(errno.EINVAL)
-        if context.state is ContextState.ERROR:
-            raise fail(errno.EBUSY)
         try:
             return handler(self, argument, caller)
         finally:
             context.flush()
 
+    def _sound_context(self) -> Context:
+        context = self.bound_context()
+        if context.state is ContextState.ERROR:
+            raise fail(errno.EBUSY)
+        return context
+
     def _get_context(self, contextid: int) -> int:
         """Name the context. On /proc/cpt one that was made just for this ends in ENOMEM."""
         made_now = self.context is None
-        context = self.bound_context()
+        context = self._sound_context()
         if context.contextid and context.contextid != contextid:
             raise fail(errno.EINVAL)
         if not context.contextid:

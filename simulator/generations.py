@@ -45,9 +45,7 @@ def rule_b(version: int) -> bool:
 
 def _rule_c(version: int, newest_minor: int) -> bool:
     line = version & 0xFF00
-    return (line == 0x300 and version >= 0x303) or (
-        line == 0x800 and version & 0xF <= newest_minor
-    )
+    return (line == 0x300 and version >= 0x303) or (line == 0x800 and version & 0xF <= newest_minor)
 
 
 def rule_c1(version: int) -> bool:
@@ -60,15 +58,19 @@ def rule_c3(version: int) -> bool:
     return _rule_c(version, 3)
 
 
-_EIGHT_WORDS = tuple("cmov fxsr sse sse2 mmx 3dnow 3dnowext sysenter".split())
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_EIGHT_WORDS = _words("cmov fxsr sse sse2 mmx 3dnow 3dnowext sysenter")
 _TEN_WORDS = (*_EIGHT_WORDS, "emt64", "ia64")
 _TWELVE_WORDS = (*_TEN_WORDS, "syscall", "syscall32")
-_FOURTEEN_WORDS = tuple(
-    "cmov fxsr sse sse2 sse4_1 sse4_2 mmx 3dnow 3dnowext sse4a sysenter xsave avx aesni".split()
+_FOURTEEN_WORDS = _words(
+    "cmov fxsr sse sse2 sse4_1 sse4_2 mmx 3dnow 3dnowext sse4a sysenter xsave avx aesni"
 )
-_EIGHTEEN_WORDS = tuple(
+_EIGHTEEN_WORDS = _words(
     "cmov fxsr sse sse2 sse4_1 sse4_2 mmx 3dnow 3dnowext sse4a sysenter emt64 ia64 "
-    "syscall syscall32 xsave avx aesni".split()
+    "syscall syscall32 xsave avx aesni"
 )
 _NINETEEN_WORDS = (*_EIGHTEEN_WORDS, "rdrand")
 
@@ -185,8 +187,7 @@ _042STAB = replace(
     restores=rule_c1,
     has_test_version=True,
     has_late_requests=True,
-    node_bits=mask_of_words(_EIGHTEEN_WORDS)
-    | mask(CPT_CPU_X86_SEP32, CPT_NAMESPACES, CPT_NO_IPV6),
+    node_bits=mask_of_words(_EIGHTEEN_WORDS) | mask(CPT_CPU_X86_SEP32, CPT_NAMESPACES, CPT_NO_IPV6),
     test_caps_words=_FOURTEEN_WORDS,
     always_bits=mask(CPT_CPU_X86_CMOV, CPT_CPU_X86_SYSCALL),
     fpu_bits=_FPU_042,

@@ -1,6 +1,7 @@
 """A simulated node: its kernel, the files that it shows, the containers that it runs."""
 
 import errno
+import os
 import stat
 import struct
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from simulator.cpu import CpuidTable, MissingLeafError
 from simulator.devices import Device, cpt_requests, fail, rst_requests
 from simulator.generations import Generation
 from simulator.needs import gather
-from simulator.override import format_override, parse_override
+from simulator.override import OverrideError, format_override, parse_override
 
 CPT = "/proc/cpt"
 RST = "/proc/rst"
@@ -26,6 +27,9 @@ CPUID_OVERRIDE = "/proc/vz/cpuid_override"
 #: Folders that an OpenVZ node has; the second is not there inside a container.
 PROC_VZ = "/proc/vz"
 PROC_BC = "/proc/bc"
+
+#: What others than root, who may do everything, must be permitted for each way to open a file.
+_WANTED = {os.O_RDONLY: 0o004, os.O_WRONLY: 0o002, os.O_RDWR: 0o006}
 
 _REGISTERS = struct.Struct("=4I")
 
@@ -104,23 +108,30 @@ class TextFile:
 
 @dataclass(slots=True)
 class CpuidFile:
-    """An open /dev/cpu/0/cpuid: the position is leaf | subleaf << 32, a reading is 16 bytes."""
+    """An open /dev/cpu/0/cpuid: the position is leaf | subleaf << 32, a leaf has 16 bytes."""
 
     cpuid: CpuidTable
+    _position: int = field(default=0)
 
     def read(self, size: int) -> bytes:
-        """Read leaf 0, where the position of a fresh file is."""
-        return self.pread(size, 0)
+        """Read on: as many leaves as there is room for."""
+        data = self.pread(size, self._position)
+        self._position += len(data) // _REGISTERS.size
+        return data
 
     def pread(self, size: int, position: int) -> bytes:
-        """Read eax, ebx, ecx, edx; EIO for a leaf that was not recorded."""
-        if size % _REGISTERS.size:
+        """Read eax, ebx, ecx, edx of leaf after leaf; EIO for one that was not recorded."""
+        count, rest = divmod(size, _REGISTERS.size)
+        if rest:
             raise fail(errno.EINVAL)
         try:
-            registers = self.cpuid.answer(position & 0xFFFFFFFF, position >> 32)
+            answers = [
+                self.cpuid.answer(one & 0xFFFFFFFF, one >> 32)
+                for one in range(position, position + count)
+            ]
         except MissingLeafError as error:
             raise fail(errno.EIO) from error
-        return _REGISTERS.pack(*registers)[:size]
+        return b"".join(_REGISTERS.pack(*registers) for registers in answers)
 
     def write(self, _: bytes) -> int:
         """Refuse, as this device does."""
@@ -172,10 +183,15 @@ class SimulatedKernel:
         return node_capabilities(self.facts)
 
     def needs_of(self, container: Container) -> Needs:
-        """Return what a container needs, gathered anew where its contents are known."""
+        """Return what a container needs, gathered anew where its contents are known.
+
+        EIO where nothing is known of it: a hole must not look like a container without needs.
+        """
         if container.contents is not None:
             return gather(container.contents, self.facts)
-        return container.needs or Needs(0)
+        if container.needs is None:
+            raise fail(errno.EIO)
+        return container.needs
 
     def run_container(self, container: Container) -> None:
         """Start a container, or change one."""
@@ -190,14 +206,18 @@ class SimulatedKernel:
         return format_override(self.facts.override)
 
     def write_override(self, text: str) -> None:
-        """Take a new override table; OverrideError where the kernel refuses, changing nothing."""
-        self.facts = replace(self.facts, override=parse_override(text))
+        """Take a new override table; OSError where the kernel refuses, changing nothing."""
+        try:
+            entries = parse_override(text)
+        except OverrideError as error:
+            raise fail(error.errno) from error
+        self.facts = replace(self.facts, override=entries)
 
-    def open(self, path: str, caller: Caller) -> OpenFile:
+    def open(self, path: str, caller: Caller, flags: int = os.O_RDONLY) -> OpenFile:
         """Open a file; OSError with ENOENT or EACCES as the node would answer."""
         node_file = self._find(path, caller)
-        wanted = 0o004 if caller.uid else 0o400
-        if not node_file.mode & wanted:
+        wanted = _WANTED.get(flags & os.O_ACCMODE, 0o006)
+        if caller.uid and node_file.mode & wanted != wanted:
             raise fail(errno.EACCES)
         return node_file.open()
 

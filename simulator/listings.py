@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, TextIO
 
 from simulator.capabilities import X86_64, NodeFacts, node_capabilities
@@ -29,20 +30,28 @@ class Listing:
         documents = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
         return json.dumps(documents, indent=2, ensure_ascii=False) + "\n"
 
-    def show(self, stream: TextIO) -> None:
-        """Write it as a table, in a terminal's width where it is one."""
+    def as_table(self, stream: TextIO | None) -> str:
+        """Return it as a table for a stream: in a terminal's width where it is one."""
         from rich.console import Console
         from rich.table import Table
 
-        console = Console(file=stream, highlight=False)
-        if not console.is_terminal:
-            console.width = _UNBOUNDED
+        text = StringIO()
+        is_terminal = stream is not None and stream.isatty()
+        console = Console(
+            file=text,
+            force_terminal=is_terminal,
+            width=None if is_terminal else _UNBOUNDED,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in self.columns:
             table.add_column(column.replace("_", " "), overflow="fold")
         for row in self.rows:
             table.add_row(*map(_cell, row))
         console.print(table)
+        return text.getvalue()
 
 
 def node_listing(profiles: Iterable[NodeProfile]) -> Listing:
@@ -86,9 +95,7 @@ def cpu_listing(cpus: Iterable[RecordedCpu]) -> Listing:
             cpu.name,
             cpu.vendor,
             cpu.brand,
-            node_capabilities(
-                NodeFacts(release=newest, machine=X86_64, cpuid=as_64bit(cpu.table))
-            ),
+            node_capabilities(NodeFacts(release=newest, machine=X86_64, cpuid=as_64bit(cpu.table))),
             cpu.dump_mode,
             cpu.source,
         )

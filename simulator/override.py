@@ -30,8 +30,12 @@ _MASKED: tuple[tuple[int, int, tuple[RegisterName, ...]], ...] = (
 )
 
 
-class OverrideError(OSError):
-    """A text that the kernel does not take: EINVAL or E2BIG, and which line."""
+class OverrideError(ValueError):
+    """A text that the kernel does not take, and why; ``errno`` is what a write of it ends in."""
+
+    def __init__(self, number: int, problem: str) -> None:
+        super().__init__(problem)
+        self.errno = number
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ def apply_override(table: CpuidTable, entries: tuple[OverrideEntry, ...]) -> Cpu
 def _parse_line(number: int, line: str) -> OverrideEntry:
     match = _LINE.fullmatch(line)
     if match is None:
-        raise OverrideError(errno.EINVAL, f"line {number}: {line!r} is no 'LEAF[ SUBLEAF]: A B C D'")
+        problem = f"line {number}: {line!r} is no 'LEAF[ SUBLEAF]: EAX EBX ECX EDX'"
+        raise OverrideError(errno.EINVAL, problem)
     leaf, subleaf, *values = match.groups()
     return OverrideEntry(
         _number(leaf),

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 
-from simulator.capabilities import NodeFacts
+from simulator.capabilities import NodeFacts, node_capabilities
 from simulator.containers import Container, Needs, State
 from simulator.cpu import CpuidTable
 from simulator.cpuinfo import format_cpuinfo
 from simulator.kernel import SimulatedKernel
+from simulator.needs import gather
 from simulator.override import parse_override
 from simulator.releases import identify
 from vzcptcheck.versions import NAMES
@@ -126,7 +127,7 @@ def derive_answers(profile: NodeProfile) -> Answers:
     if generation.has_test_version and "vzrst" in modules:
         accepted = tuple(filter(generation.restores, ASKED_VERSIONS))
     if "vzrst" in modules:
-        capability_number = profile.boot().capabilities()
+        capability_number = node_capabilities(facts)
     return Answers(image_version, accepted, capability_number)
 
 
@@ -136,4 +137,4 @@ def derive_needs(profile: NodeProfile, container: Container) -> Needs | None:
         return None
     if container.contents is None:
         return container.needs
-    return profile.boot().needs_of(container)
+    return gather(container.contents, profile.facts())

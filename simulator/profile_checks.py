@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from simulator.capabilities import IA64, INTEL, PLACES, X86_64
 from simulator.containers import Container, State
-from simulator.cpu import MissingLeafError
+from simulator.cpu import SIGNATURE_LEAF, MissingLeafError
+from simulator.cpuinfo import processor_ranges
 from simulator.override import OverrideError, format_override, parse_override
 from simulator.profile import (
     CpuFacts,
@@ -64,14 +65,20 @@ def _override_problems(profile: NodeProfile) -> Iterator[_Problem]:
     try:
         canonical = format_override(parse_override(text))
     except OverrideError as error:
-        yield "cpuid_override", error.strerror or str(error)
+        yield "cpuid_override", str(error)
     else:
         if canonical != text:
             yield "cpuid_override", f"the file would read as {canonical!r}"
 
 
 def _cpu_problems(profile: NodeProfile) -> Iterator[_Problem]:
+    seen: set[int] = set()
     for number, cpu in enumerate(profile.cpus):
+        for processors in processor_ranges(cpu.processors):
+            if not processors or not seen.isdisjoint(processors):
+                problem = f"{cpu.processors}: a range runs backwards, or a number comes twice"
+                yield f"cpus[{number}].processors", problem
+            seen.update(processors)
         try:
             yield from _one_cpu_problems(profile, cpu, f"cpus[{number}]")
         except MissingLeafError as error:
@@ -79,6 +86,7 @@ def _cpu_problems(profile: NodeProfile) -> Iterator[_Problem]:
 
 
 def _one_cpu_problems(profile: NodeProfile, cpu: CpuFacts, path: str) -> Iterator[_Problem]:
+    cpu.cpuid.answer(SIGNATURE_LEAF, 0)  # /proc/cpuinfo takes the family from it.
     if profile.kernel.machine == X86_64:
         if not cpu.cpuid.has_bit(_EXTENDED, 0, "edx", _LONG_MODE_BIT):
             yield f"{path}.cpuid", "the kernel is 64-bit, and this CPU is not"
@@ -86,8 +94,7 @@ def _one_cpu_problems(profile: NodeProfile, cpu: CpuFacts, path: str) -> Iterato
         if cpu.cpuid.vendor == INTEL and not syscall:
             yield (
                 f"{path}.cpuid",
-                "SYSCALL is missing, as where a 32-bit program reads a 64-bit Intel CPU: "
-                "a 64-bit kernel sees it (0x80000001 edx bit 11)",
+                "SYSCALL (0x80000001 edx bit 11) is missing, as where a 32-bit program reads it",
             )
     flags = cpu.flags or ()
     for word, place in PLACES.items():

@@ -1,10 +1,11 @@
 """Profiles as JSON: strict to read, canonical to write. The schema is published beside it."""
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NoReturn
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -23,6 +24,8 @@ from simulator.profile import (
 
 FORMAT = 1
 
+_LONGEST_PROBLEM = 300
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 #: A process's traits, and what they are where a profile does not say.
 _PROCESS_DEFAULTS = {
@@ -44,10 +47,7 @@ def parse_profile(data: bytes, name: str, where: str) -> NodeProfile:
     Its shape is checked here, against the schema; ``profile_checks`` asks whether its facts
     agree with each other.
     """
-    document = _load(data, where)
-    error = best_match(schema_validator().iter_errors(document))
-    if error is not None:
-        raise ProfileError(where, _path(error), _problem(error))
+    document = _read(data, where)
     return NodeProfile(
         name=name,
         origin=_parse_origin(document["origin"]),
@@ -120,15 +120,37 @@ def container_document(container: Container) -> dict[str, Any]:
     return document
 
 
-def _load(data: bytes, where: str) -> Any:
+def _read(data: bytes, where: str) -> Any:
+    """Return a document that is of the schema's shape."""
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique_keys)
+        document = _load(data.decode("utf-8"))
+        error = best_match(schema_validator().iter_errors(document))
     except UnicodeDecodeError as error:
         raise ProfileError(where, "", f"not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
         raise ProfileError(where, "", "nested too deeply to be a profile") from error
     except ValueError as error:
         raise ProfileError(where, "", f"not JSON: {error}") from error
+    if error is not None:
+        raise ProfileError(where, _path(error), _problem(error))
+    return document
+
+
+def _load(text: str) -> Any:
+    document = json.loads(
+        text,
+        object_pairs_hook=_unique_keys,
+        parse_float=_refuse_number,
+        parse_constant=_refuse_number,
+    )
+    if "\\u" in text and _HALF_CHARACTER.search(json.dumps(document, ensure_ascii=False)):
+        raise ValueError("half of a surrogate pair is no character")
+    return document
+
+
+def _refuse_number(text: str) -> NoReturn:
+    # To the schema 2.0 is an integer; to Python it is none, and no mask either.
+    raise ValueError(f"{text[:20]} is no integer")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -153,13 +175,8 @@ def _problem(error: ValidationError) -> str:
     return problem if len(problem) <= _LONGEST_PROBLEM else f"{problem[:_LONGEST_PROBLEM]}..."
 
 
-_LONGEST_PROBLEM = 300
-
-
 def _parse_origin(document: dict[str, Any]) -> Origin:
-    return Origin(
-        OriginKind(document["kind"]), document["source"], document.get("utrace", True)
-    )
+    return Origin(OriginKind(document["kind"]), document["source"], document.get("utrace", True))
 
 
 def _origin_document(origin: Origin) -> dict[str, Any]:

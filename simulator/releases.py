@@ -28,7 +28,7 @@ _FIRST_NUMBERS = (
 #: 141.3 is not (recordings). Where in between it began is not known: an estimate.
 _EAGER_FPU_SINCE = (141, 3)
 
-_STAB = re.compile(r"042stab(\d+)(?:[._](\d+))?")
+_STAB = re.compile(r"042stab(\d{1,6})(?!\d)(?:[._](\d{1,6})(?!\d))?")
 
 #: One release of each generation, of the tree that was read.
 EXAMPLES = {

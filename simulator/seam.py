@@ -107,7 +107,7 @@ class SimulatedSyscalls(Syscalls):
         self._descriptors[fd] = description
 
     def open(self, path: str, flags: int) -> int:
-        return self._install(self.kernel.open(path, self))
+        return self._install(self.kernel.open(path, self, flags))
 
     def close(self, fd: int) -> None:
         self._lookup(fd).close()

@@ -1,13 +1,16 @@
 """Containers on the command line: CTID[:WORD,...], as in 101:fpu,process=sshd,entered."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
 from simulator.containers import POLICIES, Container, Contents, Entered, Process, State
 
 #: A process's id on the node is this much above its id in the container.
 _FIRST_HOST_PID = 1000
 
+_NUMBER = re.compile("[0-9]{1,10}")
 _INT_MAX = 0x7FFFFFFF
 _LONGEST_NAME = 15
 
@@ -105,7 +108,7 @@ class _Draft:
     def _host_pid(self, pid: int) -> int:
         return _FIRST_HOST_PID + pid
 
-    _with_value: dict[str, Callable[["_Draft", str, str], None]] = {
+    _with_value: ClassVar[dict[str, Callable[["_Draft", str, str], None]]] = {
         "process": _add_process,
         "device": _add_device,
         "mount": _add_mount,
@@ -115,6 +118,6 @@ class _Draft:
 
 
 def _parse_ctid(spec: str, number: str) -> int:
-    if not (number.isascii() and number.isdigit() and 0 < int(number[:11]) <= _INT_MAX):
+    if not (_NUMBER.fullmatch(number) and 0 < int(number) <= _INT_MAX):
         raise SpecError(f"container {spec!r}: it begins with a number from 1 to {_INT_MAX}")
     return int(number)

@@ -187,5 +187,3 @@ def _code(cell: str) -> int:
 def _without_addresses(listing: str) -> list[str]:
     header, *lines = listing.splitlines(keepends=True)
     return [header, *(line.split(" ", 1)[1] for line in lines)]
-
-

@@ -110,7 +110,7 @@ class Pipe:
         self.writers = 1
 
     def write(self, text):
-        """Write as the kernel does; without a reader it is lost."""
+        """Take the kernel's text; without a reader it is lost."""
         if self.readers:
             self.text += text
 
@@ -207,6 +207,16 @@ class FakeKernel(FakeFiles):
         pipe = self.error_pipes[fd] = self.writing[argument]
         pipe.writers += 1
         return 0
+
+
+def fill_in(features):
+    """Answer CPT_TEST_VECAPS2 as the kernel does: into the argument."""
+
+    def answer(argument):
+        argument[4:] = struct.pack("=I", features)
+        return 0
+
+    return answer
 
 
 def run_command(syscalls, *arguments):

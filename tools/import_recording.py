@@ -369,9 +369,7 @@ def _created(observation: Observation) -> Container:
     """Return the container that the recorder's init makes for a scenario."""
     scenario, bits, host_pid = (observation[key] for key in ("scenario", "bits", "hostpid"))
     name = "veinit" if bits == 64 else "veinit32"
-    init = Process(
-        pid=1, host_pid=host_pid, name=name, bits=bits, used_fpu=scenario == "fpu"
-    )
+    init = Process(pid=1, host_pid=host_pid, name=name, bits=bits, used_fpu=scenario == "fpu")
     # A container has two kernel threads of its own: veinfo counts them, pids leave them room.
     threads = tuple(
         Process(pid=1 + one, host_pid=host_pid + one, name="kthread", kernel_thread=True)

@@ -21,12 +21,12 @@ Usage: vzcptcheck version [NUM]
        vzcptcheck explain caps NUM [OTHER] [--json]
        vzcptcheck help
 
-  version               show the image version that this node writes (on the source)
-  version NUM           can this node restore image version NUM? (on the destination)
-  caps                  show this node's capability number (on the destination)
-  caps CAPNUM           can a container suspended on this node be restored there? (source)
-  caps CTID CAPNUM      can the running container CTID be restored there? (source)
-  explain               a number, or two capability numbers compared, in words
+  version           show the image version that this node writes (source)
+  version NUM       can this node restore image version NUM? (destination)
+  caps              show this node's capability number (destination)
+  caps CAPNUM       can a container suspended on this node go there? (source)
+  caps CTID CAPNUM  can the running container CTID go there? (source)
+  explain           a number, or two capability numbers compared, in words
 
 Exit status: 0 yes or done, 2 no, 1 error. See vzcptcheck(8).
 """

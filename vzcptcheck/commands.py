@@ -61,8 +61,10 @@ def test_node(syscalls: "Syscalls", capnum: "int") -> "Outcome":
         return Outcome(
             ExitStatus.YES,
             remarks=[
-                "warning: nothing was checked: this kernel cannot compare capability numbers "
-                "(042stab101.5 to 106 answer ENOSYS); test the container while it is running"
+                (
+                    "warning: nothing was checked: this kernel cannot compare capability numbers "
+                    "(042stab101.5 to 106 answer ENOSYS); test the container while it is running"
+                )
             ],
         )
     if refused == 1:
@@ -95,7 +97,8 @@ def _refused_version(device: "Device", image_version: "int") -> "list[str]":
         accepted = [known for known in sorted(versions.NAMES) if device.test_version(known) == 1]
     except CheckError as error:
         # The refusal stands: only its reason is not known.
-        return [*version_refusal(image_version, []), "  " + error.message]
+        unknown = "  which versions it takes could not be learned: " + error.message
+        return [*version_refusal(image_version, []), unknown]
     return version_refusal(image_version, accepted)
 
 

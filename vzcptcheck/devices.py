@@ -23,6 +23,8 @@ MODULES = {CPT: "vzcpt", RST: "vzrst"}
 #: The kernel gathers a request's diagnostics in one page and writes them at once.
 _DIAGNOSTICS_SIZE = 4096
 
+_NO_FD = -1
+
 #: No kernel answers all ones: left in place, it shows that nothing was filled in.
 _NOT_FILLED = 0xFFFFFFFF
 
@@ -41,8 +43,8 @@ class Device:
     def __init__(self, syscalls: "Syscalls", path: "str") -> "None":
         self.path = path
         self._syscalls = syscalls
-        self._fd = -1
-        self._diagnostics = -1
+        self._fd = _NO_FD
+        self._diagnostics = _NO_FD
 
     def __enter__(self) -> "Device":
         try:
@@ -58,8 +60,7 @@ class Device:
         trace: "TracebackType | None",
     ) -> "None":
         self._close(self._fd)
-        if self._diagnostics != -1:
-            self._close(self._diagnostics)
+        self._close(self._diagnostics)
 
     def test_version(self, image_version: "int" = 0) -> "int | None":
         """CPT_TEST_VERSION: on /proc/cpt the version written, on /proc/rst 1 (taken) or 0.
@@ -113,15 +114,13 @@ class Device:
 
     def collect_diagnostics(self) -> "None":
         """CPT_SET_ERRORFD: have the kernel write its diagnostics into a pipe of ours."""
+        theirs = _NO_FD
         try:
             self._diagnostics, theirs = self._syscalls.pipe()
-        except OSError as error:
-            raise DeviceError(self.path, "pipe", error, _hint_for(error)) from error
-        try:
             self._syscalls.set_nonblocking(self._diagnostics)
             self.request(ioctls.CPT_SET_ERRORFD, theirs)
         except OSError as error:
-            raise DeviceError(self.path, "pipe", error) from error
+            raise DeviceError(self.path, "pipe", error, _hint_for(error)) from error
         finally:
             self._close(theirs)
 
@@ -154,6 +153,8 @@ class Device:
             raise DeviceError(self.path, call, error, self._request_hint(error)) from error
 
     def _close(self, fd: "int") -> "None":
+        if fd == _NO_FD:
+            return
         try:
             self._syscalls.close(fd)
         except OSError:

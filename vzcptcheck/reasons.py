@@ -42,8 +42,10 @@ _CAUSES = (
     (
         "Mount namespaces migration support",
         "",
-        "Choose a destination with a 042stab kernel, or end the processes in the container "
-        "that use a private mount namespace.",
+        (
+            "Choose a destination with a 042stab kernel, or end the processes in the container "
+            "that use a private mount namespace."
+        ),
     ),
     (
         "external process",

@@ -14,20 +14,11 @@ from vzcptcheck_fakes import (
     CPT_TEST_VERSION,
     FakeKernel,
     error,
+    fill_in,
 )
 
 from vzcptcheck.devices import CPT, RST, Device, ask_container, missing_file_hint
 from vzcptcheck.errors import CheckError, DeviceError
-
-
-def fill_in(features):
-    """Answer CPT_TEST_VECAPS2 as the kernel does: into the argument."""
-
-    def answer(argument):
-        argument[4:] = struct.pack("=I", features)
-        return 0
-
-    return answer
 
 
 def failure(call, *arguments):
@@ -53,10 +44,9 @@ class TestOpening:
     def test_it_is_closed_when_the_block_fails(self):
         kernel = FakeKernel({(CPT, CPT_TEST_VERSION): 0x803})
 
-        with pytest.raises(KeyError):
-            with Device(kernel, CPT) as device:
-                device.collect_diagnostics()
-                raise KeyError
+        with pytest.raises(KeyError), Device(kernel, CPT) as device:
+            device.collect_diagnostics()
+            raise KeyError
 
         assert kernel.open_paths == []
 
@@ -171,8 +161,10 @@ class TestVersion:
         [
             (
                 32,
-                "A 32-bit program on a 64-bit kernel gets this answer to every request: "
-                "run vzcptcheck with a 64-bit Python.",
+                (
+                    "A 32-bit program on a 64-bit kernel gets this answer to every request: "
+                    "run vzcptcheck with a 64-bit Python."
+                ),
             ),
             (64, ""),
         ],
@@ -306,9 +298,8 @@ class TestDiagnostics:
     def test_without_a_pipe_no_question_and_nothing_left_open(self, call, message):
         kernel = FakeKernel({(CPT, CPT_TEST_CAPS): 0}, failing={call: errno.EMFILE})
 
-        with pytest.raises(DeviceError) as caught:
-            with Device(kernel, CPT) as device:
-                device.collect_diagnostics()
+        with pytest.raises(DeviceError) as caught, Device(kernel, CPT) as device:
+            device.collect_diagnostics()
 
         assert caught.value.message == message
         assert caught.value.hint == "Too many open files: raise 'ulimit -n'."
@@ -378,20 +369,28 @@ class TestContainer:
             (
                 errno.ESRCH,
                 b"Error: CT is not running\n",
-                "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: No such process (ESRCH)\n"
-                "  kernel: Error: CT is not running",
-                "Container 101 is not running, or there is none of that number: "
-                "see 'vzlist -a'. "
-                "A suspended container is tested by 'vzcptcheck caps CAPNUM'.",
+                (
+                    "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: No such process (ESRCH)\n"
+                    "  kernel: Error: CT is not running"
+                ),
+                (
+                    "Container 101 is not running, or there is none of that number: "
+                    "see 'vzlist -a'. "
+                    "A suspended container is tested by 'vzcptcheck caps CAPNUM'."
+                ),
             ),
             (
                 errno.EBUSY,
                 b"Error: CT is locked\n",
-                "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: "
-                "Device or resource busy (EBUSY)\n"
-                "  kernel: Error: CT is locked",
-                "Container 101 is locked (being checkpointed, started or stopped) or already "
-                "suspended: wait for it, or test a suspended one by 'vzcptcheck caps CAPNUM'.",
+                (
+                    "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: "
+                    "Device or resource busy (EBUSY)\n"
+                    "  kernel: Error: CT is locked"
+                ),
+                (
+                    "Container 101 is locked (being checkpointed, started or stopped) or already "
+                    "suspended: wait for it, or test a suspended one by 'vzcptcheck caps CAPNUM'."
+                ),
             ),
             (
                 errno.EINTR,
@@ -402,8 +401,10 @@ class TestContainer:
             (
                 errno.EIO,
                 b"Error: a\nError: b\n",
-                "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: Input/output error (EIO)\n"
-                "  kernel: Error: a\n  kernel: Error: b",
+                (
+                    "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: Input/output error (EIO)\n"
+                    "  kernel: Error: a\n  kernel: Error: b"
+                ),
                 "",
             ),
         ],
@@ -411,9 +412,7 @@ class TestContainer:
     def test_an_errno_is_told_of_the_container_with_what_the_kernel_says(
         self, number, diagnostic, message, hint
     ):
-        kernel = FakeKernel(
-            {(CPT, CPT_TEST_VECAPS): error(number)}, {CPT_TEST_VECAPS: diagnostic}
-        )
+        kernel = FakeKernel({(CPT, CPT_TEST_VECAPS): error(number)}, {CPT_TEST_VECAPS: diagnostic})
 
         refusal = failure(ask_container, kernel, 101, 511)
 

@@ -1,0 +1,109 @@
+"""Sessions: 'nox' runs what CI runs, 'nox -s NAME' one of them, 'nox -l' lists them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+#: Pythons that vzcptcheck is tested on where they are installed; vzcptsim wants 3.11.
+PYTHONS = [f"3.{minor}" for minor in range(6, 16)]
+FLOOR = "3.6"
+SIMULATOR_FLOOR = 11
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+
+
+def _at_hand() -> list[str]:
+    """List the Pythons that start: a version manager's shims are there for all of them."""
+    found = [(version, shutil.which(f"python{version}")) for version in PYTHONS]
+    return [
+        version
+        for version, path in found
+        if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0
+    ]
+
+
+def _ends_of_range() -> list[str]:
+    """Return the floor and the newest Python at hand: what lies between is for 'nox -s tests'."""
+    at_hand = _at_hand()
+    return [f"tests-{version}" for version in dict.fromkeys([FLOOR, *at_hand[-1:]])]
+
+
+nox.options.sessions = ["lint", "types", "coverage", *_ends_of_range(), "matrix", "build"]
+
+
+def _install(session: nox.Session, *groups: str, package: str = "") -> None:
+    """Install dependency groups, and the project itself where ``package`` names it."""
+    requirements = nox.project.dependency_groups(PYPROJECT, *groups) if groups else ()
+    session.install("--quiet", *requirements, *([package] if package else []))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests: vzcptcheck's on every Python, the simulator's from 3.11 on."""
+    if int(str(session.python).split(".")[1]) < SIMULATOR_FLOOR:
+        _install(session, "node-tests")
+        session.run("python", "-m", "pytest", "-q", "tests/vzcptcheck", *session.posargs)
+    else:
+        _install(session, "tests", package=".[sim]")
+        session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run all tests, and fail where a branch of either package is not taken."""
+    _install(session, "tests", package="-e.[sim]")
+    session.run(
+        "python", "-m", "pytest", "-q", "--cov", "--cov-report=term-missing", *session.posargs
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, shell scripts, and that vzcptcheck runs on Python 3.6."""
+    _install(session, "lint")
+    session.run("ruff", "check", "--quiet", ".")
+    session.run("ruff", "format", "--quiet", "--check", ".")
+    session.run("vermin", "--quiet", "--violations", f"-t={FLOOR}-", "--no-tips", "vzcptcheck")
+    session.run("shellcheck", "examples/check-migration.sh", ".ci/run")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    _install(session, "types", "tests", package="-e.[sim]")
+    session.run("mypy")
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Compare every pair of recorded nodes with what is expected, and fixtures with their source."""
+    _install(session, "tests", package="-e.[sim]")
+    session.run("python", "tools/compose_fixtures.py", "--check")
+    session.run("python", "-m", "pytest", "-q", "tests/matrix", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel, the sdist and the zipapp into dist/."""
+    session.install("--quiet", "build")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist", silent=True)
+    session.run("python", "tools/build_zipapp.py", "dist/vzcptcheck.pyz")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure start-up, installed and as a zipapp, against the bare interpreter."""
+    session.install("--quiet", ".")
+    folder = Path(session.virtualenv.location)
+    archive = folder / "vzcptcheck.pyz"
+    session.run("python", "tools/build_zipapp.py", str(archive), str(folder / "bin" / "python"))
+    session.run("python", "benchmarks/startup.py", str(folder), str(archive))

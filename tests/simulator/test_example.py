@@ -1,0 +1,123 @@
+"""The manual's shell example, between pairs of simulated nodes: one that passes, each that fails."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from replayed import replay
+from simulator.fixtures import load_node
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "examples" / "check-migration.sh"
+
+#: The example of vzcptcheck(8), line by line (its host is root@$DEST).
+MANUAL = """\
+VERSION=$(vzcptcheck version)
+echo Got CPT version: $VERSION
+ssh root@$DEST vzcptcheck version $VERSION
+echo Version check result: $?
+CAPS=$(ssh root@$DEST vzcptcheck caps)
+echo Got caps: $CAPS
+vzcptcheck caps $VEID $CAPS
+echo Caps check result: $?
+"""
+
+NEW = "042stab141.3.SandyBridge.default"
+NEWER_CPU = "042stab141.3.Haswell.default"
+OLD_CPU = "042stab141.3.Penryn.default"
+OLD_KERNEL = "042stab061.9.SandyBridge.default"
+NO_IPV6 = "042stab141.3.SandyBridge.ipv6.disable"
+NO_REQUEST = "intel-xeon-e5-2697-v2.028stab056.1"
+NO_NAMESPACES = "intel-xeon-x5650.dzhanibekov.1"
+
+#: Containers of the recorded boots.
+FPU, MOUNTS, ENTERED, LOCKED, SUSPENDED, STOPPED = 102, 105, 108, 112, 113, 1012
+
+
+@dataclass(frozen=True)
+class Case:
+    """A migration: its statuses as the example prints them, and what stderr says."""
+
+    source: str
+    destination: str
+    ctid: int
+    version: int
+    caps: int
+    says: str
+    source_options: str = ""
+    destination_options: str = ""
+
+
+CASES = {
+    "passes": Case(NEW, NEWER_CPU, FPU, 0, 0, ""),
+    "version refused": Case(NEW, OLD_KERNEL, FPU, 2, 0, "It is too new"),
+    "CPU feature missing": Case(NEW, OLD_CPU, FPU, 0, 2, "avx        CPUID 0x00000001 ecx bit 28"),
+    "unsupported feature": Case(NEW, NEWER_CPU, ENTERED, 0, 2, "foreign process 4/"),
+    "no IPv6": Case(NEW, NO_IPV6, FPU, 0, 2, "IPv6 not loaded or disabled on destination"),
+    "no mount namespaces": Case(
+        OLD_CPU, NO_NAMESPACES, MOUNTS, 0, 2, "Mount namespaces migration support is not present"
+    ),
+    "module not loaded on the source": Case(
+        "no-vzcpt.042stab141.3", NEWER_CPU, 101, 0, 1, "run 'modprobe vzcpt'"
+    ),
+    "not root on the source": Case(
+        NEW, NEWER_CPU, FPU, 0, 1, "Only root may ask", source_options="--user 65534"
+    ),
+    "not root on the destination": Case(
+        NEW, NEWER_CPU, FPU, 1, 2, "Only root may ask", destination_options="--user 65534"
+    ),
+    "inside a container": Case(
+        NEW, NEWER_CPU, FPU, 0, 1, "inside of a container", source_options="--inside 101"
+    ),
+    "no such container": Case(NEW, NEWER_CPU, 4242, 0, 1, "there is none of that number"),
+    "container stopped": Case(NEW, NEWER_CPU, STOPPED, 0, 1, "is not running"),
+    "container locked": Case(NEW, NEWER_CPU, LOCKED, 0, 1, "Error: CT is locked"),
+    "container suspended": Case(NEW, NEWER_CPU, SUSPENDED, 0, 1, "test a suspended one by"),
+    "kernel without the request": Case(NEW, NO_REQUEST, FPU, 0, 2, "warning: nothing was checked"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_example_ends_as_a_real_kernel_would_have_it(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    ended = run_example(case, tmp_path)
+    results = [int(number) for number in re.findall(r"check result: (\d+)", ended.stdout)]
+    assert results == [case.version, case.caps], ended.stderr
+    assert case.says in ended.stderr
+    assert ended.returncode == (1 if 1 in results else max(results))
+
+
+def test_a_suspended_container_passes_where_the_kernel_cannot_tell() -> None:
+    said = replay(load_node("042stab108.1.qemu64.default").boot(), "caps", "1")
+    assert (said.status, said.stdout) == (0, "")
+    assert "warning: nothing was checked" in said.stderr
+
+
+def test_the_script_has_the_manuals_lines_letter_for_letter() -> None:
+    assert MANUAL in SCRIPT.read_text("utf-8")
+
+
+def run_example(case: Case, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the script with a vzcptsim on PATH that is this checkout's."""
+    vzcptsim = folder / "vzcptsim"
+    vzcptsim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m simulator "$@"\n', "utf-8")
+    vzcptsim.chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "SOURCE_OPTIONS": case.source_options,
+        "DEST_OPTIONS": case.destination_options,
+    }
+    return subprocess.run(
+        ["sh", str(SCRIPT), case.source, case.destination, str(case.ctid)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )

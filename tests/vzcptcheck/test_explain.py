@@ -1,0 +1,170 @@
+"""``explain``: numbers in words, without asking a node."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vzcptcheck_fakes import run_command
+
+from vzcptcheck.explain import caps_facts, comparison_facts, version_facts
+
+NUMBERS = st.one_of(st.integers(0, 2**31 - 1), st.integers(0, 2**16))
+
+
+def explained(*arguments):
+    status, stdout, stderr = run_command(None, "explain", *arguments)
+    assert (status, stderr) == (0, "")
+    return stdout
+
+
+class TestVersion:
+    @pytest.mark.parametrize(
+        ("word", "text"),
+        [
+            (
+                "0x803",
+                (
+                    "2051 = 0x803, named 32_3 after 2.6.32\n"
+                    "  written by   042stab088 and later kernels\n"
+                    "  restored by  042stab088 and later kernels\n"
+                ),
+            ),
+            (
+                "770",
+                (
+                    "770 = 0x302, named 18_2 after 2.6.18\n"
+                    "  written by   2.6.18 028stab kernels\n"
+                    "  restored by  2.6.18 028stab kernels\n"
+                ),
+            ),
+            (
+                "2048",
+                (
+                    "2048 = 0x800, named 32 after 2.6.32\n"
+                    "  written by   2.6.32 kernels before 042stab\n"
+                    "  restored by  2.6.32 kernels before 042stab, 042stab kernels before 088, "
+                    "042stab088 and later kernels\n"
+                ),
+            ),
+            (
+                "0",
+                (
+                    "0 = 0x000, named 8 after 2.6.8\n"
+                    "  written by   no kernel known here\n"
+                    "  restored by  2.6.18 028stab kernels, 2.6.32 kernels before 042stab\n"
+                ),
+            ),
+            (
+                "2052",
+                (
+                    "2052 = 0x804\n"
+                    "  written by   no kernel known here\n"
+                    "  restored by  no kernel known here\n"
+                ),
+            ),
+        ],
+    )
+    def test_a_version_has_a_name_a_writer_and_restorers(self, word, text):
+        assert explained("version", word) == text
+
+    def test_the_same_as_data(self):
+        assert json.loads(explained("version", "2051", "--json")) == {
+            "image_version": 2051,
+            "hexadecimal": "0x803",
+            "name": "32_3",
+            "written_by": "042stab088 and later kernels",
+            "restored_by": ["042stab088 and later kernels"],
+        }
+
+    def test_what_is_not_known_is_null(self):
+        assert json.loads(explained("version", "--json", "2052")) == {
+            "image_version": 2052,
+            "hexadecimal": "0x804",
+            "name": None,
+            "written_by": None,
+            "restored_by": [],
+        }
+
+    @given(NUMBERS)
+    def test_any_number_is_explained(self, number):
+        assert explained("version", str(number)).startswith("{} = 0x".format(number))
+        assert json.loads(explained("version", str(number), "--json")) == version_facts(number)
+
+
+class TestCaps:
+    def test_every_bit_is_named_with_its_origin(self):
+        assert explained("caps", str(1 << 30 | 1 << 26 | 1 << 17 | 1)) == (
+            "1140981761 = 0x44020001\n"
+            "  bit  0  CMOV               CPUID 0x00000001 edx bit 15\n"
+            "  bit 17  NAMESPACES         private mount namespaces: used, or can be migrated\n"
+            "  bit 26  AVX                CPUID 0x00000001 ecx bit 28\n"
+            "  bit 30  (no name)\n"
+        )
+
+    def test_no_bit_at_all(self):
+        assert explained("caps", "0") == "0 = 0x00000000\n  nothing\n"
+
+    def test_the_same_as_data(self):
+        assert json.loads(explained("caps", "0x40000101", "--json")) == {
+            "capnum": 0x40000101,
+            "hexadecimal": "0x40000101",
+            "features": [
+                {
+                    "bit": 0,
+                    "name": "CMOV",
+                    "word": "cmov",
+                    "origin": "CPUID 0x00000001 edx bit 15",
+                },
+                {
+                    "bit": 8,
+                    "name": "EMT64",
+                    "word": "emt64",
+                    "origin": "64-bit processes: the kernel is x86_64",
+                },
+            ],
+            "unknown_bits": [30],
+        }
+
+    def test_two_numbers_are_compared(self):
+        assert explained("caps", "3", "6") == (
+            "only in 3:\n"
+            "  bit  0  CMOV               CPUID 0x00000001 edx bit 15\n"
+            "only in 6:\n"
+            "  bit  2  SSE                CPUID 0x00000001 edx bit 25\n"
+            "in both:\n"
+            "  bit  1  FXSR               CPUID 0x00000001 edx bit 24\n"
+        )
+
+    def test_equal_numbers_differ_in_nothing(self):
+        assert explained("caps", "1", "1") == (
+            "only in 1:\n  nothing\n"
+            "only in 1:\n  nothing\n"
+            "in both:\n  bit  0  CMOV               CPUID 0x00000001 edx bit 15\n"
+        )
+
+    def test_zero_is_a_number_to_compare_with(self):
+        assert explained("caps", "1", "0").startswith("only in 1:\n  bit  0")
+
+    def test_a_comparison_as_data(self):
+        facts = json.loads(explained("--json", "caps", "3", "6"))
+
+        assert {part: facts[part]["capnum"] for part in facts} == {
+            "only_first": 1,
+            "only_second": 4,
+            "both": 2,
+        }
+
+    @given(NUMBERS)
+    def test_any_number_is_explained(self, number):
+        assert explained("caps", str(number)).startswith("{} = 0x".format(number))
+        assert json.loads(explained("caps", str(number), "--json")) == caps_facts(number)
+
+    @given(NUMBERS, NUMBERS)
+    def test_any_two_numbers_are_compared_and_no_bit_is_lost(self, first, second):
+        facts = json.loads(explained("caps", str(first), str(second), "--json"))
+
+        assert facts == comparison_facts(first, second)
+        assert facts["only_first"]["capnum"] | facts["both"]["capnum"] == first
+        assert facts["only_second"]["capnum"] | facts["both"]["capnum"] == second
+        assert explained("caps", str(first), str(second)).count("\n") >= 6
