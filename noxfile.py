@@ -23,11 +23,11 @@ nox.options.reuse_existing_virtualenvs = True
 def _at_hand() -> list[str]:
     """List the Pythons that start: a version manager's shims are there for all of them."""
     found = [(version, shutil.which(f"python{version}")) for version in PYTHONS]
-    return [
-        version
-        for version, path in found
-        if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0
-    ]
+    return [version for version, path in found if path and _starts(path)]
+
+
+def _starts(path: str) -> bool:
+    return subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 def _ends_of_range() -> list[str]:
@@ -84,7 +84,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Compare every pair of recorded nodes with what is expected, and fixtures with their source."""
+    """Compare all pairs of recorded nodes with what is expected, and fixtures with their source."""
     _install(session, "tests", package="-e.[sim]")
     session.run("python", "tools/compose_fixtures.py", "--check")
     session.run("python", "-m", "pytest", "-q", "tests/matrix", *session.posargs)

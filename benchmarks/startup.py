@@ -36,7 +36,8 @@ def main(arguments: list[str]) -> int:
     print(f"{ROUNDS} starts each, in turn; milliseconds, least and median:")
     for name, times in seconds.items():
         print(f"  {name:<20} {min(times) * 1e3:7.2f} {statistics.median(times) * 1e3:7.2f}")
-    return int(any([_exceeds(seconds, *comparison) for comparison in COMPARISONS]))
+    exceeding = [comparison for comparison in COMPARISONS if _exceeds(seconds, *comparison)]
+    return int(bool(exceeding))
 
 
 def _programs(venv: Path, archive: Path, folder: Path) -> dict[str, list[str]]:

@@ -37,14 +37,15 @@ class FakeFiles(Syscalls):
     from position to the bytes there; a position that is not in it was not recorded, and asking
     for it is the test's error. ``instruction`` maps (leaf, subleaf) to four registers, or is an
     errno. ``failing`` maps the number of a call, from 0, to the errno that it fails with.
-    Reads of a file give no more than ``piece`` bytes at a time.
+    Reads of a file give no more than ``piece`` bytes at a time. Descriptors go up from ``lowest``.
     """
 
-    def __init__(self, files=(), instruction=errno.ENOSYS, failing=(), piece=4096):
+    def __init__(self, files=(), instruction=errno.ENOSYS, failing=(), piece=4096, lowest=1000):
         self.files = dict(files)
         self.instruction = instruction
         self.failing = dict(failing)
         self.piece = piece
+        self.next_fd = lowest
         self.calls = []
         self.paths = {}
         self.positions = {}
@@ -66,9 +67,15 @@ class FakeFiles(Syscalls):
         content = self.files.get(path, errno.ENOENT)
         if isinstance(content, int):
             raise error(content)
-        fd = 1000 + len(self.calls)
-        self.paths[fd] = path
+        fd = self.new_descriptor(path)
         self.positions[fd] = 0
+        return fd
+
+    def new_descriptor(self, path):
+        """Open a descriptor of a number that nothing had before."""
+        fd = self.next_fd
+        self.next_fd += 1
+        self.paths[fd] = path
         return fd
 
     def close(self, fd):
@@ -89,14 +96,14 @@ class FakeFiles(Syscalls):
         content = self.files[self.paths[fd]]
         if isinstance(content, bytes):
             return content[position : position + size]
-        assert position in content, "nothing recorded at position 0x{:x}".format(position)
+        assert position in content, f"nothing recorded at position 0x{position:x}"
         return content[position][:size]
 
     def cpuid(self, leaf, subleaf):
         self.record("cpuid", leaf, subleaf)
         if isinstance(self.instruction, int):
             raise error(self.instruction)
-        assert (leaf, subleaf) in self.instruction, "leaf 0x{:x} not recorded".format(leaf)
+        assert (leaf, subleaf) in self.instruction, f"leaf 0x{leaf:x} not recorded"
         return self.instruction[leaf, subleaf]
 
 
@@ -169,10 +176,9 @@ class FakeKernel(FakeFiles):
     def pipe(self):
         self.record("pipe")
         pipe = Pipe()
-        ours = 1000 + len(self.calls)
-        theirs = 5000 + len(self.calls)
-        self.paths[ours], self.reading[ours] = "pipe, reading end", pipe
-        self.paths[theirs], self.writing[theirs] = "pipe, writing end", pipe
+        ours = self.new_descriptor("pipe, reading end")
+        theirs = self.new_descriptor("pipe, writing end")
+        self.reading[ours] = self.writing[theirs] = pipe
         return ours, theirs
 
     def set_nonblocking(self, fd):
@@ -201,7 +207,7 @@ class FakeKernel(FakeFiles):
     def _do(self, fd, request, argument):
         if request == CPT_SET_VEID:
             return 0
-        assert request == CPT_SET_ERRORFD, "no answer to request 0x{:x}".format(request)
+        assert request == CPT_SET_ERRORFD, f"no answer to request 0x{request:x}"
         if argument not in self.writing:
             raise error(errno.EBADF)
         pipe = self.error_pipes[fd] = self.writing[argument]

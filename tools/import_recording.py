@@ -204,7 +204,7 @@ class Importer:
         yield ("write", observation["device"], errno.errorcode[observation["errno"]])
 
     def open(self, observation: Observation) -> Iterator[Row]:
-        """Yield an open of one of the two files by some user."""
+        """Yield an attempt of some user on one of the two files."""
         result = "0" if observation["result"] == 0 else errno.errorcode[observation["errno"]]
         yield ("try", observation["device"], observation["flags"], str(observation["uid"]), result)
 

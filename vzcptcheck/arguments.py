@@ -24,11 +24,9 @@ def parse_number(text: "str", what: "str") -> "int":
     number = _value(digits[1:] if digits[:1] == "+" else digits)
     if number is None:
         problem, hint = _problem(digits)
-        raise UsageError("{} {!r} {}".format(what, text, problem), hint)
+        raise UsageError(f"{what} {text!r} {problem}", hint)
     if number > INT_MAX:
-        raise UsageError(
-            "{} {!r} is too large: the kernel takes at most {}".format(what, text, INT_MAX)
-        )
+        raise UsageError(f"{what} {text!r} is too large: the kernel takes at most {INT_MAX}")
     return number
 
 
@@ -49,5 +47,5 @@ def _problem(digits: "str") -> "Tuple[str, str]":
     if digits[0] == "-" and digits[1:] and _DECIMAL.issuperset(digits[1:]):
         return "is negative", "Give the number as the other node printed it."
     if _HEXADECIMAL.issuperset(digits):
-        return "is not a decimal number", "Write hexadecimal with 0x: 0x{}.".format(digits)
+        return "is not a decimal number", f"Write hexadecimal with 0x: 0x{digits}."
     return "is not a number", "Write it in decimal, or in hexadecimal with 0x."

@@ -69,10 +69,10 @@ def run(arguments: "Sequence[str]", syscalls: "Syscalls | None") -> "Outcome":
     if arguments[0] == "--version":
         from vzcptcheck import __version__
 
-        return Outcome(ExitStatus.YES, "vzcptcheck {}\n".format(__version__))
+        return Outcome(ExitStatus.YES, f"vzcptcheck {__version__}\n")
     command = _COMMANDS.get(arguments[0])
     if command is None:
-        raise UsageError("unknown property {!r}".format(arguments[0]), show_usage=True)
+        raise UsageError(f"unknown property {arguments[0]!r}", show_usage=True)
     return command(list(arguments[1:]), syscalls)
 
 

@@ -9,6 +9,16 @@ if TYPE_CHECKING:
     from vzcptcheck.features import Feature
     from vzcptcheck.syscalls import Syscalls
 
+#: Where the kernel cannot tell, the original's answer is yes: it stands, and this is said.
+_NOT_ASKED = (
+    "warning: nothing was checked: this kernel has no CPT_TEST_VERSION, and whether it takes "
+    "this version shows only at restore"
+)
+_NOT_COMPARED = (
+    "warning: nothing was checked: this kernel does not compare capability numbers (ENOSYS, as "
+    "042stab101.5 to 106 and 108.1 say); test the container while it is running"
+)
+
 
 def show_version(syscalls: "Syscalls") -> "Outcome":
     """Show the image version that this node writes (on the source)."""
@@ -16,7 +26,7 @@ def show_version(syscalls: "Syscalls") -> "Outcome":
         image_version = device.test_version()
     if image_version is None:
         raise CheckError(
-            "{}: this kernel cannot be asked for its image version".format(CPT),
+            f"{CPT}: this kernel cannot be asked for its image version",
             "Kernels before 042stab have no such request: 2.6.18 028stab writes 770 (0x302), "
             "2.6.32 without stab writes 2048 (0x800).",
         )
@@ -30,13 +40,7 @@ def test_version(syscalls: "Syscalls", image_version: "int") -> "Outcome":
         if accepted == 0:
             return Outcome(ExitStatus.NO, remarks=_refused_version(device, image_version))
     if accepted is None:
-        return Outcome(
-            ExitStatus.YES,
-            remarks=[
-                "warning: nothing was checked: this kernel has no CPT_TEST_VERSION, and "
-                "whether it takes version {} shows only at restore".format(image_version)
-            ],
-        )
+        return Outcome(ExitStatus.YES, remarks=[_NOT_ASKED])
     if accepted != 1:
         raise _unexpected(RST, "CPT_TEST_VERSION", accepted)
     return Outcome(ExitStatus.YES)
@@ -48,7 +52,7 @@ def show_caps(syscalls: "Syscalls") -> "Outcome":
         device.collect_diagnostics()
         capnum = device.test_caps()
     if capnum is None:
-        raise CheckError("{}: this kernel has no capability number".format(RST))
+        raise CheckError(f"{RST}: this kernel has no capability number")
     return Outcome(ExitStatus.YES, _positive(RST, "CPT_TEST_CAPS", capnum))
 
 
@@ -58,15 +62,7 @@ def test_node(syscalls: "Syscalls", capnum: "int") -> "Outcome":
         device.collect_diagnostics()
         refused = device.test_caps(capnum)
     if refused is None:
-        return Outcome(
-            ExitStatus.YES,
-            remarks=[
-                (
-                    "warning: nothing was checked: this kernel cannot compare capability numbers "
-                    "(042stab101.5 to 106 answer ENOSYS); test the container while it is running"
-                )
-            ],
-        )
+        return Outcome(ExitStatus.YES, remarks=[_NOT_COMPARED])
     if refused == 1:
         return Outcome(ExitStatus.NO, remarks=_refused_node(syscalls, capnum))
     if refused != 0:
@@ -141,11 +137,11 @@ def _own_caps(syscalls: "Syscalls") -> "int":
 def _positive(path: "str", request: "str", answer: "int") -> "str":
     if answer <= 0:
         raise _unexpected(path, request, answer)
-    return "{}\n".format(answer)
+    return f"{answer}\n"
 
 
 def _unexpected(path: "str", request: "str", answer: "int") -> "CheckError":
     return CheckError(
-        "{}: ioctl {}: unexpected answer {}".format(path, request, answer),
+        f"{path}: ioctl {request}: unexpected answer {answer}",
         "This kernel is not one that vzcptcheck knows: nothing can be said.",
     )

@@ -136,7 +136,7 @@ class CpuinfoFeatures(CpuFeatures):
 
 def device_path(cpu: "int") -> "str":
     """Name the file that speaks for a CPU."""
-    return "/dev/cpu/{}/cpuid".format(cpu)
+    return f"/dev/cpu/{cpu}/cpuid"
 
 
 def read_leaf_from_device(
@@ -155,10 +155,9 @@ def read_leaf_from_device(
     finally:
         syscalls.close(fd)
     if len(answer) != _REGISTERS.size:
+        got, wanted = len(answer), _REGISTERS.size
         raise CheckError(
-            "{}: leaf 0x{:x}, subleaf {}: {} bytes, expected {}".format(
-                path, leaf, subleaf, len(answer), _REGISTERS.size
-            )
+            f"{path}: leaf 0x{leaf:x}, subleaf {subleaf}: {got} bytes, expected {wanted}"
         )
     return Registers(*_REGISTERS.unpack(answer))
 
@@ -209,4 +208,4 @@ def _ask_cpuinfo(syscalls: "Syscalls", cpu: "int") -> "CpuFeatures":
     for processor in parse_cpuinfo(text):
         if processor["processor"] == str(cpu):
             return CpuinfoFeatures(flags_of(processor))
-    raise CheckError("{}: no processor {}".format(CPUINFO, cpu))
+    raise CheckError(f"{CPUINFO}: no processor {cpu}")

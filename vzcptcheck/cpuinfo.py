@@ -36,18 +36,18 @@ def parse_cpuinfo(text: "bytes") -> "list[dict[str, str]]":
 def _add_line(block: "dict[str, str]", number: "int", line: "bytes") -> "None":
     name, colon, value = line.partition(b":")
     if not colon:
-        raise _error_at(number, "no colon in {!r}".format(line))
+        raise _error_at(number, f"no colon in {line!r}")
     # Stripped as bytes: as text, some of Latin-1 would count as space.
     key = name.strip().decode("latin-1")
     if not block and key != "processor":
-        raise _error_at(number, "{!r} stands where a processor begins".format(key))
+        raise _error_at(number, f"{key!r} stands where a processor begins")
     if key in block:
-        raise _error_at(number, "{!r} comes a second time for one processor".format(key))
+        raise _error_at(number, f"{key!r} comes a second time for one processor")
     block[key] = value.strip().decode("latin-1")
 
 
 def _error_at(number: "int", problem: "str") -> "CpuinfoError":
-    return CpuinfoError("cpuinfo, line {}: {}".format(number, problem))
+    return CpuinfoError(f"cpuinfo, line {number}: {problem}")
 
 
 def flags_of(processor: "dict[str, str]") -> "frozenset[str]":

@@ -140,7 +140,7 @@ class Device:
         except BlockingIOError:
             pass  # The kernel keeps its end open: an empty pipe is the end of the text.
         except OSError as error:
-            trouble = ["(what the kernel says cannot be read: {})".format(describe_failure(error))]
+            trouble = [f"(what the kernel says cannot be read: {describe_failure(error)})"]
         lines = text.decode("utf-8", "backslashreplace").split("\n")
         return [_printable(line) for line in lines if line] + trouble
 
@@ -230,13 +230,13 @@ def _container_error(error: "DeviceError", ctid: "int", diagnostics: "List[str]"
     hint = error.hint
     if error.number == errno.ESRCH:
         hint = (
-            "Container {} is not running, or there is none of that number: see 'vzlist -a'. "
-            "A suspended container is tested by 'vzcptcheck caps CAPNUM'.".format(ctid)
+            f"Container {ctid} is not running, or there is none of that number: see 'vzlist -a'. "
+            "A suspended container is tested by 'vzcptcheck caps CAPNUM'."
         )
     elif error.number == errno.EBUSY:
         hint = (
-            "Container {} is locked (being checkpointed, started or stopped) or already "
+            f"Container {ctid} is locked (being checkpointed, started or stopped) or already "
             "suspended: wait for it, or test a suspended one by "
-            "'vzcptcheck caps CAPNUM'.".format(ctid)
+            "'vzcptcheck caps CAPNUM'."
         )
-    return CheckError("container {}: {}{}".format(ctid, error.message, said), hint)
+    return CheckError(f"container {ctid}: {error.message}{said}", hint)

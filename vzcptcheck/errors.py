@@ -29,7 +29,7 @@ class DeviceError(CheckError):
     """
 
     def __init__(self, path: "str", call: "str", error: "OSError", hint: "str" = "") -> "None":
-        super().__init__("{}: {}: {}".format(path, call, describe_failure(error)), hint)
+        super().__init__(f"{path}: {call}: {describe_failure(error)}", hint)
         self.path = path
         self.call = call
         self.number = error.errno
@@ -42,5 +42,5 @@ def describe_failure(error: "OSError") -> "str":
 
     if error.errno is None:
         return str(error)
-    name = errno.errorcode.get(error.errno, "errno {}".format(error.errno))
-    return "{} ({})".format(os.strerror(error.errno), name)
+    name = errno.errorcode.get(error.errno, f"errno {error.errno}")
+    return f"{os.strerror(error.errno)} ({name})"

@@ -57,7 +57,7 @@ def version_facts(image_version: "int") -> "Dict[str, Any]":
     """Return an image version as plain data."""
     return {
         "image_version": image_version,
-        "hexadecimal": "0x{:03x}".format(image_version),
+        "hexadecimal": f"0x{image_version:03x}",
         "name": versions.NAMES.get(image_version),
         "written_by": versions.WRITERS.get(image_version),
         "restored_by": versions.restorers(image_version),
@@ -71,19 +71,19 @@ def _json(facts: "Dict[str, Any]") -> "str":
 
 
 def _hexadecimal(capnum: "int") -> "str":
-    return "0x{:08x}".format(capnum)
+    return f"0x{capnum:08x}"
 
 
 def _caps_text(capnum: "int") -> "str":
-    lines = ["{} = {}".format(capnum, _hexadecimal(capnum))]
+    lines = [f"{capnum} = {_hexadecimal(capnum)}"]
     return "\n".join(lines + _bit_lines(capnum)) + "\n"
 
 
 def _comparison_text(capnum: "int", other: "int") -> "str":
     lines = []  # type: List[str]
     for title, mask in (
-        ("only in {}:".format(capnum), capnum & ~other),
-        ("only in {}:".format(other), other & ~capnum),
+        (f"only in {capnum}:", capnum & ~other),
+        (f"only in {other}:", other & ~capnum),
         ("in both:", capnum & other),
     ):
         lines += [title, *_bit_lines(mask)]
@@ -92,10 +92,10 @@ def _comparison_text(capnum: "int", other: "int") -> "str":
 
 def _bit_lines(mask: "int") -> "List[str]":
     lines = [
-        "  bit {:>2}  {:<18} {}".format(feature.bit, feature.name, feature.origin)
+        f"  bit {feature.bit:>2}  {feature.name:<18} {feature.origin}"
         for feature in features_in(mask)
     ]
-    lines += ["  bit {:>2}  (no name)".format(bit) for bit in unknown_bits(mask)]
+    lines += [f"  bit {bit:>2}  (no name)" for bit in unknown_bits(mask)]
     return lines or ["  nothing"]
 
 
@@ -104,6 +104,8 @@ def _version_text(image_version: "int") -> "str":
     writer = versions.WRITERS.get(image_version, "no kernel known here")
     restorers = ", ".join(versions.restorers(image_version)) or "no kernel known here"
     named = ", named {} after 2.6.{}".format(name, name.split("_")[0]) if name else ""
-    return "{} = 0x{:03x}{}\n  written by   {}\n  restored by  {}\n".format(
-        image_version, image_version, named, writer, restorers
+    return (
+        f"{image_version} = 0x{image_version:03x}{named}\n"
+        f"  written by   {writer}\n"
+        f"  restored by  {restorers}\n"
     )

@@ -50,7 +50,7 @@ class Feature:
         """Where the bit comes from, in words."""
         if self.leaf is None:
             return self.meaning
-        return "CPUID 0x{:08x} {} bit {}".format(self.leaf, self.register, self.register_bit)
+        return f"CPUID 0x{self.leaf:08x} {self.register} bit {self.register_bit}"
 
 
 FEATURES = (

@@ -35,4 +35,4 @@ def _read_to_end(syscalls: "Syscalls", fd: "int", path: "str", limit: "int") -> 
         chunks.append(chunk)
         size += len(chunk)
         if size > limit:
-            raise CheckError("{}: longer than {} bytes".format(path, limit))
+            raise CheckError(f"{path}: longer than {limit} bytes")

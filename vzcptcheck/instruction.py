@@ -80,7 +80,7 @@ def execute_cpuid(leaf: "int", subleaf: "int") -> "tuple[int, int, int, int]":
 def _code_for(machine: "str", largest_index: "int") -> "bytes":
     """Choose by the width of pointers: a 32-bit Python may run on an x86_64 kernel."""
     if machine not in _MACHINES:
-        raise _not_here("no CPUID instruction on {}".format(machine))
+        raise _not_here(f"no CPUID instruction on {machine}")
     return X86_64_CODE if largest_index > 1 << 32 else I386_CODE
 
 
@@ -105,7 +105,7 @@ def _libc() -> "ctypes.CDLL":
         return ctypes.CDLL(None, use_errno=True)
     except OSError as error:
         # The dynamic linker's errors carry no errno.
-        raise _not_here("the C library cannot be called: {}".format(error)) from error
+        raise _not_here(f"the C library cannot be called: {error}") from error
 
 
 def _call(address: "int", leaf: "int", subleaf: "int") -> "tuple[int, int, int, int]":

@@ -113,7 +113,7 @@ def _but_offered(feature: "Feature") -> "str":
     Kernels before 042stab101 look at the bit of SSE4_1 where they say sse4_2.
     """
     why = ": this kernel takes sse4_1 for it" if feature.name == "SSE4_2" else ""
-    return " (which the number has{})".format(why)
+    return f" (which the number has{why})"
 
 
 def container_refusal(
@@ -130,7 +130,7 @@ def container_refusal(
     """
     words = [line[len(_CPU_DIAGNOSTIC) :] for line in diagnostics if _is_cpu(line)]
     others = [line for line in diagnostics if not _is_cpu(line)]
-    lines = ["container {} cannot be restored there: {}".format(ctid, _result_words(result))]
+    lines = [f"container {ctid} cannot be restored there: {_result_words(result)}"]
     lines += _missing_words(words, offered_caps)
     for line in others:
         lines += ["  kernel: " + line, "    " + _cause_of(line)[1]]
@@ -142,7 +142,7 @@ def _is_cpu(line: "str") -> "bool":
 
 
 def _result_words(result: "int") -> "str":
-    return RESULTS.get(result, "the kernel answers {}, which is not known here".format(result))
+    return RESULTS.get(result, f"the kernel answers {result}, which is not known here")
 
 
 def _missing_words(words: "Sequence[str]", offered_caps: "int") -> "List[str]":
@@ -180,10 +180,10 @@ def _unexplained(unsupported_caps: "int", diagnostics: "Iterable[str]") -> "List
     for feature in features_in(unsupported_caps):
         if feature.name not in told:
             lines += [
-                "  {} (capability bit {})".format(feature.origin, feature.bit),
+                f"  {feature.origin} (capability bit {feature.bit})",
                 "    " + _advice_about(feature),
             ]
-    lines += ["  capability bit {} (no name)".format(bit) for bit in unknown_bits(unsupported_caps)]
+    lines += [f"  capability bit {bit} (no name)" for bit in unknown_bits(unsupported_caps)]
     return lines
 
 
@@ -202,12 +202,12 @@ def node_refusal(
     ]
     lines = ["a container suspended on this node cannot be restored there"]
     if missing:
-        lines.append("  this node's CPU has (by {}), and the number lacks:".format(origin))
+        lines.append(f"  this node's CPU has (by {origin}), and the number lacks:")
         lines += feature_lines(missing)
     elif own_features:
-        lines.append("  the number has all that this node's CPU has (by {})".format(origin))
+        lines.append(f"  the number has all that this node's CPU has (by {origin})")
     else:
-        lines.append("  which feature is missing could not be learned: {}".format(origin))
+        lines.append(f"  which feature is missing could not be learned: {origin}")
     return [*lines, "    " + _CPU_ADVICE]
 
 
@@ -217,7 +217,7 @@ def version_refusal(image_version: "int", accepted: "Sequence[int]") -> "List[st
     ``accepted`` are the named versions that this node's kernel takes, ascending.
     """
     described = versions.describe(image_version)
-    lines = ["image version {} cannot be restored on this node".format(described)]
+    lines = [f"image version {described} cannot be restored on this node"]
     if not accepted:
         return lines
     taken = ", ".join(versions.describe(version) for version in accepted)
@@ -227,4 +227,4 @@ def version_refusal(image_version: "int", accepted: "Sequence[int]") -> "List[st
     else:
         reason = "too old"
         advice = "Update the source's kernel, or move the container while it is stopped."
-    return [*lines, "  It is {}: this kernel takes {}.".format(reason, taken), "  " + advice]
+    return [*lines, f"  It is {reason}: this kernel takes {taken}.", "  " + advice]

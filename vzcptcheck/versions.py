@@ -43,7 +43,7 @@ WRITERS = {
 def describe(image_version: "int") -> "str":
     """Write a version as the kernel's sources do, with its name where it has one."""
     name = NAMES.get(image_version)
-    return "0x{:03x}{}".format(image_version, " ({})".format(name) if name else "")
+    return "0x{:03x}{}".format(image_version, f" ({name})" if name else "")
 
 
 def restorers(image_version: "int") -> "List[str]":

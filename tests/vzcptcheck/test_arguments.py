@@ -67,7 +67,7 @@ def test_decimal_and_hexadecimal_with_0x_are_numbers(text, number):
 def test_a_likely_mistake_has_its_own_hint(text, problem, hint):
     error = complaint(text)
 
-    assert error.message == "capability number {!r} {}".format(text, problem)
+    assert error.message == f"capability number {text!r} {problem}"
     assert error.hint == hint
     assert error.show_usage is False
 
@@ -118,7 +118,7 @@ def test_a_likely_mistake_has_its_own_hint(text, problem, hint):
 def test_anything_else_is_quoted_and_not_a_number(text):
     error = complaint(text)
 
-    assert error.message == "capability number {!r} is not a number".format(text)
+    assert error.message == f"capability number {text!r} is not a number"
     assert error.hint == "Write it in decimal, or in hexadecimal with 0x."
 
 
@@ -137,7 +137,7 @@ def test_anything_else_is_quoted_and_not_a_number(text):
 )
 def test_what_the_kernel_would_cut_is_too_large(text):
     assert complaint(text).message == (
-        "capability number {!r} is too large: the kernel takes at most 2147483647".format(text)
+        f"capability number {text!r} is too large: the kernel takes at most 2147483647"
     )
 
 

@@ -54,7 +54,7 @@ def calls_in(tree):
     """List what a module does that may end in a system call."""
     modules = {name.split(".")[0] for name, taken in imports_of(tree) if taken is None}
     found = [
-        "from {} import {}".format(module, taken)
+        f"from {module} import {taken}"
         for module, taken in imports_of(tree)
         if taken and module.split(".")[0] in CALLING
     ]
@@ -65,7 +65,7 @@ def calls_in(tree):
         elif isinstance(node, ast.Attribute):
             module = getattr(node.value, "id", "")
             if module in HARMLESS and not node.attr.startswith(HARMLESS[module]):
-                found.append("{}.{}".format(module, node.attr))
+                found.append(f"{module}.{node.attr}")
     return found
 
 

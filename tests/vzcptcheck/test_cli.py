@@ -57,7 +57,7 @@ class TestHelp:
     def test_the_programs_own_version(self):
         assert run_command(None, "--version") == (
             0,
-            "vzcptcheck {}\n".format(__version__),
+            f"vzcptcheck {__version__}\n",
             "",
         )
 
@@ -109,7 +109,7 @@ class TestArguments:
         assert run_command(kernel, *arguments) == (
             1,
             "",
-            "vzcptcheck: {}\n{}".format(problem, USAGE),
+            f"vzcptcheck: {problem}\n{USAGE}",
         )
         assert kernel.calls == []
 
@@ -209,7 +209,7 @@ class TestStreams:
         stdout, stderr = BrokenStream(failure, closing), io.StringIO()
 
         assert main(["caps"], node(), stdout, stderr) == 1
-        assert stderr.getvalue() == "vzcptcheck: standard output: {}\n".format(words)
+        assert stderr.getvalue() == f"vzcptcheck: standard output: {words}\n"
         # Python must not flush it once more at the end, and complain.
         assert stdout.closings == 1
 

@@ -68,15 +68,14 @@ class TestShowVersion:
     def test_the_version_is_printed_in_decimal(self, answer):
         kernel = self.kernel(answer)
 
-        assert answered(kernel, "version") == (0, "{}\n".format(answer))
+        assert answered(kernel, "version") == (0, f"{answer}\n")
         assert kernel.requests() == [(CPT, CPT_TEST_VERSION, 0)]
 
     @pytest.mark.parametrize("answer", [0, -1, -2147483648])
     def test_what_is_no_version_is_an_error(self, answer):
         assert refused(self.kernel(answer), "version") == (
             1,
-            "/proc/cpt: ioctl CPT_TEST_VERSION: unexpected answer {}\n".format(answer)
-            + UNKNOWN_KERNEL,
+            f"/proc/cpt: ioctl CPT_TEST_VERSION: unexpected answer {answer}\n" + UNKNOWN_KERNEL,
         )
 
     def test_a_kernel_without_the_request_is_an_error(self):
@@ -96,7 +95,7 @@ class TestShowVersion:
     def test_any_other_errno_is_an_error(self, number, words):
         assert refused(self.kernel(error(number)), "version") == (
             1,
-            "/proc/cpt: ioctl CPT_TEST_VERSION: {}\n".format(words),
+            f"/proc/cpt: ioctl CPT_TEST_VERSION: {words}\n",
         )
 
 
@@ -177,15 +176,14 @@ class TestVersion:
 
         assert refused(kernel, *arguments) == (
             1,
-            "{}: ioctl CPT_TEST_CAPS: Invalid argument (EINVAL)\n".format(path) + hint,
+            f"{path}: ioctl CPT_TEST_CAPS: Invalid argument (EINVAL)\n" + hint,
         )
 
     @pytest.mark.parametrize("answer", [2, 2051, -1])
     def test_what_is_neither_yes_nor_no_is_an_error(self, answer):
         assert refused(self.kernel(answer), "version", "2051") == (
             1,
-            "/proc/rst: ioctl CPT_TEST_VERSION: unexpected answer {}\n".format(answer)
-            + UNKNOWN_KERNEL,
+            f"/proc/rst: ioctl CPT_TEST_VERSION: unexpected answer {answer}\n" + UNKNOWN_KERNEL,
         )
 
     @pytest.mark.parametrize(("number", "words"), [*OTHER_ERRNOS, (errno.ENOSYS, None)])
@@ -206,7 +204,7 @@ class TestShowCaps:
     def test_the_number_is_printed_in_decimal(self, answer):
         kernel = self.kernel(answer)
 
-        assert answered(kernel, "caps") == (0, "{}\n".format(answer))
+        assert answered(kernel, "caps") == (0, f"{answer}\n")
         assert [request[:2] for request in kernel.requests()] == [
             (RST, CPT_SET_ERRORFD),
             (RST, CPT_TEST_CAPS),
@@ -216,8 +214,7 @@ class TestShowCaps:
     def test_what_is_no_number_is_an_error(self, answer):
         assert refused(self.kernel(answer), "caps") == (
             1,
-            "/proc/rst: ioctl CPT_TEST_CAPS: unexpected answer {}\n".format(answer)
-            + UNKNOWN_KERNEL,
+            f"/proc/rst: ioctl CPT_TEST_CAPS: unexpected answer {answer}\n" + UNKNOWN_KERNEL,
         )
 
     def test_a_kernel_that_cannot_tell_is_an_error(self):
@@ -230,7 +227,7 @@ class TestShowCaps:
     def test_any_other_errno_is_an_error(self, number, words):
         assert refused(self.kernel(error(number)), "caps") == (
             1,
-            "/proc/rst: ioctl CPT_TEST_CAPS: {}\n".format(words),
+            f"/proc/rst: ioctl CPT_TEST_CAPS: {words}\n",
         )
 
 
@@ -267,8 +264,9 @@ class TestSuspendedContainer:
         assert refused(self.kernel(ENOSYS), "caps", "511") == (
             0,
             (
-                "warning: nothing was checked: this kernel cannot compare capability numbers "
-                "(042stab101.5 to 106 answer ENOSYS); test the container while it is running\n"
+                "warning: nothing was checked: this kernel does not compare capability numbers "
+                "(ENOSYS, as 042stab101.5 to 106 and 108.1 say); test the container while it is "
+                "running\n"
             ),
         )
 
@@ -276,8 +274,7 @@ class TestSuspendedContainer:
     def test_what_is_neither_yes_nor_no_is_an_error(self, answer):
         assert refused(self.kernel(answer), "caps", "511") == (
             1,
-            "/proc/cpt: ioctl CPT_TEST_CAPS: unexpected answer {}\n".format(answer)
-            + UNKNOWN_KERNEL,
+            f"/proc/cpt: ioctl CPT_TEST_CAPS: unexpected answer {answer}\n" + UNKNOWN_KERNEL,
         )
 
     @pytest.mark.parametrize(
@@ -286,7 +283,7 @@ class TestSuspendedContainer:
     def test_any_other_errno_is_an_error(self, number, words):
         assert refused(self.kernel(error(number)), "caps", "511") == (
             1,
-            "/proc/cpt: ioctl CPT_TEST_CAPS: {}\n".format(words),
+            f"/proc/cpt: ioctl CPT_TEST_CAPS: {words}\n",
         )
 
     def test_the_missing_features_are_this_nodes_own_number_less_the_other(self):
@@ -369,7 +366,7 @@ class TestSuspendedContainer:
 
 
 def missing(word):
-    return "Error: Destination cpu does not have {}\n".format(word)
+    return f"Error: Destination cpu does not have {word}\n"
 
 
 #: A diagnostic of the kernel, and the advice that goes with it.
@@ -437,8 +434,8 @@ ADVICE = [
     (
         "Error: Mount namespaces migration support is not present on destination node",
         (
-            "Choose a destination with a 042stab kernel, or end the processes in the container that "
-            "use a private mount namespace."
+            "Choose a destination with a 042stab kernel, or end the processes in the container "
+            "that use a private mount namespace."
         ),
     ),
     (
@@ -500,15 +497,14 @@ class TestRunningContainer:
     def test_every_positive_answer_is_a_refusal(self, answer, words):
         assert refused(self.kernel(answer), "caps", "101", "511") == (
             2,
-            "container 101 cannot be restored there: {}\n".format(words),
+            f"container 101 cannot be restored there: {words}\n",
         )
 
     @pytest.mark.parametrize("answer", [-1, -22])
     def test_a_negative_answer_is_an_error(self, answer):
         assert refused(self.kernel(answer), "caps", "101", "511") == (
             1,
-            "/proc/cpt: ioctl CPT_TEST_VECAPS: unexpected answer {}\n".format(answer)
-            + UNKNOWN_KERNEL,
+            f"/proc/cpt: ioctl CPT_TEST_VECAPS: unexpected answer {answer}\n" + UNKNOWN_KERNEL,
         )
 
     @pytest.mark.parametrize(
@@ -522,7 +518,7 @@ class TestRunningContainer:
     def test_any_errno_is_an_error(self, number, words):
         assert refused(self.kernel(error(number)), "caps", "101", "511") == (
             1,
-            "container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: {}\n".format(words),
+            f"container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: {words}\n",
         )
 
     def test_a_container_that_does_not_run(self):
@@ -586,9 +582,7 @@ class TestRunningContainer:
 
     @pytest.mark.parametrize(("diagnostic", "advice"), ADVICE)
     def test_a_diagnostic_is_shown_as_it_is_with_advice(self, diagnostic, advice):
-        assert self.remarks(2, diagnostic + "\n") == "  kernel: {}\n    {}\n".format(
-            diagnostic, advice
-        )
+        assert self.remarks(2, diagnostic + "\n") == f"  kernel: {diagnostic}\n    {advice}\n"
 
     def test_all_reasons_are_told_at_once(self):
         text = (
@@ -704,8 +698,8 @@ class TestEveryCommand:
     def test_only_root_may_ask(self, path, arguments):
         assert refused(FakeKernel(files={path: errno.EACCES}), *arguments) == (
             1,
-            "{}: open: Permission denied (EACCES)\n"
-            "  Only root may ask: run vzcptcheck as root on the node.\n".format(path),
+            f"{path}: open: Permission denied (EACCES)\n"
+            "  Only root may ask: run vzcptcheck as root on the node.\n",
         )
 
     @pytest.mark.parametrize(("path", "arguments"), COMMANDS[2:])
@@ -715,5 +709,5 @@ class TestEveryCommand:
 
         assert refused(kernel, *arguments) == (
             1,
-            "{}: ioctl CPT_SET_ERRORFD: Invalid argument (EINVAL)\n".format(path) + COMPAT_HINT,
+            f"{path}: ioctl CPT_SET_ERRORFD: Invalid argument (EINVAL)\n" + COMPAT_HINT,
         )

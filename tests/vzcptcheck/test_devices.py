@@ -37,7 +37,7 @@ class TestOpening:
 
         assert kernel.calls == [
             ("open", "/proc/cpt", os.O_RDWR | os.O_CLOEXEC),
-            ("close", 1001),
+            ("close", 1000),
         ]
         assert kernel.open_paths == []
 
@@ -47,6 +47,17 @@ class TestOpening:
         with pytest.raises(KeyError), Device(kernel, CPT) as device:
             device.collect_diagnostics()
             raise KeyError
+
+        assert kernel.open_paths == []
+
+    @pytest.mark.parametrize("lowest", [0, 1, 2])
+    def test_descriptors_of_the_standard_streams_are_as_good_as_others(self, lowest):
+        # So they are numbered where the caller has closed its streams.
+        kernel = FakeKernel({(CPT, CPT_TEST_CAPS): 0}, lowest=lowest)
+
+        with Device(kernel, CPT) as device:
+            device.collect_diagnostics()
+            assert device.test_caps(511) == 0
 
         assert kernel.open_paths == []
 
@@ -107,7 +118,7 @@ class TestOpening:
     def test_a_refused_open_says_what_to_do(self, path, number, words, hint):
         refusal = failure(Device(FakeKernel(files={path: number}), path).__enter__)
 
-        assert refusal.message == "{}: open: {}".format(path, words)
+        assert refusal.message == f"{path}: open: {words}"
         assert refusal.hint == hint
 
     @pytest.mark.parametrize(
@@ -241,7 +252,7 @@ class TestDiagnostics:
         assert self.collected(b"Error: cut") == ["Error: cut"]
 
     def test_a_text_longer_than_one_read_is_taken_whole(self):
-        lines = ["Error: line {}".format(number) for number in range(1000)]
+        lines = [f"Error: line {number}" for number in range(1000)]
 
         assert self.collected("\n".join(lines).encode("ascii"), piece=100) == lines
 

@@ -88,7 +88,7 @@ class TestVersion:
 
     @given(NUMBERS)
     def test_any_number_is_explained(self, number):
-        assert explained("version", str(number)).startswith("{} = 0x".format(number))
+        assert explained("version", str(number)).startswith(f"{number} = 0x")
         assert json.loads(explained("version", str(number), "--json")) == version_facts(number)
 
 
@@ -157,7 +157,7 @@ class TestCaps:
 
     @given(NUMBERS)
     def test_any_number_is_explained(self, number):
-        assert explained("caps", str(number)).startswith("{} = 0x".format(number))
+        assert explained("caps", str(number)).startswith(f"{number} = 0x")
         assert json.loads(explained("caps", str(number), "--json")) == caps_facts(number)
 
     @given(NUMBERS, NUMBERS)

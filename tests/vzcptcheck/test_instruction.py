@@ -262,6 +262,6 @@ def test_the_code_of_i386_answers_the_same_and_keeps_the_callers_registers(tmp_p
     try:
         output = subprocess.check_output([str(program)])
     except OSError as refusal:
-        pytest.skip("this kernel runs no 32-bit programs: {}".format(refusal))
+        pytest.skip(f"this kernel runs no 32-bit programs: {refusal}")
 
     assert struct.unpack("<6I", output) == (*execute_cpuid(leaf, subleaf), EBX, EDI)

@@ -103,8 +103,8 @@ def test_the_running_kernel_is_asked(arguments, path):
     assert run_in_shell(PROGRAM + arguments) == (
         1,
         "",
-        "vzcptcheck: {}: open: No such file or directory (ENOENT)\n"
-        "  This kernel is not OpenVZ's: run vzcptcheck on an OpenVZ node.\n".format(path),
+        f"vzcptcheck: {path}: open: No such file or directory (ENOENT)\n"
+        "  This kernel is not OpenVZ's: run vzcptcheck on an OpenVZ node.\n",
     )
 
 

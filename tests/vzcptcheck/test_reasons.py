@@ -108,4 +108,4 @@ def test_whatever_a_node_lacks_is_named(offered_caps, own_caps):
 
     for feature in FEATURES:
         lacking = bool(feature.word and own_caps & ~offered_caps & feature.mask)
-        assert ("capability bit {}\n".format(feature.bit) in text) is lacking
+        assert (f"capability bit {feature.bit}\n" in text) is lacking
