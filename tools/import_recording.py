@@ -209,7 +209,7 @@ class Importer:
         yield ("try", observation["device"], observation["flags"], str(observation["uid"]), result)
 
     def stat(self, observation: Observation) -> Iterator[Row]:
-        """Yield what stat() told."""
+        """Yield what was told of one of the two files."""
         keys = ("device", "mode", "uid", "gid", "size", "nlink")
         yield ("stat", *(str(observation[key]) for key in keys))
 

@@ -162,7 +162,7 @@ class TestVersion:
             0,
             (
                 "warning: nothing was checked: this kernel has no CPT_TEST_VERSION, and whether it "
-                "takes version 2051 shows only at restore\n"
+                "takes this version shows only at restore\n"
             ),
         )
 
