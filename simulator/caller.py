@@ -29,7 +29,7 @@ class Caller(Protocol):
         """The container it runs in."""
 
     def pointer_bits(self) -> int:
-        """The width of its pointers: 32 or 64."""
+        """Return the width of its pointers: 32 or 64."""
 
     def take(self, fd: int) -> OpenDescription:
         """Take hold of an open file; OSError with EBADF where there is none."""

@@ -15,7 +15,7 @@ from simulator.compose import CpuSource, compose
 from simulator.cpu import MissingLeafError
 from simulator.cpus import UnknownCpuError, find_cpu, load_cpus
 from simulator.dumps import DumpError, parse_dump
-from simulator.fixtures import UnknownNodeError, load_fixtures, load_node
+from simulator.fixtures import UnknownNodeError, fixture_names, load_node
 from simulator.listings import Listing, cpu_listing, kernel_listing, node_listing
 from simulator.override import OverrideError
 from simulator.profile import KernelFacts, ProfileError
@@ -48,7 +48,7 @@ class _OutputError(Exception):
     """Standard output did not take the whole answer."""
 
 
-class _Shown(Exception):
+class _Shown(Exception):  # noqa: N818 (nothing is wrong)
     """Help, or the version, was asked for, and has been shown."""
 
 
@@ -58,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise _UsageError(f"{message}\n{self.format_usage().rstrip()}")
 
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002
         raise _Shown
 
 
@@ -117,7 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001 (it has no other name)
 
 
 def _add_nodes(commands: _Commands) -> None:
@@ -216,12 +216,12 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _nodes(options: argparse.Namespace, stdout: TextIO | None, _: TextIO | None) -> int:
-    profiles = [
-        profile
-        for profile in load_fixtures()
-        if not options.pattern or any(fnmatch(profile.name, one) for one in options.pattern)
+    names = [
+        name
+        for name in fixture_names()
+        if not options.pattern or any(fnmatch(name, one) for one in options.pattern)
     ]
-    return _show(node_listing(profiles), options, stdout)
+    return _show(node_listing(map(load_node, names)), options, stdout)
 
 
 def _kernels(options: argparse.Namespace, stdout: TextIO | None, _: TextIO | None) -> int:

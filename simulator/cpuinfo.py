@@ -17,8 +17,8 @@ _FLAGS: tuple[tuple[int, int, RegisterName, str], ...] = (
         0,
         "edx",
         (
-            "fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 pn clflush - "
-            "dts acpi mmx fxsr sse sse2 ss ht tm ia64 pbe"
+            "fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 pn clflush "
+            "- dts acpi mmx fxsr sse sse2 ss ht tm ia64 pbe"
         ),
     ),
     (
@@ -26,8 +26,8 @@ _FLAGS: tuple[tuple[int, int, RegisterName, str], ...] = (
         0,
         "edx",
         (
-            "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb rdtscp "
-            "- lm 3dnowext 3dnow"
+            "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb "
+            "rdtscp - lm 3dnowext 3dnow"
         ),
     ),
     (
@@ -44,8 +44,8 @@ _FLAGS: tuple[tuple[int, int, RegisterName, str], ...] = (
         0,
         "ecx",
         (
-            "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw ibs "
-            "xop skinit wdt - lwp fma4 - - nodeid_msr - tbm topoext perfctr_core"
+            "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw "
+            "ibs xop skinit wdt - lwp fma4 - - nodeid_msr - tbm topoext perfctr_core"
         ),
     ),
     (
@@ -99,4 +99,9 @@ def _block(number: int, cpu: "CpuFacts") -> str:
         ("microcode", cpu.microcode),
         ("flags", None if cpu.flags is None else " ".join(cpu.flags)),
     )
-    return "".join(f"{key:<11}\t: {value}\n" for key, value in values if value is not None)
+    return "".join(_line(key, value) for key, value in values if value is not None)
+
+
+def _line(key: str, value: str) -> str:
+    # Colons stand at column 16.
+    return key + ("\t" if len(key) >= 8 else "\t\t") + f": {value}\n"

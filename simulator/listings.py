@@ -118,7 +118,7 @@ def _kernel_row(generation: Generation) -> tuple[Any, ...]:
     )
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
     return "" if value is None else str(value)

@@ -8,6 +8,7 @@ from simulator.cpu import SIGNATURE_LEAF, MissingLeafError
 from simulator.cpuinfo import processor_ranges
 from simulator.override import OverrideError, format_override, parse_override
 from simulator.profile import (
+    Answers,
     CpuFacts,
     NodeProfile,
     ProfileError,
@@ -108,11 +109,15 @@ def _answer_problems(profile: NodeProfile) -> Iterator[_Problem]:
         derived = derive_answers(profile)
     except MissingLeafError as error:
         yield "cpus[0].cpuid", f"{error}, and this kernel asks for it"
-        return
+    else:
+        yield from _differing_answers(profile.answers, derived)
+
+
+def _differing_answers(stated: Answers, ruled: Answers) -> Iterator[_Problem]:
     for name in ("image_version", "accepted_versions", "capability_number"):
-        stated, ruled = getattr(profile.answers, name), getattr(derived, name)
-        if stated != ruled:
-            yield f"answers.{name}", f"{stated} is stated, and by the kernel's rules it is {ruled}"
+        one, other = getattr(stated, name), getattr(ruled, name)
+        if one != other:
+            yield f"answers.{name}", f"{one} is stated, and by the kernel's rules it is {other}"
 
 
 def _container_problems(profile: NodeProfile) -> Iterator[_Problem]:
@@ -141,6 +146,7 @@ def _one_container_problems(
         derived = derive_needs(profile, container)
     except MissingLeafError as error:
         yield "cpus[0].cpuid", f"{error}, and this kernel asks for it"
-        return
-    if derived != container.needs:
-        yield f"{path}.needs", f"{container.needs} is stated, and by the kernel's rules {derived}"
+    else:
+        if derived != container.needs:
+            problem = f"{container.needs} is stated, and by the kernel's rules {derived}"
+            yield f"{path}.needs", problem

@@ -176,7 +176,7 @@ def _result(call: Callable[[], int]) -> int:
     try:
         return call()
     except OSError as error:
-        return -error.errno
+        return -(error.errno or 0)
 
 
 def _code(cell: str) -> int:

@@ -8,13 +8,13 @@ asked once.
 import functools
 
 import pytest
+
 from oracle import refuses
 from replayed import replay
-from vectors import read_vectors
-
 from simulator.containers import Container, State
 from simulator.fixtures import fixture_names, fixtures_folder, load_profile
 from simulator.profile import NodeProfile
+from vectors import read_vectors
 
 #: What each generation writes, where it cannot be asked.
 WRITTEN = {"028stab": 0x302, "2.6.32": 0x800}

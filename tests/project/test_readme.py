@@ -6,14 +6,14 @@ import shlex
 from pathlib import Path
 
 import pytest
+
 from recorded import NAMES, read_rows
 from replayed import replay
-from vectors import read_vectors
-
 from simulator.cli import build_parser
 from simulator.cli import main as run_vzcptsim
 from simulator.fixtures import load_fixtures, load_node
 from simulator.profile import OriginKind
+from vectors import read_vectors
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

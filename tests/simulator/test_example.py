@@ -1,4 +1,4 @@
-"""The manual's shell example, between pairs of simulated nodes: one that passes, each that fails."""
+"""The manual's shell example between simulated nodes: a pair that passes, each that fails."""
 
 import os
 import re

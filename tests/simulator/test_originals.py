@@ -64,7 +64,7 @@ def compare(name: str, row: Row, player: Player) -> None:
     difference = sanctioned(name, row, arguments)
     if difference is not None:
         status, _ = difference
-        assert said.status == status and said.stdout == "", (name, row)
+        assert (said.status, said.stdout) == (status, ""), (name, row)
         assert said.stderr or status == 0
     else:
         assert said.status == int(row.cell(2)), (name, row, said)

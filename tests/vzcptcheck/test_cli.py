@@ -5,6 +5,9 @@ import io
 import sys
 
 import pytest
+
+from vzcptcheck import __version__, syscalls
+from vzcptcheck.cli import USAGE, main
 from vzcptcheck_fakes import (
     CPT_TEST_CAPS,
     CPT_TEST_VECAPS,
@@ -13,9 +16,6 @@ from vzcptcheck_fakes import (
     run_command,
 )
 from vzcptcheck_fakes import error as os_error
-
-from vzcptcheck import __version__, syscalls
-from vzcptcheck.cli import USAGE, main
 
 CPT = "/proc/cpt"
 RST = "/proc/rst"

@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+
 from vzcptcheck_fakes import (
     CPT_SET_ERRORFD,
     CPT_SET_VEID,

@@ -5,7 +5,6 @@ import os
 from collections import namedtuple
 
 import pytest
-from vzcptcheck_fakes import FakeFiles, cpuid_device
 
 from vzcptcheck.cpuid import (
     CpuFeatures,
@@ -16,6 +15,7 @@ from vzcptcheck.cpuid import (
 )
 from vzcptcheck.errors import CheckError, DeviceError
 from vzcptcheck.features import feature_by_word
+from vzcptcheck_fakes import FakeFiles, cpuid_device
 
 DEVICE = "/dev/cpu/0/cpuid"
 CPUINFO = "/proc/cpuinfo"

@@ -5,6 +5,9 @@ import os
 import struct
 
 import pytest
+
+from vzcptcheck.devices import CPT, RST, Device, ask_container, missing_file_hint
+from vzcptcheck.errors import CheckError, DeviceError
 from vzcptcheck_fakes import (
     CPT_SET_ERRORFD,
     CPT_SET_VEID,
@@ -16,9 +19,6 @@ from vzcptcheck_fakes import (
     error,
     fill_in,
 )
-
-from vzcptcheck.devices import CPT, RST, Device, ask_container, missing_file_hint
-from vzcptcheck.errors import CheckError, DeviceError
 
 
 def failure(call, *arguments):

@@ -9,6 +9,7 @@ import errno
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vzcptcheck_fakes import (
     CPT_TEST_CAPS,
     CPT_TEST_VECAPS,

@@ -1,0 +1,620 @@
+"""vzcptsim: each command, each mistake, and an output that cannot be written."""
+
+import errno
+import io
+import json
+import os
+import runpy
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulated_nodes import EVERYTHING, cpu
+from simulated_profiles import encoded, good_document
+from simulator import __main__
+from simulator.cli import main
+from simulator.cpus import load_cpus
+from simulator.fixtures import fixture_names, load_node
+from simulator.profile import OriginKind
+from vzcptcheck import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+KERNEL = "2.6.32-042stab113.5"
+CPU = "intel-xeon-e5-2680-v3"
+NODE = "042stab141.3.SandyBridge.default"
+
+
+@dataclass(frozen=True)
+class Said:
+    """An exit status and what came before it."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def vzcptsim(*arguments: str) -> Said:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    status = main(arguments, stdout, stderr)
+    return Said(status, stdout.getvalue(), stderr.getvalue())
+
+
+def answer(*arguments: str) -> str:
+    """Return what a command that does its work writes."""
+    said = vzcptsim(*arguments)
+    assert (said.status, said.stderr) == (0, "")
+    return said.stdout
+
+
+def mistake(*arguments: str) -> str:
+    """Return the one message that a command ends in."""
+    said = vzcptsim(*arguments)
+    assert (said.status, said.stdout) == (1, "")
+    assert said.stderr.startswith("vzcptsim: ")
+    assert said.stderr.endswith("\n")
+    assert said.stderr.count("vzcptsim: ") == 1
+    assert "Traceback" not in said.stderr
+    return said.stderr.removeprefix("vzcptsim: ").removesuffix("\n")
+
+
+def compose(*arguments: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(answer("compose", "--kernel", KERNEL, *arguments))
+    return document
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# Help
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_names_every_command(word: str) -> None:
+    text = answer(word)
+    assert text.startswith("usage: vzcptsim ")
+    for command in ("nodes", "kernels", "cpus", "replay", "compose"):
+        assert f"    {command} " in text
+
+
+@pytest.mark.parametrize("command", ["nodes", "kernels", "cpus", "replay", "compose"])
+def test_each_command_has_help(command: str) -> None:
+    assert answer(command, "--help").startswith(f"usage: vzcptsim {command} ")
+
+
+def test_the_version_is_the_packages() -> None:
+    assert answer("--version") == f"vzcptsim {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "the following arguments are required: COMMAND"),
+        (("frobnicate",), "invalid choice: 'frobnicate'"),
+        (("kernels", "extra"), "unrecognized arguments: extra"),
+        (("nodes", "--jason"), "unrecognized arguments: --jason"),
+        (("replay",), "the following arguments are required: NODE"),
+        (("replay", "--user", "root", NODE), "argument --user: invalid int value: 'root'"),
+        (("compose",), "the following arguments are required: --kernel"),
+        (("compose", "--kernel", KERNEL, "--machine", "sparc"), "invalid choice: 'sparc'"),
+        (("compose", "--kernel", KERNEL, "--no-module", "vzmon"), "invalid choice: 'vzmon'"),
+        (("compose", "--kernel", KERNEL, "--processor", "x"), "invalid int value: 'x'"),
+    ],
+)
+def test_a_wrong_command_line_ends_in_its_usage(arguments: tuple[str, ...], problem: str) -> None:
+    message = mistake(*arguments)
+    assert problem in message
+    assert "\nusage: vzcptsim" in message
+
+
+# Listings
+
+
+def test_nodes_lists_each_fixture() -> None:
+    listed = json.loads(answer("nodes", "--json"))
+    assert [node["node"] for node in listed] == fixture_names()
+
+
+def test_nodes_lists_those_like_a_pattern() -> None:
+    listed = json.loads(answer("nodes", "--json", "*noxsave*", "ia64.*"))
+    assert [node["node"] for node in listed] == [
+        "042stab141.3.SandyBridge.noxsave",
+        "ia64.028stab056.1",
+        "ia64.dzhanibekov.1",
+        "noxsave.042stab113.5",
+    ]
+
+
+def test_nodes_like_nothing_are_none() -> None:
+    assert json.loads(answer("nodes", "--json", "nothing")) == []
+    assert len(answer("nodes", "nothing").splitlines()) == 1
+
+
+def test_kernels_and_cpus_are_listed() -> None:
+    assert len(json.loads(answer("kernels", "--json"))) == 7
+    assert [one["cpu"] for one in json.loads(answer("cpus", "--json"))] == list(load_cpus())
+
+
+@pytest.mark.parametrize(
+    ("command", "rows"), [(("nodes", "ia64*"), 2), (("kernels",), 7), (("cpus",), 50)]
+)
+def test_a_listing_for_people_has_a_line_a_row(command: tuple[str, ...], rows: int) -> None:
+    assert len(answer(*command).splitlines()) == rows + 1
+
+
+# Replay
+
+
+def test_replay_runs_the_production_tool_on_a_node() -> None:
+    number = load_node(NODE).answers.capability_number
+    assert answer("replay", NODE, "--", "caps") == f"{number}\n"
+    assert answer("replay", NODE, "--", "version") == "2051\n"
+
+
+def test_replay_ends_with_its_status() -> None:
+    said = vzcptsim("replay", NODE, "--", "version", "2048000")
+    assert (said.status, said.stdout) == (2, "")
+    assert "cannot be restored" in said.stderr
+
+
+def test_replay_without_arguments_is_the_tools_usage() -> None:
+    assert answer("replay", NODE).startswith("Usage: vzcptcheck")
+
+
+def test_replay_hands_over_what_looks_like_an_option() -> None:
+    assert answer("replay", NODE, "--", "--version") == f"vzcptcheck {__version__}\n"
+    assert vzcptsim("replay", NODE, "--", "--", "caps").status == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--user", "65534"), "Permission denied"),
+        (("--inside", "101"), "the inside of a container"),
+        (("--32-bit",), "32-bit"),
+    ],
+)
+def test_replay_runs_as_someone_else(options: tuple[str, ...], problem: str) -> None:
+    said = vzcptsim("replay", *options, NODE, "--", "caps")
+    assert (said.status, said.stdout) == (1, "")
+    assert problem in said.stderr
+
+
+def test_replay_takes_a_path(here: Path) -> None:
+    (here / "mine.json").write_bytes(encoded(good_document()))
+    assert answer("replay", "mine.json", "--", "version") == "2051\n"
+
+
+@pytest.mark.parametrize(
+    ("node", "problem"),
+    [
+        ("nowhere", "no node is recorded as 'nowhere', and no file is there"),
+        ("/", "/: Is a directory"),
+    ],
+)
+def test_replay_of_no_node(here: Path, node: str, problem: str) -> None:
+    assert problem in mistake("replay", node, "--", "caps")
+
+
+def test_replay_of_a_bad_profile_names_the_place(here: Path) -> None:
+    document = good_document()
+    document["containers"][0]["ctid"] = 0
+    (here / "bad.json").write_bytes(encoded(document))
+    problem = mistake("replay", "bad.json", "--", "caps")
+    assert problem == "bad.json: containers[0].ctid: 0 is less than the minimum of 1"
+
+
+# Compose: where registers come from
+
+TABLE = cpu(*EVERYTHING)
+AIDA64 = "".join(
+    f"CPUID {leaf:08X}: {eax:08X}-{ebx:08X}-{ecx:08X}-{edx:08X} [SL {subleaf:02X}]\n"
+    for (leaf, subleaf), (eax, ebx, ecx, edx) in TABLE.items()
+)
+CPUID_R = "CPU 0:\n" + "".join(
+    f"   0x{leaf:08x} 0x{subleaf:02x}: eax=0x{eax:08x} ebx=0x{ebx:08x} "
+    f"ecx=0x{ecx:08x} edx=0x{edx:08x}\n"
+    for (leaf, subleaf), (eax, ebx, ecx, edx) in TABLE.items()
+)
+JSON = json.dumps([{"id": "mine", "cpuid": TABLE.rows()}])
+ROWS = [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in TABLE.rows()]
+
+
+@pytest.mark.parametrize(
+    ("dump", "form"),
+    [
+        pytest.param(AIDA64, "AIDA64 or InstLatx64, CPU 0", id="AIDA64"),
+        pytest.param(CPUID_R, "cpuid -r, CPU 0", id="cpuid -r"),
+        pytest.param(JSON, "JSON, CPU mine", id="JSON"),
+        pytest.param("\xff\n" + AIDA64, "AIDA64 or InstLatx64, CPU 0", id="not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("from_stdin", [False, True], ids=["file", "stdin"])
+def test_compose_reads_a_dump(
+    here: Path, monkeypatch: pytest.MonkeyPatch, dump: str, form: str, from_stdin: bool
+) -> None:
+    data = dump.encode("latin-1")
+    (here / "dump.txt").write_bytes(data)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    document = compose("--cpuid", "-" if from_stdin else "./dump.txt")
+    assert document["cpus"][0]["cpuid"] == ROWS
+    where = "standard input" if from_stdin else "dump.txt"
+    assert document["origin"]["source"].startswith(f"registers: {where}, {form}, read in ")
+
+
+def test_compose_takes_the_cpu_of_a_number(here: Path) -> None:
+    other = TABLE.replace({(0x7, 0): TABLE[0xD, 0]})
+    dump = json.dumps([{"cpuid": TABLE.rows()}, {"cpuid": other.rows()}])
+    (here / "dump.json").write_text(dump)
+    first = compose("--cpuid", "dump.json")
+    second = compose("--cpuid", "dump.json", "--processor", "1")
+    assert first["cpus"] != second["cpus"]
+    assert ", CPU 1, " in second["origin"]["source"]
+
+
+def test_compose_takes_a_recorded_cpu() -> None:
+    document = compose("--cpuid", CPU)
+    assert document["cpus"][0]["model_name"] == load_cpus()[CPU].brand
+    assert f"{CPU} (hwloc:" in document["origin"]["source"]
+
+
+def test_a_fixture_can_be_composed_again() -> None:
+    text = answer(*("compose", "--cpuid", CPU, "--kernel", KERNEL), *("--cpuid-override", ""))
+    assert load_node("masked-nothing.042stab113.5").cpuid_override == ""
+    assert json.loads(text)["cpuid_override"] == ""
+
+
+@pytest.mark.parametrize("processor", ["1", "-1", "99999999999999999999"])
+@pytest.mark.parametrize("dump", [CPU, "dump.json"])
+def test_a_processor_that_is_not_there(here: Path, dump: str, processor: str) -> None:
+    (here / "dump.json").write_text(JSON)
+    problem = mistake("compose", "--kernel", KERNEL, "--cpuid", dump, f"--processor={processor}")
+    assert problem == f"{dump}: no --processor {processor}: the first of 1 is 0"
+
+
+@pytest.mark.parametrize(
+    ("dump", "problem"),
+    [
+        ("nowhere.txt", "nowhere.txt: no such file; no CPU is recorded as 'nowhere.txt', but"),
+        ("intel-xeon-e5-2680-v4", f"but there are: {CPU}"),
+        (".", ".: Is a directory"),
+        ("", ".: Is a directory"),
+        ("bad.txt", "bad.txt: not a register dump in any form known here: AIDA64"),
+        ("cut.txt", "cut.txt: line 1: not an answer as AIDA64"),
+        ("-", "standard input: not a register dump in any form known here"),
+    ],
+)
+def test_a_dump_that_cannot_be_read(
+    here: Path, monkeypatch: pytest.MonkeyPatch, dump: str, problem: str
+) -> None:
+    (here / "bad.txt").write_text("no dump\n")
+    (here / "cut.txt").write_text(AIDA64[:30])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"no dump\n")))
+    assert problem in mistake("compose", "--kernel", KERNEL, "--cpuid", dump)
+
+
+class Broken(io.BytesIO):
+    """A stream whose disk is broken."""
+
+    def read(self, _: int | None = -1) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "problem"),
+    [
+        (None, "standard input: it is closed"),
+        (io.TextIOWrapper(Broken()), "standard input: Input/output error"),
+    ],
+    ids=["closed", "broken"],
+)
+def test_a_standard_input_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, stdin: Any, problem: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert mistake("compose", "--kernel", KERNEL, "--cpuid", "-") == problem
+
+
+# Compose: the rest
+
+
+def test_compose_puts_every_option_into_the_profile() -> None:
+    document = compose(
+        *("--cpuid", CPU, "--machine", "x86_64", "--boot-option", "noxsave"),
+        *("--boot-option", "nordrand", "--no-ipv6", "--slm", "--no-module", "vzrst"),
+        *("--cpuid-override", "1: 0 0 ffffffff ffffffff", "--ct", "101:fpu", "--ct", "102:locked"),
+    )
+    assert document["origin"]["kind"] == "composed"
+    assert document["kernel"] == {
+        "release": KERNEL,
+        "machine": "x86_64",
+        "vz_version": None,
+        "boot_options": ["noxsave", "nordrand"],
+        "modules": ["vzcpt"],
+        "ipv6": False,
+        "slm_without_module": True,
+    }
+    assert document["cpuid_override"].endswith(" 0xffffffff 0xffffffff\n")
+    assert [(one["ctid"], one["state"]) for one in document["containers"]] == [
+        (101, "running"),
+        (102, "locked"),
+    ]
+
+
+def test_compose_takes_ipv6_away_with_its_boot_option() -> None:
+    assert compose("--cpuid", CPU, "--boot-option", "ipv6.disable=1")["kernel"]["ipv6"] is False
+
+
+def test_compose_without_modules() -> None:
+    document = compose("--cpuid", CPU, "--no-module", "vzcpt", "--no-module", "vzrst")
+    assert document["kernel"]["modules"] == []
+    assert set(document["answers"].values()) == {None}
+
+
+def test_compose_of_ia64_takes_no_cpuid() -> None:
+    assert compose("--machine", "ia64")["cpus"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--machine", "ia64", "--cpuid", CPU), "composed: cpus: 1 CPUs with CPUID, on machine"),
+        ((), "composed: cpus: 0 CPUs with CPUID, on machine x86_64"),
+        (("--cpuid", CPU, "--kernel", "5.4.0"), "kernel release '5.4.0' is none that is known"),
+        (("--cpuid", CPU, "--ct", "0"), "container '0': it begins with a number from 1"),
+        (("--cpuid", CPU, "--ct", "101:walking"), "'walking' is no word for it"),
+        (("--cpuid", CPU, "--ct", "1", "--ct", "1"), "containers[1].ctid: container 1 comes twice"),
+        (("--cpuid", CPU, "--cpuid-override", "garbage"), "line 1: 'garbage' is no 'LEAF"),
+        (
+            ("--cpuid", CPU, "--kernel", "2.6.32-042stab092.1", "--cpuid-override", ""),
+            "composed: cpuid_override: a kernel of generation 042stab092 has no such file",
+        ),
+        (("--cpuid", CPU, "--boot-option", "a b"), "kernel.boot_options[0]: 'a b' does not match"),
+        (("--cpuid", CPU, "--boot-option", ""), "kernel.boot_options[0]: '' does not match"),
+        (
+            ("--cpuid", CPU, "--boot-option", "x", "--boot-option", "x"),
+            "kernel.boot_options: ['x', 'x'] has non-unique elements",
+        ),
+        (("--cpuid", CPU, "--ct", "101:process=\udcff"), "composed: not UTF-8 at byte "),
+    ],
+)
+def test_compose_of_what_makes_no_sense(arguments: tuple[str, ...], problem: str) -> None:
+    assert problem in mistake("compose", "--kernel", KERNEL, *arguments)
+
+
+def test_compose_of_a_hole(here: Path) -> None:
+    rows = [row for row in TABLE.rows() if row[0] != "0x80000001"]
+    (here / "hole.json").write_text(json.dumps({"cpuid": rows}))
+    problem = mistake("compose", "--kernel", KERNEL, "--cpuid", "hole.json")
+    assert problem == "leaf 0x80000001 subleaf 0x0 was not recorded"
+
+
+# Compose: the file that is written
+
+COMPOSE = ("compose", "--kernel", KERNEL, "--cpuid", CPU, "-o")
+
+
+def test_compose_writes_a_file_that_is_a_node(here: Path) -> None:
+    assert answer(*COMPOSE, "mine.v1.json") == ""
+    assert [path.name for path in here.iterdir()] == ["mine.v1.json"]
+    node = load_node("mine.v1.json")
+    assert node.name == "mine.v1"
+    assert node.origin.kind is OriginKind.COMPOSED
+
+
+def test_compose_replaces_a_file(here: Path) -> None:
+    (here / "node.json").write_text("old\n")
+    answer(*COMPOSE, "node.json")
+    assert load_node("node.json").kernel.release == KERNEL
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        pytest.param("replace", id="rename fails"),
+        pytest.param("write", id="disk is full"),
+    ],
+)
+def test_a_file_that_cannot_be_written_leaves_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def write_some(path: Path, *_: object) -> None:
+        path.touch()
+        full()
+
+    if failing == "replace":
+        monkeypatch.setattr(os, "replace", full)
+    else:
+        monkeypatch.setattr(Path, "write_text", write_some)
+    assert mistake(*COMPOSE, "node.json") == "node.json: No space left on device"
+    assert list(here.iterdir()) == []
+
+
+def test_a_file_that_was_there_stays_where_the_new_one_fails(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (here / "node.json").write_text("old\n")
+    monkeypatch.setattr(os, "replace", full)
+    mistake(*COMPOSE, "node.json")
+    assert [(path.name, path.read_text()) for path in here.iterdir()] == [("node.json", "old\n")]
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [
+        ("nowhere/node.json", "nowhere/node.json: No such file or directory"),
+        ("file/node.json", "file/node.json: Not a directory"),
+        (".", ".: Is a directory"),
+        ("", ".: Is a directory"),
+        ("/", "/: Is a directory"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_file_that_cannot_be_made(here: Path, output: str, problem: str) -> None:
+    (here / "file").touch()
+    assert problem in mistake(*COMPOSE, output)
+    assert [path.name for path in here.iterdir()] == ["file"]
+
+
+def test_a_profile_that_is_refused_is_not_written(here: Path) -> None:
+    mistake(*COMPOSE, "node.json", "--ct", "1", "--ct", "1")
+    assert list(here.iterdir()) == []
+
+
+def test_a_pipe_is_written_and_not_replaced(here: Path) -> None:
+    pipe = here / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert answer(*COMPOSE, str(pipe)) == ""
+    assert pipe.is_fifo()
+    assert json.loads(os.read(reader, 1 << 16))["format"] == 1
+    os.close(reader)
+
+
+# Outputs that take nothing
+
+COMMANDS = [
+    pytest.param(("nodes", "ia64*"), id="nodes"),
+    pytest.param(("nodes", "ia64*", "--json"), id="nodes --json"),
+    pytest.param(("kernels",), id="kernels"),
+    pytest.param(("cpus",), id="cpus"),
+    pytest.param(("compose", "--cpuid", CPU, "--kernel", KERNEL), id="compose"),
+    pytest.param(("replay", NODE, "--", "caps"), id="replay"),
+    pytest.param(("--help",), id="--help"),
+    pytest.param(("--version",), id="--version"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_full_disk_is_an_error(command: tuple[str, ...]) -> None:
+    stderr = io.StringIO()
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        assert main(command, full, stderr) == 1
+    assert "standard output: " in stderr.getvalue()
+    assert "No space left on device" in stderr.getvalue()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_closed_output_is_an_error(monkeypatch: pytest.MonkeyPatch, command: tuple[str]) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    stderr = io.StringIO()
+    assert main(command, None, stderr) == 1
+    assert stderr.getvalue().endswith("standard output: it is closed\n")
+
+
+def test_a_character_that_the_output_does_not_know_is_an_error(here: Path) -> None:
+    document = good_document()
+    document["cpus"][0]["model_name"] = "Ω"
+    (here / "dump.json").write_text(JSON)
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    stderr = io.StringIO()
+    arguments = ("compose", "--cpuid", "dump.json", "--kernel", KERNEL, "--ct", "1:process=Ω")
+    assert main(arguments, stdout, stderr) == 1
+    assert "standard output: 'ascii' codec can't encode" in stderr.getvalue()
+
+
+def test_the_status_stands_where_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["frobnicate"], stdout) == 1
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        assert main(["frobnicate"], stdout, full) == 1
+        # What it did not take would fail again when it is closed.
+        with pytest.raises(OSError):
+            full.close()
+    assert stdout.getvalue() == ""
+
+
+def run_module(arguments: list[str], stdout: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulator", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+    )
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = run_module(["nodes", "ia64.028*", "--json"], subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)[0]["node"] == "ia64.028stab056.1"
+
+
+@pytest.mark.parametrize("arguments", [["kernels"], ["--help"]])
+def test_a_program_that_cannot_write_ends_with_1(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = run_module(arguments, full)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "vzcptsim: standard output: No space left on device\n",
+    )
+
+
+def test_a_program_whose_reader_is_gone_ends_with_1() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run_module(["kernels"], writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "vzcptsim: standard output: Broken pipe\n")
+
+
+# The program's start
+
+
+def test_the_program_ends_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["vzcptsim", "frobnicate"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(__main__.__file__, run_name="__main__")
+    assert caught.value.code == 1
+
+
+def test_the_program_takes_its_arguments_from_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vzcptsim", "--version"])
+    assert __main__.run() == 0
+    assert capsys.readouterr() == (f"vzcptsim {__version__}\n", "")
+
+
+def test_an_older_python_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 99))
+    assert __main__.run() == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "vzcptsim: Python 3.11 or later is needed; vzcptcheck runs on 3.6\n"
+
+
+def test_a_package_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "simulator.cli")
+    monkeypatch.delitem(sys.modules, "simulator.profile_json")
+    monkeypatch.delattr("simulator.cli", raising=False)
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    assert __main__.run() == 1
+    assert capsys.readouterr().err == (
+        "vzcptsim: the package jsonschema is missing: pip install 'vzcptcheck[sim]'\n"
+    )
+
+
+@pytest.mark.parametrize("module", ["simulator.cli", "simulator.specs"])
+def test_a_module_of_its_own_that_is_missing_is_no_package_to_install(
+    monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "simulator.cli")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError):
+        __main__.run()
