@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from simulator.capabilities import X86_64, has_eager_fpu, shown_registers
+from simulator.capabilities import I386, X86_64, has_eager_fpu, shown_registers
 from simulator.containers import Container
 from simulator.cpu import CpuidTable, MissingLeafError
 from simulator.cpuinfo import flags_of
-from simulator.dumps import Mode, as_64bit
+from simulator.dumps import Mode, as_32bit, as_64bit
 from simulator.override import format_override, parse_override
 from simulator.profile import (
     Answers,
@@ -61,7 +61,7 @@ def compose(
 
 
 def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
-    table = as_64bit(cpu.table) if kernel.machine == X86_64 else cpu.table
+    table = as_64bit(cpu.table) if kernel.machine == X86_64 else as_32bit(cpu.table)
     return CpuFacts(
         processors="0",
         cpuid=table,
@@ -82,9 +82,19 @@ def _brand(table: CpuidTable) -> str | None:
         return None
 
 
+def _without_long_mode(container: Container, machine: str) -> Container:
+    """Make a container's processes 32-bit ones on a kernel that runs no others."""
+    contents = container.contents
+    if machine not in I386 or contents is None:
+        return container
+    processes = tuple(replace(process, bits=32) for process in contents.processes)
+    return replace(container, contents=replace(contents, processes=processes))
+
+
 def _with_answers(bare: NodeProfile, containers: Iterable[Container]) -> NodeProfile:
     if bare.cpus and has_eager_fpu(bare.facts()):
         cpu = bare.cpus[0]
         bare = replace(bare, cpus=(replace(cpu, flags=(*(cpu.flags or ()), "eagerfpu")),))
-    needing = tuple(replace(one, needs=derive_needs(bare, one)) for one in containers)
+    fitting = [_without_long_mode(one, bare.kernel.machine) for one in containers]
+    needing = tuple(replace(one, needs=derive_needs(bare, one)) for one in fitting)
     return replace(bare, answers=derive_answers(bare), containers=needing)

@@ -114,6 +114,14 @@ def as_64bit(table: CpuidTable) -> CpuidTable:
     return table.replace({_FEATURES: features._replace(edx=features.edx | _SYSCALL)})
 
 
+def as_32bit(table: CpuidTable) -> CpuidTable:
+    """Return what a 32-bit kernel on that CPU sees: no Intel CPU shows SYSCALL to it."""
+    if table.vendor != _INTEL or not table.register(*_FEATURES, "edx") & _SYSCALL:
+        return table
+    features = table[_FEATURES]
+    return table.replace({_FEATURES: features._replace(edx=features.edx & ~_SYSCALL)})
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """An answer as a line gives it; ``subleaf`` is None where the line does not say."""

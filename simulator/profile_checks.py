@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from simulator.capabilities import IA64, INTEL, PLACES, X86_64
-from simulator.containers import Container, State
+from simulator.capabilities import I386, IA64, INTEL, PLACES, X86_64
+from simulator.containers import Container, Contents, State
 from simulator.cpu import SIGNATURE_LEAF, MissingLeafError
 from simulator.cpuinfo import processor_ranges
 from simulator.override import OverrideError, format_override, parse_override
@@ -130,17 +130,23 @@ def _container_problems(profile: NodeProfile) -> Iterator[_Problem]:
         yield from _one_container_problems(profile, container, path)
 
 
+def _contents_problems(profile: NodeProfile, contents: Contents, path: str) -> Iterator[_Problem]:
+    for key in ("pid", "host_pid"):
+        numbers = [getattr(process, key) for process in contents.processes]
+        if len(set(numbers)) < len(numbers):
+            yield path, f"two processes have the same {key}"
+    if profile.kernel.machine in I386 and any(one.bits == 64 for one in contents.processes):
+        yield path, "the kernel is 32-bit, and a process is not"
+
+
 def _one_container_problems(
     profile: NodeProfile, container: Container, path: str
 ) -> Iterator[_Problem]:
     if container.contents is not None:
-        for key in ("pid", "host_pid"):
-            numbers = [getattr(process, key) for process in container.contents.processes]
-            if len(set(numbers)) < len(numbers):
-                yield f"{path}.origin.processes", f"two processes have the same {key}"
-    if container.needs is None:
+        yield from _contents_problems(profile, container.contents, f"{path}.origin.processes")
+    if container.needs is None and container.contents is None:
         return
-    if container.state is not State.RUNNING:
+    if container.needs is not None and container.state is not State.RUNNING:
         yield f"{path}.needs", f"no kernel tells what a {container.state.value} container needs"
     try:
         derived = derive_needs(profile, container)

@@ -6,11 +6,13 @@ import pytest
 
 from simulated_nodes import AMD, EAGER_RELEASE, EVERYTHING, RELEASES, caps, container, cpu
 from simulator.compose import CpuSource, compose
-from simulator.containers import Needs, State
+from simulator.containers import Container, Needs, State
 from simulator.cpu import CpuidTable, MissingLeafError, Registers
+from simulator.cpus import find_cpu
 from simulator.override import OverrideError
 from simulator.profile import KernelFacts, NodeProfile, OriginKind, ProfileError
 from simulator.releases import UnknownReleaseError
+from simulator.specs import parse_spec
 
 NEWEST = RELEASES["042stab107"]
 FULL = cpu(*EVERYTHING)
@@ -188,3 +190,22 @@ def test_a_leaf_that_was_not_recorded_is_no_zeros(leaf: int) -> None:
     table = CpuidTable((key, value) for key, value in FULL.items() if key[0] != leaf)
     with pytest.raises((MissingLeafError, ProfileError), match=f"leaf {leaf:#010x}"):
         composed(table)
+
+
+@pytest.mark.parametrize(("machine", "shown"), [("x86_64", True), ("i686", False)])
+@pytest.mark.parametrize("name", ["intel-xeon-e5345", "intel-xeon-l5320"])
+def test_an_intel_cpu_shows_syscall_to_64_bit_kernels_alone(
+    name: str, machine: str, *, shown: bool
+) -> None:
+    """Whoever took the dump: that of the first CPU is 64-bit, of the second 32-bit."""
+    profile = composed(find_cpu(name).table, machine=machine)
+    assert profile.cpus[0].cpuid.has_bit(0x80000001, 0, "edx", 11) == shown
+
+
+def test_a_32_bit_kernel_runs_32_bit_processes() -> None:
+    by_needs = Container(ctid=102, needs=Needs(1))
+    profile = composed(FULL, parse_spec("101:fpu"), by_needs, machine="i686")
+    contents = profile.containers[0].contents
+    assert contents is not None
+    assert [one.bits for one in contents.processes] == [32]
+    assert profile.containers[1] == by_needs

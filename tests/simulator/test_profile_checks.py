@@ -53,6 +53,13 @@ def each(*changes: Change) -> Change:
     return change
 
 
+def short_processes(document: Document) -> None:
+    """Make 32-bit processes of all, as a 32-bit kernel runs no others."""
+    for container in document["containers"]:
+        for one in container.get("origin", {}).get("processes", ()):
+            one["bits"] = 32
+
+
 def cpuid_row(leaf: str, row: str | None, cpu: int = 0) -> Change:
     """Replace what CPUID answers to a leaf (and subleaf), or leave it out."""
 
@@ -195,6 +202,7 @@ def add_container(**traits: Any) -> Change:
         pytest.param(
             each(
                 update("kernel", machine="i686"),
+                short_processes,
                 update("cpus", 0, flags=None),
                 cpuid_row("0x80000001", None),
             ),
@@ -205,6 +213,7 @@ def add_container(**traits: Any) -> Change:
         pytest.param(
             each(
                 update("kernel", machine="i686", modules=["vzcpt"]),
+                short_processes,
                 update("answers", accepted_versions=None, capability_number=None),
                 update("cpus", 0, flags=None),
                 cpuid_row("0x80000001", None),
@@ -281,6 +290,23 @@ def add_container(**traits: Any) -> Change:
                 id=f"needs of a {state} container",
             )
             for state in ("stopping", "stopped", "locked", "suspended")
+        ),
+        pytest.param(
+            update("containers", 0, needs=None),
+            "containers[0].needs",
+            "None is stated, and by the kernel's rules Needs(",
+            id="no needs of a running container whose contents are known",
+        ),
+        pytest.param(
+            each(
+                short_processes,
+                update("kernel", machine="i686", modules=["vzcpt"]),
+                update("answers", accepted_versions=None, capability_number=None),
+                update("containers", 0, "origin", "processes", 0, bits=64),
+            ),
+            "containers[0].origin.processes",
+            "the kernel is 32-bit, and a process is not",
+            id="64-bit process on a 32-bit kernel",
         ),
         pytest.param(
             each(
@@ -364,7 +390,7 @@ def test_an_error_about_the_whole_names_the_file_alone() -> None:
 
 
 @given(profiles)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_profile_is_taken_or_refused(profile: NodeProfile) -> None:
     try:
         checked = check_profile(profile, WHERE)

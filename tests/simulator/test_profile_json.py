@@ -144,14 +144,14 @@ def test_text_is_not_escaped_beyond_need() -> None:
 
 
 @given(profiles)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_written_can_be_read(profile: NodeProfile) -> None:
     data = format_profile(profile).encode()
     assert parse_profile(data, profile.name, WHERE) == profile
 
 
 @given(profiles)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_container_alone_can_be_written_and_read(profile: NodeProfile) -> None:
     for container in profile.containers:
         assert parse_container(container_document(container)) == container
@@ -396,7 +396,6 @@ def is_read_or_refused(data: bytes) -> bool:
 
 
 @given(st.binary())
-@settings(deadline=None)
 @example(b"\x00")
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     assert is_read_or_refused(data)
@@ -410,13 +409,13 @@ values = st.recursive(
 
 
 @given(st.sampled_from([path for path, _ in PLACES]), values)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_value_in_any_place_is_read_or_refused(path: Path, value: Any) -> None:
     assert is_read_or_refused(json.dumps(put(good_document(), path, value)).encode())
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 40), st.binary(max_size=4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_damage_is_read_or_refused(begin: int, length: int, instead: bytes) -> None:
     assert is_read_or_refused(GOOD[:begin] + instead + GOOD[begin + length :])
 
