@@ -55,16 +55,15 @@ def tests(session: nox.Session) -> None:
         session.run("python", "-m", "pytest", "-q", "tests/vzcptcheck", *session.posargs)
     else:
         _install(session, "tests", package=".[sim]")
-        session.run("python", "-m", "pytest", "-q", *session.posargs)
+        session.run("python", "-m", "pytest", "-q", "--numprocesses=auto", *session.posargs)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run all tests, and fail where a branch of either package is not taken."""
     _install(session, "tests", package="-e.[sim]")
-    session.run(
-        "python", "-m", "pytest", "-q", "--cov", "--cov-report=term-missing", *session.posargs
-    )
+    options = ("-q", "--numprocesses=auto", "--cov", "--cov-report=term-missing")
+    session.run("python", "-m", "pytest", *options, *session.posargs)
 
 
 @nox.session
@@ -89,7 +88,9 @@ def matrix(session: nox.Session) -> None:
     """Compare all pairs of recorded nodes with what is expected, and fixtures with their source."""
     _install(session, "tests", package="-e.[sim]")
     session.run("python", "tools/compose_fixtures.py", "--check")
-    session.run("python", "-m", "pytest", "-q", "tests/matrix", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "-q", "--numprocesses=auto", "tests/matrix", *session.posargs
+    )
 
 
 @nox.session

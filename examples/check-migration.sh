@@ -8,6 +8,9 @@
 # typed on its node. SOURCE_OPTIONS and DEST_OPTIONS go to 'vzcptsim replay' (see its --help).
 # The exit status is 0 where both tests pass, 1 where a question has no answer, else 2.
 
+# The manual's lines stand as they are; vzcptcheck and ssh are functions on purpose.
+# shellcheck disable=SC2029,SC2032,SC2033,SC2086
+
 if [ $# -ne 3 ]; then
     echo "Usage: $0 SOURCE DESTINATION CTID" >&2
     exit 1
@@ -22,7 +25,6 @@ on_node() {
     options=$2
     shift 3
     echo "[root@$node]# vzcptcheck $*" >&2
-    # shellcheck disable=SC2086 # options are words
     vzcptsim replay $options "$node" -- "$@"
     set -- $?
     if [ "$1" -ne 0 ] && [ "$STATUS" -ne 1 ]; then
