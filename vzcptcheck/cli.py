@@ -5,7 +5,7 @@ It is parsed by hand: argparse alone would cost more than the whole of ``vzcptch
 
 import sys
 
-from vzcptcheck.errors import CheckError, UsageError
+from vzcptcheck.errors import CheckError, UsageError, describe_failure
 from vzcptcheck.outcome import ExitStatus, Outcome
 
 TYPE_CHECKING = False
@@ -175,7 +175,10 @@ def _write_all(stream: "TextIO | None", text: "str") -> "str":
     try:
         stream.write(text)
         stream.flush()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        _forget(stream)
+        return describe_failure(error)
+    except ValueError as error:
         _forget(stream)
         return str(error)
     return ""

@@ -196,8 +196,8 @@ class BrokenStream(io.StringIO):
 
 
 FAILURES = [
-    (os_error(errno.ENOSPC), "[Errno 28] No space left on device"),
-    (os_error(errno.EPIPE), "[Errno 32] Broken pipe"),
+    (os_error(errno.ENOSPC), "No space left on device (ENOSPC)"),
+    (os_error(errno.EPIPE), "Broken pipe (EPIPE)"),
     (ValueError("I/O operation on closed file."), "I/O operation on closed file."),
 ]
 

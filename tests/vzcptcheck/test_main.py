@@ -35,7 +35,7 @@ def reported(problem):
     return "vzcptcheck: standard output: " + problem + "\n"
 
 
-NO_SPACE = reported("[Errno 28] No space left on device")
+NO_SPACE = reported("No space left on device (ENOSPC)")
 CLOSED = reported("it is closed")
 
 
@@ -51,7 +51,7 @@ CLOSED = reported("it is closed")
         ("explain caps 1 --json >/dev/full", 1, "", NO_SPACE),
         ("help >&-", 1, "", CLOSED),
         ("help <&- >&-", 1, "", CLOSED),
-        ("help </dev/null >&0", 1, "", reported("[Errno 9] Bad file descriptor")),
+        ("help </dev/null >&0", 1, "", reported("Bad file descriptor (EBADF)")),
         # Where there is nothing to write, it does not matter.
         ("nothing >/dev/full", 1, "", "vzcptcheck: unknown property 'nothing'\n" + USAGE),
         ("nothing >&-", 1, "", "vzcptcheck: unknown property 'nothing'\n" + USAGE),
@@ -78,7 +78,7 @@ def test_a_pipe_whose_reader_is_gone_is_an_error(arguments):
     finally:
         os.close(writing)
 
-    assert (status, stderr) == (1, reported("[Errno 32] Broken pipe"))
+    assert (status, stderr) == (1, reported("Broken pipe (EPIPE)"))
 
 
 def test_an_argument_that_is_no_text_is_quoted():
