@@ -113,6 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_kernels(commands)
     _add_cpus(commands)
     _add_replay(commands)
+    _add_run(commands)
     _add_compose(commands)
     return parser
 
@@ -155,6 +156,23 @@ def _add_replay(commands: _Commands) -> None:
         "--32-bit", dest="bits", action="store_const", const=32, help="run as a 32-bit program"
     )
     parser.set_defaults(command=_replay)
+
+
+def _add_run(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="run any program, with all that it starts, on a recorded node",
+        usage="vzcptsim run [-h] --node NODE [--user UID] [--inside CTID] -- COMMAND...",
+        epilog="The exit status is the command's; 1 where it cannot be started under a filter.",
+    )
+    parser.add_argument("--node", metavar="NODE", required=True, help="where it is to run")
+    parser.add_argument(
+        "--user", metavar="UID", type=int, help="who it is to the node: root if not said"
+    )
+    parser.add_argument(
+        "--inside", metavar="CTID", type=int, default=0, help="run inside this container"
+    )
+    parser.set_defaults(command=_run_command)
 
 
 def _add_compose(commands: _Commands) -> None:
@@ -240,6 +258,19 @@ def _replay(options: argparse.Namespace, stdout: TextIO | None, stderr: TextIO |
         pointer_bits=options.bits,
     )
     return run_vzcptcheck(options.words, process, stdout, stderr)
+
+
+def _run_command(options: argparse.Namespace, _: TextIO | None, __: TextIO | None) -> int:
+    from simulator.run import RunError, end_as, run
+
+    if not options.words:
+        raise _UsageError("run: no command after --")
+    kernel = load_node(options.node).boot()
+    try:
+        status = run(kernel, options.words, uid=options.user, ctid=options.inside)
+    except RunError as error:
+        raise _UsageError(str(error)) from error
+    return end_as(status)
 
 
 def _compose(options: argparse.Namespace, stdout: TextIO | None, _: TextIO | None) -> int:

@@ -56,6 +56,11 @@ class OpenDevice:
         self.context: Context | None = None
         self._position = 0
 
+    @property
+    def source(self) -> object:
+        """The device, whose list of contexts all its open files show."""
+        return self.device
+
     def read(self, size: int) -> bytes:
         """Read on in the list of contexts."""
         data = self.pread(size, self._position)

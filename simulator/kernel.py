@@ -4,9 +4,10 @@ import errno
 import os
 import stat
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Protocol
 
 from simulator.caller import Caller
@@ -23,10 +24,21 @@ RST = "/proc/rst"
 CPUINFO = "/proc/cpuinfo"
 CPUID = "/dev/cpu/0/cpuid"
 CPUID_OVERRIDE = "/proc/vz/cpuid_override"
+VEINFO = "/proc/vz/veinfo"
+VZ_VERSION = "/proc/vz/version"
+PROC_VERSION = "/proc/version"
 
 #: Folders that an OpenVZ node has; the second is not there inside a container.
 PROC_VZ = "/proc/vz"
 PROC_BC = "/proc/bc"
+MODULE_IPV6 = "/sys/module/ipv6"
+
+#: What a node has of its own, or has not: nothing of the kind is any other machine's.
+_OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION)
+_OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, "/dev/cpu")
+
+#: Processes of the node itself that /proc/vz/veinfo counts (that of a recorded boot).
+_OWN_PROCESSES = 32
 
 #: What others than root, who may do everything, must be permitted for each way to open a file.
 _WANTED = {os.O_RDONLY: 0o004, os.O_WRONLY: 0o002, os.O_RDWR: 0o006}
@@ -36,6 +48,10 @@ _REGISTERS = struct.Struct("=4I")
 
 class OpenFile(Protocol):
     """An open file of the node's."""
+
+    @property
+    def source(self) -> object:
+        """What its content is made from: files of equal sources read the same."""
 
     def read(self, size: int) -> bytes:
         """Read on."""
@@ -81,6 +97,11 @@ class TextFile:
     take: Callable[[str], None] | None = None
     _position: int = field(default=0)
 
+    @property
+    def source(self) -> object:
+        """The function that makes the text."""
+        return self.text
+
     def read(self, size: int) -> bytes:
         """Read on."""
         data = self.pread(size, self._position)
@@ -112,6 +133,11 @@ class CpuidFile:
 
     cpuid: CpuidTable
     _position: int = field(default=0)
+
+    @property
+    def source(self) -> object:
+        """The registers."""
+        return self.cpuid
 
     def read(self, size: int) -> bytes:
         """Read on: as many leaves as there is room for."""
@@ -150,7 +176,7 @@ class SimulatedKernel:
 
     ``facts`` are what its kernel decides by, ``containers`` what it runs. ``modules`` names
     which of vzcpt and vzrst are loaded; ``has_override`` says whether its CPU lets the kernel
-    mask CPUID; ``cpuinfo`` is the text of /proc/cpuinfo.
+    mask CPUID; ``texts`` are what other files read as, by their paths.
     """
 
     def __init__(
@@ -160,13 +186,17 @@ class SimulatedKernel:
         *,
         modules: frozenset[str] = frozenset({"vzcpt", "vzrst"}),
         has_override: bool = False,
-        cpuinfo: str = "",
+        texts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.facts = facts
         self.containers = {container.ctid: container for container in containers}
         self.cpt = Device(self, cpt_requests(self))
         self.rst = Device(self, rst_requests(self))
-        self._files = self._node_files(modules, has_override, cpuinfo)
+        self._files = {
+            **self._folders(),
+            **self._texts(texts),
+            **self._devices(modules, has_override),
+        }
 
     @property
     def generation(self) -> Generation:
@@ -177,6 +207,11 @@ class SimulatedKernel:
     def pointer_bits(self) -> int:
         """The width of the kernel's pointers."""
         return 64 if self.facts.machine in (X86_64, IA64) else 32
+
+    @property
+    def release(self) -> str:
+        """What uname -r prints."""
+        return self.facts.release.name
 
     def capabilities(self) -> int:
         """Return the node's capability number as it is now."""
@@ -225,32 +260,61 @@ class SimulatedKernel:
         """Tell of a file; OSError with ENOENT where there is none."""
         return Stat(self._find(path, caller).mode)
 
+    def owns(self, path: str) -> bool:
+        """Tell whether a path is the node's own business, be something there or not."""
+        return path in _OWN_FILES or any(
+            path == folder or path.startswith(f"{folder}/") for folder in _OWN_FOLDERS
+        )
+
+    def owns_file(self, path: str) -> bool:
+        """Tell whether the node has this file."""
+        return path in self._files
+
+    def veinfo_text(self) -> str:
+        """Return what /proc/vz/veinfo reads as: id, class and processes, the node itself last."""
+        running = [one for one in self.containers.values() if one.state is not State.STOPPED]
+        counts = [(one.ctid, _process_count(one)) for one in reversed(running)]
+        return "".join(
+            f"{ctid:10d} {0:5d} {count:5d}\n" for ctid, count in (*counts, (0, _OWN_PROCESSES))
+        )
+
     def _find(self, path: str, caller: Caller) -> NodeFile:
         node_file = self._files.get(path)
         if node_file is None or (caller.ctid and not node_file.in_containers):
             raise fail(errno.ENOENT)
         return node_file
 
-    def _node_files(
-        self, modules: frozenset[str], has_override: bool, cpuinfo: str
-    ) -> dict[str, NodeFile]:
-        files = {
-            PROC_VZ: NodeFile(stat.S_IFDIR | 0o555, _open_folder, in_containers=True),
-            PROC_BC: NodeFile(stat.S_IFDIR | 0o555, _open_folder),
+    def _folders(self) -> dict[str, NodeFile]:
+        folder = NodeFile(stat.S_IFDIR | 0o555, _open_folder, in_containers=True)
+        folders = {PROC_VZ: folder, PROC_BC: replace(folder, in_containers=False)}
+        if self.facts.has_ipv6 or "ipv6.disable=1" in self.facts.boot_options:
+            folders[MODULE_IPV6] = folder
+        return folders
+
+    def _texts(self, texts: Mapping[str, str]) -> dict[str, NodeFile]:
+        made: dict[str, Callable[[], str]] = {VEINFO: self.veinfo_text}
+        made.update((path, partial(str, text)) for path, text in texts.items())
+        return {
+            path: NodeFile(stat.S_IFREG | 0o444, partial(TextFile, text), in_containers=True)
+            for path, text in made.items()
         }
+
+    def _devices(self, modules: frozenset[str], has_override: bool) -> dict[str, NodeFile]:
+        files = {}
         if "vzcpt" in modules:
             files[CPT] = NodeFile(stat.S_IFREG | 0o600, self.cpt.open)
         if "vzrst" in modules:
             files[RST] = NodeFile(stat.S_IFREG | 0o600, self.rst.open)
-        if cpuinfo:
-            text = partial(TextFile, lambda: cpuinfo)
-            files[CPUINFO] = NodeFile(stat.S_IFREG | 0o444, text, in_containers=True)
         if self.facts.cpuid is not None:
             files[CPUID] = NodeFile(stat.S_IFCHR | 0o400, partial(CpuidFile, self.facts.cpuid))
         if has_override:
             override = partial(TextFile, self.override_text, self.write_override)
             files[CPUID_OVERRIDE] = NodeFile(stat.S_IFREG | 0o644, override)
         return files
+
+
+def _process_count(container: Container) -> int:
+    return len(container.contents.processes) if container.contents is not None else 1
 
 
 def _open_folder() -> OpenFile:

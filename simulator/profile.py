@@ -8,7 +8,7 @@ from simulator.capabilities import NodeFacts, node_capabilities
 from simulator.containers import Container, Needs, State
 from simulator.cpu import CpuidTable
 from simulator.cpuinfo import format_cpuinfo
-from simulator.kernel import SimulatedKernel
+from simulator.kernel import CPUINFO, PROC_VERSION, VZ_VERSION, SimulatedKernel
 from simulator.needs import gather
 from simulator.override import parse_override
 from simulator.releases import identify
@@ -112,8 +112,17 @@ class NodeProfile:
             self.containers,
             modules=self.kernel.modules,
             has_override=self.cpuid_override is not None,
-            cpuinfo="\n".join(chain.from_iterable(map(format_cpuinfo, self.cpus))),
+            texts=self._texts(),
         )
+
+    def _texts(self) -> dict[str, str]:
+        """Return what files of the node read as, where that is known."""
+        texts = {PROC_VERSION: f"Linux version {self.kernel.release} (simulated)\n"}
+        if self.cpus:
+            texts[CPUINFO] = "\n".join(chain.from_iterable(map(format_cpuinfo, self.cpus)))
+        if self.kernel.vz_version is not None:
+            texts[VZ_VERSION] = f"{self.kernel.vz_version}\n"
+        return texts
 
 
 def derive_answers(profile: NodeProfile) -> Answers:

@@ -44,8 +44,9 @@ EXAMPLES = {
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A kernel's release: its generation, and what differs within one."""
+    """A kernel's release: its name, its generation, and what differs within one."""
 
+    name: str
     generation: Generation
     has_eager_fpu: bool
 
@@ -59,11 +60,11 @@ def identify(release: str, vz_version: str = "") -> Release:
     stab = _STAB.search(release) or _STAB.search(vz_version)
     if stab:
         number = (int(stab[1]), int(stab[2] or 0))
-        return Release(BY_NAME[_name_of(number)], number >= _EAGER_FPU_SINCE)
+        return Release(release, BY_NAME[_name_of(number)], number >= _EAGER_FPU_SINCE)
     if release.startswith("2.6.18-") and "028stab" in release:
-        return Release(BY_NAME["028stab"], has_eager_fpu=False)
+        return Release(release, BY_NAME["028stab"], has_eager_fpu=False)
     if re.match(r"2\.6\.32(?![0-9])", release) and "stab" not in release:
-        return Release(BY_NAME["2.6.32"], has_eager_fpu=False)
+        return Release(release, BY_NAME["2.6.32"], has_eager_fpu=False)
     known = ", ".join(generation.releases for generation in BY_NAME.values())
     raise UnknownReleaseError(f"kernel release {release!r} is none that is known: {known}")
 

@@ -92,6 +92,7 @@ class Player:
             handler(row)
 
     def _container(self, row: Row) -> None:
+        self.kernel.containers.clear()
         self.kernel.run_container(parse_container(json.loads(row.cell(0))))
 
     def _open(self, row: Row) -> None:
@@ -122,6 +123,13 @@ class Player:
         shown = self.process.read(fd, 1 << 16).decode()
         self.process.close(fd)
         assert _without_addresses(shown) == _without_addresses(text(row.cell(1)))
+
+    def _veinfo(self, row: Row) -> None:
+        *containers, _ = self.kernel.veinfo_text().splitlines()
+        # How many processes the node itself runs is not recorded: its line is the last one.
+        *recorded, node = text(row.cell(0)).splitlines()
+        assert containers == recorded
+        assert node.split()[:2] == ["0", "0"]
 
     def _write(self, row: Row) -> None:
         fd = self.process.open(f"/proc/{row.cell(0)}", _OPEN_FLAGS["O_RDWR"])

@@ -199,6 +199,10 @@ class Importer:
             yield ("close", self.files.pop())
         yield ("read", observation["device"], _text(observation["content"]))
 
+    def veinfo(self, observation: Observation) -> Iterator[Row]:
+        """Yield what /proc/vz/veinfo read as."""
+        yield ("veinfo", _text(observation["content"]))
+
     def write(self, observation: Observation) -> Iterator[Row]:
         """Yield a write to one of the two files."""
         yield ("write", observation["device"], errno.errorcode[observation["errno"]])
@@ -317,6 +321,7 @@ class Importer:
 _HANDLERS: Mapping[str, Callable[[Importer, Observation], Iterator[Row]]] = {
     "ioctl": Importer.ioctl,
     "read": Importer.read,
+    "veinfo": Importer.veinfo,
     "write": Importer.write,
     "open": Importer.open,
     "stat": Importer.stat,

@@ -3,6 +3,8 @@
 import io
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,20 @@ def test_every_command_of_vzcptsim_is_in_its_table() -> None:
     help_text = build_parser().format_help()
     listed = set(re.findall(r"^    (\w+) ", help_text, re.MULTILINE))
     assert listed == set(re.findall(r"^\| `vzcptsim (\w+)", README, re.MULTILINE))
+
+
+def test_the_program_on_a_node_prints_what_it_shows() -> None:
+    block = re.search(r"```\n\$ vzcptsim (run.*)\n((?:.*\n)*?)```", README)
+    assert block is not None
+    ended = subprocess.run(
+        [sys.executable, "-m", "simulator", *shlex.split(block[1])],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert ended.stdout == block[2]
 
 
 def test_the_composed_example_prints_what_it_shows(

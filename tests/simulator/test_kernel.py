@@ -36,7 +36,7 @@ CPUINFO_TEXT = "processor\t: 0\nvendor_id\t: GenuineIntel\n"
 def node(*, cpuid: CpuidTable | None = None, **traits: Any) -> SimulatedKernel:
     """Return a node with every file there may be."""
     facts = node_facts("042stab107", cpuid=cpuid or cpu(*EVERYTHING))
-    whole = {"has_override": True, "cpuinfo": CPUINFO_TEXT}
+    whole = {"has_override": True, "texts": {CPUINFO: CPUINFO_TEXT}}
     return SimulatedKernel(facts, [container()], **{**whole, **traits})
 
 
@@ -81,7 +81,7 @@ def test_a_file_of_root(kernel: SimulatedKernel, path: str, mode: int) -> None:
         (CPT, node(modules=frozenset({"vzrst"}))),
         (RST, node(modules=frozenset({"vzcpt"}))),
         (OVERRIDE, node(has_override=False)),
-        (CPUINFO, node(cpuinfo="")),
+        (CPUINFO, node(texts={})),
         (CPUID, SimulatedKernel(node_facts(machine="ia64", cpuid=None))),
         ("/proc/meminfo", node()),
         ("", node()),

@@ -1,0 +1,63 @@
+"""vzcptcheck on every recorded node, under the supervisor, says what a replay says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from replayed import replay
+from simulator.fixtures import load_fixtures
+from simulator.generations import GENERATIONS
+from simulator.profile import NodeProfile
+
+ROOT = Path(__file__).resolve().parents[2]
+NODES = list(load_fixtures())
+
+
+def commands(profile: NodeProfile) -> list[list[str]]:
+    """List every command that vzcptcheck(8) has, with arguments that fit the node and others."""
+    number = str(profile.answers.capability_number or 1)
+    tests = [
+        ["caps", str(container.ctid), offered]
+        for container in profile.containers
+        for offered in (number, "0", "2147483647")
+    ]
+    return [
+        ["help"],
+        ["bogus"],
+        ["version"],
+        *(["version", str(version)] for version in (770, 0x800, 0x801, 0x803, 2052)),
+        ["version", "abc"],
+        ["caps"],
+        ["caps", number],
+        ["caps", "0"],
+        *tests,
+        ["caps", "4242", number],
+        ["explain", "caps", number],
+        ["explain", "version", "0x803"],
+    ]
+
+
+@pytest.mark.parametrize("generation", [one.name for one in GENERATIONS])
+def test_every_command_on_every_node_says_what_a_replay_says(generation: str) -> None:
+    nodes = [one for one in NODES if one.facts().release.generation.name == generation]
+    asked = [[one.name, commands(one)] for one in nodes]
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "run_on_nodes.py")],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=600,
+    )
+    assert ended.returncode == 0, ended.stderr
+    answers = json.loads(ended.stdout)
+    for profile in nodes:
+        kernel = profile.boot()
+        for command, answer in zip(commands(profile), answers[profile.name], strict=True):
+            said = replay(kernel, *command)
+            assert [said.status, said.stdout, said.stderr] == answer, (profile.name, command)

@@ -1,0 +1,167 @@
+"""A process as a caller: here this very process, looked at from outside."""
+
+import ctypes
+import errno
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from simulator.remote import HeldFile, RemoteProcess
+
+PAGE = mmap.PAGESIZE
+
+
+def myself(*, waits: bool = True) -> RemoteProcess:
+    return RemoteProcess(os.getpid(), 0, 0, 64, lambda: waits)
+
+
+@contextmanager
+def failing(number: int) -> Iterator[None]:
+    with pytest.raises(OSError) as caught:
+        yield
+    assert caught.value.errno == number
+
+
+class TestMemory:
+    def test_it_is_read_and_written(self) -> None:
+        buffer = ctypes.create_string_buffer(b"before")
+        address = ctypes.addressof(buffer)
+        assert myself().read_memory(address, 6) == b"before"
+        myself().write_memory(address, b"after!")
+        assert buffer.value == b"after!"
+
+    @pytest.mark.parametrize("address", [0, 1, 1 << 63, (1 << 64) - 1])
+    def test_where_there_is_none_is_efault(self, address: int) -> None:
+        with failing(errno.EFAULT):
+            myself().read_memory(address, 4)
+        with failing(errno.EFAULT):
+            myself().write_memory(address, b"text")
+
+    def test_where_it_ends_is_efault(self) -> None:
+        with last_page() as end:
+            assert myself().read_memory(end - 4, 4) == b"\0" * 4
+            with failing(errno.EFAULT):
+                myself().read_memory(end - 4, 8)
+            with failing(errno.EFAULT):
+                myself().write_memory(end - 4, b"eight..!")
+
+    def test_a_path_may_end_with_it(self) -> None:
+        with last_page() as end:
+            myself().write_memory(end - 10, b"/proc/cpt")
+            assert myself().read_path(end - 10) == "/proc/cpt"
+
+    def test_a_path_has_an_end(self) -> None:
+        buffer = ctypes.create_string_buffer(b"x" * 3 * PAGE)
+        with failing(errno.ENAMETOOLONG):
+            myself().read_path(ctypes.addressof(buffer))
+
+    def test_that_of_a_process_which_is_gone_is_not_touched(self) -> None:
+        buffer = ctypes.create_string_buffer(b"before")
+        with pytest.raises(OSError):
+            myself(waits=False).write_memory(ctypes.addressof(buffer), b"after!")
+        assert buffer.value == b"before"
+
+
+@contextmanager
+def last_page() -> Iterator[int]:
+    """Map a page with nothing behind it, and give the address of its end."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    start = libc.mmap(None, ctypes.c_size_t(2 * PAGE), 3, flags, -1, ctypes.c_long(0))
+    libc.munmap(start + PAGE, PAGE)
+    yield start + PAGE
+    libc.munmap(start, PAGE)
+
+
+class TestDescriptors:
+    @pytest.mark.parametrize("fd", [-1, 9999])
+    def test_one_that_is_not_open(self, fd: int) -> None:
+        assert not myself().has_descriptor(fd)
+        assert myself().identity(fd) is None
+        with failing(errno.EBADF):
+            myself().take(fd)
+
+    def test_what_it_is_open_on(self, tmp_path: Path) -> None:
+        fd = os.open(tmp_path, os.O_RDONLY)
+        found = tmp_path.stat()
+        assert myself().identity(fd) == (found.st_dev, found.st_ino)
+        held = myself().take(fd)
+        assert held.is_directory
+        held.close()
+        os.close(fd)
+
+    @pytest.mark.parametrize("denied", [False, True])
+    def test_a_pipe_is_held_and_written(
+        self, monkeypatch: pytest.MonkeyPatch, *, denied: bool
+    ) -> None:
+        if denied:
+            monkeypatch.setattr(RemoteProcess, "_pidfd_getfd", deny)
+        reader, writer = os.pipe()
+        held = myself().take(writer)
+        os.close(writer)
+        held.write(b"Error: something\n")
+        assert not held.is_directory
+        held.close()
+        assert os.read(reader, 100) == b"Error: something\n"
+        os.close(reader)
+
+    def test_none_is_held_of_a_process_that_is_gone(self) -> None:
+        reader, writer = os.pipe()
+        with failing(errno.ESRCH):
+            myself(waits=False).take(writer)
+        os.close(writer)
+        assert os.read(reader, 1) == b""
+        os.close(reader)
+
+    def test_a_descriptor_that_closes_meanwhile(self) -> None:
+        with failing(errno.EBADF):
+            myself()._pidfd_getfd(9999)
+
+    def test_a_full_pipe_keeps_nobody_waiting(self) -> None:
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        os.set_blocking(writer, True)
+        HeldFile(writer).write(b"more")
+        os.close(reader)
+        os.close(writer)
+
+    def test_what_cannot_be_written_is_lost(self) -> None:
+        fd = os.open("/dev/null", os.O_RDONLY)
+        HeldFile(fd).write(b"text")
+        assert stat.S_ISCHR(os.fstat(fd).st_mode)
+        os.close(fd)
+
+
+def deny(_: RemoteProcess, __: int) -> int:
+    raise PermissionError(errno.EPERM, "denied")
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        ("path", "resolved"),
+        [("/proc/cpt", "/proc/cpt"), ("/proc//vz/../cpt", "/proc/cpt"), ("/", "/")],
+    )
+    def test_from_the_root(self, path: str, resolved: str) -> None:
+        assert myself().resolve(-100, path) == resolved
+
+    def test_from_the_working_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert myself().resolve(-100, "one/../other") == f"{tmp_path}/other"
+
+    def test_from_an_open_folder(self, tmp_path: Path) -> None:
+        fd = os.open(tmp_path, os.O_RDONLY)
+        assert myself().resolve(fd, "other") == f"{tmp_path}/other"
+        os.close(fd)
+
+    def test_from_nowhere(self) -> None:
+        assert myself().resolve(9999, "other") == "other"
