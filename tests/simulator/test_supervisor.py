@@ -3,13 +3,15 @@
 import errno
 import os
 import resource
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from simulator.fixtures import load_node
-from simulator.run import end_as
+from simulator.run import _Forwarding, end_as
 from simulator.seccomp import AUDIT_ARCH_X86_64, Notification
 from simulator.supervisor import Supervisor
 
@@ -116,7 +118,7 @@ def test_to_end_as_another_did_is_to_take_its_signal(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[int, int]] = []
-    monkeypatch.setattr(os, "kill", lambda pid, signal: sent.append((pid, signal)))
+    monkeypatch.setattr(os, "kill", lambda pid, sign: sent.append((pid, sign)))
     monkeypatch.setattr("signal.signal", _handler)
     assert end_as(number) == -number
     assert sent == [(os.getpid(), number)]
@@ -125,3 +127,11 @@ def test_to_end_as_another_did_is_to_take_its_signal(
 def _handler(number: int, _: object) -> None:
     if number == 9:
         raise OSError(errno.EINVAL, "refused")
+
+
+def test_a_signal_is_handed_on_while_there_is_somebody_to_take_it() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as command:
+        forwarding = _Forwarding(command.pid)
+        forwarding._forward(signal.SIGTERM, None)
+    assert command.returncode == -signal.SIGTERM
+    forwarding._forward(signal.SIGTERM, None)
