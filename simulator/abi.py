@@ -28,14 +28,36 @@ _UTSNAME_FIELD = 65
 def pack_stat(stat: Stat) -> bytes:
     """Write struct stat as x86-64 programs read it."""
     return _STAT_64.pack(
-        0, 0, stat.nlink, stat.mode, stat.uid, stat.gid, 0, 0, stat.size, _BLOCK, 0, *[0] * 6
+        0,
+        stat.inode,
+        stat.nlink,
+        stat.mode,
+        stat.uid,
+        stat.gid,
+        0,
+        0,
+        stat.size,
+        _BLOCK,
+        0,
+        *[0] * 6,
     )
 
 
 def pack_stat64(stat: Stat) -> bytes:
     """Write struct stat64 as i386 programs read it."""
     return _STAT_32.pack(
-        0, 0, stat.mode, stat.nlink, stat.uid, stat.gid, 0, stat.size, _BLOCK, 0, *[0] * 6, 0
+        0,
+        stat.inode,
+        stat.mode,
+        stat.nlink,
+        stat.uid,
+        stat.gid,
+        0,
+        stat.size,
+        _BLOCK,
+        0,
+        *[0] * 6,
+        stat.inode,
     )
 
 
@@ -49,7 +71,7 @@ def pack_statx(stat: Stat) -> bytes:
         stat.uid,
         stat.gid,
         stat.mode,
-        0,
+        stat.inode,
         stat.size,
         0,
         0,

@@ -5,6 +5,8 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from simulator.errors import UserError
+
 #: A leaf and a subleaf: the EAX and the ECX that CPUID is executed with.
 Key = tuple[int, int]
 RegisterName = Literal["eax", "ebx", "ecx", "edx"]
@@ -35,7 +37,7 @@ _HEX = re.compile(r"0x[0-9A-Fa-f]{1,8}")
 _ROW_LENGTH = 6
 
 
-class MissingLeafError(LookupError):
+class MissingLeafError(UserError, LookupError):
     """The CPU has this leaf, but what it answers was not recorded."""
 
     def __init__(self, leaf: int, subleaf: int) -> None:

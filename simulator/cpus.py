@@ -11,6 +11,7 @@ from typing import Any
 
 from simulator.cpu import CpuidTable, parse_rows
 from simulator.dumps import Mode
+from simulator.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class RecordedCpu:
     table: CpuidTable
 
 
-class UnknownCpuError(LookupError):
+class UnknownCpuError(UserError):
     """No recorded CPU has this name; ``names`` are those near it, or all where none is."""
 
     def __init__(self, name: str, names: list[str]) -> None:

@@ -22,6 +22,7 @@ from simulator.cpu import (
     supervisor_components,
     user_components,
 )
+from simulator.errors import UserError
 
 Mode = Literal["64-bit", "32-bit", "unknown"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -39,7 +40,7 @@ _SYSCALL = 1 << 11
 _LONG_MODE = 1 << 29
 
 
-class DumpError(Exception):
+class DumpError(UserError):
     """A text is not a register dump, or not a sound one.
 
     ``line`` counts from 1; it is None where no line in particular is to blame.

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from simulator.errors import UserError
 from simulator.profile import NodeProfile, ProfileError
 from simulator.profile_checks import check_profile
 from simulator.profile_json import parse_profile
@@ -12,7 +13,7 @@ from simulator.profile_json import parse_profile
 SUFFIX = ".json"
 
 
-class UnknownNodeError(LookupError):
+class UnknownNodeError(UserError):
     """A node that is neither a recorded one's name nor a profile's path."""
 
 

@@ -22,7 +22,8 @@ from simulator.override import OverrideError, format_override, parse_override
 CPT = "/proc/cpt"
 RST = "/proc/rst"
 CPUINFO = "/proc/cpuinfo"
-CPUID = "/dev/cpu/0/cpuid"
+DEV_CPU = "/dev/cpu"
+CPUID = f"{DEV_CPU}/0/cpuid"
 CPUID_OVERRIDE = "/proc/vz/cpuid_override"
 VEINFO = "/proc/vz/veinfo"
 VZ_VERSION = "/proc/vz/version"
@@ -35,13 +36,16 @@ MODULE_IPV6 = "/sys/module/ipv6"
 
 #: What a node has of its own, or has not: nothing of the kind is any other machine's.
 _OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION)
-_OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, "/dev/cpu")
+_OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, DEV_CPU)
 
 #: Processes of the node itself that /proc/vz/veinfo counts (that of a recorded boot).
 _OWN_PROCESSES = 32
 
 #: What others than root, who may do everything, must be permitted for each way to open a file.
 _WANTED = {os.O_RDONLY: 0o004, os.O_WRONLY: 0o002, os.O_RDWR: 0o006}
+
+#: By their inodes programs tell files apart. Those of /proc are as large.
+_FIRST_INODE = 0xF0000000
 
 _REGISTERS = struct.Struct("=4I")
 
@@ -71,9 +75,10 @@ class OpenFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What stat() tells of a file; ``mode`` has its type too."""
+    """What stat() tells of a file; ``mode`` has its type too, ``inode`` is its own."""
 
     mode: int
+    inode: int = 0
     uid: int = 0
     gid: int = 0
     size: int = 0
@@ -129,7 +134,7 @@ class TextFile:
 
 @dataclass(slots=True)
 class CpuidFile:
-    """An open /dev/cpu/0/cpuid: the position is leaf | subleaf << 32, a leaf has 16 bytes."""
+    """An open /dev/cpu/N/cpuid: the position is leaf | subleaf << 32, a leaf has 16 bytes."""
 
     cpuid: CpuidTable
     _position: int = field(default=0)
@@ -176,16 +181,18 @@ class SimulatedKernel:
 
     ``facts`` are what its kernel decides by, ``containers`` what it runs. ``modules`` names
     which of vzcpt and vzrst are loaded; ``has_override`` says whether its CPU lets the kernel
-    mask CPUID; ``texts`` are what other files read as, by their paths.
+    mask CPUID; ``processors`` has what each of its CPUs answers, where they are not all as the
+    first; ``texts`` are what other files read as, by their paths.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a fact of its own)
         self,
         facts: NodeFacts,
         containers: Iterable[Container] = (),
         *,
         modules: frozenset[str] = frozenset({"vzcpt", "vzrst"}),
         has_override: bool = False,
+        processors: Mapping[int, CpuidTable] = MappingProxyType({}),
         texts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.facts = facts
@@ -196,6 +203,7 @@ class SimulatedKernel:
             **self._folders(),
             **self._texts(texts),
             **self._devices(modules, has_override),
+            **self._cpus(processors),
         }
 
     @property
@@ -249,16 +257,31 @@ class SimulatedKernel:
         self.facts = replace(self.facts, override=entries)
 
     def open(self, path: str, caller: Caller, flags: int = os.O_RDONLY) -> OpenFile:
-        """Open a file; OSError with ENOENT or EACCES as the node would answer."""
+        """Open a file; OSError with ENOENT, EACCES, or EISDIR, as the node would answer."""
         node_file = self._find(path, caller)
         wanted = _WANTED.get(flags & os.O_ACCMODE, 0o006)
-        if caller.uid and node_file.mode & wanted != wanted:
+        is_permitted = not caller.uid or node_file.mode & wanted == wanted
+        if not is_permitted and not stat.S_ISDIR(node_file.mode):
             raise fail(errno.EACCES)
         return node_file.open()
 
     def stat(self, path: str, caller: Caller) -> Stat:
         """Tell of a file; OSError with ENOENT where there is none."""
-        return Stat(self._find(path, caller).mode)
+        mode = self._find(path, caller).mode
+        return Stat(mode, inode=_FIRST_INODE + list(self._files).index(path))
+
+    def list_folder(self, path: str, caller: Caller) -> list[str]:
+        """List the names in a folder, those of folders with a slash at the end."""
+        inside = {
+            other.removeprefix(f"{path}/"): node_file
+            for other, node_file in self._files.items()
+            if other.startswith(f"{path}/") and (not caller.ctid or node_file.in_containers)
+        }
+        return [
+            f"{name}/" if stat.S_ISDIR(node_file.mode) else name
+            for name, node_file in inside.items()
+            if "/" not in name
+        ]
 
     def owns(self, path: str) -> bool:
         """Tell whether a path is the node's own business, be something there or not."""
@@ -305,11 +328,19 @@ class SimulatedKernel:
             files[CPT] = NodeFile(stat.S_IFREG | 0o600, self.cpt.open)
         if "vzrst" in modules:
             files[RST] = NodeFile(stat.S_IFREG | 0o600, self.rst.open)
-        if self.facts.cpuid is not None:
-            files[CPUID] = NodeFile(stat.S_IFCHR | 0o400, partial(CpuidFile, self.facts.cpuid))
         if has_override:
             override = partial(TextFile, self.override_text, self.write_override)
             files[CPUID_OVERRIDE] = NodeFile(stat.S_IFREG | 0o644, override)
+        return files
+
+    def _cpus(self, processors: Mapping[int, CpuidTable]) -> dict[str, NodeFile]:
+        if self.facts.cpuid is None:
+            return {}
+        files = {DEV_CPU: NodeFile(stat.S_IFDIR | 0o755, _open_folder)}
+        for number, cpuid in (processors or {0: self.facts.cpuid}).items():
+            folder = f"{DEV_CPU}/{number}"
+            files[folder] = files[DEV_CPU]
+            files[f"{folder}/cpuid"] = NodeFile(stat.S_IFCHR | 0o400, partial(CpuidFile, cpuid))
         return files
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simulator.cpu import CpuidTable, RegisterName, Registers
+from simulator.errors import UserError
 
 MAX_ENTRIES = 16
 #: A write of a page or more is refused whole.
@@ -30,7 +31,7 @@ _MASKED: tuple[tuple[int, int, tuple[RegisterName, ...]], ...] = (
 )
 
 
-class OverrideError(ValueError):
+class OverrideError(UserError):
     """A text that the kernel does not take, and why; ``errno`` is what a write of it ends in."""
 
     def __init__(self, number: int, problem: str) -> None:

@@ -7,7 +7,8 @@ from itertools import chain
 from simulator.capabilities import NodeFacts, node_capabilities
 from simulator.containers import Container, Needs, State
 from simulator.cpu import CpuidTable
-from simulator.cpuinfo import format_cpuinfo
+from simulator.cpuinfo import format_cpuinfo, processor_ranges
+from simulator.errors import UserError
 from simulator.kernel import CPUINFO, PROC_VERSION, VZ_VERSION, SimulatedKernel
 from simulator.needs import gather
 from simulator.override import parse_override
@@ -18,7 +19,7 @@ from vzcptcheck.versions import NAMES
 ASKED_VERSIONS = tuple(sorted(NAMES))
 
 
-class ProfileError(ValueError):
+class ProfileError(UserError):
     """A profile that cannot be believed: which file, where in it, and why."""
 
     def __init__(self, where: str, path: str, problem: str) -> None:
@@ -112,6 +113,11 @@ class NodeProfile:
             self.containers,
             modules=self.kernel.modules,
             has_override=self.cpuid_override is not None,
+            processors={
+                number: cpu.cpuid
+                for cpu in self.cpus
+                for number in chain.from_iterable(processor_ranges(cpu.processors))
+            },
             texts=self._texts(),
         )
 

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from simulator.errors import UserError
 from simulator.generations import BY_NAME, Generation
 
 
-class UnknownReleaseError(ValueError):
+class UnknownReleaseError(UserError):
     """A release that is of no generation known here."""
 
 

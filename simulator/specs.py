@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from simulator.containers import POLICIES, Container, Contents, Entered, Process, State
+from simulator.errors import UserError
 
 #: A process's id on the node is this much above its id in the container.
 _FIRST_HOST_PID = 1000
@@ -40,7 +41,7 @@ _FLAGS: dict[str, dict[str, object]] = {
 }
 
 
-class SpecError(ValueError):
+class SpecError(UserError):
     """A container that is not spelled as SYNTAX says."""
 
 

@@ -7,15 +7,19 @@ last of them is closed.
 
 import ctypes
 import errno
+import fcntl
+import mmap
 import os
+import stat
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from simulator.abi import pack_stat, pack_stat64, pack_statx, pack_utsname
 from simulator.devices import fail
+from simulator.folders import Folders
 from simulator.kernel import CpuidFile, OpenFile, SimulatedKernel, Stat
 from simulator.remote import HeldFile, RemoteProcess
 from simulator.seccomp import (
@@ -27,11 +31,16 @@ from simulator.seccomp import (
 )
 
 _AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
 _IN_CLOSE = 0x18
 _IN_CLOEXEC_NONBLOCK = 0o2004000
 _INOTIFY_EVENT = struct.Struct("=iIII")
 _CONTENT_LIMIT = 1 << 20
 _MEMFD_PREFIX = "vzcptsim:"
+
+#: fcntl() numbers of linux/fcntl.h: nobody writes from now on but through mappings there are.
+_F_ADD_SEALS = 1033
+_F_SEAL_FUTURE_WRITE = 0x10
 
 #: Only requests of the checkpoint's type are notified, and readings of one CPUID leaf.
 _IOCTL_TYPE = (1, 0xFF00, ord("-") << 8)
@@ -40,7 +49,8 @@ _CPUID_READ = (2, 0xFFFFFFFF, 16)
 #: What is notified for every node.
 SELECTIONS = (
     *map(Selection, ("open", "openat", "openat2")),
-    *map(Selection, ("stat", "lstat", "stat64", "lstat64", "newfstatat", "fstatat64", "statx")),
+    *map(Selection, ("stat", "lstat", "fstat", "newfstatat", "statx")),
+    *map(Selection, ("stat64", "lstat64", "fstat64", "fstatat64")),
     *map(Selection, ("access", "faccessat", "faccessat2", "uname")),
     Selection("ioctl", _IOCTL_TYPE),
     Selection("pread64", _CPUID_READ),
@@ -50,32 +60,67 @@ SELECTIONS = (
 OVERRIDE_SELECTIONS = (*SELECTIONS, Selection("write"))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where programs run, and as whom.
+
+    Who runs them is root to the node, unless ``uid`` says who everybody is. ``ctid`` is the
+    container that they run in, 0 for the node itself; ``hostname`` what uname says, this
+    machine's if not given. At the paths of ``doors`` something else than a file of the node's
+    is to be had: a function returns its descriptor.
+    """
+
+    kernel: SimulatedKernel
+    uid: int | None = None
+    ctid: int = 0
+    hostname: str | None = None
+    doors: Mapping[str, Callable[[RemoteProcess], int]] = field(default_factory=dict)
+
+
+class _Content:
+    """What an open file reads as: a memfd that is written through this mapping alone."""
+
+    def __init__(self, name: str) -> None:
+        self.fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.fd, _CONTENT_LIMIT)
+        self._mapping = mmap.mmap(self.fd, _CONTENT_LIMIT)
+        self._shown = b""
+        os.ftruncate(self.fd, 0)
+        fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE)
+
+    def show(self, text: bytes) -> None:
+        """Let it read as this from now on."""
+        if text != self._shown:
+            os.ftruncate(self.fd, len(text))
+            self._mapping[: len(text)] = text
+            self._shown = text
+
+    def close(self) -> None:
+        """Let go of it; processes that have it open keep it."""
+        self._mapping.close()
+        os.close(self.fd)
+
+
+@dataclass(frozen=True, slots=True)
 class _Served:
     """An open file of the node's in some process, and our own hold on its content."""
 
+    path: str
     file: OpenFile
-    content: int
+    content: _Content
     watch: int
-    shown: bytes
 
 
 class Supervisor:
-    """One node's kernel behind a tree of processes.
+    """One node's kernel behind a tree of processes."""
 
-    ``owner`` is the user who runs the tree: to the node that is root, unless ``uid`` says who
-    everybody is. ``ctid`` is the container that the tree runs in, 0 for the node itself.
-    """
-
-    def __init__(
-        self, kernel: SimulatedKernel, listener: Listener, *, uid: int | None, ctid: int
-    ) -> None:
-        self.kernel = kernel
+    def __init__(self, place: Place, listener: Listener) -> None:
+        self.kernel = place.kernel
         self.listener = listener
-        self._uid = uid
-        self._ctid = ctid
+        self._place = place
         self._owner = os.getuid()
         self._served: dict[tuple[int, int], _Served] = {}
+        self._folders = Folders()
         self._libc = ctypes.CDLL(None, use_errno=True)
         self.inotify = self._libc.inotify_init1(_IN_CLOEXEC_NONBLOCK)
         if self.inotify < 0:
@@ -85,6 +130,7 @@ class Supervisor:
         """Close what is still open: all processes are gone."""
         for identity in list(self._served):
             self._release(identity)
+        self._folders.close()
         os.close(self.inotify)
         os.close(self.listener.fd)
 
@@ -126,15 +172,15 @@ class Supervisor:
         process = RemoteProcess(
             notification.tid,
             self._user(notification.tid),
-            self._ctid,
+            self._place.ctid,
             bits,
             lambda: self.listener.is_valid(notification),
         )
         return self._handlers[name](self, notification, process)
 
     def _user(self, tid: int) -> int:
-        if self._uid is not None:
-            return self._uid
+        if self._place.uid is not None:
+            return self._place.uid
         actual = os.stat(f"/proc/{tid}").st_uid
         return 0 if actual == self._owner else actual
 
@@ -151,7 +197,17 @@ class Supervisor:
         if path is None:
             return False
         flags = self._open_flags(notification, process, position + 1)
-        self._serve_file(notification, self.kernel.open(path, process, flags), path, flags)
+        if path in self._place.doors:
+            with closing(HeldFile(self._place.doors[path](process))) as held:
+                self.listener.answer_with_file(notification, held.fd, flags & os.O_CLOEXEC)
+        elif _is_folder(self.kernel.stat(path, process)) and flags & os.O_ACCMODE == os.O_RDONLY:
+            names = self.kernel.list_folder(path, process)
+            with closing(HeldFile(self._folders.open(path, names))) as held:
+                self.listener.answer_with_file(notification, held.fd, flags & os.O_CLOEXEC)
+        elif flags & os.O_DIRECTORY and not _is_folder(self.kernel.stat(path, process)):
+            raise fail(errno.ENOTDIR)
+        else:
+            self._serve_file(notification, self.kernel.open(path, process, flags), path, flags)
         return True
 
     def _open_flags(self, notification: Notification, process: RemoteProcess, position: int) -> int:
@@ -168,14 +224,13 @@ class Supervisor:
         It is opened anew for it: what memfd_create() returns tells inotify nothing (Linux 6.14).
         """
         with ExitStack() as undo:
-            content = os.memfd_create(_MEMFD_PREFIX + os.path.basename(path), os.MFD_CLOEXEC)
-            undo.callback(os.close, content)
-            shown = b"" if isinstance(file, CpuidFile) else file.pread(_CONTENT_LIMIT, 0)
-            os.pwrite(content, shown, 0)
-            handed = os.open(f"/proc/self/fd/{content}", flags & os.O_ACCMODE | os.O_CLOEXEC)
+            content = undo.enter_context(closing(_Content(_MEMFD_PREFIX + os.path.basename(path))))
+            if not isinstance(file, CpuidFile):
+                content.show(file.pread(_CONTENT_LIMIT, 0))
+            handed = os.open(f"/proc/self/fd/{content.fd}", flags & os.O_ACCMODE | os.O_CLOEXEC)
             with closing(HeldFile(handed)):
-                found = os.fstat(content)
-                served = _Served(file, content, self._watch(content), shown)
+                found = os.fstat(content.fd)
+                served = _Served(path, file, content, self._watch(content.fd))
                 self._served[found.st_dev, found.st_ino] = served
                 undo.pop_all()
                 self.listener.answer_with_file(notification, handed, flags & os.O_CLOEXEC)
@@ -190,7 +245,7 @@ class Supervisor:
     def _release(self, identity: tuple[int, int]) -> None:
         served = self._served.pop(identity)
         self._libc.inotify_rm_watch(self.inotify, served.watch)
-        os.close(served.content)
+        served.content.close()
         served.file.close()
         self._refresh(served.file.source)
 
@@ -201,10 +256,7 @@ class Supervisor:
             return
         shown = alike[0].file.pread(_CONTENT_LIMIT, 0)
         for served in alike:
-            if served.shown != shown:
-                os.ftruncate(served.content, len(shown))
-                os.pwrite(served.content, shown, 0)
-                served.shown = shown
+            served.content.show(shown)
 
     def _ioctl(self, notification: Notification, process: RemoteProcess) -> bool:
         served = self._served_by(notification, process)
@@ -248,13 +300,25 @@ class Supervisor:
         path = self._own_path(process, _AT_FDCWD, notification.arguments[0])
         return self._tell(notification, process, path, 1, _PACKED[process.bits])
 
+    def _fstat(self, notification: Notification, process: RemoteProcess) -> bool:
+        path = self._open_path_of(notification, process)
+        return self._tell(notification, process, path, 1, _PACKED[process.bits])
+
     def _fstatat(self, notification: Notification, process: RemoteProcess) -> bool:
-        path = self._own_path(process, _directory(notification), notification.arguments[1])
+        path = self._path_at(notification, process, notification.arguments[3])
         return self._tell(notification, process, path, 2, _PACKED[process.bits])
 
     def _statx(self, notification: Notification, process: RemoteProcess) -> bool:
-        path = self._own_path(process, _directory(notification), notification.arguments[1])
+        path = self._path_at(notification, process, notification.arguments[2])
         return self._tell(notification, process, path, 4, pack_statx)
+
+    def _path_at(
+        self, notification: Notification, process: RemoteProcess, flags: int
+    ) -> str | None:
+        """Return the path that a call is about which may be about an open file as well."""
+        if flags & _AT_EMPTY_PATH and (path := self._open_path_of(notification, process)):
+            return path
+        return self._own_path(process, _directory(notification), notification.arguments[1])
 
     def _tell(
         self,
@@ -267,8 +331,8 @@ class Supervisor:
         """Write what stat() tells of a path into the buffer that an argument points to."""
         if path is None:
             return False
-        stat = self.kernel.stat(path, process)
-        process.write_memory(notification.arguments[buffer], pack(stat))
+        found = self.kernel.stat(path, process)
+        process.write_memory(notification.arguments[buffer], pack(found))
         self.listener.answer(notification, 0)
         return True
 
@@ -295,7 +359,8 @@ class Supervisor:
 
     def _uname(self, notification: Notification, process: RemoteProcess) -> bool:
         host = os.uname()
-        names = ("Linux", host.nodename, self.kernel.release, host.version)
+        hostname = self._place.hostname or host.nodename
+        names = ("Linux", hostname, self.kernel.release, host.version)
         fields = (*names, self.kernel.facts.machine, "(none)")
         process.write_memory(notification.arguments[0], pack_utsname(fields))
         self.listener.answer(notification, 0)
@@ -309,7 +374,18 @@ class Supervisor:
             path = process.resolve(directory, process.read_path(address))
         except OSError:
             return None  # The kernel itself says best what is wrong with it.
-        return path if self.kernel.owns(path) else None
+        return self._own(path)
+
+    def _open_path_of(self, notification: Notification, process: RemoteProcess) -> str | None:
+        """Return the path of the node's file or folder that the first argument is open on."""
+        served = self._served_by(notification, process)
+        if served is not None:
+            return served.path
+        return self._own(process.resolve(_directory(notification), ""))
+
+    def _own(self, path: str) -> str | None:
+        path = self._folders.original(path)
+        return path if path in self._place.doors or self.kernel.owns(path) else None
 
     _handlers: ClassVar[Mapping[str, Callable[..., bool]]] = {
         "open": _open,
@@ -317,6 +393,8 @@ class Supervisor:
         "openat2": _openat,
         "stat": _stat,
         "lstat": _stat,
+        "fstat": _fstat,
+        "fstat64": _fstat,
         "stat64": _stat,
         "lstat64": _stat,
         "newfstatat": _fstatat,
@@ -330,6 +408,10 @@ class Supervisor:
         "pread64": _pread,
         "write": _write,
     }
+
+
+def _is_folder(found: Stat) -> bool:
+    return stat.S_ISDIR(found.mode)
 
 
 def _directory(notification: Notification) -> int:

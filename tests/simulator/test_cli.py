@@ -20,6 +20,7 @@ from simulator.cli import main
 from simulator.cpus import load_cpus
 from simulator.fixtures import fixture_names, load_node
 from simulator.profile import OriginKind
+from simulator.qemu import Differences, Emulation
 from vzcptcheck import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -597,12 +598,69 @@ def test_an_older_python_is_told_so(
     assert captured.err == "vzcptsim: Python 3.11 or later is needed; vzcptcheck runs on 3.6\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--node-for", "dest"], "run: 'dest' is no HOST=NODE"),
+        (["--node-for", "dest="], "run: 'dest=' is no HOST=NODE"),
+        (["--sshd-for", "=x"], "run: '=x' is no HOST=NODE"),
+        (["--sshd-for", f"-oProxy={NODE}"], f"run: '-oProxy={NODE}' is no HOST=NODE"),
+        (["--sshd-for", f"a b={NODE}"], f"run: 'a b={NODE}' is no HOST=NODE"),
+        (["--node-for", "dest=nowhere"], "no node is recorded as 'nowhere'"),
+        (
+            ["--node-for", f"dest={NODE}", "--sshd-for", f"DEST={NODE}"],
+            "run: host DEST is named twice",
+        ),
+    ],
+)
+def test_hosts_that_are_none(options: list[str], says: str) -> None:
+    name, value = options[:2]
+    assert says in mistake("run", "--node", NODE, f"{name}={value}", *options[2:], "--", "true")
+
+
+def test_run_under_qemu_runs_its_command_and_says_what_differs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    emulated = ("qemu-x86_64", "-cpu", "max", "./look")
+    asked: list[Any] = []
+    run_commands: list[Any] = []
+
+    def emulate(command: list[str], cpuid: Any) -> Emulation:
+        asked.append((command, cpuid))
+        return Emulation(emulated, TABLE, Differences(missing=(), extra=(), identity=()))
+
+    def run(_: Any, command: Any, **options: Any) -> int:
+        run_commands.append(command)
+        return 0
+
+    monkeypatch.setattr("simulator.qemu.emulate", emulate)
+    monkeypatch.setattr("simulator.run.run", run)
+    monkeypatch.setattr("simulator.run.end_as", lambda status: status)
+    said = vzcptsim("run", "--node", NODE, "--cpu-instruction", "--", "./look")
+    assert (said.status, said.stdout) == (0, "")
+    assert said.stderr.startswith("vzcptsim: CPUID is answered by qemu-x86_64: ")
+    assert all(line.startswith("vzcptsim: ") for line in said.stderr.splitlines())
+    assert asked == [(["./look"], load_node(NODE).cpus[0].cpuid)]
+    assert run_commands == [emulated]
+
+
+def test_run_under_qemu_of_a_node_without_cpuid_is_a_mistake() -> None:
+    node = "ia64.028stab056.1"
+    problem = mistake("run", "--node", node, "--cpu-instruction", "--", "true")
+    assert problem.startswith("this node's CPU has no CPUID instruction to emulate (ia64)")
+
+
+@pytest.fixture
+def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command line and all that it imports imported anew."""
+    for name in [name for name in sys.modules if name.startswith("simulator.")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.usefixtures("fresh_imports")
 def test_a_package_that_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "simulator.cli")
-    monkeypatch.delitem(sys.modules, "simulator.profile_json")
-    monkeypatch.delattr("simulator.cli", raising=False)
     monkeypatch.setitem(sys.modules, "jsonschema", None)
     assert __main__.run() == 1
     assert capsys.readouterr().err == (
@@ -610,11 +668,11 @@ def test_a_package_that_is_missing_is_named(
     )
 
 
+@pytest.mark.usefixtures("fresh_imports")
 @pytest.mark.parametrize("module", ["simulator.cli", "simulator.specs"])
 def test_a_module_of_its_own_that_is_missing_is_no_package_to_install(
     monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
-    monkeypatch.delitem(sys.modules, "simulator.cli")
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError):
         __main__.run()

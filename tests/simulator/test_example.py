@@ -1,7 +1,8 @@
-"""The manual's shell example between simulated nodes: a pair that passes, each that fails."""
+"""The manual's shell examples between simulated nodes: a pair that passes, each that fails."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ import pytest
 
 from replayed import replay
 from simulator.fixtures import load_node
+from ssh_lab import ssh_command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "check-migration.sh"
+OVER_SSH = ROOT / "examples" / "migrate-over-ssh.sh"
 
 #: The example of vzcptcheck(8), line by line (its host is root@$DEST).
 MANUAL = """\
@@ -98,8 +101,67 @@ def test_a_suspended_container_passes_where_the_kernel_cannot_tell() -> None:
     assert "warning: nothing was checked" in said.stderr
 
 
-def test_the_script_has_the_manuals_lines_letter_for_letter() -> None:
-    assert MANUAL in SCRIPT.read_text("utf-8")
+@pytest.mark.parametrize("script", [SCRIPT, OVER_SSH])
+def test_the_scripts_have_the_manuals_lines_letter_for_letter(script: Path) -> None:
+    assert f"\n{MANUAL}" in script.read_text("utf-8")
+
+
+#: What the manual's lines print; the containers' features are their CPUs'.
+PRINTED = """\
+Got CPT version: 2051
+Version check result: {version}
+Got caps: {{caps}}
+Caps check result: {caps}
+"""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "--node-for",
+        pytest.param(
+            "--sshd-for",
+            marks=pytest.mark.skipif(
+                os.getuid() != 0 or not shutil.which("sshd", path="/usr/sbin:/sbin:/usr/bin"),
+                reason="it takes OpenSSH's sshd, and root to log in as root",
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["passes", "version refused", "CPU feature missing"])
+def test_the_manuals_lines_run_over_ssh(name: str, kind: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    ended = run_over_ssh(case, kind, tmp_path)
+    caps = replay(load_node(case.destination).boot(), "caps").stdout.strip()
+    printed = PRINTED.format(version=case.version, caps=case.caps).format(caps=caps)
+    assert (ended.returncode, ended.stdout) == (0, printed), ended.stderr
+    assert case.says in ended.stderr
+
+
+def test_the_script_over_ssh_tells_how_it_is_used() -> None:
+    ended = subprocess.run(["sh", OVER_SSH, "dest"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, f"Usage: {OVER_SSH} DEST CTID\n")
+
+
+def run_over_ssh(case: Case, kind: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the script on the source, with a vzcptcheck on PATH that is this checkout's.
+
+    A real sshd hands PATH on, and nothing else.
+    """
+    vzcptcheck = folder / "vzcptcheck"
+    program = f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m vzcptcheck "$@"\n'
+    vzcptcheck.write_text(program, "utf-8")
+    vzcptcheck.chmod(0o755)
+    words = (str(OVER_SSH), "dest", str(case.ctid))
+    return subprocess.run(
+        ssh_command_line(*words, node=case.source, options=(kind, f"dest={case.destination}")),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
+        timeout=120,
+    )
 
 
 def run_example(case: Case, folder: Path) -> "subprocess.CompletedProcess[str]":

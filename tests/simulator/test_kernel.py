@@ -72,7 +72,15 @@ def read(kernel: SimulatedKernel, path: str) -> str:
     ],
 )
 def test_a_file_of_root(kernel: SimulatedKernel, path: str, mode: int) -> None:
-    assert kernel.stat(path, root(kernel)) == Stat(mode, uid=0, gid=0, size=0, nlink=1)
+    found = kernel.stat(path, root(kernel))
+    assert found == Stat(mode, found.inode, uid=0, gid=0, size=0, nlink=1)
+
+
+def test_each_file_has_an_inode_of_its_own(kernel: SimulatedKernel) -> None:
+    paths = (CPT, RST, CPUINFO, OVERRIDE, CPUID, "/proc/vz", "/proc/bc", "/dev/cpu", "/dev/cpu/0")
+    inodes = {path: kernel.stat(path, root(kernel)).inode for path in paths}
+    assert len(set(inodes.values())) == len(paths)
+    assert inodes == {path: kernel.stat(path, root(kernel)).inode for path in paths}
 
 
 @pytest.mark.parametrize(
@@ -95,10 +103,63 @@ def test_a_file_that_is_not_there_is_enoent(path: str, without: SimulatedKernel)
         without.stat(path, root(without))
 
 
-@pytest.mark.parametrize("path", ["/proc/vz", "/proc/bc"])
-def test_a_folder_is_no_file(kernel: SimulatedKernel, path: str) -> None:
+@pytest.mark.parametrize("uid", [0, NOBODY])
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR])
+@pytest.mark.parametrize("path", ["/proc/vz", "/proc/bc", "/dev/cpu", "/dev/cpu/0"])
+def test_a_folder_is_no_file(kernel: SimulatedKernel, path: str, flags: int, uid: int) -> None:
     with failing(errno.EISDIR):
-        root(kernel).open(path, os.O_RDONLY)
+        SimulatedSyscalls(kernel, uid=uid).open(path, flags)
+
+
+@pytest.mark.parametrize(
+    ("has_ipv6", "boot_options", "is_there"),
+    [(True, (), True), (False, ("ipv6.disable=1",), True), (False, (), False)],
+)
+def test_the_folder_of_ipv6_is_there_where_the_module_is_loaded(
+    has_ipv6: bool, boot_options: tuple[str, ...], is_there: bool
+) -> None:
+    facts = node_facts(has_ipv6=has_ipv6, boot_options=boot_options)
+    assert root(SimulatedKernel(facts)).exists("/sys/module/ipv6") is is_there
+
+
+# What is in folders
+
+
+@pytest.mark.parametrize(
+    ("path", "ctid", "names"),
+    [
+        ("/proc/vz", 0, ["cpuid_override", "veinfo", "version"]),
+        ("/proc/vz", 101, ["veinfo", "version"]),
+        ("/proc/bc", 0, []),
+        ("/dev/cpu", 0, ["0/", "1/", "17/"]),
+        ("/dev/cpu/17", 0, ["cpuid"]),
+        ("/dev/cpu", 101, []),
+        ("/dev", 0, ["cpu/"]),
+        ("/nowhere", 0, []),
+    ],
+)
+def test_a_folder_lists_what_its_reader_sees(path: str, ctid: int, names: list[str]) -> None:
+    kernel = node(
+        processors=dict.fromkeys((0, 1, 17), cpu(*EVERYTHING)),
+        texts={CPUINFO: CPUINFO_TEXT, "/proc/vz/version": "042stab113_5\n"},
+    )
+    assert sorted(kernel.list_folder(path, SimulatedSyscalls(kernel, ctid=ctid))) == names
+
+
+def test_each_processor_answers_for_itself() -> None:
+    both = {0: cpu(*EVERYTHING), 3: cpu("sse2", vendor=AMD)}
+    caller = root(node(cpuid=both[0], processors=both))
+    for number, table in both.items():
+        fd = caller.open(f"/dev/cpu/{number}/cpuid", os.O_RDONLY)
+        for leaf in (0x0, 0x1, 0x80000001):
+            assert struct.unpack("<4I", caller.pread(fd, 16, leaf)) == table[leaf, 0]
+        caller.close(fd)
+    assert not caller.exists("/dev/cpu/1/cpuid")
+
+
+def test_a_node_whose_cpu_is_not_known_has_no_processors() -> None:
+    kernel = SimulatedKernel(node_facts(machine="ia64", cpuid=None))
+    assert kernel.list_folder("/dev", root(kernel)) == []
 
 
 # Who may open them

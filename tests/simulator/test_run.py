@@ -1,5 +1,6 @@
 """Any program on a simulated node: vzcptsim run, with real processes."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,47 +8,31 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from running import (
+    HEADER,
+    MASKING_NODE,
+    NODE,
+    ROOT,
+    UNMEASURED,
+    Ended,
+    command_line,
+    guest,
+    has_ended,
+    run,
+    shell,
+    supervise,
+    wait_for,
+)
+from simulated_nodes import cpu
+from simulated_profiles import WORDS, encoded, good_document
 from simulator.fixtures import load_node
 from simulator.requests import Request
 from simulator.seam import SimulatedSyscalls
-
-ROOT = Path(__file__).resolve().parents[2]
-NODE = "042stab141.3.SandyBridge.default"
-MASKING_NODE = "042stab141.3.SandyBridge.forced_cpuid_faulting"
-HEADER = "Ctx      Id       VE       State\n"
-
-Ended = subprocess.CompletedProcess[str]
-
-
-def command_line(*words: str, node: str = NODE, options: tuple[str, ...] = ()) -> list[str]:
-    return [sys.executable, "-m", "simulator", "run", "--node", node, *options, "--", *words]
-
-
-def run(*words: str, node: str = NODE, options: tuple[str, ...] = ()) -> Ended:
-    """Run a program on a node."""
-    return subprocess.run(
-        command_line(*words, node=node, options=options),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=120,
-    )
-
-
-def shell(script: str, node: str = NODE, options: tuple[str, ...] = ()) -> Ended:
-    return run("sh", "-c", script, node=node, options=options)
-
-
-def guest(script: str, node: str = NODE, options: tuple[str, ...] = ()) -> Ended:
-    """Run a Python program on a node; it knows nothing of any simulator."""
-    source = textwrap.dedent(script)
-    return run(sys.executable, "-I", "-S", "-c", source, node=node, options=options)
 
 
 class TestEnding:
@@ -78,33 +63,114 @@ class TestEnding:
         assert ended.returncode == 0
         assert not Path("/proc", mark.read_text().strip()).exists()
 
-    def test_a_signal_to_the_run_goes_to_the_command(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_standard_files_may_be_closed(self, closed: str, tmp_path: Path) -> None:
+        mark = tmp_path / "mark"
+        command = command_line("sh", "-c", f"cat /proc/cpt > {mark}; exit 5")
+        assert through_shell(f'exec "$@" {closed}', *command).returncode == 5
+        assert mark.read_text() == HEADER
+
+    def test_what_is_wrong_with_the_command_shows_in_its_status_at_least(self) -> None:
+        assert through_shell('exec "$@" 2>&-', *command_line("./nowhere")).returncode == 127
+
+    def test_a_run_inside_of_a_run_says_in_a_line_why_it_cannot(self) -> None:
+        ended = run(*command_line("true"))
+        assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+        assert ended.stderr.startswith("vzcptsim: no filter: Device or resource busy; ")
+        assert "none inside of another vzcptsim run" in ended.stderr
+
+
+def through_shell(script: str, *words: str) -> Ended:
+    """Run a command by a shell script, which has it as its arguments."""
+    return subprocess.run(
+        ["sh", "-c", script, "sh", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=120,
+    )
+
+
+class TestSignals:
+    @pytest.mark.parametrize(
+        "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+    )
+    def test_one_that_asks_the_run_for_something_goes_to_the_command(
+        self, number: int, tmp_path: Path
+    ) -> None:
         mark = tmp_path / "ready"
-        script = f"trap 'echo bye; exit 9' TERM; touch {mark}; while :; do sleep 0.05; done"
+        script = f"trap 'echo bye; exit 9' {number}; touch {mark}; while :; do sleep 0.05; done"
         with subprocess.Popen(
             command_line("sh", "-c", script), stdout=subprocess.PIPE, text=True, cwd=ROOT
         ) as process:
             wait_for(mark.exists)
-            process.terminate()
+            process.send_signal(number)
             output, _ = process.communicate(timeout=60)
         assert (process.returncode, output) == (9, "bye\n")
 
-    def test_the_command_does_not_outlive_a_supervisor_that_is_killed(self, tmp_path: Path) -> None:
-        mark = tmp_path / "pid"
-        script = f"echo $$ > {mark}.part; mv {mark}.part {mark}; exec sleep 1000"
+    def test_an_interrupt_from_the_terminal_is_the_commands_to_decide_on(
+        self, tmp_path: Path
+    ) -> None:
+        ready, seen, end = (tmp_path / name for name in ("ready", "seen", "end"))
+        script = f"""
+            trap 'touch {seen}' INT; touch {ready}
+            until test -e {end}; do sleep 0.05; done; cat /proc/vz/version; exit 3
+        """
+        with subprocess.Popen(
+            command_line("sh", "-c", script),
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+        ) as process:
+            wait_for(ready.exists)
+            os.killpg(process.pid, signal.SIGINT)
+            wait_for(seen.exists)
+            end.touch()
+            output, _ = process.communicate(timeout=60)
+        assert (process.returncode, output) == (3, "042stab141_3\n")
+
+    def test_an_interrupt_that_is_ignored_stays_so(self) -> None:
+        command = command_line("grep", "SigIgn", "/proc/self/status")
+        ended = through_shell("trap '' INT; exec \"$@\"", *command)
+        assert int(ended.stdout.split()[1], 16) >> signal.SIGINT - 1 & 1
+
+
+#: A tree of three: the command, which writes its number, one that it waits for, and a daemon: a
+#: grandchild in a session of its own whose parent is gone.
+THREE = """
+    cd {folder}
+    note() {{ echo $1 > $2.part; mv $2.part $2; }}
+    setsid -f sh -c 'echo $$ > daemon.part; mv daemon.part daemon; exec sleep 1000'
+    sleep 1000 & note $! child
+    note $$ command
+    wait
+"""
+
+
+class TestKilling:
+    @pytest.fixture
+    def three(self, tmp_path: Path) -> Mapping[str, Path]:
+        return {name: tmp_path / name for name in ("command", "child", "daemon")}
+
+    @pytest.mark.parametrize("killed", ["supervisor", "keeper"])
+    def test_nobody_of_the_tree_outlives_who_is_over_it(
+        self, killed: str, three: Mapping[str, Path], tmp_path: Path
+    ) -> None:
+        script = THREE.format(folder=tmp_path)
         with subprocess.Popen(command_line("sh", "-c", script), cwd=ROOT) as process:
-            wait_for(mark.exists)
-            process.kill()
-        command = Path("/proc", mark.read_text().strip())
-        wait_for(lambda: not command.exists() or "Z" in (command / "stat").read_text())
+            wait_for(lambda: all(mark.exists() for mark in three.values()))
+            tree = [int(mark.read_text()) for mark in three.values()]
+            [keeper] = children_of(process.pid)
+            assert not any(map(has_ended, tree))
+            os.kill(process.pid if killed == "supervisor" else keeper, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+        wait_for(lambda: all(map(has_ended, [*tree, keeper])))
 
 
-def wait_for(condition: object) -> None:
-    """Wait until something is so; two minutes are more than a busy machine takes."""
-    deadline = time.monotonic() + 120
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def children_of(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 class TestFiles:
@@ -171,10 +237,93 @@ class TestFiles:
         table = "0x00000001: 0x00000000 0x00000000 0x00000000 0x00000000\n"
         assert shell(script, MASKING_NODE).stdout == f"{table}refused\n{table}"
 
+    @pytest.mark.parametrize(("node", "number"), [(NODE, errno.EPERM), (MASKING_NODE, errno.EIO)])
+    def test_what_is_written_to_a_file_that_takes_none_is_refused(
+        self, node: str, number: int
+    ) -> None:
+        ended = guest(
+            """
+            import os
+            for path in ("/proc/cpt", "/proc/rst", "/proc/vz/version"):
+                before = open(path).read()
+                for flags in (os.O_RDWR, os.O_WRONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND):
+                    fd = os.open(path, flags)
+                    for write in (lambda: os.write(fd, b"x"), lambda: os.pwrite(fd, b"x", 0)):
+                        try:
+                            write()
+                        except OSError as error:
+                            print(error.errno)
+                print(open(path).read() == before)
+            """,
+            node,
+        )
+        # Only write() itself is the node's to answer; the file behind refuses all other ways.
+        answers = f"{number}\n{errno.EPERM}\n" * 3 + "True\n"
+        assert (ended.stdout, ended.stderr) == (answers * 3, "")
+
+    def test_files_are_told_apart_by_their_inodes(self) -> None:
+        ended = shell("diff -q /proc/cpt /proc/version; test /proc/cpt -ef /proc/rst || echo two")
+        assert ended.stdout == "Files /proc/cpt and /proc/version differ\ntwo\n"
+
+    def test_they_are_copied(self, tmp_path: Path) -> None:
+        ended = shell(
+            f"cp -r /proc/vz {tmp_path}; cat {tmp_path}/vz/version; cp /proc/cpt /dev/fd/1"
+        )
+        assert (ended.stdout, ended.stderr) == (f"042stab141_3\n{HEADER}", "")
+
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
     def test_a_process_that_gives_up_root_is_nobody_to_the_node(self) -> None:
         ended = run("setpriv", "--reuid=65534", "cat", "/proc/cpt")
         assert "Permission denied" in ended.stderr
+
+    def test_a_process_that_gives_up_root_on_its_own_is_nobody_too(self) -> None:
+        ended = guest("""
+            import os
+            if os.getuid() == 0:
+                os.setuid(65534)
+            print(os.access("/proc/cpt", os.R_OK), os.access("/proc/vz/version", os.R_OK))
+        """)
+        assert ended.stdout == f"{os.getuid() != 0} True\n"
+
+    def test_a_name_that_a_node_is_given_is_what_uname_says(self) -> None:
+        ended = supervise("""
+            with Runner() as runner:
+                tree = runner.start(Place(kernel, hostname="there"), Program(("uname", "-nr")))
+                runner.serve_until_ended(tree)
+        """)
+        assert ended.stdout == "there 2.6.32-042stab141.3\n"
+
+    def test_at_a_door_there_is_what_its_function_opens(self, tmp_path: Path) -> None:
+        (tmp_path / "behind").write_text("behind\n")
+        ended = supervise(f"""
+            doors = {{"/nowhere/door": lambda _: os.open("{tmp_path}/behind", os.O_RDONLY)}}
+            with Runner() as runner:
+                command = ("cat", "/nowhere/../nowhere/door")
+                runner.serve_until_ended(runner.start(Place(kernel, doors=doors), Program(command)))
+        """)
+        assert (ended.stdout, ended.stderr) == ("behind\n", "")
+
+
+class TestOrdinaryUsers:
+    def test_who_runs_programs_is_root_to_the_node_and_all_works(self) -> None:
+        question = """
+            exec 3<> /proc/cpt; cat <&3; cat < /proc/vz/version; ls /proc/vz
+            test -w /proc/cpt && echo writable; stat -c %u /proc/cpt; uname -r; exit 7
+        """
+        script = f"""
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            print(run.run(kernel, ["/bin/cat", "/proc/cpt"]), flush=True)
+            print(run.run(kernel, ["/bin/sh", "-c", {question!r}]), flush=True)
+        """
+        ended = supervise(script, UNMEASURED)
+        assert (ended.stdout, ended.stderr) == (
+            f"{HEADER}0\n{HEADER}042stab141_3\nveinfo\nversion\n"
+            f"writable\n0\n2.6.32-042stab141.3\n{7 << 8}\n",
+            "",
+        )
 
 
 class TestCpuid:
@@ -188,6 +337,115 @@ class TestCpuid:
             print(os.pread(other, 16, 0)[:4])
         """)
         assert ended.stdout == ("0x206a1 0x0 0x1 0x28100800\n0x1 0x340 0x0 0x0\nb'\\x7fELF'\n")
+
+    def test_each_processor_has_registers_of_its_own(self, tmp_path: Path) -> None:
+        ended = guest(READ_PROCESSORS, str(two_cpus(tmp_path)))
+        assert ended.stdout == f"{FIRST_CPU}\n{OTHER_CPU}\n{FIRST_CPU}\nnone\n"
+
+
+FIRST_CPU, OTHER_CPU = (dict(cpu(*words).items())[1, 0] for words in (WORDS, WORDS[:7]))
+
+#: What has registers is shown as (eax, ebx, ecx, edx) of leaf 1.
+READ_PROCESSORS = """
+    import os, struct
+    for number in (3, 4, 8, 9):
+        try:
+            fd = os.open(f"/dev/cpu/{number}/cpuid", os.O_RDONLY)
+        except FileNotFoundError:
+            print("none")
+        else:
+            names = ("eax", "ebx", "ecx", "edx")
+            values = struct.unpack("4I", os.pread(fd, 16, 1))
+            print("Registers(%s)" % ", ".join(f"{n}={v}" for n, v in zip(names, values)))
+"""
+
+
+def two_cpus(folder: Path) -> Path:
+    """Write a profile: processors 0 to 3 and 8 are of one kind, 4 to 7 of a lesser one."""
+    document = good_document()
+    document["cpus"][1]["cpuid"] = [
+        f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in cpu(*WORDS[:7]).rows()
+    ]
+    profile = folder / "two-cpus.json"
+    profile.write_bytes(encoded(document))
+    return profile
+
+
+class TestFolders:
+    def test_their_files_are_listed(self) -> None:
+        assert shell("ls /proc/vz; echo /proc/vz/*").stdout == (
+            "veinfo\nversion\n/proc/vz/veinfo /proc/vz/version\n"
+        )
+
+    def test_what_the_kernel_has_besides_is_listed_too(self) -> None:
+        shown = shell("ls -p /proc/vz /proc/bc /sys/module/ipv6", MASKING_NODE).stdout
+        assert shown == (
+            "/proc/bc:\n\n/proc/vz:\ncpuid_override\nveinfo\nversion\n\n/sys/module/ipv6:\n"
+        )
+
+    def test_processors_are_listed(self, tmp_path: Path) -> None:
+        shown = shell("ls -p /dev/cpu; find /dev/cpu/4", str(two_cpus(tmp_path))).stdout
+        assert shown.split() == [
+            *(f"{number}/" for number in range(9)),
+            "/dev/cpu/4",
+            "/dev/cpu/4/cpuid",
+        ]
+
+    def test_inside_a_container_only_what_containers_see(self) -> None:
+        options = ("--inside", "101")
+        ended = shell("ls /proc/vz; ls /proc/bc /dev/cpu", MASKING_NODE, options)
+        assert ended.stdout == "veinfo\nversion\n"
+        assert ended.stderr.count("No such file or directory") == 2
+
+    def test_an_open_one_leads_to_the_nodes_files(self) -> None:
+        ended = guest("""
+            import os
+            folder = os.open("/proc/vz", os.O_RDONLY | os.O_DIRECTORY)
+            def read(path):
+                fd = os.open(path, os.O_RDONLY, dir_fd=folder)
+                return os.read(fd, 100)
+            print(os.listdir(folder) == os.listdir("/proc/vz"))
+            print(read("version"), read("../vz/version"), read("../cpt"))
+            print(os.stat("version", dir_fd=folder).st_size)
+            os.fchdir(folder)
+            print(open("version").read(), os.path.exists("cpuid_override"))
+        """)
+        assert (ended.stdout, ended.stderr) == (
+            f"True\nb'042stab141_3\\n' b'042stab141_3\\n' {HEADER.encode()}\n0\n"
+            "042stab141_3\n False\n",
+            "",
+        )
+
+    @pytest.mark.parametrize("options", [(), ("--user", "65534")])
+    def test_they_are_not_written(self, options: tuple[str, ...]) -> None:
+        ended = guest(
+            """
+            import os
+            for path, flags in [
+                ("/proc/vz", os.O_WRONLY),
+                ("/dev/cpu/0", os.O_RDWR),
+                ("/proc/vz/version", os.O_DIRECTORY),
+                ("/proc/vz/nothing", os.O_DIRECTORY),
+            ]:
+                try:
+                    os.open(path, flags)
+                except OSError as error:
+                    print(error.strerror)
+            """,
+            options=options,
+        )
+        assert ended.stdout.splitlines() == [
+            "Is a directory",
+            "Is a directory",
+            "Not a directory",
+            "No such file or directory",
+        ]
+
+    def test_nothing_of_them_is_left_at_the_end(self, tmp_path: Path) -> None:
+        script = f"ls /proc/vz > /dev/null; ls {tmp_path}"
+        ended = run("sh", "-c", script, environment={"TMPDIR": str(tmp_path)})
+        assert ended.stdout.startswith("vzcptsim-")
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestOpenFiles:
@@ -279,6 +537,11 @@ SPELLINGS = """
     print(call(437, AT_FDCWD, path, how, 24) > 2, call(2, missing, 0))
     print(call(4, path, buffer), oct(mode()), call(6, path, buffer), oct(mode()))
     print(call(262, AT_FDCWD, path, buffer, 0), oct(mode()), call(4, missing, buffer))
+    device, vz = os.open(path, os.O_RDWR), os.open("/proc/vz", os.O_RDONLY)
+    print(call(5, device, buffer), oct(mode()), call(5, vz, buffer), oct(mode()))
+    print(call(262, device, b"", buffer, 0x1000), oct(mode()), call(262, device, b"", buffer, 0))
+    print(call(332, vz, b"", 0x1000, 0x7FF, buffer), oct(struct.unpack_from("H", buffer, 28)[0]))
+    print(call(5, 99, buffer), call(5, 0, buffer), call(262, 99, b"", buffer, 0x1000))
     print(call(332, AT_FDCWD, path, 0, 0x7FF, buffer), oct(struct.unpack_from("H", buffer, 28)[0]))
     print(call(21, path, os.R_OK), call(269, AT_FDCWD, path, os.X_OK))
     print(call(439, AT_FDCWD, path, os.W_OK, 0), call(21, missing, 0))
@@ -297,6 +560,10 @@ def test_every_spelling_of_a_system_call_is_answered() -> None:
         "True -2\n"
         "0 0o100600 0 0o100600\n"
         "0 0o100600 -2\n"
+        "0 0o100600 0 0o40555\n"
+        "0 0o100600 -2\n"
+        "0 0o40555\n"
+        "-9 0 -9\n"
         "0 0o100600\n"
         "0 -13\n"
         "0 -2\n"
@@ -444,15 +711,19 @@ def answers(device: str, bits: int) -> tuple[list[int], str]:
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        ("run.install_filter = refuse", "no filter: Function not implemented; this takes Linux"),
-        ("run.install_filter = None", "no filter: it ended; this takes Linux"),
-        ("run._become = lambda *_, **__: os._exit(3)", "no filter: it ended; this takes Linux"),
+        (
+            "program.install_filter = refuse",
+            "no filter: Function not implemented; this takes Linux",
+        ),
+        ("program.install_filter = None", "no filter: it ended; this takes Linux"),
+        ("program._become = lambda *_: os._exit(3)", "no filter: it ended; this takes Linux"),
+        ("program._keep = lambda *_: os._exit(3)", "no filter: it ended; this takes Linux"),
     ],
 )
 def test_a_kernel_that_refuses_the_filter_is_said(broken: str, says: str) -> None:
     script = f"""
         import os, sys
-        from simulator import cli, run
+        from simulator import cli, program
         def refuse(*_):
             raise OSError(38, "Function not implemented")
         {broken}

@@ -4,16 +4,15 @@ import errno
 import os
 import resource
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from simulator.fixtures import load_node
-from simulator.run import _Forwarding, end_as
+from simulator.run import Forwarding, end_as
 from simulator.seccomp import AUDIT_ARCH_X86_64, Notification
-from simulator.supervisor import Supervisor
+from simulator.supervisor import Place, Supervisor
 
 UNAME = Notification(1, os.getpid(), AUDIT_ARCH_X86_64, 63, (0, 0, 0, 0, 0, 0))
 
@@ -50,7 +49,7 @@ def open_descriptors() -> int:
 
 def supervise(made: list[Supervisor], listener: OneListener) -> Supervisor:
     kernel = load_node("042stab141.3.SandyBridge.default").boot()
-    made.append(Supervisor(kernel, listener, uid=None, ctid=0))  # type: ignore[arg-type]
+    made.append(Supervisor(Place(kernel), listener))  # type: ignore[arg-type]
     return made[-1]
 
 
@@ -84,7 +83,7 @@ def test_inotify_that_cannot_be_had_is_an_error(supervised: list[Supervisor]) ->
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
         with pytest.raises(OSError) as caught:
-            Supervisor(kernel, listener, uid=None, ctid=0)  # type: ignore[arg-type]
+            Supervisor(Place(kernel), listener)  # type: ignore[arg-type]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     os.close(listener.fd)
@@ -129,9 +128,35 @@ def _handler(number: int, _: object) -> None:
         raise OSError(errno.EINVAL, "refused")
 
 
-def test_a_signal_is_handed_on_while_there_is_somebody_to_take_it() -> None:
-    with subprocess.Popen(["sleep", "1000"]) as command:
-        forwarding = _Forwarding(command.pid)
-        forwarding._forward(signal.SIGTERM, None)
-    assert command.returncode == -signal.SIGTERM
-    forwarding._forward(signal.SIGTERM, None)
+class TestForwarding:
+    @pytest.fixture
+    def sent(self) -> list[int]:
+        return []
+
+    @pytest.mark.parametrize(
+        "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+    )
+    def test_a_signal_is_handed_on_for_as_long_as_there_is_who_takes_it(
+        self, number: signal.Signals, sent: list[int]
+    ) -> None:
+        before = signal.getsignal(number)
+        with Forwarding(sent.append):
+            signal.raise_signal(number)
+        assert sent == [number]
+        assert signal.getsignal(number) == before
+
+    def test_an_interrupt_is_not_handed_on(self, sent: list[int]) -> None:
+        before = signal.getsignal(signal.SIGINT)
+        with Forwarding(sent.append):
+            signal.raise_signal(signal.SIGINT)
+        assert sent == []
+        assert signal.getsignal(signal.SIGINT) == before
+
+    def test_an_interrupt_that_is_ignored_stays_so(self, sent: list[int]) -> None:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with Forwarding(sent.append):
+                assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGINT, before)

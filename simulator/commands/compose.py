@@ -1,0 +1,140 @@
+"""vzcptsim compose: a profile from a CPU's registers and a kernel release."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from simulator.capabilities import MACHINES, X86_64
+from simulator.commands.options import Commands
+from simulator.compose import CpuSource, compose
+from simulator.cpus import UnknownCpuError, find_cpu, load_cpus
+from simulator.dumps import DumpError, parse_dump
+from simulator.errors import UsageError
+from simulator.output import Streams, reason_of, write_atomically
+from simulator.profile import KernelFacts
+from simulator.profile_json import format_profile, parse_profile
+from simulator.releases import EXAMPLES
+from simulator.specs import SYNTAX, parse_spec
+from vzcptcheck.outcome import ExitStatus
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    releases = ", ".join(EXAMPLES.values())
+    parser = commands.add_parser(
+        "compose",
+        help="make a node's profile from a CPU's registers and a kernel release",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"{SYNTAX}\n\nKernel releases are those as in: {releases}.",
+    )
+    parser.add_argument(
+        "--cpuid",
+        metavar="DUMP",
+        help="a register dump's path (AIDA64, InstLatx64, cpuid -r, JSON), - for standard "
+        "input, or a CPU's name from 'vzcptsim cpus'; none on ia64",
+    )
+    parser.add_argument(
+        "--processor",
+        metavar="N",
+        type=int,
+        default=0,
+        help="take the N-th CPU of the dump, from 0",
+    )
+    parser.add_argument("--kernel", metavar="RELEASE", required=True, help="what uname -r prints")
+    parser.add_argument("--machine", choices=MACHINES, default=X86_64, help="what uname -m prints")
+    parser.add_argument(
+        "--ct", metavar="SPEC", action="append", default=[], help="a container; see below"
+    )
+    parser.add_argument(
+        "--boot-option",
+        metavar="OPTION",
+        action="append",
+        default=[],
+        help="of the kernel's command line: noxsave, nordrand, clearcpuid=N, eagerfpu=on...",
+    )
+    parser.add_argument("--no-ipv6", action="store_true", help="IPv6 is not loaded")
+    parser.add_argument(
+        "--slm", action="store_true", help="SLM is enabled, and slm_dmprst is not loaded"
+    )
+    parser.add_argument(
+        "--no-module",
+        metavar="MODULE",
+        choices=("vzcpt", "vzrst"),
+        action="append",
+        default=[],
+        help="vzcpt or vzrst is not loaded",
+    )
+    parser.add_argument(
+        "--cpuid-override",
+        metavar="TEXT",
+        help="what is written to /proc/vz/cpuid_override; empty where the file is there",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
+    parser.set_defaults(command=_compose)
+
+
+def _compose(options: argparse.Namespace, streams: Streams) -> int:
+    modules = frozenset({"vzcpt", "vzrst"} - set(options.no_module))
+    kernel = KernelFacts(
+        release=options.kernel,
+        machine=options.machine,
+        vz_version=None,
+        boot_options=tuple(options.boot_option),
+        modules=modules,
+        ipv6=not (options.no_ipv6 or "ipv6.disable=1" in options.boot_option),
+        slm_without_module=options.slm,
+    )
+    cpu = None if options.cpuid is None else _read_cpu(options.cpuid, options.processor)
+    containers = [parse_spec(spec) for spec in options.ct]
+    name = Path(options.output).stem if options.output else "composed"
+    profile = compose(name, cpu, kernel, containers, options.cpuid_override)
+    text = format_profile(profile)
+    # Options are any text: a profile that could not be read again is not written.
+    parse_profile(text.encode("utf-8", "surrogatepass"), name, name)
+    if options.output is None:
+        streams.answer(text)
+    else:
+        write_atomically(Path(options.output), text)
+    return ExitStatus.YES
+
+
+def _read_cpu(dump: str, processor: int) -> CpuSource:
+    """Read registers from a dump, or those of a recorded CPU."""
+    cpus = _read_cpus(dump)
+    if not 0 <= processor < len(cpus):
+        raise UsageError(f"{dump}: no --processor {processor}: the first of {len(cpus)} is 0")
+    return cpus[processor]
+
+
+def _read_cpus(dump: str) -> list[CpuSource]:
+    if dump in load_cpus():
+        cpu = find_cpu(dump)
+        return [CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)]
+    where = "standard input" if dump == "-" else dump
+    data = _read_stdin() if dump == "-" else _read_file(dump)
+    try:
+        dumps = parse_dump(data.decode("utf-8", "replace"))
+    except DumpError as error:
+        raise UsageError(f"{where}: {error}") from error
+    return [
+        CpuSource(one.table, f"{Path(where).name}, {one.form}, CPU {one.cpus}", one.mode)
+        for one in dumps
+    ]
+
+
+def _read_file(dump: str) -> bytes:
+    path = Path(dump)
+    if not path.exists():
+        try:
+            find_cpu(dump)
+        except UnknownCpuError as error:
+            raise UsageError(f"{dump}: no such file; {error}") from error
+    return path.read_bytes()
+
+
+def _read_stdin() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except (AttributeError, OSError) as error:
+        # Python has none where it is closed.
+        raise UsageError(f"standard input: {reason_of(error, 'it is closed')}") from error

@@ -1,0 +1,29 @@
+"""vzcptsim nodes: the recorded nodes."""
+
+import argparse
+from fnmatch import fnmatch
+
+from simulator.commands.options import Commands, add_json
+from simulator.fixtures import fixture_names, load_node
+from simulator.listings import node_listing
+from simulator.output import Streams
+from vzcptcheck.outcome import ExitStatus
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("nodes", help="list the recorded nodes")
+    parser.add_argument("pattern", nargs="*", help="only names like these, as in '*141.3*'")
+    add_json(parser)
+    parser.set_defaults(command=_nodes)
+
+
+def _nodes(options: argparse.Namespace, streams: Streams) -> int:
+    names = [
+        name
+        for name in fixture_names()
+        if not options.pattern or any(fnmatch(name, one) for one in options.pattern)
+    ]
+    listing = node_listing(map(load_node, names))
+    streams.answer(listing.as_json() if options.json else listing.as_table(streams.stdout))
+    return ExitStatus.YES

@@ -1,0 +1,38 @@
+"""vzcptsim replay: the real vzcptcheck on a simulated node, in this process."""
+
+import argparse
+
+from simulator.commands.options import Commands
+from simulator.fixtures import load_node
+from simulator.output import Streams
+from simulator.seam import SimulatedSyscalls
+from vzcptcheck.cli import main as run_vzcptcheck
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "replay",
+        help="run vzcptcheck on a recorded node, in this process",
+        usage="vzcptsim replay [-h] [--user UID] [--inside CTID] [--32-bit] NODE -- [ARGS...]",
+        epilog="ARGS are those of vzcptcheck; its exit status is this command's.",
+    )
+    parser.add_argument("node", metavar="NODE", help="where vzcptcheck is to run")
+    parser.add_argument("--user", metavar="UID", type=int, default=0, help="run as this user")
+    parser.add_argument(
+        "--inside", metavar="CTID", type=int, default=0, help="run inside this container"
+    )
+    parser.add_argument(
+        "--32-bit", dest="bits", action="store_const", const=32, help="run as a 32-bit program"
+    )
+    parser.set_defaults(command=_replay)
+
+
+def _replay(options: argparse.Namespace, streams: Streams) -> int:
+    process = SimulatedSyscalls(
+        load_node(options.node).boot(),
+        uid=options.user,
+        ctid=options.inside,
+        pointer_bits=options.bits,
+    )
+    return run_vzcptcheck(options.words, process, streams.stdout, streams.stderr)

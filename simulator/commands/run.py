@@ -1,0 +1,103 @@
+"""vzcptsim run: any program, unmodified, on a simulated node."""
+
+import argparse
+import re
+from collections.abc import Iterable
+
+from simulator.commands.options import Commands
+from simulator.errors import UsageError
+from simulator.fixtures import load_node
+from simulator.kernel import SimulatedKernel
+from simulator.output import Streams
+from simulator.profile import NodeProfile
+
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "run",
+        help="run any program, with all that it starts, on a recorded node",
+        usage="vzcptsim run [-h] --node NODE [OPTION]... -- COMMAND...",
+        epilog="The exit status is the command's; 1 where it cannot be started under a filter.",
+    )
+    parser.add_argument("--node", metavar="NODE", required=True, help="where it is to run")
+    parser.add_argument(
+        "--user", metavar="UID", type=int, help="who it is to the node: root if not said"
+    )
+    parser.add_argument(
+        "--inside", metavar="CTID", type=int, default=0, help="run inside this container"
+    )
+    parser.add_argument(
+        "--node-for",
+        metavar="HOST=NODE",
+        action="append",
+        default=[],
+        help="'ssh HOST COMMAND' runs COMMAND on that other node",
+    )
+    parser.add_argument(
+        "--sshd-for",
+        metavar="HOST=NODE",
+        action="append",
+        default=[],
+        help="the same, through the real ssh and a real sshd on that node",
+    )
+    parser.add_argument(
+        "--cpu-instruction",
+        action="store_true",
+        help="run it under qemu-user with a CPU like the node's: for programs that execute CPUID",
+    )
+    parser.set_defaults(command=_run)
+
+
+def _run(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.run import end_as, run
+
+    if not options.words:
+        raise UsageError("run: no command after --")
+    node_for, sshd_for = _hosts(options)
+    profile = load_node(options.node)
+    command = options.words
+    if options.cpu_instruction:
+        command = _emulated(command, profile, streams)
+    status = run(
+        profile.boot(),
+        command,
+        uid=options.user,
+        ctid=options.inside,
+        node_for=node_for,
+        sshd_for=sshd_for,
+    )
+    return end_as(status)
+
+
+def _emulated(command: list[str], profile: NodeProfile, streams: Streams) -> tuple[str, ...]:
+    """Return the command as it is run under qemu-user, and say what that cannot do."""
+    from simulator.qemu import describe, emulate
+
+    emulation = emulate(command, profile.cpus[0].cpuid if profile.cpus else None)
+    for line in describe(emulation).splitlines():
+        streams.remark(line)
+    return emulation.command
+
+
+def _hosts(
+    options: argparse.Namespace,
+) -> tuple[dict[str, SimulatedKernel], dict[str, SimulatedKernel]]:
+    """Boot the other nodes, by the names that ssh knows them by."""
+    seen: set[str] = set()
+    return _booted(options.node_for, seen), _booted(options.sshd_for, seen)
+
+
+def _booted(pairs: Iterable[str], seen: set[str]) -> dict[str, SimulatedKernel]:
+    hosts = {}
+    for pair in pairs:
+        host, equals, node = pair.partition("=")
+        if not (equals and node and _HOST.fullmatch(host)):
+            raise UsageError(f"run: {pair!r} is no HOST=NODE")
+        if host.lower() in seen:
+            raise UsageError(f"run: host {host} is named twice")
+        seen.add(host.lower())
+        hosts[host] = load_node(node).boot()
+    return hosts
