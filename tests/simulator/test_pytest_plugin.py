@@ -1,0 +1,98 @@
+"""The pytest plugin: other projects' tests run programs on simulated nodes."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from simulator.pytest_plugin import SimulatedNode
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE = "042stab141.3.SandyBridge.default"
+
+SUITE = f"""
+import subprocess
+import pytest
+
+@pytest.fixture
+def node(simulated_node):
+    return simulated_node("{NODE}")
+
+def test_a_command_runs_on_the_node(node):
+    ended = node.run(["sh", "-c", "uname -r; cat; echo oops >&2; exit 7"], input="given")
+    assert ended.returncode == 7
+    assert ended.stdout == "2.6.32-042stab141.3\\ngiven"
+    assert ended.stderr == "oops\\n"
+
+def test_a_status_raises_where_it_is_asked_to(node):
+    with pytest.raises(subprocess.CalledProcessError):
+        node.run(["false"], check=True)
+
+def test_another_user_inside_of_a_container(simulated_node):
+    node = simulated_node("{NODE}", user=65534, inside=101)
+    assert "No such file" in node.run(["cat", "/proc/cpt"]).stderr
+
+def test_another_node_by_ssh(simulated_node):
+    node = simulated_node("{NODE}", node_for={{"other": "042stab108.1.qemu64.default"}})
+    assert node.run(["ssh", "other", "uname", "-r"]).stdout == "2.6.32-042stab108.1\\n"
+
+def test_a_node_that_is_not_there(simulated_node):
+    ended = simulated_node("nowhere").run(["true"])
+    assert ended.returncode == 1
+    assert "no node is recorded as 'nowhere'" in ended.stderr
+"""
+
+
+def run_pytest(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run pytest in a folder of somebody's, which has a folder ``simulator`` of its own."""
+    (folder / "simulator").mkdir()
+    (folder / "simulator" / "__init__.py").touch()
+    pytest_with_it = ("-P", "-m", "pytest", "-p", "no:vzcptsim", "-p", "simulator.pytest_plugin")
+    return subprocess.run(
+        [sys.executable, *pytest_with_it, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+
+
+def test_a_suite_runs_its_programs_on_nodes(tmp_path: Path) -> None:
+    (tmp_path / "test_theirs.py").write_text(SUITE, "utf-8")
+    ended = run_pytest(tmp_path, "-p", "no:cacheprovider")
+    assert "5 passed" in ended.stdout, ended.stdout
+
+
+def test_the_fixture_tells_what_it_is_for(tmp_path: Path) -> None:
+    shown = run_pytest(tmp_path, "--fixtures").stdout
+    assert "Make a simulated node to run commands on" in shown
+
+
+def test_pytest_finds_it_by_its_entry_point() -> None:
+    found = [one for one in entry_points(group="pytest11") if one.name == "vzcptsim"]
+    if not found:
+        pytest.skip("this checkout is not installed")
+    assert found[0].load().SimulatedNode.__name__ == SimulatedNode.__name__
+
+
+def test_what_is_started_can_be_started_by_any_means() -> None:
+    node = SimulatedNode(NODE, sshd_for={"dest": "other.json"})
+    assert node.command_line(["a", "b"]) == [
+        *(sys.executable, "-P", "-m", "simulator", "run", "--node", NODE),
+        *("--sshd-for", "dest=other.json", "--", "a", "b"),
+    ]
+
+
+def test_nothing_of_the_simulator_is_imported_until_a_test_asks() -> None:
+    script = "import sys, simulator.pytest_plugin as p; print(*sorted(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+    ).stdout.split()
+    ours = [name for name in loaded if name.split(".")[0] in ("simulator", "vzcptcheck")]
+    assert ours == ["simulator", "simulator.pytest_plugin"]
