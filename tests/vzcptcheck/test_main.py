@@ -10,7 +10,11 @@ import pytest
 import vzcptcheck
 from vzcptcheck.cli import USAGE
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(vzcptcheck.__file__)))
+PACKAGE = os.path.dirname(os.path.abspath(vzcptcheck.__file__))
+ROOT = os.path.dirname(PACKAGE)
+
+#: It is run by its path: pytest may have its own loader for the module.
+MAIN = os.path.join(PACKAGE, "__main__.py")
 
 #: A shell runs this: the program's arguments, and what becomes of its streams.
 PROGRAM = 'exec "$PYTHON" -m vzcptcheck '
@@ -112,12 +116,12 @@ def test_the_module_exits_with_the_commands_status(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["vzcptcheck", "explain", "caps", "0"])
 
     with pytest.raises(SystemExit) as caught:
-        runpy.run_module("vzcptcheck", run_name="__main__")
+        runpy.run_path(MAIN, run_name="__main__")
 
     assert caught.value.code == 0
     assert capsys.readouterr().out == "0 = 0x00000000\n  nothing\n"
 
 
 def test_the_module_does_nothing_when_it_is_imported(capsys):
-    assert callable(runpy.run_module("vzcptcheck.__main__", run_name="imported")["main"])
+    assert callable(runpy.run_path(MAIN, run_name="imported")["main"])
     assert capsys.readouterr() == ("", "")
