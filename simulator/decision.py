@@ -35,7 +35,12 @@ def missing_words(
 ) -> tuple[str, ...]:
     """Return the words, of those tested, whose bit is required and not offered."""
     missing_caps = required_caps & ~offered_caps
-    return tuple(word for word in words if missing_caps >> _tested_bit(generation, word) & 1)
+    return tuple(word for word in words if missing_caps >> tested_bit(generation, word) & 1)
+
+
+def tested_bit(generation: Generation, word: str) -> int:
+    """Return the number of the bit that is looked at for a word."""
+    return generation.sse4_2_bit if word == "sse4_2" else WORD_BITS[word]
 
 
 def decide(generation: Generation, required_caps: int, offered_caps: int) -> Decision:
@@ -60,7 +65,3 @@ def decide(generation: Generation, required_caps: int, offered_caps: int) -> Dec
     if generation.vecaps2 is Vecaps2.ABSENT:
         unsupported_caps = 0
     return Decision(result, tuple(messages), unsupported_caps)
-
-
-def _tested_bit(generation: Generation, word: str) -> int:
-    return generation.sse4_2_bit if word == "sse4_2" else WORD_BITS[word]

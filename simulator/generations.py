@@ -97,6 +97,8 @@ class Generation:
     where it is not looked at), ``ipv6_text`` (empty where NO_IPV6 is not),
     ``tests_namespaces``.
 
+    ``enables_xsave``: programs may use what only XSAVE saves (AVX and later), as they may from
+    Linux 2.6.28 on.
     ``repeats_host_pid``: two diagnostics give the node's pid twice, not the container's second.
     """
 
@@ -120,6 +122,7 @@ class Generation:
     skips_kernel_threads: bool
     carries_no_ipv6: bool
     namespaces_text: bool
+    enables_xsave: bool
     repeats_host_pid: bool
     vecaps_words: tuple[str, ...]
     vecaps2: Vecaps2
@@ -151,6 +154,7 @@ _028STAB = Generation(
     skips_kernel_threads=False,
     carries_no_ipv6=False,
     namespaces_text=True,
+    enables_xsave=False,
     repeats_host_pid=False,
     vecaps_words=_TEN_WORDS,
     vecaps2=Vecaps2.ABSENT,
@@ -174,6 +178,7 @@ _2_6_32 = replace(
     long_mode_bits=mask(CPT_CPU_X86_EMT64, CPT_CPU_X86_SYSCALL),
     sees_vdso=True,
     namespaces_text=False,
+    enables_xsave=True,
     vecaps_words=_TWELVE_WORDS,
     slm_result=1,
 )

@@ -311,6 +311,17 @@ def test_every_process_counts_as_having_used_the_fpu(
     assert eager(*words, **traits) is expected
 
 
+def test_a_third_vendor_is_treated_as_amd() -> None:
+    """HygonGenuine comes after GenuineIntel, AuthenticAMD before."""
+    vendor = {(0x0, 0): Registers(0xD, 0x6F677948, 0x656E6975, 0x6E65476E)}
+    table = cpu("lm", "syscall", "sysenter").replace(vendor)
+    facts = node_facts(NEWEST, cpuid=table, release=identify(EAGER_RELEASE))
+    assert table.vendor == "HygonGenuine"
+    assert not has_eager_fpu(facts)
+    assert not has_sysenter(facts)
+    assert node_capabilities(facts) & caps("SEP", "SYSCALL32") == caps("SYSCALL32")
+
+
 @pytest.mark.parametrize("profile", captured_nodes(), ids=lambda profile: profile.name)
 def test_eagerfpu_shows_in_the_flags_of_the_recorded_boots(profile: NodeProfile) -> None:
     assert has_eager_fpu(profile.facts()) == ("eagerfpu" in (profile.cpus[0].flags or ()))

@@ -1,0 +1,73 @@
+"""The kernel's opinion is what the drop-in commands say: every pair of nodes, every container.
+
+The commands are those of the manual's example, asked of both simulated nodes; what one node says
+is asked once. There is no exception to the equality.
+"""
+
+import functools
+
+import pytest
+
+from replayed import Said, replay
+from simulator.fixtures import fixture_names, fixtures_folder, load_profile
+from simulator.kernel import SimulatedKernel
+from simulator.kernel_opinion import kernel_opinion
+from simulator.profile import NodeProfile
+from simulator.sides import SUSPENDED, ContainerSide, KernelSide, container_side, node_side
+from simulator.verdict import Verdict
+
+
+@functools.cache
+def profile_of(name: str) -> NodeProfile:
+    """Return a recorded node."""
+    return load_profile(fixtures_folder() / f"{name}.json")
+
+
+@functools.cache
+def booted(name: str) -> SimulatedKernel:
+    """Return a recorded node, running."""
+    return profile_of(name).boot()
+
+
+@functools.cache
+def side_of(name: str) -> KernelSide:
+    """Return what a recorded node's kernel answers by."""
+    return node_side(profile_of(name)).kernel
+
+
+@functools.cache
+def said(name: str, *arguments: str) -> Said:
+    """Run one command on a recorded node."""
+    return replay(booted(name), *arguments)
+
+
+def statuses(source: str, destination: str, about: tuple[str, ...] | None) -> set[int]:
+    """Ask as the manual's example does; ``about`` is (CTID,), () of a suspended one, or None."""
+    version = said(source, "version")
+    number = said(destination, "caps")
+    found = {version.status, number.status}
+    if version.stdout:
+        found.add(said(destination, "version", version.stdout.strip()).status)
+    if number.stdout and about is not None:
+        found.add(said(source, "caps", *about, number.stdout.strip()).status)
+    return found
+
+
+def verdict_of(found: set[int]) -> Verdict:
+    """Say what the statuses come to."""
+    if 2 in found:
+        return Verdict.NOT_POSSIBLE
+    return Verdict.UNKNOWN if 1 in found else Verdict.POSSIBLE
+
+
+@pytest.mark.parametrize("source", fixture_names())
+def test_the_kernels_opinion_on_every_container_is_what_the_commands_say(source: str) -> None:
+    profile = profile_of(source)
+    moved: list[tuple[ContainerSide | None, tuple[str, ...] | None]] = [(None, None)]
+    moved.append((SUSPENDED, ()))
+    moved += [(container_side(profile, one), (str(one.ctid),)) for one in profile.containers]
+    for side, about in moved:
+        for destination in fixture_names():
+            opinion = kernel_opinion(side_of(source), side_of(destination), side)
+            found = verdict_of(statuses(source, destination, about))
+            assert opinion.verdict is found, (destination, about, opinion.reasons)
