@@ -95,6 +95,20 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Drive the HTML report in a real Chromium; without one, its tests are skipped and say so."""
+    _install(session, "browser-tests", package="-e.[sim]")
+    session.run("python", "-m", "pytest", "-q", "tests/browser", *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutate the modules that decide: each mutant must fail a test."""
+    _install(session, "mutation", package="-e.[sim]")
+    session.run("python", "tools/mutation.py", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the wheel, the sdist and the zipapp into dist/."""
     session.install("--quiet", "build")
@@ -105,10 +119,11 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure start-up against the bare interpreter's, and what 'vzcptsim run' costs."""
+    """Measure start-up, what 'vzcptsim run' costs, and the matrix of large fleets."""
     session.install("--quiet", ".[sim]")
     folder = Path(session.virtualenv.location)
     archive = folder / "vzcptcheck.pyz"
     session.run("python", "tools/build_zipapp.py", str(archive), str(folder / "bin" / "python"))
     session.run("python", "benchmarks/startup.py", str(folder), str(archive))
     session.run("python", "benchmarks/supervisor.py")
+    session.run("python", "benchmarks/matrix.py")

@@ -85,6 +85,14 @@ def test_the_program_on_a_node_prints_what_it_shows() -> None:
     assert ended.stdout == block[2]
 
 
+def test_the_checked_migration_prints_what_it_shows() -> None:
+    block = re.search(r"```\n\$ vzcptsim (check.*)\n((?:.*\n)*?)```", README)
+    assert block is not None
+    stdout, stderr = io.StringIO(), io.StringIO()
+    assert run_vzcptsim(shlex.split(block[1]), stdout, stderr) == 2
+    assert (stdout.getvalue(), stderr.getvalue()) == (block[2], "")
+
+
 def test_the_composed_example_prints_what_it_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

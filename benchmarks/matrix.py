@@ -1,0 +1,231 @@
+"""What 'vzcptsim matrix' costs beside reading its profiles, on fleets of 100 to 10,000 nodes.
+
+Usage: python benchmarks/matrix.py [NODES...]
+
+For each size a fleet is generated into a temporary folder, 20 containers to a node: real CPUs,
+some far more often than others, with kernels of all generations; a few nodes have an override, a
+boot option, no IPv6, SLM, or lack a module. Then one process reads and validates all profiles and
+does nothing else, and another runs the whole command, which reads them too and writes the matrix
+by class as JSON. Seconds are of the processor: what else runs on the machine does not count. Exit
+status 1 where, at the largest size, the second takes more than LIMIT of the first, or more memory
+than MEMORY_LIMIT.
+"""
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from simulator.capabilities import X86_64
+from simulator.cli import main as run_vzcptsim
+from simulator.compose import CpuSource, compose
+from simulator.containers import Container
+from simulator.cpus import load_cpus
+from simulator.errors import UserError
+from simulator.fixtures import load_profile
+from simulator.fleet import group_by_class, read_fleet
+from simulator.matrix import Matrix
+from simulator.profile import KernelFacts
+from simulator.profile_json import format_profile
+from simulator.releases import identify
+from simulator.specs import parse_spec
+
+SIZES = (100, 1_000, 10_000)
+CONTAINERS = 20
+LIMIT = 1.5
+MEMORY_LIMIT = 1024  # MiB
+
+#: Kernels, and how many nodes in a hundred have them.
+_RELEASES = {
+    "2.6.18-028stab056.1": 4,
+    "2.6.32-dzhanibekov.1": 2,
+    "2.6.32-042stab061.9": 5,
+    "2.6.32-042stab090.5": 9,
+    "2.6.32-042stab092.1": 10,
+    "2.6.32-042stab108.1": 15,
+    "2.6.32-042stab113.5": 25,
+    "2.6.32-042stab141.3": 30,
+}
+
+#: What containers are made of, and how many in a hundred are.
+_SPECS = {
+    "fpu": 50,
+    "": 14,
+    "fpu,process=sshd,process=httpd,fpu": 14,
+    "32bit,fpu": 6,
+    "32bit": 3,
+    "stopped": 3,
+    "suspended": 1,
+    "locked": 1,
+    "fpu,process=bash,entered": 2,
+    "fpu,policy=rr": 1,
+    "fpu,device=tun0": 2,
+    "fpu,mount=nfs": 1,
+    "fpu,private-mounts": 1,
+    "fpu,process=gdb,traced": 1,
+}
+
+#: What /proc/vz/cpuid_override is set to where it is: two answers to leaf 1.
+_OVERRIDES = (
+    "0x00000001: 0x000106a5 0x00000800 0x00982201 0x078bfbfd\n",
+    "0x00000001: 0x000106a5 0x00000800 0x9e982203 0x078bfbfd\n",
+)
+_BOOT_OPTIONS = ("noxsave", "nordrand", "eagerfpu=off", "clearcpuid=154")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one process took."""
+
+    seconds: float
+    mebibytes: float
+
+
+def main(arguments: list[str]) -> int:
+    """Measure every size, print, and compare the largest with the limits."""
+    if arguments and arguments[0] in _TASKS:
+        return _run_task(*arguments)
+    sizes = [int(one) for one in arguments] or SIZES
+    print(f"{CONTAINERS} containers to a node; processor seconds, mebibytes at the most")
+    print("  nodes   reading           matrix            matrix : reading   grown by")
+    before: Mapping[str, Cost] = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            _generate(Path(folder), size)
+            costs = {task: _measure(task, folder) for task in ("reading", "matrix")}
+            _show(size, costs, before)
+            print(f"          {_output('classes', folder)}", flush=True)
+        before = costs
+    return int(_ratio(before) > LIMIT or before["matrix"].mebibytes > MEMORY_LIMIT)
+
+
+def _show(size: int, costs: Mapping[str, Cost], before: Mapping[str, Cost]) -> None:
+    cells = "   ".join(f"{one.seconds:7.2f} {one.mebibytes:7.0f}" for one in costs.values())
+    grown = [f"{cost.seconds / before[task].seconds:.1f}" for task, cost in costs.items() if before]
+    print(f"{size:>7}   {cells}   {_ratio(costs):16.2f}   {', '.join(grown)}")
+
+
+def _ratio(costs: Mapping[str, Cost]) -> float:
+    return costs["matrix"].seconds / costs["reading"].seconds
+
+
+# Tasks, each in a process of its own: its peak memory is its own too
+
+
+def _measure(task: str, folder: str) -> Cost:
+    seconds, kibibytes = map(float, _output(task, folder).split())
+    return Cost(seconds, kibibytes / 1024)
+
+
+def _output(task: str, folder: str) -> str:
+    command = [sys.executable, __file__, task, folder]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def _run_task(task: str, folder: str) -> int:
+    paths = sorted(str(path) for path in Path(folder).iterdir())
+    begun = time.process_time()
+    told = _TASKS[task](paths)
+    seconds = time.process_time() - begun
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(told or f"{seconds} {kibibytes}")
+    return 0
+
+
+def _read(paths: list[str]) -> str:
+    for path in paths:
+        load_profile(Path(path))
+    return ""
+
+
+def _run_matrix(paths: list[str]) -> str:
+    status = run_vzcptsim(["matrix", *paths, "--format", "json", "--output", os.devnull])
+    if status == 1:
+        raise SystemExit("the matrix was not made")
+    return ""
+
+
+def _count_classes(paths: list[str]) -> str:
+    fleet = read_fleet(paths)
+    matrix = Matrix(fleet, group_by_class(fleet))
+    pairs = sum(1 for _ in matrix.pairs())
+    kinds = f"{len(fleet.kernels)} kernels, {len(fleet.cpus)} CPUs"
+    return (
+        f"classes: {len(fleet.classes)} of nodes ({kinds}), {len(fleet.containers)} of containers; "
+        f"{pairs} pairs of classes, {len(matrix.opinions)} different opinions"
+    )
+
+
+_TASKS: Mapping[str, Callable[[list[str]], str]] = MappingProxyType(
+    {"reading": _read, "matrix": _run_matrix, "classes": _count_classes}
+)
+
+
+# The fleet
+
+
+def _generate(folder: Path, size: int) -> None:
+    chance = random.Random(size)  # noqa: S311 (a fleet is no secret)
+    cpus = list(_cpus())
+    weights = [1 / rank for rank in range(1, len(cpus) + 1)]
+    for number in range(size):
+        name = f"node-{number:05}"
+        (cpu,) = chance.choices(cpus, weights)
+        (release,) = chance.choices(list(_RELEASES), list(_RELEASES.values()))
+        containers = list(_containers(chance))
+        kernel = _kernel(release, chance)
+        profile = compose(name, cpu, kernel, containers, _override(release, chance))
+        (folder / f"{name}.json").write_text(format_profile(profile), "utf-8")
+
+
+def _cpus() -> Iterator[CpuSource]:
+    """Yield the CPUs that 64-bit kernels run on, in an order of chance that is always the same."""
+    names = sorted(load_cpus())
+    random.Random(0).shuffle(names)  # noqa: S311 (nor are CPUs)
+    for name in names:
+        cpu = load_cpus()[name]
+        source = CpuSource(cpu.table, cpu.name, cpu.dump_mode)
+        try:
+            compose(name, source, _plain_kernel("2.6.32-042stab141.3"), [])
+        except UserError:
+            continue
+        yield source
+
+
+def _plain_kernel(release: str) -> KernelFacts:
+    return KernelFacts(release=release, machine=X86_64, vz_version=None)
+
+
+def _kernel(release: str, chance: random.Random) -> KernelFacts:
+    return KernelFacts(
+        release=release,
+        machine=X86_64,
+        vz_version=None,
+        boot_options=(chance.choice(_BOOT_OPTIONS),) if chance.random() < 0.03 else (),
+        modules=frozenset(name for name in ("vzcpt", "vzrst") if chance.random() >= 0.01),
+        ipv6=chance.random() >= 0.05,
+        slm_without_module=chance.random() < 0.01,
+    )
+
+
+def _override(release: str, chance: random.Random) -> str | None:
+    if not identify(release).generation.masked_cpuid:
+        return None
+    return chance.choice(_OVERRIDES) if chance.random() < 0.05 else ""
+
+
+def _containers(chance: random.Random) -> Iterator[Container]:
+    specs = chance.choices(list(_SPECS), list(_SPECS.values()), k=CONTAINERS)
+    for ctid, spec in enumerate(specs, 101):
+        yield parse_spec(f"{ctid}:{spec}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

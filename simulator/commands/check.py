@@ -1,0 +1,114 @@
+"""vzcptsim check: one migration, both opinions, explained."""
+
+import argparse
+import shutil
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from simulator.codes import find_code
+from simulator.commands.options import Commands, add_json
+from simulator.commands.waiving import add_strictness, waived_codes
+from simulator.fixtures import load_node
+from simulator.migrations import Check, Migration, Road, status_of
+from simulator.output import Streams
+
+_EPILOG = """\
+Without --ct and --suspended, every container of SOURCE is judged, and the worst verdict is the
+exit status: 0 possible, 2 not possible, 1 unknown, or an error. The kernel's opinion is what
+'vzcptcheck version' and 'vzcptcheck caps' say on the two nodes; ours is on what the kernel does
+not look at, and counts with --strict alone. The JSON's shape is simulator/schema/check.schema.json.
+"""
+
+
+class _Explain(argparse.Action):
+    """Show what is documented of a code, and nothing else, as --help does."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002 (argparse gives it)
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,  # noqa: ARG002 (argparse gives it)
+    ) -> None:
+        """Show it, and end."""
+        print(_explain(str(values)))  # noqa: T201 (as argparse prints its help)
+        parser.exit()
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "check",
+        help="say whether containers can migrate from one node to another, and why not",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("source", metavar="SOURCE", help="the node that containers are on")
+    parser.add_argument("destination", metavar="DESTINATION", help="the node they are to go to")
+    container = parser.add_mutually_exclusive_group()
+    container.add_argument(
+        "--ct", metavar="ID", type=_container_id, help="judge this container of SOURCE alone"
+    )
+    container.add_argument(
+        "--suspended",
+        metavar="ID",
+        type=_container_id,
+        help="judge a container that is suspended on SOURCE, recorded or not: by its node",
+    )
+    add_strictness(parser)
+    parser.add_argument("--verbose", action="store_true", help="tell all there is of remarks, too")
+    add_json(parser)
+    parser.add_argument(
+        "--explain",
+        metavar="CODE",
+        action=_Explain,
+        help="say what a reason's code means; no nodes",
+    )
+    parser.set_defaults(command=_check)
+
+
+def _container_id(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 0 < int(text) < 1 << 32):
+        raise argparse.ArgumentTypeError(f"{text!r} is no container's number")
+    return int(text)
+
+
+def _check(options: argparse.Namespace, streams: Streams) -> int:
+    waived = waived_codes(options)
+    source, destination = load_node(options.source), load_node(options.destination)
+    migrations = _migrations(Road(source, destination, waived), options)
+    check = Check(source.name, destination.name, migrations, options.strict, waived)
+    streams.answer(_format(check, options, streams))
+    return status_of(check.verdict)
+
+
+def _migrations(road: Road, options: argparse.Namespace) -> tuple[Migration, ...]:
+    if options.ct is not None:
+        return (road.judge_one(options.ct),)
+    if options.suspended is not None:
+        return (road.judge_suspended(options.suspended),)
+    return road.judge_all()
+
+
+def _format(check: Check, options: argparse.Namespace, streams: Streams) -> str:
+    if options.json:
+        from simulator.migration_json import format_check
+
+        return format_check(check)
+    from simulator.migration_text import check_lines
+    from simulator.terminal import render
+
+    return render(check_lines(check, is_verbose=options.verbose), streams.stdout)
+
+
+def _explain(name: str) -> str:
+    """Write what is documented of a code, as wide as help is."""
+    code = find_code(name)
+    whose = "the kernel's" if code.opinion == "kernel" else "ours; it may be waived"
+    paragraphs = (
+        f"{name} ({whose}): {code.summary}.",
+        code.explanation,
+        f"Next: {code.next_step}",
+    )
+    wrapper = textwrap.TextWrapper(shutil.get_terminal_size().columns - 2, break_on_hyphens=False)
+    return "\n\n".join(map(wrapper.fill, paragraphs))

@@ -1,0 +1,69 @@
+"""vzcptsim diff: what differs between two nodes, or one node at two times."""
+
+import argparse
+
+from simulator.changes import node_changes
+from simulator.commands.options import Commands, add_json
+from simulator.commands.waiving import add_strictness, waived_codes
+from simulator.diff import Diff
+from simulator.fixtures import load_node
+from simulator.output import Streams
+from simulator.verdict_changes import verdict_changes
+from vzcptcheck.outcome import ExitStatus
+
+_EPILOG = """\
+The exit status is 0 where no verdict on a migration to or from a NODE changes, and 2 where one
+does: the kernel's, or with --strict the two taken together. Without any NODE it is 0 where
+nothing differs, else 2. It is 1 where something cannot be read. Left aside is what differs at
+every reading: APIC ids, OSXSAVE, OSPKE, the XSAVE area's size for what is enabled by then. The
+JSON's shape is simulator/schema/diff.schema.json.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "diff",
+        help="say what differs between two nodes, and which verdicts change with it",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("old", metavar="OLD", help="the node as it was")
+    parser.add_argument("new", metavar="NEW", help="the node as it is, or another one")
+    parser.add_argument(
+        "nodes", metavar="NODE", nargs="*", help="nodes that it exchanges containers with"
+    )
+    add_strictness(parser)
+    add_json(parser)
+    parser.set_defaults(command=_diff)
+
+
+def _diff(options: argparse.Namespace, streams: Streams) -> int:
+    diff = _compare(options)
+    streams.answer(_format(diff, options, streams))
+    return ExitStatus.NO if diff.matters else ExitStatus.YES
+
+
+def _compare(options: argparse.Namespace) -> Diff:
+    waived = waived_codes(options)
+    old, new = load_node(options.old), load_node(options.new)
+    nodes = [load_node(node) for node in options.nodes]
+    return Diff(
+        old=options.old,
+        new=options.new,
+        changes=node_changes(old, new),
+        nodes=tuple(node.name for node in nodes),
+        verdicts=tuple(verdict_changes(old, new, nodes, waived)),
+        is_strict=options.strict,
+        waived=waived,
+    )
+
+
+def _format(diff: Diff, options: argparse.Namespace, streams: Streams) -> str:
+    if options.json:
+        from simulator.diff_json import format_diff
+
+        return format_diff(diff)
+    from simulator.diff_text import diff_lines
+    from simulator.terminal import render
+
+    return render(diff_lines(diff), streams.stdout)

@@ -1,0 +1,208 @@
+"""vzcptsim matrix: who can migrate where, every ordered pair of nodes with every container."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulator.commands.options import Commands
+from simulator.commands.waiving import add_strictness, waived_codes
+from simulator.errors import UsageError, UserError
+from simulator.output import Streams, write_atomically
+from simulator.profile import NodeProfile
+from simulator.progress import progress
+from simulator.reports.notes import Note, note_on
+from vzcptcheck.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from simulator.expectations import Expectation
+    from simulator.fleet import Fleet
+    from simulator.reports.view import View
+
+_TABLE = "table"
+_FORMATS = (_TABLE, "json", "csv", "markdown", "junit", "html")
+
+_EPILOG = """\
+A pair's verdict is the worst of its containers'; of a source without any, the nodes' alone.
+Verdicts are the kernel's; with --strict ours count in. Nodes that are alike are one class: up to
+64 nodes are reported one by one, more by class, and --by says otherwise. The exit status is 0 where
+the matrix is made, whatever it says; with --expect 2 where it is not as kept; 1 on an error. With
+--expect the differences are the answer; where --format is given too, the matrix is, and they go to
+standard error. The JSON's shape is simulator/schema/matrix.schema.json.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "matrix", help="say who can migrate where: all pairs of nodes", epilog=_EPILOG
+    )
+    parser.add_argument("nodes", metavar="NODE", nargs="+", help="two nodes or more")
+    parser.add_argument("--format", choices=_FORMATS, help="how to write it; a table if not said")
+    parser.add_argument("--by", choices=("node", "class"), help="report nodes, or classes of them")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="write every pair of nodes as it is made: CSV, or JSON with a pair a line",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
+    add_strictness(parser)
+    parser.add_argument(
+        "--expect", metavar="FILE", help="compare with the matrix that is kept there"
+    )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="with --expect: keep this matrix there, compare nothing",
+    )
+    parser.set_defaults(command=_matrix)
+
+
+def _matrix(options: argparse.Namespace, streams: Streams) -> int:
+    waived = waived_codes(options)
+    _refuse_contradictions(options)
+    notes: dict[str, Note] = {}
+    with progress(streams.stderr, "reading nodes", len(options.nodes)) as step:
+        fleet = _read(options.nodes, step, notes)
+    if options.format is not None or options.expect is None:
+        _report(fleet, notes, waived, options, streams)
+    if options.expect is None:
+        return ExitStatus.YES
+    if options.update:
+        return _update(fleet, waived, options, streams)
+    return _compare(fleet, waived, options, streams)
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    if len(options.nodes) < 2:
+        raise UsageError("matrix: a pair takes two nodes or more")
+    if options.update and options.expect is None:
+        raise UsageError("matrix: --update takes --expect FILE, which it writes")
+    if options.full and options.format not in {"csv", "json"}:
+        raise UsageError("matrix: --full takes --format csv or --format json")
+    if options.full and options.by == "class":
+        raise UsageError("matrix: --full is by node")
+    if options.output is not None and options.format is None and options.expect is not None:
+        raise UsageError("matrix: with --expect, --output takes a --format")
+
+
+def _read(nodes: Iterable[str], step: Callable[[], None], notes: dict[str, Note]) -> "Fleet":
+    """Read the nodes, and note down what a report tells of them beside."""
+    from simulator.fleet import read_fleet
+
+    def seen(profile: NodeProfile) -> None:
+        notes[profile.name] = note_on(profile)
+        step()
+
+    return read_fleet(nodes, seen)
+
+
+# Reports
+
+
+def _report(
+    fleet: "Fleet",
+    notes: Mapping[str, Note],
+    waived: tuple[str, ...],
+    options: argparse.Namespace,
+    streams: Streams,
+) -> None:
+    from simulator.reports.view import View
+
+    is_by_class = False if options.full else {"node": False, "class": True}.get(options.by)
+    view = View(fleet, waived, is_by_class=is_by_class, is_strict=options.strict)
+    with progress(streams.stderr, "comparing", len(view.matrix.groups)) as view.matrix.seen:
+        left = _hand_on(_chunks(view, notes, options, streams), options, streams)
+    _answer(left, streams)
+
+
+def _hand_on(chunks: Iterator[str], options: argparse.Namespace, streams: Streams) -> Iterable[str]:
+    """Write a report as it is made; return what has to wait until no bar is on the terminal."""
+    if options.output is not None:
+        from simulator.reports.writing import write_chunks
+
+        write_chunks(Path(options.output), chunks)
+        return ()
+    if streams.stdout is not None and streams.stdout.isatty():
+        return list(chunks)
+    _answer(chunks, streams)
+    return ()
+
+
+def _answer(chunks: Iterable[str], streams: Streams) -> None:
+    for chunk in chunks:
+        streams.answer(chunk)
+
+
+def _chunks(
+    view: "View", notes: Mapping[str, Note], options: argparse.Namespace, streams: Streams
+) -> Iterator[str]:
+    """Return the text of a report, as it is made; each loads no more than its own libraries."""
+    if options.format in {None, _TABLE}:
+        from simulator.reports.as_table import table_text
+
+        return table_text(view, None if options.output else streams.stdout)
+    if options.full and options.format == "json":
+        from simulator.reports.full import json_lines
+
+        return json_lines(view)
+    if options.format == "html":
+        from simulator.reports.as_html import html_text
+
+        return html_text(view, made=time.strftime("%Y-%m-%d %H:%M %Z"), notes=notes)
+    return _machine_text(view, options.format)
+
+
+def _machine_text(view: "View", form: str) -> Iterator[str]:
+    if form == "json":
+        from simulator.reports.as_json import json_text as text
+    elif form == "csv":
+        from simulator.reports.as_csv import csv_text as text
+    elif form == "markdown":
+        from simulator.reports.as_markdown import markdown_text as text
+    else:
+        from simulator.reports.as_junit import junit_text as text
+    return text(view)
+
+
+# Kept matrices
+
+
+def _expectation(fleet: "Fleet", waived: tuple[str, ...]) -> "Expectation":
+    from simulator.expectations import expect
+    from simulator.fleet import group_by_class
+    from simulator.matrix import Matrix
+
+    return expect(Matrix(fleet, group_by_class(fleet), waived))
+
+
+def _update(
+    fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
+) -> int:
+    from simulator.expectation_text import format_expectation
+
+    write_atomically(Path(options.expect), format_expectation(_expectation(fleet, waived)))
+    streams.remark(f"{options.expect}: written, {len(fleet.members)} nodes")
+    return ExitStatus.YES
+
+
+def _compare(
+    fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
+) -> int:
+    from simulator.expectation_text import parse_expectation
+    from simulator.matrix_changes import compare
+
+    try:
+        text = Path(options.expect).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{options.expect}: not UTF-8 at byte {error.start}") from error
+    old = parse_expectation(text, options.expect)
+    comparison = compare(old, _expectation(fleet, waived))
+    if options.format is None:
+        for line in comparison.lines():
+            streams.answer(f"{line}\n")
+    else:
+        for line in comparison.lines():
+            streams.remark(line)
+    return ExitStatus.NO if comparison else ExitStatus.YES

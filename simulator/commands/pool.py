@@ -1,0 +1,54 @@
+"""vzcptsim pool: groups that can migrate among themselves, and what would make one of them."""
+
+import argparse
+
+from simulator.commands.options import Commands, add_json
+from simulator.commands.waiving import add_strictness, waived_codes
+from simulator.fixtures import load_node
+from simulator.migrations import status_of
+from simulator.output import Streams
+
+_EPILOG = """\
+A node counts for its running containers whose needs are known. What keeps a container from being
+moved at all (somebody has entered it, it is locked...) is its own matter, and splits no group. A
+node without such containers counts for one that uses all that the node has.
+The exit status is 0 where the nodes are one group as they are, 2 where some pair is not possible,
+1 where some pair is unknown, or on an error; what is proposed does not change it. The JSON's
+shape is simulator/schema/pool.schema.json.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "pool",
+        help="group nodes that can all migrate to each other, and say what makes one group",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("nodes", metavar="NODE", nargs="+", help="the nodes of the pool")
+    parser.add_argument(
+        "--any-container",
+        action="store_true",
+        help="count containers to come too: each node for one that uses all that it has",
+    )
+    add_strictness(parser)
+    add_json(parser)
+    parser.set_defaults(command=_pool)
+
+
+def _pool(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.pool import Rule
+    from simulator.pool_change import make_pool
+
+    rule = Rule(options.any_container, options.strict, waived_codes(options))
+    pool = make_pool(map(load_node, options.nodes), rule)
+    if options.json:
+        from simulator.pool_json import format_pool
+
+        streams.answer(format_pool(pool))
+    else:
+        from simulator.pool_text import pool_lines
+        from simulator.terminal import render
+
+        streams.answer(render(pool_lines(pool), streams.stdout))
+    return status_of(pool.now.verdict)

@@ -1,0 +1,265 @@
+"""A matrix as one HTML file that needs nothing else: a heat map to filter, click and print.
+
+The page's text, style and script lie in templates/. What is said is embedded once, by number, and
+no name of a node or a container is ever markup: here Jinja2 escapes, there all of it is text.
+"""
+
+import base64
+import functools
+import hashlib
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
+from importlib import resources
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from jinja2 import Environment, StrictUndefined, Template
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from simulator.fleet import Group, Load, NodeClass
+from simulator.matrix import Pair
+from simulator.migration_json import code_documents
+from simulator.reports.notes import Note
+from simulator.reports.view import View, container_words, kernel_words
+from simulator.terminal import printable
+from simulator.verdict import Opinion, Reason, Verdict, Weight
+
+#: In the order in which they are put together: each may use what those before it define.
+_SCRIPTS = ("elements", "model", "filters", "heatmap", "details", "table", "main")
+
+#: Places in a row that belong to no pair: a node and itself.
+_NO_PAIR = -1
+
+_VERDICTS = tuple(Verdict)
+_WEIGHTS = tuple(Weight)
+_OPINIONS = ("kernel", "ours", "both")
+
+_Entry = TypeVar("_Entry", bound=Hashable)
+
+
+def html_text(
+    view: View, *, made: str = "", notes: Mapping[str, Note] = MappingProxyType({})
+) -> Iterator[str]:
+    """Yield the document; ``made`` says when, ``notes`` are on nodes, by name, where known."""
+    page = _Page(view, notes)
+    style, script = _style(), _script()
+    yield from _template().generate(
+        is_by_class=view.is_by_class,
+        is_strict=view.is_strict,
+        waived=view.matrix.waived,
+        made=made,
+        nodes=len(view.fleet.members),
+        containers=sum(len(member.containers) for member in view.fleet.members),
+        data=htmlsafe_json_dumps(page.document(), separators=(",", ":")),
+        tallies=page.tallies(),
+        style=Markup(style),  # noqa: S704 (ours, as it lies in templates/)
+        script=Markup(script),  # noqa: S704 (as above)
+        policy=_policy(style, script),
+    )
+
+
+class _Entries(Generic[_Entry]):
+    """Distinct entries, numbered from 0 in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[_Entry, int] = {}
+
+    def number(self, entry: _Entry) -> int:
+        return self._numbers.setdefault(entry, len(self._numbers))
+
+    def __iter__(self) -> Iterator[_Entry]:
+        return iter(self._numbers)
+
+
+class _Page:
+    """What the script reads: all that is the same for many is there once, and has a number.
+
+    A row is what is said of something towards each kernel, or each class, of destinations.
+    """
+
+    def __init__(self, view: View, notes: Mapping[str, Note]) -> None:
+        self._view = view
+        self._notes = notes
+        self._rows: _Entries[tuple[int, ...]] = _Entries()
+        self._summaries: _Entries[tuple[int, ...]] = _Entries()
+        self._opinions: _Entries[int] = _Entries()
+        self._reasons: _Entries[Reason] = _Entries()
+        self._kernel_rows: dict[tuple[int, int | None], int] = {}
+        self._our_rows: dict[tuple[int, bool], int] = {}
+        self._found: Mapping[str, Counter[Verdict]] = {name: Counter() for name in _OPINIONS}
+        classes = view.fleet.classes
+        self._of_kernel = {one.kernel: one for one in classes}
+
+    def document(self) -> dict[str, Any]:
+        """Return the data; the tallies are there after that."""
+        groups = [self._group(group) for group in self._view.matrix.groups]
+        opinions = [self._opinion(self._view.matrix.opinions[one]) for one in self._opinions]
+        return {
+            "byClass": self._view.is_by_class,
+            "strict": self._view.is_strict,
+            "groups": groups,
+            "classes": [self._class(one) for one in self._view.fleet.classes],
+            "containers": [container_words(one) for one in self._view.fleet.containers],
+            "rows": list(self._rows),
+            "summaries": list(self._summaries),
+            "opinions": opinions,
+            "reasons": [_reason(reason) for reason in self._reasons],
+            "codes": code_documents(self._reasons),
+        }
+
+    def tallies(self) -> list[tuple[str, list[tuple[str, int, float, float]]]]:
+        """Return for each opinion its verdicts on pairs of nodes: counts, and a bar in percent."""
+        return [(name, _bar(found)) for name, found in self._found.items()]
+
+    def _group(self, group: Group) -> dict[str, Any]:
+        notes = [self._notes[name] for name in group.nodes if name in self._notes]
+        return {
+            "name": self._name(group),
+            "nodes": list(map(printable, group.nodes)),
+            "class": group.node_class,
+            "releases": sorted({printable(note.release) for note in notes}),
+            "models": sorted({printable(note.cpu) for note in notes if note.cpu}),
+            "loads": [self._load(group, load) for load in group.loads],
+            "row": self._summary_row(group),
+        }
+
+    def _name(self, group: Group) -> str:
+        """Call a group as short as a heat map's edge wants it."""
+        name = printable(group.nodes[0])
+        if self._view.is_by_class:
+            more = f" +{len(group.nodes) - 1}" if len(group.nodes) > 1 else ""
+            return f"{group.number}: {name}{more}"
+        return name
+
+    def _class(self, node_class: NodeClass) -> dict[str, Any]:
+        return {
+            "kernel": node_class.kernel,
+            "generation": node_class.side.kernel.generation_name,
+            "words": kernel_words(node_class.side.kernel),
+            "cpu": node_class.cpu,
+            "vendor": node_class.side.cpu.vendor or "ia64",
+        }
+
+    def _load(self, group: Group, load: Load) -> tuple[int | None, ...]:
+        """Return label, class, count, and the rows of both opinions."""
+        uses_fpu = self._view.matrix.uses_fpu(load.container)
+        return (
+            load.label,
+            load.container,
+            load.count,
+            self._kernel_row(group.node_class, load.container),
+            self._our_row(group.node_class, uses_fpu=uses_fpu),
+        )
+
+    def _kernel_row(self, source: int, container: int | None) -> int:
+        """Return the row of what the kernels say, by the destination's kernel."""
+        one = self._view.fleet.classes[source]
+        key = one.make, container
+        if key not in self._kernel_rows:
+            kernels = range(len(self._view.fleet.kernels))
+            opinion = self._view.matrix.kernel_opinion
+            row = (opinion(one, self._of_kernel[kernel], container) for kernel in kernels)
+            self._kernel_rows[key] = self._rows.number(tuple(map(self._opinions.number, row)))
+        return self._kernel_rows[key]
+
+    def _our_row(self, source: int, *, uses_fpu: bool) -> int:
+        """Return the row of what we say, by the destination's class."""
+        key = source, uses_fpu
+        if key not in self._our_rows:
+            classes = self._view.fleet.classes
+            opinion = self._view.matrix.our_opinion
+            row = (opinion(classes[source], other, uses_fpu=uses_fpu) for other in classes)
+            self._our_rows[key] = self._rows.number(tuple(map(self._opinions.number, row)))
+        return self._our_rows[key]
+
+    def _summary_row(self, source: Group) -> int:
+        """Return the row of the summaries, by the destination's class; count the pairs."""
+        row = [_NO_PAIR] * len(self._view.fleet.classes)
+        for pair in self._view.matrix.row(source):
+            kernel, ours, both = pair.summary
+            number = self._summaries.number((*kernel, *ours, *both))
+            row[pair.destination.node_class] = number
+            self._count(pair)
+        return self._rows.number(tuple(row))
+
+    def _count(self, pair: Pair) -> None:
+        destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
+        for found, counts in zip(self._found.values(), pair.summary, strict=True):
+            found[counts.verdict] += len(pair.source.nodes) * destinations
+
+    def _opinion(self, opinion: Opinion) -> tuple[int, list[int]]:
+        reasons = [self._reasons.number(reason) for reason in opinion.reasons]
+        return _VERDICTS.index(opinion.verdict), reasons
+
+
+def _reason(reason: Reason) -> tuple[object, ...]:
+    return (
+        reason.code,
+        _WEIGHTS.index(reason.weight),
+        reason.feature,
+        reason.place,
+        reason.source,
+        reason.destination,
+        reason.needed_by,
+        int(reason.is_waived),
+    )
+
+
+def _bar(found: Counter[Verdict]) -> list[tuple[str, int, float, float]]:
+    """Return each verdict with its count, and where it begins in a bar and how wide it is."""
+    begin = 0.0
+    parts = []
+    for verdict in Verdict:
+        width = 100 * found[verdict] / (found.total() or 1)
+        parts.append((verdict.value, found[verdict], round(begin, 3), round(width, 3)))
+        begin += width
+    return parts
+
+
+# The page
+
+
+@functools.cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_source("report.html.j2"))
+
+
+@functools.cache
+def _style() -> str:
+    return _source("report.css")
+
+
+@functools.cache
+def _script() -> str:
+    """Put the script's parts together; none of their names is the page's."""
+    parts = "\n".join(_source(f"{name}.js") for name in _SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
+
+
+def _source(name: str) -> str:
+    path = resources.files("simulator").joinpath("reports", "templates", name)
+    return path.read_text("utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Allow the page its own style and script, and nothing from anywhere."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src '{_hash(script)}'",
+            f"style-src '{_hash(style)}'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,226 @@
+"""A matrix in words: titles, and tables that fit a terminal or a page of Markdown.
+
+Sources and destinations with the same outcome are written together.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from simulator.fleet import Group
+from simulator.matrix import Outcome, Pair
+from simulator.reports.view import (
+    View,
+    container_words,
+    first_nodes,
+    kernel_words,
+    labels_words,
+    ranges,
+)
+from simulator.routes import Router, Ways
+from simulator.verdict import Verdict
+
+#: A cell: a text, or a verdict, which may have a colour.
+Cell = str | Verdict
+
+#: How many nodes of a class, and how many of the best destinations by class, are named.
+_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table with a title; without columns it is a paragraph."""
+
+    title: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Cell, ...], ...] = field(default=(), kw_only=True)
+    text: str = field(default="", kw_only=True)
+
+
+def sections(view: View) -> Iterator[Section]:
+    """Write a matrix, the whole of it first."""
+    ways = Ways(view.matrix.groups, strict=view.is_strict)
+    tally: Counter[Verdict] = Counter()
+    pairs = _counted(view, ways.watch(view.matrix.pairs()), tally)
+    if view.is_by_class:
+        parts = [_classes(view), _container_classes(view), _class_pairs(pairs)]
+    else:
+        parts = [_node_pairs(view, pairs)]
+    yield Section("Matrix", text=_headline(view, tally))
+    yield from parts
+    yield _one_way(view, ways)
+    yield _islands(view, ways)
+    yield _destinations(view)
+
+
+def _counted(view: View, pairs: Iterable[Pair], tally: Counter[Verdict]) -> Iterator[Pair]:
+    """Hand pairs on, and count the migrations between nodes that have each verdict."""
+    for pair in pairs:
+        destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
+        counts = pair.summary.counts(strict=view.is_strict)
+        for verdict, count in zip(Verdict, counts, strict=True):
+            tally[verdict] += count * destinations
+        yield pair
+
+
+def _headline(view: View, tally: Counter[Verdict]) -> str:
+    members = view.fleet.members
+    containers = sum(len(member.containers) for member in members)
+    counts = ", ".join(f"{tally[verdict]} {verdict.value}" for verdict in Verdict)
+    counted = "ours counted in" if view.is_strict else "the kernel's verdicts"
+    waived = f"; waived: {' '.join(view.matrix.waived)}" if view.matrix.waived else ""
+    return (
+        f"{len(members)} nodes, {containers} containers, {len(members) * (len(members) - 1)} "
+        f"ordered pairs. Of the containers' {tally.total()} migrations (of a node without any, the "
+        f"node's alone): {counts} ({counted}{waived})"
+    )
+
+
+# Node by node
+
+
+def _node_pairs(view: View, pairs: Iterable[Pair]) -> Section:
+    """Write pairs; destinations to which all goes alike are in one row."""
+    columns = ("source", "destinations", "containers", "kernel", "ours", "because")
+    rows: dict[tuple[int, tuple[Outcome, ...]], list[Pair]] = {}
+    for pair in pairs:
+        outcomes = view.matrix.outcomes(pair.source, pair.destination)
+        rows.setdefault((pair.source.number, outcomes), []).append(pair)
+    return Section(
+        "Pairs",
+        columns,
+        rows=tuple(
+            (
+                view.name(alike[0].source),
+                ", ".join(view.name(pair.destination) for pair in alike),
+                *_outcome_cells(view, outcome),
+            )
+            for (_, outcomes), alike in rows.items()
+            for outcome in outcomes
+        ),
+    )
+
+
+def _outcome_cells(view: View, outcome: Outcome) -> tuple[Cell, ...]:
+    because = filter(None, map(view.why, (outcome.kernel, outcome.ours)))
+    return (
+        labels_words(outcome.labels),
+        view.matrix.verdicts[outcome.kernel],
+        view.matrix.verdicts[outcome.ours],
+        "; ".join(because),
+    )
+
+
+# Class by class
+
+
+def _classes(view: View) -> Section:
+    columns = ("class", "nodes", "named", "vendor", "kernel")
+    classes = view.fleet.classes
+    return Section(
+        "Classes of nodes",
+        columns,
+        rows=tuple(
+            (
+                str(group.number),
+                str(len(group.nodes)),
+                first_nodes(group, _NAMED),
+                classes[group.node_class].side.cpu.vendor or "ia64",
+                kernel_words(classes[group.node_class].side.kernel),
+            )
+            for group in view.matrix.groups
+        ),
+    )
+
+
+def _container_classes(view: View) -> Section:
+    counts = Counter(
+        container for member in view.fleet.members for _, container in member.containers
+    )
+    return Section(
+        "Classes of containers",
+        ("class", "containers", "what they are"),
+        rows=tuple(
+            (str(number), str(counts[number]), container_words(container))
+            for number, container in enumerate(view.fleet.containers)
+        ),
+    )
+
+
+def _class_pairs(pairs: Iterable[Pair]) -> Section:
+    """Write for each class where its containers go, and how many of them."""
+    columns = ("source", "kernel", "ours", "to classes")
+    rows: dict[tuple[int, str, str], list[int]] = {}
+    for pair in pairs:
+        key = pair.source.number, _share(pair.summary.kernel), _share(pair.summary.ours)
+        rows.setdefault(key, []).append(pair.destination.number)
+    return Section(
+        "Pairs of classes",
+        columns,
+        rows=tuple(
+            (str(source), kernel, ours, ranges(destinations))
+            for (source, kernel, ours), destinations in rows.items()
+        ),
+    )
+
+
+def _share(counts: tuple[int, ...]) -> str:
+    """Say what is possible, not possible, unknown; in one word where it is all the same."""
+    total = sum(counts)
+    for count, verdict in zip(counts, Verdict, strict=True):
+        if count == total:
+            return verdict.value
+    return ", ".join(
+        f"{count} {verdict.value}" for count, verdict in zip(counts, Verdict, strict=True) if count
+    )
+
+
+# Ways
+
+
+def _one_way(view: View, ways: Ways) -> Section:
+    rows = []
+    for source in view.matrix.groups:
+        destinations = ways.one_way(source)
+        if destinations:
+            rows.append((view.name(source), _names(view, destinations)))
+    return Section(
+        "One-way: something can go there, and nothing back", ("from", "to"), rows=tuple(rows)
+    )
+
+
+def _islands(view: View, ways: Ways) -> Section:
+    names = ", ".join(view.name(group) for group in ways.islands())
+    return Section("Islands: nothing can leave, and nothing come", text=names or "none")
+
+
+def _destinations(view: View) -> Section:
+    router = Router(view.matrix, strict=view.is_strict)
+    columns = ("source", "containers", "can go to, best first")
+    return Section(
+        "Destinations",
+        columns,
+        rows=tuple(
+            (view.name(source), labels_words(route.labels), _best(view, route.destinations))
+            for source in view.matrix.groups
+            for route in router.routes(source)
+        ),
+    )
+
+
+def _best(view: View, groups: tuple[Group, ...]) -> str:
+    """Name destinations in their order: all nodes, or of classes the first."""
+    if not groups:
+        return "nowhere"
+    if not view.is_by_class:
+        return ", ".join(map(view.name, groups))
+    more = len(groups) - _NAMED
+    numbers = " ".join(str(group.number) for group in islice(groups, _NAMED))
+    return f"{numbers} and {more} more" if more > 0 else numbers
+
+
+def _names(view: View, groups: Iterable[Group]) -> str:
+    if view.is_by_class:
+        return ranges(group.number for group in groups)
+    return ", ".join(map(view.name, groups))

@@ -1,0 +1,102 @@
+"""What every report on a matrix shares: how groups, containers and reasons are called."""
+
+from collections.abc import Iterable
+
+from simulator.fleet import Fleet, Group, group_by_class, group_by_node
+from simulator.matrix import Matrix
+from simulator.sides import ContainerSide, KernelSide
+from simulator.terminal import printable
+from simulator.verdict import Opinion, Weight
+
+#: Fleets of more nodes are reported by class.
+MOST_NODES = 64
+
+
+class View:
+    """A matrix to be reported on; ``is_strict`` says that our opinion counts."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        waived: Iterable[str] = (),
+        *,
+        is_by_class: bool | None = None,
+        is_strict: bool = False,
+    ) -> None:
+        large = len(fleet.members) > MOST_NODES
+        self.is_by_class = large if is_by_class is None else is_by_class
+        groups = group_by_class(fleet) if self.is_by_class else group_by_node(fleet)
+        self.matrix = Matrix(fleet, groups, waived)
+        self.is_strict = is_strict
+        self._why: dict[int, str] = {}
+
+    @property
+    def fleet(self) -> Fleet:
+        """The nodes."""
+        return self.matrix.fleet
+
+    def why(self, number: int) -> str:
+        """Say what an opinion's verdict comes from, in codes and features."""
+        if number not in self._why:
+            self._why[number] = why(self.matrix.opinions[number])
+        return self._why[number]
+
+    def name(self, group: Group) -> str:
+        """Call a group by its node's name, or by its number and its first node's name."""
+        if not self.is_by_class:
+            return printable(group.nodes[0])
+        return f"{group.number} ({first_nodes(group, 1)})"
+
+
+def why(opinion: Opinion) -> str:
+    """Name the reasons that count, and those that are waived: by code, with their features."""
+    features: dict[str, list[str]] = {}
+    for reason in opinion.reasons:
+        if reason.is_waived or reason.weight is not Weight.REMARK:
+            code = f"{reason.code} (waived)" if reason.is_waived else reason.code
+            features.setdefault(code, []).append(reason.feature)
+    return "; ".join(
+        f"{code}: {' '.join(names)}" if any(names) else code for code, names in features.items()
+    )
+
+
+def labels_words(labels: Iterable[int | None]) -> str:
+    """Name containers by their labels; "any" are the nodes alone."""
+    return " ".join("any" if label is None else str(label) for label in labels)
+
+
+def first_nodes(group: Group, count: int) -> str:
+    """Name the first nodes of a group, and say how many more there are."""
+    names = " ".join(map(printable, group.nodes[:count]))
+    more = len(group.nodes) - count
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def kernel_words(kernel: KernelSide) -> str:
+    """Say in short what a kernel is."""
+    words = [
+        kernel.generation_name,
+        "64-bit" if kernel.is_64_bit else "32-bit",
+        f"{kernel.caps:#x}",
+    ]
+    missing = (("vzcpt", kernel.has_cpt), ("vzrst", kernel.has_rst))
+    words += [f"no {module}" for module, is_there in missing if not is_there]
+    return ", ".join(words)
+
+
+def container_words(container: ContainerSide) -> str:
+    """Say in short what a container is."""
+    if container.caps is None:
+        return container.state.value
+    return f"{container.state.value}, needs {container.caps:#x}"
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write ascending numbers as in 1-3 5."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

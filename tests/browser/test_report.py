@@ -1,0 +1,750 @@
+"""The HTML report in a real Chromium: filters, clicks, keys, colours, paper, hostile names."""
+
+import base64
+import importlib.util
+import re
+import statistics
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulated_profiles import captured_nodes, recorded_nodes
+from simulator.codes import load_codes
+from simulator.fleet import Group, gather_fleet
+from simulator.matrix import Counts, Pair
+from simulator.reports.view import View, container_words
+from simulator.routes import Ways
+from simulator.verdict import Verdict
+
+pytest.importorskip("selenium", reason="selenium is not installed")
+
+from chromium import MISSING, Chromium, started
+from report_page import ReportPage, notes_on, write_report
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING}")
+
+LARGE = 200
+LIMIT_MS = 2000
+HOSTILE = (
+    "<script>window.x=1</script>",
+    '"><img src=x onerror=window.x=1>',
+    "</script><script>window.x=1</script><!--",
+    "javascript:window.x=1//'`${window.x=1}",
+    "\u2028\u202e{{window.x=1}}",
+)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with started(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> Iterator[Chromium]:
+    """Give a browser as at first, in which nothing goes wrong."""
+    chromium.prefer(color_scheme="light")
+    chromium.resize(1400, 1000)
+    chromium.problems()
+    yield chromium
+    assert chromium.problems() == []
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> "Reports":
+    return Reports(tmp_path_factory.mktemp("reports"))
+
+
+class Reports:
+    """Reports on recorded nodes, written once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written: dict[str, Path] = {}
+
+    def few(self) -> Path:
+        return self._write("few", few_nodes())
+
+    def captured(self) -> Path:
+        return self._write("captured", captured())
+
+    def classes(self) -> Path:
+        return self._write("classes", classes())
+
+    def strict(self) -> Path:
+        return self._write("strict", strict())
+
+    def hostile(self) -> Path:
+        named = zip(captured_nodes()[::7], HOSTILE, strict=True)
+        nodes = [replace(node, name=name) for node, name in named]
+        models = [
+            replace(node, cpus=tuple(replace(cpu, model_name=node.name) for cpu in node.cpus))
+            for node in nodes
+        ]
+        return self._write("hostile", View(gather_fleet(models)), notes=notes_on(models))
+
+    def large(self) -> Path:
+        nodes = list(recorded_nodes().values())
+        more = [replace(node, name=f"{node.name}.too") for node in nodes[: LARGE - len(nodes)]]
+        view = View(gather_fleet([*nodes, *more]), is_by_class=False)
+        return self._write("large", view, notes=notes_on([*nodes, *more]))
+
+    def _write(self, name: str, view: View, **options: Any) -> Path:
+        if name not in self._written:
+            options = options or {"notes": notes_on(captured_nodes())}
+            self._written[name] = write_report(view, self._folder / f"{name}.html", **options)
+        return self._written[name]
+
+
+@cache
+def few_nodes() -> View:
+    return View(gather_fleet(captured_nodes()[::7]))
+
+
+@cache
+def captured() -> View:
+    return View(gather_fleet(captured_nodes()))
+
+
+@cache
+def classes() -> View:
+    return View(gather_fleet(captured_nodes()), is_by_class=True)
+
+
+@cache
+def strict() -> View:
+    return View(gather_fleet(captured_nodes()), is_strict=True)
+
+
+@cache
+def pairs(view: View) -> tuple[Pair, ...]:
+    return tuple(view.matrix.pairs())
+
+
+def shown(page_pairs: list[Pair]) -> str:
+    """Say what the filters leave, as the page does."""
+    sources = {pair.source.number for pair in page_pairs}
+    destinations = {pair.destination.number for pair in page_pairs}
+    return ", ".join(
+        f"{number:,} {noun}{'' if number == 1 else 's'}{more}"
+        for number, noun, more in (
+            (len(page_pairs), "pair", f" shown: {_counted(len(sources), 'source')}"),
+            (len(destinations), "destination", ""),
+        )
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def counts_words(counts: Counts) -> str:
+    present = [(count, one.value) for count, one in zip(counts, Verdict, strict=True) if count]
+    if len(present) == 1:
+        return present[0][1]
+    return ", ".join(f"{count} of {sum(counts)} {verdict}" for count, verdict in present)
+
+
+@pytest.fixture
+def few(browser: Chromium, reports: Reports) -> ReportPage:
+    browser.open(reports.few())
+    return ReportPage(browser)
+
+
+@pytest.fixture
+def page(browser: Chromium, reports: Reports) -> ReportPage:
+    browser.open(reports.captured())
+    return ReportPage(browser)
+
+
+class TestSaysWhatTheMatrixSays:
+    def test_of_every_pair_of_nodes(self, page: ReportPage) -> None:
+        names = [group.nodes[0] for group in captured().matrix.groups]
+        expected = {(one, one): f"{one} → {one}; the node itself" for one in names}
+        for pair in pairs(captured()):
+            one, other = pair.source.nodes[0], pair.destination.nodes[0]
+            kernel, ours = map(counts_words, pair.summary[:2])
+            expected[one, other] = f"{one} → {other}; Kernel: {kernel}; Ours: {ours}"
+        assert page.read_all() == [expected[one, other] for one in names for other in names]
+
+    def test_of_every_pair_of_classes(self, browser: Chromium, reports: Reports) -> None:
+        browser.open(reports.classes())
+        read = ReportPage(browser).read_all()
+        said = [text.split("; ", 1)[1] for text in read if not text.endswith("; the node itself")]
+        assert said == [
+            "; ".join(
+                f"{who}: {counts_words(counts)}"
+                for who, counts in zip(("Kernel", "Ours"), pair.summary[:2], strict=True)
+            )
+            for pair in pairs(classes())
+        ]
+
+    @pytest.mark.parametrize("kind", ["captured", "strict"])
+    def test_of_one_way_pairs(self, browser: Chromium, reports: Reports, kind: str) -> None:
+        view = {"captured": captured, "strict": strict}[kind]()
+        browser.open(getattr(reports, kind)(), "#one-way=yes")
+        ways = Ways(view.matrix.groups, strict=view.is_strict)
+        watched = list(ways.watch(view.matrix.pairs()))
+        one_way = {
+            (group.number, other.number)
+            for group in view.matrix.groups
+            for other in ways.one_way(group)
+        }
+        left = [
+            pair for pair in watched if (pair.source.number, pair.destination.number) in one_way
+        ]
+        assert left
+        assert ReportPage(browser).found() == shown(left)
+
+    def test_in_the_table_of_what_is_not_possible(self, few: ReportPage) -> None:
+        few.push("#list summary")
+        rows = few.texts("#table tbody tr")
+        matrix = few_nodes().matrix
+        expected = 0
+        for source in matrix.groups:
+            outcomes = {
+                outcome
+                for pair in matrix.row(source)
+                for outcome in matrix.outcomes(source, pair.destination)
+                if {matrix.verdicts[outcome.kernel], matrix.verdicts[outcome.ours]}
+                != {Verdict.POSSIBLE}
+            }
+            expected += len(outcomes)
+            for outcome in outcomes:
+                because = [few_nodes().why(one) for one in (outcome.kernel, outcome.ours)]
+                words = "; ".join(filter(None, because))
+                assert any(row.startswith(source.nodes[0]) and row.endswith(words) for row in rows)
+        assert len(rows) == expected
+
+
+class TestFilters:
+    def test_by_a_part_of_a_name(self, page: ReportPage) -> None:
+        page.set("source-name", " hasWELL ")
+        page.set("destination-name", "141")
+        left = [
+            pair
+            for pair in pairs(captured())
+            if "Haswell" in pair.source.nodes[0] and "141" in pair.destination.nodes[0]
+        ]
+        assert page.found() == shown(left)
+
+    def test_by_kernel(self, page: ReportPage) -> None:
+        page.set("destination-kernel", "042stab101")
+        fleet = captured().fleet
+        left = [
+            pair
+            for pair in pairs(captured())
+            if fleet.classes[pair.destination.node_class].side.kernel.generation_name
+            == "042stab101"
+        ]
+        assert left
+        assert page.found() == shown(left)
+
+    def test_by_the_cpu_s_vendor(self, page: ReportPage) -> None:
+        page.set("source-cpu", "AuthenticAMD")
+        fleet = captured().fleet
+        left = [
+            pair
+            for pair in pairs(captured())
+            if fleet.classes[pair.source.node_class].side.cpu.vendor == "AuthenticAMD"
+        ]
+        assert page.found() == shown(left)
+
+    def test_by_the_cpu_s_model(self, page: ReportPage) -> None:
+        model = "Intel Core Processor (Haswell)"
+        page.set("source-cpu", model)
+        names = {one.name for one in captured_nodes() if one.cpus[0].model_name == model}
+        left = [pair for pair in pairs(captured()) if pair.source.nodes[0] in names]
+        assert left
+        assert page.found() == shown(left)
+
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    @pytest.mark.parametrize("kind", ["possible", "not-possible", "unknown", "partly"])
+    def test_by_verdict(self, page: ReportPage, place: int, kind: str) -> None:
+        def matches(counts: Counts) -> bool:
+            is_mixed = 0 < counts.possible < sum(counts)
+            if kind == "partly":
+                return is_mixed
+            return not is_mixed and counts.verdict.value == kind.replace("-", " ")
+
+        page.set(("kernel", "ours", "both")[place], kind)
+        left = [pair for pair in pairs(captured()) if matches(pair.summary[place])]
+        assert page.found() == shown(left)
+        assert page.is_seen("#nothing") is not left
+
+    def test_where_nothing_is_left_it_says_so_and_can_be_cleared(self, page: ReportPage) -> None:
+        page.set("source-name", "no such node")
+        assert page.text("#nothing") == "No pair is left by these filters."
+        assert not page.is_seen("#grid")
+        page.push("#clear")
+        assert not page.is_seen("#nothing")
+        assert page.found() == shown(list(pairs(captured())))
+        assert page.fragment() == ""
+
+    def test_the_order_can_be_by_kernel(self, page: ReportPage) -> None:
+        page.set("order", "kernel")
+        page.set("source-cpu", "AuthenticAMD")
+        first = page.read_all()[0]
+        classes = captured().fleet.classes
+        groups = [
+            (classes[group.node_class].side, group.number, group)
+            for group in captured().matrix.groups
+        ]
+        ordered = sorted(
+            groups, key=lambda one: (one[0].kernel.generation_name, one[0].cpu.vendor, one[1])
+        )
+        (_, _, source) = next(one for one in ordered if one[0].cpu.vendor == "AuthenticAMD")
+        assert first.startswith(f"{source.nodes[0]} → {ordered[0][2].nodes[0]}")
+
+    def test_the_state_is_in_the_address(self, page: ReportPage, reports: Reports) -> None:
+        page.set("source-name", "a&b=c <d>")
+        page.set("source-name", "Haswell")
+        page.set("kernel", "possible")
+        page.set("one-way", True)
+        page.set("size", "30")
+        found, fragment = page.found(), page.fragment()
+        page.browser.open(reports.captured(), fragment)
+        assert page.found() == found
+        assert page.size() == 30
+        assert page.fragment() == fragment
+
+    @pytest.mark.parametrize(
+        "fragment",
+        ["#pair=0-0", "#pair=999-1", "#pair=x", "#kernel=%3Cb%3E&no-such=1", "#%", "#pair=-1"],
+    )
+    def test_an_address_that_makes_no_sense_is_passed_over(
+        self, browser: Chromium, reports: Reports, fragment: str
+    ) -> None:
+        browser.open(reports.captured(), fragment)
+        page = ReportPage(browser)
+        assert page.found() == shown(list(pairs(captured())))
+        assert page.text("#details").startswith("Choose a pair")
+
+    def test_going_to_another_address_of_the_page_follows_it(self, page: ReportPage) -> None:
+        page.browser.run("location.hash = '#source-name=Haswell&pair=21-3'")
+        page.browser.frame()
+        page.browser.frame()
+        names = [group.nodes[0] for group in captured().matrix.groups]
+        assert page.text("#details-title") == f"{names[21]} → {names[3]}"
+        assert "3 sources" in page.found()
+
+
+class TestDetails:
+    def test_a_click_shows_both_opinions_with_all_reasons(self, few: ReportPage) -> None:
+        few.click(1, 3)
+        groups = few_nodes().matrix.groups
+        assert few.text("#details-title") == f"{groups[1].nodes[0]} → {groups[3].nodes[0]}"
+        self._compare(few, groups[1], groups[3])
+
+    def test_of_every_pair_all_is_there(self, few: ReportPage) -> None:
+        for pair in pairs(few_nodes()):
+            numbers = pair.source.number, pair.destination.number
+            few.browser.run("location.hash = `#pair=${arguments[0]}-${arguments[1]}`", *numbers)
+            few.browser.frame()
+            few.browser.frame()
+            self._compare(few, pair.source, pair.destination)
+
+    def _compare(self, page: ReportPage, source: Group, destination: Group) -> None:
+        matrix = few_nodes().matrix
+        sections = page.texts("#details .outcome")
+        outcomes = matrix.outcomes(source, destination)
+        assert len(sections) == len(outcomes)
+        for section, outcome in zip(sections, outcomes, strict=True):
+            labels = ", ".join(map(str, outcome.labels))
+            title = f"Container{'s' if len(outcome.labels) > 1 else ''} {labels}"
+            assert section.startswith(
+                title if labels != "None" else "The nodes alone (there is no container)"
+            )
+            for load in source.loads:
+                if load.container is not None and load.label in outcome.labels:
+                    container = few_nodes().fleet.containers[load.container]
+                    assert container_words(container) in section
+            for who, number in (("The kernel", outcome.kernel), ("Ours", outcome.ours)):
+                assert f"{who}: {matrix.verdicts[number].value}" in section
+                for reason in matrix.opinions[number].reasons:
+                    code = load_codes()[reason.code]
+                    said = (code.summary, code.name, code.next_step, reason.feature, reason.place)
+                    values = (reason.source, reason.destination, reason.needed_by)
+                    missing = [text for text in (*said, *values) if text not in section]
+                    assert not missing
+
+    def test_the_way_back_is_a_button_away(self, few: ReportPage) -> None:
+        few.click(0, 4)
+        names = [group.nodes[0] for group in few_nodes().matrix.groups]
+        few.push("#details button")
+        assert few.text("#details-title") == f"{names[4]} → {names[0]}"
+        assert few.active().startswith(f"{names[4]} → {names[0]}")
+        assert "pair=4-0" in few.fragment()
+
+    def test_one_way_pairs_are_marked_from_both_ends(self, few: ReportPage) -> None:
+        ways = Ways(few_nodes().matrix.groups)
+        list(ways.watch(few_nodes().matrix.pairs()))
+        source = few_nodes().matrix.groups[0]
+        other = ways.one_way(source)[0]
+        few.click(source.number, other.number)
+        assert "One-way something can go there, and nothing back" in few.text("#details")
+        few.push("#details button")
+        assert "One-way something can come back, and nothing go there" in few.text("#details")
+
+    def test_a_node_and_itself_is_no_pair(self, few: ReportPage) -> None:
+        few.click(2, 2)
+        assert few.text("#details").startswith("Choose a pair")
+        assert few.active().endswith("the node itself")
+
+    def test_a_class_names_its_nodes(self, browser: Chromium, reports: Reports) -> None:
+        browser.open(reports.classes(), "#pair=4-7")
+        text = ReportPage(browser).text("#details")
+        groups = classes().matrix.groups
+        for group in (groups[4], groups[7]):
+            assert f"nodes: {' '.join(group.nodes)}" in text
+        assert re.search(r"Containers class \d+ \(\d+\)", text)
+
+    def test_pointing_tells_the_names_and_verdicts(self, few: ReportPage) -> None:
+        x, y = few.place(0, 1)
+        few.browser.devtools("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        few.browser.frame()
+        names = [group.nodes[0] for group in few_nodes().matrix.groups]
+        assert few.text("#tip").startswith(f"{names[0]} → {names[1]} Kernel: ")
+        few.browser.devtools("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+        few.browser.frame()
+        assert not few.is_seen("#tip")
+
+
+class TestKeyboard:
+    def test_tab_comes_by_the_map_and_the_details(self, few: ReportPage) -> None:
+        few.browser.run("document.getElementById('clear').focus()")
+        stops = []
+        for _ in range(3):
+            few.browser.press("Tab")
+            stops.append(few.focused())
+        assert stops[:2] == ["grid", "details"]
+
+    def test_keys_move_within_the_map(self, page: ReportPage) -> None:
+        names = [group.nodes[0] for group in captured().matrix.groups]
+        last = len(names) - 1
+        page.focus()
+        for key, ctrl, row, column in (
+            ("ArrowLeft", False, 0, 0),
+            ("ArrowUp", False, 0, 0),
+            ("ArrowRight", False, 0, 1),
+            ("ArrowDown", False, 1, 1),
+            ("End", False, 1, last),
+            ("ArrowRight", False, 1, last),
+            ("PageDown", False, 11, last),
+            ("Home", False, 11, 0),
+            ("End", True, last, last),
+            ("PageDown", False, last, last),
+            ("PageUp", False, last - 10, last),
+            ("Home", True, 0, 0),
+            ("ArrowDown", True, last, 0),
+            ("ArrowRight", True, last, last),
+            ("ArrowUp", True, 0, last),
+            ("ArrowLeft", True, 0, 0),
+        ):
+            page.browser.press(key, ctrl=ctrl)
+            assert page.active().startswith(f"{names[row]} → {names[column]};"), (key, ctrl)
+
+    def test_enter_goes_to_the_details_and_escape_back(self, few: ReportPage) -> None:
+        few.focus()
+        few.browser.press("ArrowRight")
+        few.browser.press("Enter")
+        few.browser.frame()
+        assert few.focused() == "details"
+        assert few.text("#details-title").endswith(few_nodes().matrix.groups[1].nodes[0])
+        few.browser.press("Escape")
+        assert few.focused() == "grid"
+        few.browser.press("ArrowRight")
+        few.browser.press(" ")
+        assert few.text("#details-title").endswith(few_nodes().matrix.groups[2].nodes[0])
+
+    def test_other_keys_are_the_browser_s(self, few: ReportPage) -> None:
+        few.focus()
+        before = few.active()
+        few.browser.press("x")
+        assert few.active() == before
+
+    def test_the_active_cell_is_a_cell_of_a_grid_with_its_headers(self, page: ReportPage) -> None:
+        page.focus()
+        page.browser.press("End", ctrl=True)
+        groups = captured().matrix.groups
+        assert page.attribute("#grid", "aria-rowcount") == str(len(groups) + 1)
+        assert page.attribute("#grid [role=gridcell]", "aria-colindex") == str(len(groups) + 1)
+        assert page.texts("#grid [role=columnheader]") == [groups[-1].nodes[0]]
+        assert page.texts("#grid [role=rowheader]") == [groups[-1].nodes[0]]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("axe_selenium_python") is None,
+    reason="axe-selenium-python, which brings axe-core, is not installed",
+)
+class TestAccessibility:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [1400, 420])
+    def test_axe_has_nothing_against_it(
+        self, browser: Chromium, reports: Reports, scheme: str, width: int
+    ) -> None:
+        browser.prefer(color_scheme=scheme)
+        browser.resize(width, 900)
+        browser.devtools("Page.setBypassCSP", enabled=True)
+        try:
+            browser.open(reports.few(), "#pair=0-3")
+            page = ReportPage(browser)
+            page.push("#list summary")
+            assert page.violations(_axe()) == "[]"
+        finally:
+            browser.devtools("Page.setBypassCSP", enabled=False)
+
+
+def _axe() -> str:
+    spec = importlib.util.find_spec("axe_selenium_python")
+    assert spec is not None
+    assert spec.origin is not None
+    (script,) = Path(spec.origin).parent.rglob("axe.min.js")
+    return script.read_text("utf-8")
+
+
+class TestColours:
+    def test_the_map_has_the_page_s_colours_in_light_and_dark(self, few: ReportPage) -> None:
+        wanted = next(pair for pair in pairs(few_nodes()) if pair.summary.kernel.possible == 0)
+        left = _left_of(few, wanted.source.number, wanted.destination.number)
+        seen = {}
+        for scheme in ("light", "dark"):
+            few.browser.prefer(color_scheme=scheme)
+            few.browser.frame()
+            few.browser.frame()
+            seen[scheme] = few.colour(*left)
+            assert seen[scheme] == few.variable("not-possible")
+        assert seen["light"] != seen["dark"]
+
+    def test_verdicts_differ_in_more_than_their_hue(self, few: ReportPage) -> None:
+        """Told apart without colours: by lightness, beside the glyphs."""
+        for scheme in ("light", "dark"):
+            few.browser.prefer(color_scheme=scheme)
+            possible, not_possible = (
+                _lightness(few.variable(name)) for name in ("possible", "not-possible")
+            )
+            brighter, darker = max(possible, not_possible), min(possible, not_possible)
+            assert (brighter + 0.05) / (darker + 0.05) > 2.4, scheme
+
+    def test_colours_can_be_by_our_opinion(self, page: ReportPage) -> None:
+        wanted = next(
+            pair
+            for pair in pairs(captured())
+            if pair.summary.ours.possible == 0 and pair.summary.kernel.verdict is Verdict.POSSIBLE
+        )
+        left = _left_of(page, wanted.source.number, wanted.destination.number)
+        assert page.colour(*left) == page.variable("possible")
+        page.set("colour", "ours")
+        assert page.colour(*left) == page.variable("not-possible")
+        assert any("the kernel\u2019s opinion" in text for text in page.texts("#legend li"))
+        page.set("colour", "both")
+        left = _left_of(page, wanted.source.number, wanted.destination.number)
+        assert page.colour(*left) == page.variable("not-possible")
+        assert not any("corner" in text for text in page.texts("#legend li"))
+
+    def test_what_is_filtered_out_of_a_row_is_paler(self, page: ReportPage) -> None:
+        kept = [
+            pair
+            for pair in pairs(captured())
+            if 0 < pair.summary.kernel.possible < sum(pair.summary.kernel)
+        ]
+        rows = sorted({pair.source.number for pair in kept})
+        columns = sorted({pair.destination.number for pair in kept})
+        wanted = next(
+            pair
+            for pair in pairs(captured())
+            if pair.summary.kernel.possible == pair.summary.kernel.unknown == 0
+            and pair.source.number in rows
+            and pair.destination.number in columns
+        )
+        page.set("kernel", "partly")
+        source, destination = wanted.source.number, wanted.destination.number
+        left = _left_of(page, rows.index(source), columns.index(destination))
+        full, surface = page.variable("not-possible"), page.variable("surface")
+        assert _lightness(full) < _lightness(page.colour(*left)) < _lightness(surface)
+
+
+def _left_of(page: ReportPage, row: int, column: int) -> tuple[float, float]:
+    """Return a point of a cell that has neither a glyph nor a mark."""
+    x, y = page.place(row, column)
+    return x - page.size() * 0.35, y
+
+
+def _lightness(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+class TestPaper:
+    def test_prints_the_whole_map_and_the_table(self, few: ReportPage) -> None:
+        few.browser.prefer(color_scheme="dark")
+        script = """
+          window.printed = [];
+          window.addEventListener("beforeprint", () => printed.push(
+            document.querySelectorAll("#printed canvas").length,
+            document.querySelectorAll("#table tbody tr").length));"""
+        few.browser.run(script)
+        answer = few.browser.devtools("Page.printToPDF", printBackground=True)
+        assert base64.b64decode(answer["data"]).startswith(b"%PDF")
+        canvases, rows = few.browser.run("return printed")
+        assert canvases == 1
+        assert rows > 10
+        assert few.browser.run("return document.querySelectorAll('#printed canvas').length") == 0
+        assert few.attribute("#list", "open") is None
+
+    def test_shows_no_controls_on_paper(self, few: ReportPage) -> None:
+        few.browser.prefer(media="print")
+        for selector in ("#filters fieldset", "#clear", "#grid", "#details", "#list summary"):
+            assert not few.is_seen(selector), selector
+        assert few.is_seen("#printed")
+        assert few.is_seen("#found")
+
+    def test_shows_the_chosen_pair_on_paper(self, browser: Chromium, reports: Reports) -> None:
+        browser.open(reports.few(), "#pair=0-1")
+        browser.prefer(media="print")
+        page = ReportPage(browser)
+        assert page.is_seen("#details")
+        assert not page.is_seen("#details button")
+
+    def test_prints_nothing_of_a_map_without_pairs(self, few: ReportPage) -> None:
+        few.set("source-name", "no such node")
+        answer = few.browser.devtools("Page.printToPDF")
+        assert base64.b64decode(answer["data"]).startswith(b"%PDF")
+
+
+class TestHostileNames:
+    def test_names_are_text_everywhere(self, browser: Chromium, reports: Reports) -> None:
+        browser.open(reports.hostile())
+        page = ReportPage(browser)
+        page.push("#list summary")
+        page.read_all()
+        for row in range(len(HOSTILE)):
+            page.click(row, (row + 1) % len(HOSTILE))
+            assert HOSTILE[row][:20].strip("\u2028\u202e") in page.text("#details-title")
+            assert page.text("#tip")
+        browser.devtools("Page.printToPDF")
+        for side in ("source", "destination"):
+            for name in HOSTILE[:4]:
+                page.set(f"{side}-name", name)
+                alike = sum(name in other for other in HOSTILE)
+                assert _counted(alike, side) in page.found()
+            page.push("#clear")
+        browser.open(reports.hostile(), page.fragment())
+        assert browser.run("return typeof window.x") == "undefined"
+        assert browser.run("return document.scripts.length") == 2
+        assert browser.run("return document.images.length") == 0
+
+    def test_an_inline_script_would_be_refused(self, chromium: Chromium, reports: Reports) -> None:
+        chromium.open(reports.hostile())
+        chromium.problems()
+        for attempt in (
+            'document.body.setAttribute("onclick", "window.x = 1")',
+            'document.body.insertAdjacentHTML("beforeend", "<img src=x onerror=window.x=1>")',
+            'document.createElement("script").text = "window.x = 1"',
+        ):
+            script = f"try {{ {attempt}; }} catch (error) {{ return error.name; }}"
+            assert chromium.run(script) == "TypeError", attempt
+        assert chromium.run("return typeof window.x") == "undefined"
+        assert chromium.problems()
+
+
+class TestLarge:
+    def test_can_be_used_within_two_seconds(
+        self, browser: Chromium, reports: Reports, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = reports.large()
+        times = []
+        for _ in range(7):
+            browser.open(path)
+            script = "return performance.getEntriesByName('interactive')[0].startTime"
+            times.append(browser.run(script))
+        median = statistics.median(times)
+        with capsys.disabled():
+            each = ", ".join(f"{one:.0f}" for one in sorted(times))
+            print(
+                f"\n{LARGE} x {LARGE}: {path.stat().st_size / 2**20:.2f} MiB, "
+                f"interactive after {median:.0f} ms (median of {each})"
+            )
+        assert median < LIMIT_MS
+
+    def test_filters_and_keys_answer_at_once(self, browser: Chromium, reports: Reports) -> None:
+        browser.open(reports.large())
+        script = """
+          const [name, value] = arguments;
+          const field = document.forms.filters.elements[name];
+          const begun = performance.now();
+          field.value = value;
+          field.dispatchEvent(new Event("input", { bubbles: true }));
+          return performance.now() - begun;"""
+        for name, value in (("kernel", "possible"), ("source-name", "e5"), ("size", "4")):
+            assert browser.run(script, name, value) < 1000, name
+
+    def test_the_far_corner_is_in_reach(self, browser: Chromium, reports: Reports) -> None:
+        browser.open(reports.large())
+        page = ReportPage(browser)
+        page.focus()
+        browser.press("End", ctrl=True)
+        browser.frame()
+        script = """
+          const { scrollTop, scrollLeft, clientHeight, clientWidth, scrollHeight, scrollWidth } =
+            document.getElementById("grid");
+          const below = scrollHeight - scrollTop - clientHeight;
+          return [below, scrollWidth - scrollLeft - clientWidth];"""
+        assert all(abs(rest) <= 1 for rest in browser.run(script))
+        corner = """
+          const box = document.getElementById("grid").getBoundingClientRect();
+          return [box.left + document.getElementById("grid").clientWidth - 5,
+                  box.top + document.getElementById("grid").clientHeight - 30];"""
+        browser.run("document.getElementById('grid').scrollIntoView()")
+        browser.click(*browser.run(corner))
+        nodes = [*recorded_nodes()]
+        names = [*nodes, *(f"{name}.too" for name in nodes[: LARGE - len(nodes)])]
+        assert page.text("#details-title").endswith(f"→ {names[-1]}")
+
+    def test_the_table_is_given_in_parts(self, browser: Chromium, reports: Reports) -> None:
+        browser.open(reports.large(), "#source-name=xeon")
+        page = ReportPage(browser)
+        page.push("#list summary")
+        assert len(page.texts("#table tbody tr")) == 300
+        total = re.search(r"first 300 of ([\d,]+) rows", page.text("#table > p"))
+        assert total
+        page.push("#table button")
+        assert len(page.texts("#table tbody tr")) == int(total[1].replace(",", ""))
+        assert page.texts("#table button") == []
+
+
+class TestWindow:
+    @pytest.mark.parametrize("width", [1400, 800, 380])
+    def test_nothing_sticks_out(self, browser: Chromium, reports: Reports, width: int) -> None:
+        browser.resize(width, 800)
+        browser.open(reports.captured(), "#pair=0-5")
+        ReportPage(browser).push("#list summary")
+        script = "return document.documentElement.scrollWidth - innerWidth"
+        assert browser.run(script) <= 0
+
+    def test_in_a_narrow_one_a_click_brings_the_details_into_sight(
+        self, browser: Chromium, reports: Reports
+    ) -> None:
+        browser.resize(380, 700)
+        browser.open(reports.captured())
+        page = ReportPage(browser)
+        page.click(0, 1)
+        script = "return document.getElementById('details').getBoundingClientRect().top"
+        assert 0 <= browser.run(script) < 700
+
+    def test_the_map_follows_the_window(self, few: ReportPage) -> None:
+        few.browser.resize(500, 900)
+        few.browser.frame()
+        few.browser.frame()
+        script = "return document.getElementById('canvas').getBoundingClientRect().right"
+        assert few.browser.run(script) <= 500
+
+    def test_asks_nothing_of_any_network(self, few: ReportPage) -> None:
+        assert few.browser.run("return performance.getEntriesByType('resource').length") == 0
