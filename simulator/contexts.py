@@ -94,6 +94,14 @@ class Contexts:
         self._contexts.append(context)
         return context
 
+    def hold(self, ctid: int) -> None:
+        """Make the context that keeps a container suspended: named as it is, and it stays."""
+        context = self.create()
+        context.contextid = context.veid = ctid
+        context.state = ContextState.SUSPENDED
+        context.sticky = True
+        context.users = 0
+
     def find(self, contextid: int) -> Context | None:
         """Find the first context of that name; 0 finds a nameless one."""
         return next((context for context in self if context.contextid == contextid), None)

@@ -29,6 +29,11 @@ XSAVE_LEAF = 0xD
 EXTENDED_LEAF = 0x8000_0000
 BRAND_LEAVES = (0x8000_0002, 0x8000_0003, 0x8000_0004)
 
+#: Ranges of Transmeta and Centaur. They are there where their first leaf names a last one of the
+#: same range, as Linux asks (arch/x86/kernel/cpu/transmeta.c, centaur.c): other CPUs answer zeros
+#: there, or, Intel's, what another leaf answers.
+_VENDORS_RANGES = (0x8086_0000, 0xC000_0000)
+
 #: Leaves whose subleaf 0 says in EAX which subleaf is the last; those after it answer zeros
 #: (Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E, has leaf 7 alike).
 COUNTED_LEAVES = frozenset({0x7, 0x14, 0x17, 0x18, 0x1D, 0x24})
@@ -108,6 +113,20 @@ class CpuidTable:
         """Return a table with these answers in place of its own, or beside them."""
         return CpuidTable({**self._answers, **answers}.items())
 
+    def without_foreign(self) -> "CpuidTable":
+        """Return a table without the answers to leaves and subleaves that the CPU lacks.
+
+        Those mean nothing: they are zeros, or another leaf's answer. One is kept where the leaf
+        that would tell was not recorded.
+        """
+        return CpuidTable((key, registers) for key, registers in self.items() if self._has(*key))
+
+    def _has(self, leaf: int, subleaf: int) -> bool:
+        try:
+            return not (self._lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf))
+        except MissingLeafError:
+            return True
+
     def answer(self, leaf: int, subleaf: int) -> Registers:
         """Return the registers: zeros where the CPU has no such leaf or subleaf.
 
@@ -168,16 +187,20 @@ class CpuidTable:
 
     def _lacks_leaf(self, leaf: int) -> bool:
         first = leaf & 0xFFFF_0000
-        # Hypervisors, Transmeta (0x80860000) and Centaur (0xc0000000) have ranges of their
-        # own. Leaf 0 does not tell which of those there are: what is recorded is the answer.
-        return first in (VENDOR_LEAF, EXTENDED_LEAF) and leaf > self[first, 0].eax
+        if first in (VENDOR_LEAF, EXTENDED_LEAF):
+            return leaf > self[first, 0].eax
+        if first in _VENDORS_RANGES:
+            last = self[first, 0].eax
+            return last & 0xFFFF_0000 != first or leaf > last
+        # Hypervisors have a range of their own; leaf 0 does not tell whether it is there: what
+        # is recorded is the answer.
+        return False
 
     def _lacks_subleaf(self, leaf: int, subleaf: int) -> bool:
         if leaf in COUNTED_LEAVES:
             return subleaf > 0 and subleaf > self[leaf, 0].eax
-        if leaf == XSAVE_LEAF and subleaf > 1:
-            components = user_components(self[leaf, 0]) | supervisor_components(self[leaf, 1])
-            return not components >> subleaf & 1
+        if leaf == XSAVE_LEAF and subleaf > 1 and not user_components(self[leaf, 0]) >> subleaf & 1:
+            return not supervisor_components(self[leaf, 1]) >> subleaf & 1
         return False
 
 

@@ -99,6 +99,8 @@ class Generation:
 
     ``enables_xsave``: programs may use what only XSAVE saves (AVX and later), as they may from
     Linux 2.6.28 on.
+    ``hz`` is what restore asks of an image (None: not known); ``section_ends`` are the first
+    section number that it does not know: the lowest and the highest that may be.
     ``repeats_host_pid``: two diagnostics give the node's pid twice, not the container's second.
     """
 
@@ -123,6 +125,8 @@ class Generation:
     carries_no_ipv6: bool
     namespaces_text: bool
     enables_xsave: bool
+    hz: int | None
+    section_ends: tuple[int, int]
     repeats_host_pid: bool
     vecaps_words: tuple[str, ...]
     vecaps2: Vecaps2
@@ -155,6 +159,8 @@ _028STAB = Generation(
     carries_no_ipv6=False,
     namespaces_text=True,
     enables_xsave=False,
+    hz=None,
+    section_ends=(31, 31),
     repeats_host_pid=False,
     vecaps_words=_TEN_WORDS,
     vecaps2=Vecaps2.ABSENT,
@@ -179,6 +185,7 @@ _2_6_32 = replace(
     sees_vdso=True,
     namespaces_text=False,
     enables_xsave=True,
+    section_ends=(32, 32),
     vecaps_words=_TWELVE_WORDS,
     slm_result=1,
 )
@@ -199,6 +206,8 @@ _042STAB = replace(
     long_mode_bits=mask(CPT_CPU_X86_EMT64),
     policies=frozenset({"normal", "batch", "idle"}),
     skips_kernel_threads=True,
+    hz=1000,
+    section_ends=(33, 33),
     vecaps_words=_EIGHTEEN_WORDS,
     # 042stab061.9 to 092.1: the word sse4_2 is said of SSE4_1's bit (a slip, recorded).
     sse4_2_bit=CPT_CPU_X86_SSE4_1,
@@ -217,6 +226,8 @@ _042STAB088 = replace(
     restores=rule_c3,
     has_tracker=True,
     carries_no_ipv6=True,
+    # It grew once more between 088.4 and 141.3; releases.py has where that is certain.
+    section_ends=(34, 35),
     repeats_host_pid=True,
     ipv6_text="IPv6 not loaded or disabled on destination node",
 )

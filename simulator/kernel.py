@@ -28,6 +28,8 @@ CPUID_OVERRIDE = "/proc/vz/cpuid_override"
 VEINFO = "/proc/vz/veinfo"
 VZ_VERSION = "/proc/vz/version"
 PROC_VERSION = "/proc/version"
+CMDLINE = "/proc/cmdline"
+IF_INET6 = "/proc/net/if_inet6"
 
 #: Folders that an OpenVZ node has; the second is not there inside a container.
 PROC_VZ = "/proc/vz"
@@ -35,8 +37,11 @@ PROC_BC = "/proc/bc"
 MODULE_IPV6 = "/sys/module/ipv6"
 
 #: What a node has of its own, or has not: nothing of the kind is any other machine's.
-_OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION)
+_OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION, CMDLINE, IF_INET6)
 _OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, DEV_CPU)
+
+#: What the loopback interface has where there is IPv6.
+_LOOPBACK = "00000000000000000000000000000001 01 80 10 80       lo\n"
 
 #: Processes of the node itself that /proc/vz/veinfo counts (that of a recorded boot).
 _OWN_PROCESSES = 32
@@ -197,13 +202,17 @@ class SimulatedKernel:
     ) -> None:
         self.facts = facts
         self.containers = {container.ctid: container for container in containers}
+        self._processors = processors or ({} if facts.cpuid is None else {0: facts.cpuid})
         self.cpt = Device(self, cpt_requests(self))
         self.rst = Device(self, rst_requests(self))
+        for container in self.containers.values():
+            if container.state is State.SUSPENDED:
+                self.cpt.contexts.hold(container.ctid)
         self._files = {
             **self._folders(),
             **self._texts(texts),
             **self._devices(modules, has_override),
-            **self._cpus(processors),
+            **self._cpus(),
         }
 
     @property
@@ -224,6 +233,13 @@ class SimulatedKernel:
     def capabilities(self) -> int:
         """Return the node's capability number as it is now."""
         return node_capabilities(self.facts)
+
+    def cpuid_of(self, processor: int) -> CpuidTable:
+        """Return what one of the processors answers; EINVAL where there is none of that number."""
+        try:
+            return self._processors[processor]
+        except KeyError:
+            raise fail(errno.EINVAL) from None
 
     def needs_of(self, container: Container) -> Needs:
         """Return what a container needs, gathered anew where its contents are known.
@@ -316,6 +332,9 @@ class SimulatedKernel:
 
     def _texts(self, texts: Mapping[str, str]) -> dict[str, NodeFile]:
         made: dict[str, Callable[[], str]] = {VEINFO: self.veinfo_text}
+        if self.facts.has_ipv6:
+            made[IF_INET6] = partial(str, _LOOPBACK)
+        made[CMDLINE] = partial(str, " ".join(("ro", *self.facts.boot_options)) + "\n")
         made.update((path, partial(str, text)) for path, text in texts.items())
         return {
             path: NodeFile(stat.S_IFREG | 0o444, partial(TextFile, text), in_containers=True)
@@ -333,11 +352,11 @@ class SimulatedKernel:
             files[CPUID_OVERRIDE] = NodeFile(stat.S_IFREG | 0o644, override)
         return files
 
-    def _cpus(self, processors: Mapping[int, CpuidTable]) -> dict[str, NodeFile]:
-        if self.facts.cpuid is None:
+    def _cpus(self) -> dict[str, NodeFile]:
+        if not self._processors:
             return {}
         files = {DEV_CPU: NodeFile(stat.S_IFDIR | 0o755, _open_folder)}
-        for number, cpuid in (processors or {0: self.facts.cpuid}).items():
+        for number, cpuid in self._processors.items():
             folder = f"{DEV_CPU}/{number}"
             files[folder] = files[DEV_CPU]
             files[f"{folder}/cpuid"] = NodeFile(stat.S_IFCHR | 0o400, partial(CpuidFile, cpuid))

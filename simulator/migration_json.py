@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from simulator.codes import find_code
 from simulator.migrations import Check, Migration
+from simulator.restore import Answer
 from simulator.verdict import Opinion, Reason
+from vzcptcheck.image_command import image_facts
 
 FORMAT = 1
 
@@ -74,7 +77,13 @@ def _migration(migration: Migration, *, is_strict: bool) -> dict[str, Any]:
         "kernel": _opinion(migration, judgement.kernel),
         "ours": _opinion(migration, judgement.ours),
         "other_reports": list(migration.reports_on("")),
+        "image": migration.restore and image_facts(migration.restore.image),
+        "restore": migration.restore and _answer(migration.restore.answer),
     }
+
+
+def _answer(answer: Answer | None) -> dict[str, Any] | None:
+    return None if answer is None else asdict(answer)
 
 
 def _opinion(migration: Migration, opinion: Opinion) -> dict[str, Any]:

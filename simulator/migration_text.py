@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from simulator.codes import find_code
 from simulator.migrations import Check, Migration
+from simulator.restore import Answer
 from simulator.terminal import HEADING, Line, line, verdict_word
 from simulator.verdict import Opinion, Reason, Verdict, Weight
 
@@ -33,6 +34,7 @@ def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
     """Write a check: the verdict first, then all reasons, each once."""
     yield line(0, verdict_word(check.verdict.value), f": {check.source} to {check.destination}")
     yield from _verdict_lines(check.migrations)
+    yield from _answer_lines(check.migrations)
     if check.waived:
         yield line(2, f"waived: {', '.join(check.waived)}")
     kernel = [(one, one.judgement.kernel) for one in check.migrations]
@@ -53,6 +55,8 @@ def name_containers(ctids: Sequence[int]) -> str:
 def _name(migrations: Iterable[Migration]) -> str:
     """Name the containers of migrations; of these, all or none are suspended, or numbered."""
     members = list(migrations)
+    if members[0].restore is not None:
+        return "the image"
     named = name_containers([one.ctid for one in members if one.ctid is not None])
     return f"suspended {named}" if members[0].is_suspended else named
 
@@ -71,6 +75,28 @@ def _verdict_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
             ", we say ",
             verdict_word(ours.value),
         )
+
+
+def _answer_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
+    """Say what restore answers, in its own words, and where it stops."""
+    for migration in migrations:
+        if migration.restore is None or migration.restore.answer is None:
+            continue
+        answer = migration.restore.answer
+        if answer.result is None:
+            yield line(2, "what restore answers is not known")
+        else:
+            yield line(2, f"restore answers {answer.result} {answer.errno}".rstrip(), _stop(answer))
+            yield from (line(4, text) for text in answer.diagnostics or ())
+
+
+def _stop(answer: Answer) -> str:
+    """Say which of the kernel's reasons it stops at; those after it are not its own words."""
+    if not answer.result:
+        return ""
+    if answer.stopped_at is None:
+        return ", at which check is not known"
+    return f" at {answer.stopped_at}, and looks no further"
 
 
 def _opinion_lines(

@@ -10,6 +10,7 @@ from simulator.errors import UserError
 from simulator.kernel_opinion import kernel_opinion
 from simulator.our_opinion import our_opinion
 from simulator.profile import NodeProfile
+from simulator.restore import Answer
 from simulator.sides import (
     SUSPENDED,
     ContainerSide,
@@ -19,6 +20,7 @@ from simulator.sides import (
     node_side,
 )
 from simulator.verdict import Judgement, Verdict
+from vzcptcheck.image import Image
 from vzcptcheck.outcome import ExitStatus
 
 #: How a kernel's report on a container begins, and the code of the reason that it belongs to.
@@ -49,17 +51,27 @@ _STATUSES: Mapping[Verdict, int] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """A checkpoint image, and what restore answers; None where it cannot be asked."""
+
+    image: Image
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
 class Migration:
     """One container on its way, and what comes of it; ``ctid`` is None for the nodes alone.
 
     ``reports`` are what the source's kernel says of the container, each with the code of the
-    reason that it belongs to, or with none ("").
+    reason that it belongs to, or with none (""). ``restore`` is there where the container is in
+    a checkpoint image, which has no number.
     """
 
     ctid: int | None
     judgement: Judgement
     is_suspended: bool = False
     reports: tuple[tuple[str, str], ...] = ()
+    restore: Restore | None = None
 
     def reports_on(self, code: str) -> tuple[str, ...]:
         """Return what is said that belongs to a reason."""
@@ -69,6 +81,8 @@ class Migration:
 @dataclass(frozen=True, slots=True)
 class Check:
     """The migrations that were asked about, between two nodes that are named.
+
+    The source may be an image's path.
 
     ``waived`` are the codes of ours that were taken out; ours count only where it is strict.
     """

@@ -7,7 +7,7 @@ from simulator.caller import OpenDescription
 from simulator.cpu import MissingLeafError
 from simulator.devices import fail
 from simulator.kernel import OpenFile, SimulatedKernel
-from vzcptcheck.syscalls import Syscalls
+from vzcptcheck.syscalls import LinuxSyscalls, Syscalls
 
 #: The lowest descriptor that is free in a process with the three standard streams.
 _FIRST_FD = 3
@@ -75,11 +75,53 @@ class Sink:
         """Let go of it."""
 
 
+@dataclass(slots=True, eq=False)
+class HostFile:
+    """A file of this machine's, which no node knows: the process's user has it beside him."""
+
+    machine: Syscalls
+    fd: int
+    is_directory: bool = False
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+        return self.machine.read(self.fd, size)
+
+    def pread(self, size: int, position: int) -> bytes:
+        """Read from a position."""
+        return self.machine.pread(self.fd, size, position)
+
+    def write(self, data: bytes) -> int:
+        """Write; return how much was taken."""
+        return self.machine.write(self.fd, data)
+
+    def fsync(self) -> None:
+        """Wait until it is on the disk."""
+        self.machine.fsync(self.fd)
+
+    def size(self) -> int:
+        """Return its size in bytes."""
+        return self.machine.file_size(self.fd)
+
+    def ioctl(self, request: int, argument: int, _: object) -> int:
+        """Hand a request on."""
+        return self.machine.ioctl(self.fd, request, argument)
+
+    def close(self) -> None:
+        """Close it."""
+        self.machine.close(self.fd)
+
+
+#: What a descriptor of the process's may stand for.
+_Description = OpenFile | HostFile | PipeWriter | PipeReader | Sink
+
+
 class SimulatedSyscalls(Syscalls):
     """A process on a simulated node.
 
     ``uid`` is its user, ``ctid`` the container that it runs in (0: the node itself),
-    ``pointer_bits`` the width of its pointers. It is a ``simulator.caller.Caller`` too.
+    ``pointer_bits`` the width of its pointers. It is a ``simulator.caller.Caller`` too. Files
+    that are none of a node's business are this machine's.
     """
 
     def __init__(
@@ -94,7 +136,9 @@ class SimulatedSyscalls(Syscalls):
         self.uid = uid
         self.ctid = ctid
         self._bits = kernel.pointer_bits if pointer_bits is None else pointer_bits
-        self._descriptors: dict[int, OpenFile | PipeWriter | PipeReader | Sink] = {}
+        self._machine = LinuxSyscalls()
+        self._cpuid = kernel.facts.cpuid
+        self._descriptors: dict[int, _Description] = {}
         self._memory = bytearray()
 
     @property
@@ -107,7 +151,9 @@ class SimulatedSyscalls(Syscalls):
         self._descriptors[fd] = description
 
     def open(self, path: str, flags: int) -> int:
-        return self._install(self.kernel.open(path, self, flags))
+        if self.kernel.owns(path):
+            return self._install(self.kernel.open(path, self, flags))
+        return self._install(HostFile(self._machine, self._machine.open(path, flags)))
 
     def close(self, fd: int) -> None:
         self._lookup(fd).close()
@@ -120,7 +166,7 @@ class SimulatedSyscalls(Syscalls):
         return self._file(fd).pread(size, position)
 
     def write(self, fd: int, data: bytes) -> int:
-        """Write to a file of the node's."""
+        """Write to a file of the node's, or of this machine's."""
         return self._file(fd).write(data)
 
     def ioctl(self, fd: int, request: int, argument: int | bytearray) -> int:
@@ -148,13 +194,52 @@ class SimulatedSyscalls(Syscalls):
             return False
         return True
 
+    def uname(self) -> tuple[str, str, str]:
+        return self.kernel.release, self.kernel.facts.machine, "simulated"
+
+    def run_on(self, cpu: int) -> None:
+        """Run on another of the node's processors; EINVAL where it has no such."""
+        self._cpuid = self.kernel.cpuid_of(cpu)
+
+    def lstat_mode(self, path: str) -> int:
+        if self.kernel.owns(path):
+            return self.kernel.stat(path, self).mode
+        return self._machine.lstat_mode(path)
+
+    def stat_mode(self, path: str) -> int:
+        if self.kernel.owns(path):
+            return self.kernel.stat(path, self).mode
+        return self._machine.stat_mode(path)
+
+    def file_size(self, fd: int) -> int:
+        """Return its size; the node's own files are made when they are read, and have none."""
+        description = self._lookup(fd)
+        return description.size() if isinstance(description, HostFile) else 0
+
+    def create(self, path: str, mode: int) -> int:
+        """Create a file on this machine: a node's are what they are."""
+        if self.kernel.owns(path):
+            raise fail(errno.EACCES)
+        return self._install(HostFile(self._machine, self._machine.create(path, mode)))
+
+    def fsync(self, fd: int) -> None:
+        description = self._lookup(fd)
+        if not isinstance(description, HostFile):
+            raise fail(errno.EINVAL)
+        description.fsync()
+
+    def rename(self, path: str, target: str) -> None:
+        self._machine.rename(path, target)
+
+    def unlink(self, path: str) -> None:
+        self._machine.unlink(path)
+
     def cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
         """Answer as the node's CPU: on the node itself nothing is masked."""
-        cpuid = self.kernel.facts.cpuid
-        if cpuid is None:
+        if self._cpuid is None:
             raise fail(errno.ENOSYS)
         try:
-            return cpuid.answer(leaf, subleaf)
+            return self._cpuid.answer(leaf, subleaf)
         except MissingLeafError as error:
             raise fail(errno.EIO) from error
 
@@ -184,26 +269,26 @@ class SimulatedSyscalls(Syscalls):
             raise fail(errno.EFAULT)
         return start
 
-    def _install(self, description: OpenFile | PipeWriter | PipeReader) -> int:
+    def _install(self, description: _Description) -> int:
         fd = _FIRST_FD
         while fd in self._descriptors:
             fd += 1
         self._descriptors[fd] = description
         return fd
 
-    def _lookup(self, fd: int) -> OpenFile | PipeWriter | PipeReader | Sink:
+    def _lookup(self, fd: int) -> _Description:
         try:
             return self._descriptors[fd]
         except KeyError:
             raise fail(errno.EBADF) from None
 
-    def _readable(self, fd: int) -> OpenFile | PipeReader:
+    def _readable(self, fd: int) -> OpenFile | HostFile | PipeReader:
         description = self._lookup(fd)
         if isinstance(description, PipeWriter | Sink):
             raise fail(errno.EBADF)
         return description
 
-    def _file(self, fd: int) -> OpenFile:
+    def _file(self, fd: int) -> OpenFile | HostFile:
         description = self._lookup(fd)
         if isinstance(description, PipeWriter | PipeReader | Sink):
             raise fail(errno.EBADF)

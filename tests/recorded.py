@@ -3,7 +3,7 @@
 import errno
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from simulator.fixtures import fixtures_folder, load_profile
@@ -54,6 +54,11 @@ def recorded_node(name: str) -> NodeProfile:
     return load_profile(fixtures_folder() / f"{name}.json")
 
 
+def bare_kernel(name: str) -> SimulatedKernel:
+    """Boot that node without containers: a recording starts its own."""
+    return replace(recorded_node(name), containers=()).boot()
+
+
 def text(cell: str) -> str:
     """Return the text that a cell holds."""
     decoded: str = json.loads(f'"{cell}"')
@@ -80,7 +85,6 @@ class Player:
     pipes: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.kernel.containers.clear()
         self.process = SimulatedSyscalls(self.kernel)
         self.process.add(_FILE_FD, Sink())
         self.process.add(_DIRECTORY_FD, Sink(is_directory=True))

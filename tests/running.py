@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NODE = "042stab141.3.SandyBridge.default"
 MASKING_NODE = "042stab141.3.SandyBridge.forced_cpuid_faulting"
 HEADER = "Ctx      Id       VE       State\n"
+#: What /proc/cpt of NODE shows: its container 113 is suspended.
+LISTING = f"{HEADER}ffff88003ee00000 00000071 113      2\n"
 
 Ended: TypeAlias = subprocess.CompletedProcess[str]
 

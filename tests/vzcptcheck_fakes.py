@@ -106,6 +106,9 @@ class FakeFiles(Syscalls):
         assert (leaf, subleaf) in self.instruction, f"leaf 0x{leaf:x} not recorded"
         return self.instruction[leaf, subleaf]
 
+    def run_on(self, cpu):
+        self.record("run_on", cpu)
+
 
 class Pipe:
     """A pipe: what was written and not yet read, and who holds which end."""
@@ -188,6 +191,9 @@ class FakeKernel(FakeFiles):
     def exists(self, path):
         return path in self.existing
 
+    def uname(self):
+        return "2.6.32-042stab113.5", "x86_64", "node7"
+
     def pointer_bits(self):
         return self.bits
 
@@ -196,7 +202,8 @@ class FakeKernel(FakeFiles):
         seen = bytes(argument) if isinstance(argument, bytearray) else argument
         self.record("ioctl", path, request, seen)
         if fd in self.error_pipes:
-            self.error_pipes[fd].write(self.diagnostics.get(request, b""))
+            said = self.diagnostics.get(request, b"")
+            self.error_pipes[fd].write(said(argument) if callable(said) else said)
         answer = self.answers.get((path, request))
         if callable(answer):
             answer = answer(argument)

@@ -338,7 +338,7 @@ def _bare_node(name: str, boot: Observation, has_override: bool) -> NodeProfile:
     options = _options(boot["boot"])
     cpu = CpuFacts(
         processors="0",
-        cpuid=parse_rows(boot["cpuid"]),
+        cpuid=parse_rows(boot["cpuid"]).without_foreign(),
         model_name=processor["model name"],
         microcode=processor.get("microcode"),
         flags=tuple(processor["flags"].split()),

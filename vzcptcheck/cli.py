@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 USAGE = """\
 Usage: vzcptcheck version [NUM]
        vzcptcheck caps [[CTID] CAPNUM]
+       vzcptcheck capture [-o FILE] [--mode MODE] [--ct ID]... [--anonymize]
+       vzcptcheck capture --cpus [--instruction] [-o FILE] [--mode MODE]
        vzcptcheck explain version NUM [--json]
        vzcptcheck explain caps NUM [OTHER] [--json]
+       vzcptcheck image FILE [--json]
        vzcptcheck help
 
   version           show the image version that this node writes (source)
@@ -26,7 +29,9 @@ Usage: vzcptcheck version [NUM]
   caps              show this node's capability number (destination)
   caps CAPNUM       can a container suspended on this node go there? (source)
   caps CTID CAPNUM  can the running container CTID go there? (source)
+  capture           this node's profile, for vzcptsim; '-' is standard output
   explain           a number, or two capability numbers compared, in words
+  image             a checkpoint image in words; is it whole? (2: it is not)
 
 Exit status: 0 yes or done, 2 no, 1 error. See vzcptcheck(8).
 """
@@ -114,7 +119,29 @@ def _explain(words: "List[str]", _: "Syscalls | None") -> "Outcome":
     raise UsageError("explain takes 'version NUM' or 'caps NUM [OTHER]'", show_usage=True)
 
 
-_COMMANDS = {"version": _version, "caps": _caps, "explain": _explain}
+def _image(words: "List[str]", syscalls: "Syscalls | None") -> "Outcome":
+    as_json = "--json" in words
+    paths = [word for word in words if word != "--json"]
+    if len(paths) != 1:
+        raise UsageError("image takes one file", show_usage=True)
+    from vzcptcheck.image_command import show_image
+
+    return show_image(_kernel(syscalls), paths[0], as_json)
+
+
+def _capture(words: "List[str]", syscalls: "Syscalls | None") -> "Outcome":
+    from vzcptcheck.capture_command import run_capture
+
+    return run_capture(words, _kernel(syscalls))
+
+
+_COMMANDS = {
+    "version": _version,
+    "caps": _caps,
+    "capture": _capture,
+    "explain": _explain,
+    "image": _image,
+}
 
 
 def _require_count(name: "str", words: "List[str]", most: "int") -> "None":

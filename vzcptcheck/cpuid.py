@@ -16,7 +16,8 @@ from vzcptcheck.files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from types import TracebackType
+    from typing import Callable, Type
 
     from vzcptcheck.features import Feature
     from vzcptcheck.syscalls import Syscalls
@@ -144,22 +145,45 @@ def read_leaf_from_device(
 ) -> "Registers":
     """Ask the kernel for the registers of a CPU; the descriptor is closed whatever happens.
 
-    The position in the file is the leaf, with the subleaf in the high 32 bits, and an answer
-    has 16 bytes (Linux arch/x86/kernel/cpuid.c). Raises ``OSError`` as the failing call does,
-    and ``CheckError`` for an answer of another length.
+    Raises as ``CpuidDevice`` does.
     """
-    path = device_path(cpu)
-    fd = syscalls.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        answer = syscalls.pread(fd, _REGISTERS.size, leaf | subleaf << 32)
-    finally:
-        syscalls.close(fd)
-    if len(answer) != _REGISTERS.size:
-        got, wanted = len(answer), _REGISTERS.size
-        raise CheckError(
-            f"{path}: leaf 0x{leaf:x}, subleaf {subleaf}: {got} bytes, expected {wanted}"
-        )
-    return Registers(*_REGISTERS.unpack(answer))
+    with CpuidDevice(syscalls, cpu) as device:
+        return device.read_leaf(leaf, subleaf)
+
+
+class CpuidDevice:
+    """The kernel's /dev/cpu/N/cpuid, open for the length of a ``with`` block.
+
+    The position in the file is the leaf, with the subleaf in the high 32 bits, and an answer
+    has 16 bytes (Linux arch/x86/kernel/cpuid.c). ``OSError`` is raised as the failing call does.
+    """
+
+    def __init__(self, syscalls: "Syscalls", cpu: "int") -> "None":
+        self.path = device_path(cpu)
+        self._syscalls = syscalls
+        self._fd = -1
+
+    def __enter__(self) -> "CpuidDevice":
+        self._fd = self._syscalls.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        return self
+
+    def __exit__(
+        self,
+        kind: "Type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
+    ) -> "None":
+        self._syscalls.close(self._fd)
+
+    def read_leaf(self, leaf: "int", subleaf: "int") -> "Registers":
+        """Return the registers; ``CheckError`` is raised for an answer of another length."""
+        answer = self._syscalls.pread(self._fd, _REGISTERS.size, leaf | subleaf << 32)
+        if len(answer) != _REGISTERS.size:
+            got, wanted = len(answer), _REGISTERS.size
+            raise CheckError(
+                f"{self.path}: leaf 0x{leaf:x}, subleaf {subleaf}: {got} bytes, expected {wanted}"
+            )
+        return Registers(*_REGISTERS.unpack(answer))
 
 
 def read_cpu_features(syscalls: "Syscalls", cpu: "int" = 0) -> "CpuFeatures":

@@ -129,8 +129,22 @@ class Device:
 
         Where they cannot be read on, the last line says so: they only explain an answer.
         """
+        lines, problem = self._take_diagnostics()
+        if problem is None:
+            return lines
+        reason = describe_failure(problem)
+        return [*lines, f"(what the kernel says cannot be read: {reason})"]
+
+    def whole_diagnostics(self) -> "List[str]":
+        """Take them where they are part of an answer: DeviceError if they cannot be read on."""
+        lines, problem = self._take_diagnostics()
+        if problem is not None:
+            raise DeviceError(self.path, "read the diagnostics", problem) from problem
+        return lines
+
+    def _take_diagnostics(self) -> "Tuple[List[str], OSError | None]":
         text = b""
-        trouble = []
+        problem = None
         try:
             while True:
                 piece = self._syscalls.read(self._diagnostics, _DIAGNOSTICS_SIZE)
@@ -140,9 +154,9 @@ class Device:
         except BlockingIOError:
             pass  # The kernel keeps its end open: an empty pipe is the end of the text.
         except OSError as error:
-            trouble = [f"(what the kernel says cannot be read: {describe_failure(error)})"]
+            problem = error
         lines = text.decode("utf-8", "backslashreplace").split("\n")
-        return [_printable(line) for line in lines if line] + trouble
+        return [_printable(line) for line in lines if line], problem
 
     def request(self, request: "int", argument: "Union[int, bytearray]") -> "int":
         """Make a request and return the kernel's answer; DeviceError with its errno."""

@@ -1,7 +1,13 @@
 """Refusals in words: what the kernel found, and what to do about it."""
 
 from vzcptcheck import versions
-from vzcptcheck.features import CPU_FEATURES, feature_by_word, features_in, unknown_bits
+from vzcptcheck.features import (
+    CPU_FEATURES,
+    FEATURES,
+    feature_by_word,
+    features_in,
+    unknown_bits,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,6 +171,12 @@ def _cause_of(diagnostic: "str") -> "Tuple[str, str]":
         if marker in said:
             return name, advice
     return "", _OTHER_ADVICE
+
+
+def caps_of_diagnostic(diagnostic: "str") -> "int":
+    """Return the capability bit of the container's that a diagnostic speaks of; 0 for none."""
+    name = _cause_of(diagnostic)[0]
+    return sum(feature.mask for feature in FEATURES if feature.name == name)
 
 
 def _advice_about(feature: "Feature") -> "str":

@@ -48,6 +48,46 @@ class Syscalls:
         """Tell whether stat() finds the path."""
         raise NotImplementedError
 
+    def uname(self) -> "Tuple[str, str, str]":
+        """Return the kernel's release, its machine and the node's own name."""
+        raise NotImplementedError
+
+    def run_on(self, cpu: "int") -> "None":
+        """Let this thread run on one CPU alone."""
+        raise NotImplementedError
+
+    def lstat_mode(self, path: "str") -> "int":
+        """Return the type and mode of what is at a path; a link is not followed."""
+        raise NotImplementedError
+
+    def stat_mode(self, path: "str") -> "int":
+        """Return the type and mode of what is at a path; links are followed."""
+        raise NotImplementedError
+
+    def file_size(self, fd: "int") -> "int":
+        """Return an open file's size in bytes, as fstat() tells it."""
+        raise NotImplementedError
+
+    def create(self, path: "str", mode: "int") -> "int":
+        """Create a file that is not there yet, with this mode whatever the umask; open it."""
+        raise NotImplementedError
+
+    def write(self, fd: "int", data: "bytes") -> "int":
+        """Write, and return how many bytes were taken."""
+        raise NotImplementedError
+
+    def fsync(self, fd: "int") -> "None":
+        """Wait until what was written is on the disk."""
+        raise NotImplementedError
+
+    def rename(self, path: "str", target: "str") -> "None":
+        """Give a file another name, in place of what has it."""
+        raise NotImplementedError
+
+    def unlink(self, path: "str") -> "None":
+        """Take a name away."""
+        raise NotImplementedError
+
     def cpuid(self, leaf: "int", subleaf: "int") -> "Tuple[int, int, int, int]":
         """Execute the CPUID instruction; return eax, ebx, ecx, edx."""
         raise NotImplementedError
@@ -87,6 +127,45 @@ class LinuxSyscalls(Syscalls):
         except OSError:
             return False
         return True
+
+    def uname(self) -> "Tuple[str, str, str]":
+        answer = os.uname()
+        return answer.release, answer.machine, answer.nodename
+
+    def run_on(self, cpu: "int") -> "None":
+        os.sched_setaffinity(0, {cpu})
+
+    def lstat_mode(self, path: "str") -> "int":
+        return os.lstat(path).st_mode
+
+    def stat_mode(self, path: "str") -> "int":
+        return os.stat(path).st_mode
+
+    def file_size(self, fd: "int") -> "int":
+        return os.fstat(fd).st_size
+
+    def create(self, path: "str", mode: "int") -> "int":
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(path, flags, 0o600)
+        try:
+            os.fchmod(fd, mode)
+        except OSError:
+            os.close(fd)
+            os.unlink(path)
+            raise
+        return fd
+
+    def write(self, fd: "int", data: "bytes") -> "int":
+        return os.write(fd, data)
+
+    def fsync(self, fd: "int") -> "None":
+        os.fsync(fd)
+
+    def rename(self, path: "str", target: "str") -> "None":
+        os.rename(path, target)
+
+    def unlink(self, path: "str") -> "None":
+        os.unlink(path)
 
     def cpuid(self, leaf: "int", subleaf: "int") -> "Tuple[int, int, int, int]":
         from vzcptcheck.instruction import execute_cpuid

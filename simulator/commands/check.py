@@ -9,7 +9,9 @@ from typing import Any
 from simulator.codes import find_code
 from simulator.commands.options import Commands, add_json
 from simulator.commands.waiving import add_strictness, waived_codes
+from simulator.errors import UsageError
 from simulator.fixtures import load_node
+from simulator.images import is_image
 from simulator.migrations import Check, Migration, Road, status_of
 from simulator.output import Streams
 
@@ -18,6 +20,11 @@ Without --ct and --suspended, every container of SOURCE is judged, and the worst
 exit status: 0 possible, 2 not possible, 1 unknown, or an error. The kernel's opinion is what
 'vzcptcheck version' and 'vzcptcheck caps' say on the two nodes; ours is on what the kernel does
 not look at, and counts with --strict alone. The JSON's shape is simulator/schema/check.schema.json.
+
+SOURCE may be the checkpoint image of a suspended container: any file that is not a profile's
+JSON. The kernel's opinion is then what restore on DESTINATION says of it, and every check that it
+would not pass; ours is on the capability number that the image may hold, and on what a whole
+image has.
 """
 
 
@@ -43,7 +50,9 @@ def add_parser(commands: Commands) -> None:
         help="say whether containers can migrate from one node to another, and why not",
         epilog=_EPILOG,
     )
-    parser.add_argument("source", metavar="SOURCE", help="the node that containers are on")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="the node that containers are on, or an image's path"
+    )
     parser.add_argument("destination", metavar="DESTINATION", help="the node they are to go to")
     container = parser.add_mutually_exclusive_group()
     container.add_argument(
@@ -54,6 +63,11 @@ def add_parser(commands: Commands) -> None:
         metavar="ID",
         type=_container_id,
         help="judge a container that is suspended on SOURCE, recorded or not: by its node",
+    )
+    container.add_argument(
+        "--image",
+        action="store_true",
+        help="judge SOURCE as a checkpoint image, whatever it looks like",
     )
     add_strictness(parser)
     parser.add_argument("--verbose", action="store_true", help="tell all there is of remarks, too")
@@ -75,11 +89,28 @@ def _container_id(text: str) -> int:
 
 def _check(options: argparse.Namespace, streams: Streams) -> int:
     waived = waived_codes(options)
-    source, destination = load_node(options.source), load_node(options.destination)
-    migrations = _migrations(Road(source, destination, waived), options)
-    check = Check(source.name, destination.name, migrations, options.strict, waived)
+    check = _judge(options, waived)
     streams.answer(_format(check, options, streams))
     return status_of(check.verdict)
+
+
+def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
+    if options.image or is_image(options.source):
+        return _judge_image(options, waived)
+    source, destination = load_node(options.source), load_node(options.destination)
+    migrations = _migrations(Road(source, destination, waived), options)
+    return Check(source.name, destination.name, migrations, options.strict, waived)
+
+
+def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
+    if options.ct is not None or options.suspended is not None:
+        raise UsageError(f"{options.source} is an image, of one container: no --ct, no --suspended")
+    from simulator.image_opinions import judge_restore
+    from simulator.images import load_image
+
+    destination = load_node(options.destination)
+    migration = judge_restore(load_image(options.source), destination, waived)
+    return Check(options.source, destination.name, (migration,), options.strict, waived)
 
 
 def _migrations(road: Road, options: argparse.Namespace) -> tuple[Migration, ...]:

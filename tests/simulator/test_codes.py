@@ -8,19 +8,26 @@ from itertools import product
 
 import pytest
 
+from images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from simulated_nodes import RELEASES, caps
 from simulated_profiles import recorded_nodes
 from simulated_sides import SANDY_BRIDGE, WELCOMING, kernel, needing, node
+from simulator import image_opinions as image_module
 from simulator import kernel_opinion as kernel_module
 from simulator import our_opinion as our_module
+from simulator import restore as restore_module
 from simulator.codes import find_code, load_codes, next_step
 from simulator.containers import State
 from simulator.errors import UserError
+from simulator.image_opinions import ImageDestination
 from simulator.instructions import XsaveArea
+from simulator.restore import Restorer
 from simulator.sides import SUSPENDED, ContainerSide, NodeSide, node_side
 from simulator.verdict import Opinion
+from vzcptcheck.image import MOST_SECTIONS, Image, read_image
 
-Example = tuple[NodeSide, NodeSide, ContainerSide | None]
+Pair = tuple[NodeSide, NodeSide, ContainerSide | None]
+Example = Pair | tuple[Image, ImageDestination]
 
 NEW = node()
 NARROW = node(kernel_side=kernel(is_64_bit=False))
@@ -30,7 +37,7 @@ def recorded(name: str) -> NodeSide:
     return node_side(recorded_nodes()[name])
 
 
-def between(source: str, destination: str, **traits: bool | int) -> Example:
+def between(source: str, destination: str, **traits: bool | int) -> Pair:
     """Make a pair of two generations; traits are the destination's."""
     one, other = kernel(source), kernel(destination, **traits)
     return node(kernel_side=one), node(kernel_side=other), None
@@ -47,6 +54,17 @@ def losing(*names: str) -> Example:
 
 def hole(destination: NodeSide) -> Example:
     return node(area=None), destination, None
+
+
+def restored(data: bytes, hz: int | None = 1000, caps: int = WELCOMING) -> Example:
+    """Make a pair of an image and a node with a 042stab kernel."""
+    image = read_image(lambda size, position: data[position : position + size], len(data))
+    restorer = Restorer(lambda version: version < 0x900, hz, (34, 35), 1)
+    return image, ImageDestination(restorer, True, caps)
+
+
+def changed(changes: str) -> Example:
+    return restored(change(build(), changes))
 
 
 #: A pair that gives each code: of recorded nodes where there is one, else composed.
@@ -86,6 +104,16 @@ EXAMPLES: dict[str, Example] = {
     "container-other": (NEW, NEW, ContainerSide(caps=1 << 30)),
     "destination-ipv6": (NEW, recorded("no-ipv6.042stab113.5"), needing()),
     "destination-namespaces": offering(caps("CMOV"), needing("NAMESPACES")),
+    "image-size": restored(b""),
+    "image-signature": changed("u8@0=0"),
+    "image-hz": restored(build(), hz=None),
+    "image-version": changed("u16@6=0x900"),
+    "image-tail": changed("u32@end-8=26"),
+    "image-chain": changed("u64@80=0"),
+    "image-chain-long": restored(build(((9, 16),) * (MOST_SECTIONS + 1))),
+    "image-section-unknown": restored(build(((34, 16), *CHAIN_141))),
+    "image-64-bit": changed("u16@8=0"),
+    "image-veinfo": changed("u32@264=1"),
     "restore-version-too-new": between("028stab", "2.6.32"),
     "restore-version-too-old": between("028stab", "042stab"),
     "restore-version-other-family": between("2.6.32", "028stab"),
@@ -109,10 +137,25 @@ EXAMPLES: dict[str, Example] = {
         None,
     ),
     "xsave-area-smaller": (NEW, node(area=XsaveArea()), None),
+    "image-caps-not-recorded": restored(build(caps=0)),
+    "image-cpu-feature-missing": restored(build(caps=CAPS_SANDY_BRIDGE), caps=0),
+    "image-section-missing": restored(build(())),
+    "image-section-repeated": restored(build(((8, 16), *CHAIN_141))),
+    "image-index-differs": changed("zero@end-224=216"),
+    "image-architecture-unknown": changed("u16@8=3"),
+    "image-page-size": changed("u16@20=0"),
+    "image-lazy-pages": changed("u32@end-232=1"),
+    "image-odd-record": changed("u16@10=1"),
+    "image-blank": restored(build()),
 }
 
 
 def opinions(example: Example) -> dict[str, Opinion]:
+    if len(example) == 2:
+        return {
+            "kernel": image_module.kernel_opinion(*example),
+            "ours": image_module.our_opinion(*example),
+        }
     source, destination, container = example
     return {
         "kernel": kernel_module.kernel_opinion(source.kernel, destination.kernel, container),
@@ -152,7 +195,7 @@ def test_what_is_given_is_documented() -> None:
 
 
 def test_no_code_is_spelled_in_the_modules_that_is_not_documented() -> None:
-    for module in (kernel_module, our_module):
+    for module in (kernel_module, our_module, image_module, restore_module):
         source = resources.files("simulator").joinpath(f"{module.__name__.split('.')[1]}.py")
         spelled = re.findall(r'Reason\(\s*"([a-z0-9-]+)"', source.read_text("utf-8"))
         assert spelled
@@ -188,12 +231,12 @@ def test_the_next_step_of_a_code() -> None:
 
 def test_an_unknown_code_names_those_that_are_near() -> None:
     with pytest.raises(UserError) as caught:
-        find_code("need-unknown")
-    assert str(caught.value) == "there is no code 'need-unknown': did you mean needs-unknown?"
+        find_code("needs-unkown")
+    assert str(caught.value) == "there is no code 'needs-unkown': did you mean needs-unknown?"
 
 
 def test_a_code_that_is_near_to_none_names_them_all() -> None:
     with pytest.raises(UserError) as caught:
         next_step("zzz")
     assert str(caught.value).startswith("there is no code 'zzz': there are module-missing, ")
-    assert str(caught.value).endswith(", xsave-area-smaller")
+    assert str(caught.value).endswith(", image-blank")

@@ -183,3 +183,13 @@ def test_a_context_is_a_line_of_the_list() -> None:
         " 00000000 0        -1",
     ]
     assert all(int(line[:16], 16) for line in lines)
+
+
+def test_a_suspended_container_is_held_by_a_context_of_its_name_that_stays() -> None:
+    contexts = Contexts()
+    contexts.hold(113)
+    (context,) = contexts
+    assert (context.contextid, context.veid, context.state) == (113, 113, ContextState.SUSPENDED)
+    context.users += 1
+    assert not contexts.unbind(context)
+    assert contexts.find(113) is context

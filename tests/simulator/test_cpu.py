@@ -201,3 +201,78 @@ def test_parse_rows_names_the_bad_row(row: object) -> None:
 def test_parse_rows_takes_a_list_only(rows: object) -> None:
     with pytest.raises(ValueError, match="not a list of CPUID rows"):
         parse_rows(rows)
+
+
+def test_answers_to_what_the_cpu_lacks_can_be_left_out() -> None:
+    own = [
+        ((0x0, 0), Registers(0xD, 0, 0, 0)),
+        ((0x7, 0), Registers(1, 0, 0, 0)),
+        ((0x7, 1), Registers(0, 0, 0, 5)),
+        ((0xD, 0), Registers(0b111, 0, 0, 0)),
+        ((0xD, 1), Registers(0, 0, 0, 0)),
+        ((0xD, 2), Registers(0x100, 0x240, 0, 0)),
+    ]
+    foreign = [
+        ((0x7, 2), Registers(0, 0, 0, 0)),
+        ((0xD, 3), Registers(0, 0, 0, 0)),
+        ((0x14, 0), Registers(0b111, 0, 0, 0)),
+    ]
+    table = CpuidTable([*own, *foreign])
+    assert table.without_foreign() == CpuidTable(own)
+
+
+def test_an_answer_of_which_nothing_tells_whether_it_is_the_cpus_is_kept() -> None:
+    table = CpuidTable([((0x0, 0), Registers(7, 0, 0, 0)), ((0x7, 1), Registers(1, 2, 3, 4))])
+    assert table.without_foreign() == table
+
+
+# Ranges of Transmeta and Centaur
+
+#: Leaf 0xd of a Core i7-2600 (libvirt's tests), which it answers for any leaf that it lacks, and
+#: what a Nehemiah's first leaf of Centaur's is (InstLatx64).
+REPEATED = Registers(7, 0x340, 0x340, 0)
+
+
+@pytest.mark.parametrize("first", [0x8086_0000, 0xC000_0000])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(ZEROS, id="amd"),
+        pytest.param(REPEATED, id="intel"),
+        pytest.param(Registers(0x8000_0008, 0, 0, 0), id="another-range"),
+        pytest.param(Registers(0xFFFF_FFFF, 0, 0, 0), id="beyond"),
+    ],
+)
+def test_a_range_whose_first_leaf_names_none_of_it_is_not_there(
+    first: int, answer: Registers
+) -> None:
+    table = table_of({(first, 0): answer, (first + 1, 0): REPEATED})
+    for leaf in (first, first + 1, first + 7):
+        assert table.answer(leaf, 0) == ZEROS
+    assert not table.has_bit(first, 0, "eax", 0)
+    assert table.without_foreign() == table_of({})
+
+
+@pytest.mark.parametrize("first", [0x8086_0000, 0xC000_0000])
+def test_a_range_that_is_there_ends_with_its_last_leaf(first: int) -> None:
+    own = {(first, 0): Registers(first + 1, 0, 0, 0), (first + 1, 0): Registers(0, 0, 0, 0xDD)}
+    table = table_of({**own, (first + 2, 0): REPEATED})
+    assert table.answer(first, 0).eax == first + 1
+    assert table.register(first + 1, 0, "edx") == 0xDD
+    assert table.answer(first + 2, 0) == ZEROS
+    assert table.without_foreign() == table_of(own)
+
+
+def test_what_a_hypervisor_says_is_the_answer() -> None:
+    table = table_of({(0x4000_0000, 0): REPEATED, (0x4000_0100, 0): REPEATED})
+    assert table.answer(0x4000_0000, 0) == REPEATED
+    assert table.answer(0x4000_0100, 0) == REPEATED
+
+
+def test_a_component_of_xcr0_needs_no_subleaf_1() -> None:
+    """Old programs left that one out: of IA32_XSS's components nothing is told then."""
+    avx = Registers(0x100, 0x240, 0, 0)
+    table = table_of({(0xD, 0): REPEATED, (0xD, 2): avx})
+    assert table.answer(0xD, 2) == avx
+    with pytest.raises(MissingLeafError, match="leaf 0x0000000d subleaf 0x1"):
+        table.answer(0xD, 8)

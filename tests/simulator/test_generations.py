@@ -178,6 +178,23 @@ def test_a_trait_belongs_to_these_generations(trait: str, generations: set[str])
     assert {one.name for one in GENERATIONS if getattr(one, trait)} == generations
 
 
+def test_hz_is_known_of_rhel6_kernels_alone(name: str) -> None:
+    assert BY_NAME[name].hz == (None if name in ("028stab", "2.6.32") else 1000)
+
+
+@pytest.mark.parametrize(
+    ("names", "ends"),
+    [
+        (["028stab"], (31, 31)),
+        (["2.6.32"], (32, 32)),
+        (["042stab"], (33, 33)),
+        ([*TABLE][3:], (34, 35)),
+    ],
+)
+def test_the_first_section_number_that_is_unknown(names: list[str], ends: tuple[int, int]) -> None:
+    assert {BY_NAME[name].section_ends for name in names} == {ends}
+
+
 def test_a_64bit_process_needs_syscall_itself_on_2_6_32_alone(name: str) -> None:
     expected = caps("EMT64", "SYSCALL") if name == "2.6.32" else caps("EMT64")
     assert BY_NAME[name].long_mode_bits == expected

@@ -91,7 +91,7 @@ def test_each_file_has_an_inode_of_its_own(kernel: SimulatedKernel) -> None:
         (OVERRIDE, node(has_override=False)),
         (CPUINFO, node(texts={})),
         (CPUID, SimulatedKernel(node_facts(machine="ia64", cpuid=None))),
-        ("/proc/meminfo", node()),
+        ("/proc/vz/meminfo", node()),
         ("", node()),
         ("proc/cpt", node()),
     ],
@@ -120,6 +120,25 @@ def test_the_folder_of_ipv6_is_there_where_the_module_is_loaded(
 ) -> None:
     facts = node_facts(has_ipv6=has_ipv6, boot_options=boot_options)
     assert root(SimulatedKernel(facts)).exists("/sys/module/ipv6") is is_there
+
+
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_the_addresses_of_ipv6_are_there_where_it_is(has_ipv6: bool) -> None:
+    process = root(SimulatedKernel(node_facts(has_ipv6=has_ipv6)))
+    assert process.exists("/proc/net/if_inet6") is has_ipv6
+
+
+def test_the_command_line_has_the_boot_options() -> None:
+    process = root(SimulatedKernel(node_facts(boot_options=("noxsave", "clearcpuid=154"))))
+    fd = process.open("/proc/cmdline", os.O_RDONLY)
+    assert process.read(fd, 4096) == b"ro noxsave clearcpuid=154\n"
+
+
+def test_a_suspended_container_is_in_the_list_of_contexts() -> None:
+    held = Container(ctid=113, state=State.SUSPENDED)
+    process = root(SimulatedKernel(node_facts(), [held]))
+    fd = process.open(CPT, os.O_RDONLY)
+    assert process.read(fd, 4096).decode().splitlines()[1].split()[1:] == ["00000071", "113", "2"]
 
 
 # What is in folders

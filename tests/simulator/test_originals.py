@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from recorded import NAMES, Player, Row, read_rows, recorded_node, text
+from recorded import NAMES, Player, Row, bare_kernel, read_rows, text
 from replayed import Said, replay
 
 USERS = {"root": (0, 0), "nobody": (65534, 0), "inside": (0, 201)}
@@ -49,7 +49,7 @@ def agrees(said: Said, stdout: str, arguments: Sequence[str]) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_vzcptcheck_answers_as_the_original_did(name: str) -> None:
-    player = Player(recorded_node(name).boot())
+    player = Player(bare_kernel(name))
     for row in read_rows(name):
         player.play(row)
         if row.kind == "original":

@@ -2,12 +2,12 @@
 
 import pytest
 
-from recorded import NAMES, Player, read_rows, recorded_node
+from recorded import NAMES, Player, bare_kernel, read_rows
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_simulated_node_answers_as_the_recorded_one(name: str) -> None:
-    player = Player(recorded_node(name).boot())
+    player = Player(bare_kernel(name))
     for row in read_rows(name):
         try:
             player.play(row)

@@ -15,11 +15,13 @@ def named(release: str, vz_version: str = "") -> str:
 @pytest.mark.parametrize(
     ("number", "generation"),
     [
+        ("000", "042stab"),
         ("001.1", "042stab"),
         ("061.9", "042stab"),
         ("087", "042stab"),
         ("087.99", "042stab"),
         ("088", "042stab088"),
+        ("088.0", "042stab088"),
         ("088.4", "042stab088"),
         ("091.9", "042stab088"),
         ("092", "042stab092"),
@@ -28,9 +30,11 @@ def named(release: str, vz_version: str = "") -> str:
         ("101.5", "042stab101"),
         ("106.99", "042stab101"),
         ("107", "042stab101"),
+        ("107.0", "042stab101"),
         ("107.1", "042stab107"),
         ("107.99", "042stab107"),
-        # A recording of 108.1 shows CPT_TEST_CAPS away still.
+        # A recording of 108.1 shows CPT_TEST_CAPS away still, so it had not come back before.
+        ("108", "042stab101"),
         ("108.1", "042stab101"),
         ("108.2", "042stab107"),
         ("109.3", "042stab107"),
@@ -40,6 +44,31 @@ def named(release: str, vz_version: str = "") -> str:
 )
 def test_a_042stab_number_lies_between_these_boundaries(number: str, generation: str) -> None:
     assert named(f"2.6.32-042stab{number}") == generation
+
+
+@pytest.mark.parametrize(
+    ("number", "ends"),
+    [
+        ("061.9", (33, 33)),
+        ("087.99", (33, 33)),
+        ("088", (34, 34)),
+        # A tree with 34, and one with 35; in between it was not read.
+        ("088.4", (34, 34)),
+        ("088.5", (34, 35)),
+        ("092.1", (34, 35)),
+        ("113.5", (34, 35)),
+        ("141.2", (34, 35)),
+        ("141.3", (35, 35)),
+        ("142", (35, 35)),
+    ],
+)
+def test_section_numbers_end_where_it_was_read(number: str, ends: tuple[int, int]) -> None:
+    assert identify(f"2.6.32-042stab{number}").section_ends == ends
+
+
+def test_releases_without_a_number_have_their_generations_sections() -> None:
+    assert identify("2.6.18-028stab056.1").section_ends == (31, 31)
+    assert identify("2.6.32").section_ends == (32, 32)
 
 
 @pytest.mark.parametrize(

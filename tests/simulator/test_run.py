@@ -15,6 +15,7 @@ import pytest
 
 from running import (
     HEADER,
+    LISTING,
     MASKING_NODE,
     NODE,
     ROOT,
@@ -68,7 +69,7 @@ class TestEnding:
         mark = tmp_path / "mark"
         command = command_line("sh", "-c", f"cat /proc/cpt > {mark}; exit 5")
         assert through_shell(f'exec "$@" {closed}', *command).returncode == 5
-        assert mark.read_text() == HEADER
+        assert mark.read_text() == LISTING
 
     def test_what_is_wrong_with_the_command_shows_in_its_status_at_least(self) -> None:
         assert through_shell('exec "$@" 2>&-', *command_line("./nowhere")).returncode == 127
@@ -176,7 +177,7 @@ def children_of(pid: int) -> list[int]:
 class TestFiles:
     def test_what_the_nodes_files_read_as(self) -> None:
         paths = "/proc/cpt /proc/rst /proc/version /proc/vz/version"
-        expected = f"{HEADER}{HEADER}Linux version 2.6.32-042stab141.3 (simulated)\n042stab141_3\n"
+        expected = f"{LISTING}{HEADER}Linux version 2.6.32-042stab141.3 (simulated)\n042stab141_3\n"
         assert shell(f"cat {paths}").stdout == expected
 
     def test_cpuinfo_and_veinfo(self) -> None:
@@ -187,7 +188,7 @@ class TestFiles:
         assert shown == cpuinfo + kernel.veinfo_text()
 
     def test_relative_paths_lead_to_the_same_files(self) -> None:
-        assert shell("cd /proc && cat cpt ./vz/../rst").stdout == HEADER * 2
+        assert shell("cd /proc && cat cpt ./vz/../rst").stdout == LISTING + HEADER
 
     def test_other_files_are_the_machines_own(self, tmp_path: Path) -> None:
         other = tmp_path / "other"
@@ -269,7 +270,7 @@ class TestFiles:
         ended = shell(
             f"cp -r /proc/vz {tmp_path}; cat {tmp_path}/vz/version; cp /proc/cpt /dev/fd/1"
         )
-        assert (ended.stdout, ended.stderr) == (f"042stab141_3\n{HEADER}", "")
+        assert (ended.stdout, ended.stderr) == (f"042stab141_3\n{LISTING}", "")
 
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
     def test_a_process_that_gives_up_root_is_nobody_to_the_node(self) -> None:
@@ -337,6 +338,35 @@ class TestCpuid:
             print(os.pread(other, 16, 0)[:4])
         """)
         assert ended.stdout == ("0x206a1 0x0 0x1 0x28100800\n0x1 0x340 0x0 0x0\nb'\\x7fELF'\n")
+
+    def test_a_leaf_is_read_where_the_device_is_at(self) -> None:
+        ended = guest("""
+            import os, struct
+            fd = os.open("/dev/cpu/0/cpuid", os.O_RDONLY)
+            def show():
+                print(*map(hex, struct.unpack("4I", os.read(fd, 16))), os.lseek(fd, 0, os.SEEK_CUR))
+            show()
+            show()
+            try:
+                show()
+            except OSError as error:
+                print(error.strerror, os.lseek(fd, 0, os.SEEK_CUR))
+            os.lseek(fd, 0xD | 1 << 32, os.SEEK_SET)
+            show()
+            copy = os.dup(fd)
+            os.lseek(copy, 0x80000001, os.SEEK_SET)
+            show()
+            other = os.open("/proc/self/exe", os.O_RDONLY)
+            print(os.read(other, 16)[:4], len(os.read(fd, 17)))
+        """)
+        assert ended.stdout.splitlines() == [
+            "0xd 0x756e6547 0x6c65746e 0x49656e69 1",
+            "0x206a1 0x800 0x9e982203 0x78bfbfd 2",
+            "Input/output error 2",  # Leaf 2 was not recorded.
+            f"0x1 0x340 0x0 0x0 {0xE | 1 << 32}",
+            f"0x206a1 0x0 0x1 0x28100800 {0x80000002}",
+            "b'\\x7fELF' 0",
+        ]
 
     def test_each_processor_has_registers_of_its_own(self, tmp_path: Path) -> None:
         ended = guest(READ_PROCESSORS, str(two_cpus(tmp_path)))
@@ -411,7 +441,7 @@ class TestFolders:
             print(open("version").read(), os.path.exists("cpuid_override"))
         """)
         assert (ended.stdout, ended.stderr) == (
-            f"True\nb'042stab141_3\\n' b'042stab141_3\\n' {HEADER.encode()}\n0\n"
+            f"True\nb'042stab141_3\\n' b'042stab141_3\\n' {LISTING.encode()}\n0\n"
             "042stab141_3\n False\n",
             "",
         )
@@ -469,7 +499,7 @@ class TestOpenFiles:
             except OSError as error:
                 print(error.errno)
         """)
-        assert (ended.stdout, ended.stderr) == ("0\n2\n1\n22\n", "")
+        assert (ended.stdout, ended.stderr) == ("0\n3\n2\n22\n", "")
 
     def test_an_open_file_shows_what_there_is_by_now(self) -> None:
         ended = guest(f"""
@@ -493,9 +523,9 @@ class TestOpenFiles:
                 print(error.errno)
             for fd in taken:
                 os.close(fd)
-            print(open("/proc/cpt").read() == open("/proc/rst").read())
+            print(open("/proc/cpt").read(), end="")
         """)
-        assert ended.stdout == "24\nTrue\n"
+        assert ended.stdout == f"24\n{LISTING}"
 
     def test_a_thousand_questions_at_once(self) -> None:
         ended = guest(f"""
@@ -519,7 +549,7 @@ class TestOpenFiles:
             print(sum(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(16)))
             print(open("/proc/cpt").read(), end="")
         """)
-        assert (ended.stdout, ended.stderr) == (f"0\n{HEADER}", "")
+        assert (ended.stdout, ended.stderr) == (f"0\n{LISTING}", "")
 
 
 #: Every way to spell the system calls, which a libc chooses among.

@@ -1,6 +1,9 @@
 """A simulated process: descriptors, pipes, memory, CPUID."""
 
 import errno
+import os
+import stat
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +70,24 @@ def test_exists_is_whether_stat_finds_it(caller: SimulatedSyscalls) -> None:
     assert caller.exists(CPT)
     assert caller.exists("/proc/vz")
     assert not caller.exists("/proc/vz/cpuid_override")
+
+
+def test_files_that_are_none_of_the_nodes_have_this_machines_mode_and_size(
+    caller: SimulatedSyscalls, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"123")
+    assert stat.S_ISREG(caller.stat_mode(str(path)))
+    assert caller.file_size(caller.open(str(path), os.O_RDONLY)) == 3
+    with failing(errno.ENOENT):
+        caller.stat_mode(str(tmp_path / "missing"))
+
+
+def test_the_nodes_own_files_have_its_modes_and_no_size(caller: SimulatedSyscalls) -> None:
+    assert caller.stat_mode(CPT) == stat.S_IFREG | 0o600
+    assert caller.file_size(caller.open(CPT, os.O_RDWR)) == 0
+    with failing(errno.EBADF):
+        caller.file_size(NOT_OPEN)
 
 
 # Pipes
@@ -196,3 +217,52 @@ def test_a_program_is_as_wide_as_its_kernel_unless_said(machine: str, width: int
     kernel = SimulatedKernel(node_facts(machine=machine))
     assert SimulatedSyscalls(kernel).pointer_bits() == width
     assert SimulatedSyscalls(kernel, pointer_bits=32).pointer_bits() == 32
+
+
+# This machine's own files, beside the node's
+
+
+def test_a_file_that_is_none_of_the_nodes_is_this_machines(
+    caller: SimulatedSyscalls, tmp_path: Path
+) -> None:
+    path, other = str(tmp_path / "file"), str(tmp_path / "other")
+    fd = caller.create(path, 0o640)
+    assert caller.write(fd, b"0123456789") == 10
+    caller.fsync(fd)
+    caller.close(fd)
+    assert stat.S_IMODE(caller.lstat_mode(path)) == 0o640
+    caller.rename(path, other)
+    fd = caller.open(other, os.O_RDONLY)
+    assert (caller.read(fd, 4), caller.pread(fd, 2, 8)) == (b"0123", b"89")
+    assert caller.file_size(fd) == 10
+    with failing(errno.ENOTTY):
+        caller.ioctl(fd, Request.TEST_CAPS, 0)
+    caller.close(fd)
+    caller.unlink(other)
+    assert list(tmp_path.iterdir()) == []
+    assert caller.open_descriptors == ()
+
+
+def test_what_is_the_nodes_stays_as_it_is(caller: SimulatedSyscalls) -> None:
+    with failing(errno.EACCES):
+        caller.create("/proc/vz/file", 0o600)
+    assert caller.lstat_mode(CPT) == stat.S_IFREG | 0o600
+    fd = caller.open(CPT, os.O_RDWR)
+    with failing(errno.EINVAL):
+        caller.fsync(fd)
+
+
+def test_the_node_says_what_it_is(caller: SimulatedSyscalls) -> None:
+    assert caller.uname() == (caller.kernel.release, "x86_64", "simulated")
+
+
+def test_cpuid_is_that_of_the_processor_that_the_process_runs_on() -> None:
+    facts = node_facts("042stab107", "sse4_1")
+    assert facts.cpuid is not None
+    other = cpu("sse4_1", "avx")
+    caller = SimulatedSyscalls(SimulatedKernel(facts, processors={0: facts.cpuid, 5: other}))
+    assert caller.cpuid(1, 0) == facts.cpuid[1, 0]
+    caller.run_on(5)
+    assert caller.cpuid(1, 0) == other[1, 0]
+    with failing(errno.EINVAL):
+        caller.run_on(1)

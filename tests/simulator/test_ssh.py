@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from running import HEADER, NODE, Ended, has_ended, run, shell, supervise, wait_for
+from running import LISTING, NODE, Ended, has_ended, run, shell, supervise, wait_for
 from simulator import ssh_client
 from ssh_lab import NEWER, Lab, laboratory
 
@@ -44,7 +44,7 @@ class TestTheOtherNode:
             ("ssh dest uname -nr", "dest 2.6.32-042stab141.3\n"),
             ("ssh old uname -nr", "old 2.6.32-042stab061.9\n"),
             ("ssh OLD uname -nr", "old 2.6.32-042stab061.9\n"),
-            ("ssh old cat /proc/vz/version /proc/cpt", f"042stab061_9\n{HEADER}"),
+            ("ssh old cat /proc/vz/version /proc/cpt", f"042stab061_9\n{LISTING}"),
             ("ssh dest ssh old ssh dest uname -n", "dest\n"),
             ("ssh dest 'uname -n; ssh old uname -n; uname -n'", "dest\nold\ndest\n"),
         ],
@@ -290,7 +290,7 @@ class TestUsers:
 
     def test_one_who_is_not_root_here_may_be_root_there(self) -> None:
         ended = shell("ssh root@dest cat /proc/cpt; cat /proc/cpt", options=(*DEST, "--user=65534"))
-        assert ended.stdout == HEADER
+        assert ended.stdout == LISTING
         assert "Permission denied" in ended.stderr
 
     def test_one_who_has_no_account(self, lab: Lab) -> None:

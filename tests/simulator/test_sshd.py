@@ -10,7 +10,7 @@ from tempfile import gettempdir
 
 import pytest
 
-from running import HEADER, NODE, ROOT, Ended, has_ended, supervise
+from running import LISTING, NODE, ROOT, Ended, has_ended, supervise
 from ssh_lab import NEWER, OLD, Lab, laboratory, ssh_command_line
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
@@ -32,7 +32,7 @@ class TestTheOtherNode:
     def test_the_command_runs_there_in_its_users_home_with_the_language(self, lab: Lab) -> None:
         remote = "uname -nr; cat /proc/cpt; pwd; echo $LC_X $OTHER"
         said = lab(f"cd /tmp; LC_X=mine OTHER=no ssh dest '{remote}'").stdout
-        assert said == f"dest 2.6.32-042stab141.3\n{HEADER}{Path.home()}\nmine\n"
+        assert said == f"dest 2.6.32-042stab141.3\n{LISTING}{Path.home()}\nmine\n"
 
     @pytest.mark.parametrize(
         ("script", "expected"),

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import struct
 import sys
 import termios
@@ -20,6 +21,16 @@ CALLS = [
     ("pipe", ()),
     ("set_nonblocking", (0,)),
     ("exists", ("/",)),
+    ("uname", ()),
+    ("run_on", (0,)),
+    ("lstat_mode", ("/",)),
+    ("stat_mode", ("/",)),
+    ("file_size", (0,)),
+    ("create", ("/", 0)),
+    ("write", (0, b"")),
+    ("fsync", (0,)),
+    ("rename", ("/", "/")),
+    ("unlink", ("/",)),
     ("cpuid", (0, 0)),
     ("pointer_bits", ()),
 ]
@@ -71,6 +82,43 @@ def test_a_file_is_opened_read_and_closed(linux, tmp_path):
     assert errno_of(linux.read, fd, 1) == errno.EBADF
 
 
+def test_a_file_is_created_written_renamed_and_taken_away(linux, tmp_path):
+    path, other = str(tmp_path / "file"), str(tmp_path / "other")
+    fd = linux.create(path, 0o640)
+
+    assert linux.write(fd, b"0123") == 4
+    linux.fsync(fd)
+    linux.close(fd)
+    assert linux.lstat_mode(path) == stat.S_IFREG | 0o640
+    linux.rename(path, other)
+    assert os.listdir(str(tmp_path)) == ["other"]
+    assert errno_of(linux.create, other, 0o600) == errno.EEXIST
+    linux.unlink(other)
+    assert errno_of(linux.lstat_mode, other) == errno.ENOENT
+
+
+def test_a_link_is_not_followed(linux, tmp_path):
+    path = str(tmp_path / "link")
+    os.symlink("/dev/null", path)
+
+    assert stat.S_ISLNK(linux.lstat_mode(path))
+    assert errno_of(linux.create, path, 0o600) == errno.EEXIST
+
+
+def test_the_kernel_says_what_it_is(linux):
+    assert linux.uname() == (os.uname().release, os.uname().machine, os.uname().nodename)
+
+
+def test_this_thread_runs_where_it_is_told_to(linux):
+    before = os.sched_getaffinity(0)
+    try:
+        linux.run_on(min(before))
+        assert os.sched_getaffinity(0) == {min(before)}
+    finally:
+        os.sched_setaffinity(0, before)
+    assert errno_of(linux.run_on, 1 << 14) == errno.EINVAL
+
+
 def test_failures_have_the_kernels_errno(linux, tmp_path):
     closed = linux.open(str(tmp_path), os.O_RDONLY)
     linux.close(closed)
@@ -114,6 +162,26 @@ def test_a_buffer_goes_as_a_pointer_and_is_filled_in(linux, ends):
 
     assert linux.ioctl(ends[0], termios.FIONREAD, buffer) == 0
     assert struct.unpack("=I", bytes(buffer)) == (7,)
+
+
+def test_a_mode_is_that_of_what_a_link_leads_to(linux, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+
+    assert stat.S_ISREG(linux.stat_mode(str(tmp_path / "link")))
+    assert stat.S_ISDIR(linux.stat_mode(str(tmp_path)))
+    assert errno_of(linux.stat_mode, str(tmp_path / "missing")) == errno.ENOENT
+
+
+def test_a_files_size_is_told_of_its_descriptor(linux, ends, tmp_path):
+    (tmp_path / "file").write_bytes(b"123")
+    fd = linux.open(str(tmp_path / "file"), os.O_RDONLY)
+
+    assert linux.file_size(fd) == 3
+    assert linux.file_size(ends[0]) == 0
+
+    linux.close(fd)
+    assert errno_of(linux.file_size, fd) == errno.EBADF
 
 
 def test_a_path_exists_where_stat_finds_it(linux, tmp_path):

@@ -1,0 +1,82 @@
+"""What 'vzcptcheck capture' makes on a simulated node is the profile that the node is made of."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replayed import replay
+from simulator.fixtures import load_fixtures
+from simulator.generations import GENERATIONS
+from simulator.profile import NodeProfile
+from simulator.profile_checks import check_profile
+from simulator.profile_json import parse_profile, profile_document
+
+ROOT = Path(__file__).resolve().parents[2]
+NODES = list(load_fixtures())
+
+
+def command(profile: NodeProfile) -> list[str]:
+    """Name the containers too: those that are stopped are not there for the kernel."""
+    return ["capture", *(f"--ct={container.ctid}" for container in profile.containers)]
+
+
+def without_origin(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out where facts come from: the profile's, and each container's."""
+    containers = [
+        {key: value for key, value in container.items() if key != "origin"}
+        for container in document["containers"]
+    ]
+    return {**document, "origin": None, "containers": containers}
+
+
+def assert_gives_back(profile: NodeProfile, stdout: str) -> None:
+    """Compare what was captured, as it is and as it is loaded, with the profile."""
+    captured = json.loads(stdout)
+    assert captured["origin"]["kind"] == "captured"
+    assert without_origin(captured) == without_origin(profile_document(profile))
+    check_profile(parse_profile(stdout.encode(), profile.name, profile.name), profile.name)
+
+
+def test_the_35_recorded_boots_are_among_them() -> None:
+    assert len([one for one in NODES if one.origin.kind.value == "captured"]) == 35
+
+
+@pytest.mark.parametrize("profile", NODES, ids=lambda one: one.name)
+def test_under_replay(profile: NodeProfile) -> None:
+    said = replay(profile.boot(), *command(profile))
+    assert said.status == 0, said.stderr
+    assert_gives_back(profile, said.stdout)
+
+
+@pytest.mark.parametrize("profile", NODES, ids=lambda one: one.name)
+def test_without_naming_containers_it_finds_those_that_the_kernel_has(profile: NodeProfile) -> None:
+    captured = json.loads(replay(profile.boot(), "capture").stdout)
+    stopped = {one.ctid for one in profile.containers if one.state.value == "stopped"}
+    assert [one["ctid"] for one in captured["containers"]] == [
+        one.ctid for one in profile.containers if one.ctid not in stopped
+    ]
+
+
+@pytest.mark.parametrize("generation", [one.name for one in GENERATIONS])
+def test_under_run(generation: str) -> None:
+    nodes = [one for one in NODES if one.facts().release.generation.name == generation]
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "run_on_nodes.py")],
+        input=json.dumps([[one.name, [command(one)]] for one in nodes]),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=600,
+    )
+    assert ended.returncode == 0, ended.stderr
+    answers = json.loads(ended.stdout)
+    for profile in nodes:
+        ((status, stdout, stderr),) = answers[profile.name]
+        assert status == 0, stderr
+        assert_gives_back(profile, stdout)
