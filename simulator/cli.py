@@ -7,14 +7,26 @@ from contextlib import redirect_stdout
 from io import StringIO
 from typing import NoReturn, TextIO
 
-from simulator.commands import check, compose, cpus, diff, kernels, matrix, nodes, pool, replay, run
+from simulator.commands import (
+    check,
+    compose,
+    cpus,
+    diff,
+    import_,
+    kernels,
+    matrix,
+    nodes,
+    pool,
+    replay,
+    run,
+)
 from simulator.errors import UsageError, UserError
 from simulator.output import Streams
 from vzcptcheck import __version__
 from vzcptcheck.outcome import ExitStatus
 
 #: The commands in the order of the help.
-_COMMANDS = (nodes, kernels, cpus, replay, run, compose, check, matrix, diff, pool)
+_COMMANDS = (nodes, kernels, cpus, replay, run, compose, import_, check, matrix, diff, pool)
 
 
 class _Shown(Exception):  # noqa: N818 (nothing is wrong)

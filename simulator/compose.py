@@ -7,7 +7,7 @@ from simulator.capabilities import I386, X86_64, has_eager_fpu, shown_registers
 from simulator.containers import Container
 from simulator.cpu import CpuidTable, MissingLeafError
 from simulator.cpuinfo import flags_of
-from simulator.dumps import Mode, as_32bit, as_64bit
+from simulator.dumps.model import Mode, as_32bit, as_64bit
 from simulator.override import format_override, parse_override
 from simulator.profile import (
     Answers,
@@ -61,7 +61,8 @@ def compose(
 
 
 def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
-    table = as_64bit(cpu.table) if kernel.machine == X86_64 else as_32bit(cpu.table)
+    own = cpu.table.without_foreign()
+    table = as_64bit(own) if kernel.machine == X86_64 else as_32bit(own)
     return CpuFacts(
         processors="0",
         cpuid=table,

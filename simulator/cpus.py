@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from simulator.cpu import CpuidTable, parse_rows
-from simulator.dumps import Mode
+from simulator.dumps.model import Mode
 from simulator.errors import UserError
 
 

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from simulator.capabilities import X86_64, NodeFacts, node_capabilities
 from simulator.cpus import RecordedCpu
-from simulator.dumps import as_64bit
+from simulator.dumps.model import as_64bit
 from simulator.generations import GENERATIONS, Generation
 from simulator.profile import NodeProfile
 from simulator.releases import EXAMPLES, identify

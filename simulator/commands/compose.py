@@ -1,21 +1,26 @@
 """vzcptsim compose: a profile from a CPU's registers and a kernel release."""
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from simulator.capabilities import MACHINES, X86_64
 from simulator.commands.options import Commands
 from simulator.compose import CpuSource, compose
 from simulator.cpus import UnknownCpuError, find_cpu, load_cpus
-from simulator.dumps import DumpError, parse_dump
+from simulator.dumps.files import STDIN, read_source, title_of
+from simulator.dumps.model import DumpError, whole_table
+from simulator.dumps.recognise import KEYS, Source, parse_dump
 from simulator.errors import UsageError
-from simulator.output import Streams, reason_of, write_atomically
+from simulator.output import Streams, write_atomically
 from simulator.profile import KernelFacts
 from simulator.profile_json import format_profile, parse_profile
 from simulator.releases import EXAMPLES
 from simulator.specs import SYNTAX, parse_spec
 from vzcptcheck.outcome import ExitStatus
+
+_T = TypeVar("_T")
 
 
 def add_parser(commands: Commands) -> None:
@@ -30,8 +35,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--cpuid",
         metavar="DUMP",
-        help="a register dump's path (AIDA64, InstLatx64, cpuid -r, JSON), - for standard "
-        "input, or a CPU's name from 'vzcptsim cpus'; none on ia64",
+        help=f"a register dump's path (in any form: {', '.join(KEYS)}), - for standard input, "
+        "or a CPU's name from 'vzcptsim cpus'; none on ia64",
     )
     parser.add_argument(
         "--processor",
@@ -100,41 +105,31 @@ def _compose(options: argparse.Namespace, streams: Streams) -> int:
 
 def _read_cpu(dump: str, processor: int) -> CpuSource:
     """Read registers from a dump, or those of a recorded CPU."""
-    cpus = _read_cpus(dump)
+    if dump in load_cpus():
+        cpu = find_cpu(dump)
+        return _pick(
+            [CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)], dump, processor
+        )
+    where = title_of(dump)
+    try:
+        one = _pick(parse_dump(_read(dump)), dump, processor)
+        # Answers to leaves that the CPU lacks are another leaf's: a profile has none of those.
+        table = whole_table(one).without_foreign()
+    except DumpError as error:
+        raise UsageError(f"{where}: {error}") from error
+    return CpuSource(table, f"{Path(where).name}, {one.form}, CPU {one.cpus}", one.mode)
+
+
+def _pick(cpus: Sequence[_T], dump: str, processor: int) -> _T:
     if not 0 <= processor < len(cpus):
         raise UsageError(f"{dump}: no --processor {processor}: the first of {len(cpus)} is 0")
     return cpus[processor]
 
 
-def _read_cpus(dump: str) -> list[CpuSource]:
-    if dump in load_cpus():
-        cpu = find_cpu(dump)
-        return [CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)]
-    where = "standard input" if dump == "-" else dump
-    data = _read_stdin() if dump == "-" else _read_file(dump)
-    try:
-        dumps = parse_dump(data.decode("utf-8", "replace"))
-    except DumpError as error:
-        raise UsageError(f"{where}: {error}") from error
-    return [
-        CpuSource(one.table, f"{Path(where).name}, {one.form}, CPU {one.cpus}", one.mode)
-        for one in dumps
-    ]
-
-
-def _read_file(dump: str) -> bytes:
-    path = Path(dump)
-    if not path.exists():
+def _read(dump: str) -> Source:
+    if dump != STDIN and not Path(dump).exists():
         try:
             find_cpu(dump)
         except UnknownCpuError as error:
             raise UsageError(f"{dump}: no such file; {error}") from error
-    return path.read_bytes()
-
-
-def _read_stdin() -> bytes:
-    try:
-        return sys.stdin.buffer.read()
-    except (AttributeError, OSError) as error:
-        # Python has none where it is closed.
-        raise UsageError(f"standard input: {reason_of(error, 'it is closed')}") from error
+    return read_source(dump)

@@ -285,10 +285,13 @@ def test_a_processor_that_is_not_there(here: Path, dump: str, processor: str) ->
     [
         ("nowhere.txt", "nowhere.txt: no such file; no CPU is recorded as 'nowhere.txt', but"),
         ("intel-xeon-e5-2680-v4", f"but there are: {CPU}"),
-        (".", ".: Is a directory"),
-        ("", ".: Is a directory"),
-        ("bad.txt", "bad.txt: not a register dump in any form known here: AIDA64"),
-        ("cut.txt", "cut.txt: line 1: not an answer as AIDA64"),
+        (
+            ".",
+            ".: not a register dump in any form known here; tried\n  hwloc: no file is named pu0",
+        ),
+        ("", ".: not a register dump in any form known here; tried\n  hwloc: no file is named pu0"),
+        ("bad.txt", "bad.txt: not a register dump in any form known here; tried\n  hwloc: it is"),
+        ("cut.txt", "cut.txt: line 1: aida64: not an answer as AIDA64"),
         ("-", "standard input: not a register dump in any form known here"),
     ],
 )

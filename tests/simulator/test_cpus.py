@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 
 from simulator.cpus import UnknownCpuError, find_cpu, load_cpus
-from simulator.dumps import as_64bit, infer_mode
+from simulator.dumps.model import as_64bit, infer_mode
 
 CPUS = load_cpus()
 SYSCALL = 11

@@ -8,15 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.cpu import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
-from simulator.dumps import (
-    LEAVES_WITH_SUBLEAVES,
-    CpuDump,
-    DumpError,
-    Mode,
-    as_64bit,
-    infer_mode,
-    parse_dump,
-)
+from simulator.dumps.model import CpuDump, DumpError, Mode, as_32bit, as_64bit, infer_mode
+from simulator.dumps.recognise import parse_dump as parse_source
+from simulator.dumps.subleaves import LEAVES_WITH_SUBLEAVES
 
 Answers = dict[tuple[int, int], Registers]
 Writer = Callable[[CpuidTable], str]
@@ -120,6 +114,10 @@ SAMPLES = [W7_2475X, CELERON_G1610, ATHLON_II_X4, ATHLON_K7, NEHEMIAH, EPYC_CPUI
 SAMPLES += [json.dumps([{"id": "via", "cpuid": [JSON_ROW], "mode": "32-bit"}])]
 
 
+def parse_dump(text: str) -> list[CpuDump]:
+    return parse_source(text.encode("utf-8", "surrogatepass"))
+
+
 def cpus_of(text: str) -> list[str]:
     return [dump.cpus for dump in parse_dump(text)]
 
@@ -182,6 +180,56 @@ def test_leaf_0_again_begins_a_cpu() -> None:
     assert cpus_of(NEHEMIAH * 3) == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "------[ Logical CPU #7 ]------",
+        "------[ CPUID Registers / Logical CPU #7 ]------",
+        "------[ CPUID Registers / Logical CPU #7 / P-Core ]------",
+        "CPUID Registers (CPU #7):",
+        "CPUID Registers (CPU #7 Virtual):",
+        "CPU#000 AffMask: 0x0000000000000080",
+        "CPU #003 AffMask: 80",
+    ],
+)
+def test_headings(heading: str) -> None:
+    assert cpus_of(f"{heading}\n{NEHEMIAH}") == ["7"]
+
+
+def test_numbers_that_come_twice_are_no_names() -> None:
+    """Each group of 64 processors has a mask of its own."""
+    assert cpus_of(CELERON_G1610 * 2) == ["0", "1", "2", "3"]
+
+
+def test_a_text_of_another_system() -> None:
+    for encoding in ("utf-8-sig", "utf-16"):
+        data = W7_2475X.replace("\n", "\r\n").encode(encoding)
+        assert parse_source(data) == parse_dump(W7_2475X)
+    big_endian = b"\xfe\xff" + NEHEMIAH.encode("utf-16-be")
+    assert parse_source(big_endian) == parse_dump(NEHEMIAH)
+
+
+def test_the_subleaf_may_stand_after_other_remarks() -> None:
+    text = W7_2475X.replace("[SL 01] [L1I: 32 KB]", "[L1I: 32 KB] [SL 01]")
+    assert text != W7_2475X
+    assert parse_dump(text) == parse_dump(W7_2475X)
+
+
+def test_a_first_line_without_mark_is_subleaf_0() -> None:
+    assert parse_dump(W7_2475X.replace(" [SL 00]", "")) == parse_dump(W7_2475X)
+
+
+def test_cpuid_r_before_it_showed_subleaves() -> None:
+    old = (
+        "CPU:\n   0x00000000: eax=0x0000000b ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69\n"
+        "   0x00000004: eax=0x1c004121 ebx=0x01c0003f ecx=0x0000003f edx=0x00000000\n"
+        "   0x00000004: eax=0x1c004122 ebx=0x01c0003f ecx=0x0000003f edx=0x00000000\n"
+    )
+    [dump] = parse_dump(old)
+    assert subleaves(dump.table, 4) == [0, 1]
+    assert dump.table[4, 1].eax == 0x1C00_4122
+
+
 def test_cpuid_r() -> None:
     first, second = parse_dump(EPYC_CPUID_R)
     assert (first.cpus, second.cpus, first.form) == ("0", "1", "cpuid -r")
@@ -236,6 +284,49 @@ def test_real_unmarked_state_components_are_told() -> None:
     assert parse_dump(unmarked(W7_2475X))[0] == parse_dump(W7_2475X)[0]
 
 
+# InstLatx64, GenuineIntel00306A9_IvyBridgeWS_CPUID.txt and GenuineIntel00306E4_IvyBridgeEP: leaf
+# 0xD as they list it, and an AMD CPU's with LWP (libcpuid's tests, A8-7680, and hwloc's of 6272).
+AVX = Registers(0x100, 0x240, 0, 0)
+LWP = Registers(0x80, 0x340, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        pytest.param([Registers(7, 0x240, 0x340, 0), AVX], [0, 2], id="e3-1230-v2"),
+        pytest.param([Registers(7, 0x340, 0x340, 0), AVX], [0, 2], id="e5-2697-v2"),
+        pytest.param(
+            [Registers(7, 0x340, 0x3C0, 0x4000_0000), AVX, LWP], [0, 2, 62], id="components"
+        ),
+        pytest.param(
+            [Registers(0x27, 0x340, 0x3C0, 0), AVX, ZEROS, ZEROS, Registers(0x40, 0x340, 0, 0)],
+            [0, 2, 3, 4, 5],
+            id="every number",
+        ),
+        pytest.param(
+            [Registers(0xE7, 0x340, 0x3C0, 0), AVX, Registers(0x40, 0x340, 0, 0)],
+            [0, 2],
+            id="cannot be told",
+        ),
+        pytest.param(
+            [Registers(7, 0x340, 0x340, 0), Registers(1, 0, 0, 0), AVX], [0, 1, 2], id="haswell"
+        ),
+    ],
+)
+def test_avx_after_subleaf_0_is_no_subleaf_1(answers: list[Registers], told: list[int]) -> None:
+    """Old versions leave subleaf 1 out: whether there is XSAVEOPT is unknown then."""
+    rows = "".join(
+        f"CPUID 0000000D: {'-'.join(f'{value:08X}' for value in answer)}\n" for answer in answers
+    )
+    [dump] = parse_dump("CPUID 00000000: 0000000D-756E6547-6C65746E-49656E69\n" + rows)
+    assert subleaves(dump.table, 0xD) == told
+    assert [dump.table[0xD, number] for number in told] == answers[: len(told)]
+    if told[1] != 1:
+        with pytest.raises(MissingLeafError, match="leaf 0x0000000d subleaf 0x1"):
+            dump.table.answer(0xD, 1)
+    assert dump.table.answer(0xD, 2) == AVX
+
+
 @pytest.mark.parametrize(
     ("shown", "told"),
     [
@@ -261,7 +352,7 @@ def test_unmarked_state_components(shown: list[int], told: list[int]) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        pytest.param("", None, "AIDA64 or InstLatx64, cpuid -r, JSON", id="empty"),
+        pytest.param("", None, "not a register dump in any form known here; tried\n", id="empty"),
         pytest.param("flags : fpu vme\n", None, "not a register dump in any form", id="no-form"),
         pytest.param(
             NEHEMIAH.replace("48727561", "4872756"), 1, "CPUID 00000000 : 00000001", id="short"
@@ -329,6 +420,22 @@ def test_mode(vendor: Sequence[int], edx: int, mode: Mode, edx_in_64bit: int) ->
     table = features(vendor, {**HAS_FEATURES, key: Registers(1, 2, 3, edx)})
     assert infer_mode(table) == mode
     assert as_64bit(table) == table.replace({key: Registers(1, 2, 3, edx_in_64bit)})
+
+
+@pytest.mark.parametrize(
+    ("vendor", "edx", "edx_in_32bit"),
+    [
+        pytest.param(INTEL, 0x2C10_0800, 0x2C10_0000, id="intel-64-bit"),
+        pytest.param(INTEL, 0x2C10_0000, 0x2C10_0000, id="intel-32-bit"),
+        pytest.param(AMD, 0x2FD3_FBFF, 0x2FD3_FBFF, id="amd"),
+    ],
+)
+def test_32_bit_programs_see_no_syscall_of_intels(
+    vendor: Sequence[int], edx: int, edx_in_32bit: int
+) -> None:
+    key = (0x8000_0001, 0)
+    table = features(vendor, {**HAS_FEATURES, key: Registers(1, 2, 3, edx)})
+    assert as_32bit(table) == table.replace({key: Registers(1, 2, 3, edx_in_32bit)})
 
 
 def test_mode_of_a_cpu_that_was_not_asked() -> None:

@@ -1,0 +1,164 @@
+"""What plain ``cpuid`` by Todd Allen prints: each bit that it knows, in words.
+
+Bits that have no words, and leaves that the table of labels leaves out, are unknown: so is the
+number of the last leaf, which is not printed. Versions differ in their words: newer ones say
+``CMOV: conditional move/compare instr`` where older ones say the second half.
+"""
+
+import csv
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+from simulator.cpu import RegisterName
+from simulator.dumps.model import (
+    ALL_BITS,
+    REGISTERS,
+    CpuDump,
+    DumpError,
+    KnownBits,
+    make_dump,
+    told_apart,
+)
+
+NAME = "cpuid in words"
+
+_START = re.compile(r"\s*(?:feature information|version information) \(1/e[ad]x\):")
+_CPU = re.compile(r"CPU(?: *#?(?P<cpu>[0-9]{1,6}))?:", re.ASCII)
+_TEXT = re.compile(r'(?P<name>vendor_id|brand)\s*=\s*"(?P<value>.*)"')
+_HEADING = re.compile(
+    r"[^=]*\((?:0x)?(?P<leaf>[0-9a-f]{1,8})(?:/(?P<part>\w+))?\):", re.ASCII | re.IGNORECASE
+)
+_FIELD = re.compile(r"(?P<label>[^=]*\S)\s*=\s*(?P<value>.*)")
+_NUMBER = re.compile(r".*\((?P<decimal>[0-9]{1,20})\)|(?P<hex>0x[0-9a-f]{1,16})", re.ASCII)
+_TRUTHS = {"true": 1, "false": 0}
+
+_VENDOR_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a number is: ``high`` is the register of what does not fit in the first."""
+
+    subleaf: int
+    register: RegisterName
+    high: RegisterName | None
+    bit: int
+    width: int
+
+
+@dataclass(slots=True)
+class _Cpu:
+    """What a CPU's lines have told so far; ``leaf`` and ``part`` are those of the last heading."""
+
+    cpus: str
+    line: int
+    known: KnownBits = field(default_factory=KnownBits)
+    brand: str | None = None
+    leaf: int | None = None
+    part: str | None = None
+
+
+def why_not(text: str) -> str | None:
+    """Return why a text is not that program's; None where it is."""
+    if any(map(_START.fullmatch, text.splitlines())):
+        return None
+    return "no line is 'feature information (1/edx):'"
+
+
+def parse(text: str) -> list[CpuDump]:
+    """Parse every CPU. DumpError where a line contradicts another one."""
+    cpus = [cpu for cpu in _cpus(text.split("\n")) if cpu.known.answers()]
+    if not cpus:
+        raise DumpError("no line says anything in words that are known here")
+    return told_apart(
+        [make_dump(cpu.cpus, cpu.known.answers(), NAME, model_name=cpu.brand) for cpu in cpus]
+    )
+
+
+def _cpus(lines: Sequence[str]) -> Iterator[_Cpu]:
+    cpu = _Cpu("0", 1)
+    for number, line in enumerate(lines, start=1):
+        if heading := _CPU.fullmatch(line.strip()):
+            yield cpu
+            cpu = _Cpu(str(int(heading["cpu"] or 0)), number)
+            continue
+        try:
+            _read(cpu, line.strip())
+        except ValueError as error:
+            raise DumpError(f"CPU {cpu.cpus}: {error}", number) from None
+    yield cpu
+
+
+def _read(cpu: _Cpu, line: str) -> None:
+    if heading := _HEADING.fullmatch(line):
+        cpu.leaf, cpu.part = int(heading["leaf"], 16), heading["part"]
+    elif line.endswith(":"):
+        cpu.leaf = None
+    elif text := _TEXT.fullmatch(line):
+        _read_text(cpu, text["name"], text["value"])
+    elif cpu.leaf is not None and (said := _FIELD.fullmatch(line)):
+        _read_field(cpu, said["label"], said["value"])
+
+
+def _read_text(cpu: _Cpu, name: str, value: str) -> None:
+    if name == "brand":
+        cpu.brand = " ".join(value.split()) or None
+    elif len(value) == _VENDOR_LENGTH and value.isascii():
+        cpu.known.add_vendor(value)
+
+
+def _read_field(cpu: _Cpu, label: str, value: str) -> None:
+    leaf = cpu.leaf or 0
+    place = _labels().get((leaf, label)) or _labels().get((leaf, _short(label)))
+    if place is None or (cpu.part in REGISTERS and cpu.part != place.register):
+        return
+    number = _number(value)
+    if number is None or number >> place.width:
+        return
+    key = leaf, place.subleaf
+    mask = (1 << place.width) - 1
+    cpu.known.add(key, place.register, number << place.bit & ALL_BITS, mask << place.bit & ALL_BITS)
+    if place.high is not None:
+        cpu.known.add(key, place.high, number >> 32)
+
+
+def _number(value: str) -> int | None:
+    """Read true and false, 0x1f (31), words (31), 0x000000000000001f; None for anything else."""
+    if value in _TRUTHS:
+        return _TRUTHS[value]
+    match = _NUMBER.fullmatch(value)
+    if match is None:
+        return None
+    return int(match["hex"], 16) if match["hex"] else int(match["decimal"])
+
+
+def _short(label: str) -> str:
+    """Take off what newer versions put before a label."""
+    return label.partition(": ")[2] or label
+
+
+@functools.cache
+def _labels() -> Mapping[tuple[int, str], _Place]:
+    """Read the table: places by leaf and label, as newer and as older versions write it."""
+    text = resources.files("simulator").joinpath("dumps", "labels.tsv").read_text("utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    places: dict[tuple[int, str], _Place] = {}
+    for row in csv.DictReader(lines, delimiter="\t"):
+        leaf, place = int(row["leaf"], 16), _place(row)
+        places[leaf, row["label"]] = place
+        places.setdefault((leaf, _short(row["label"])), place)
+    return places
+
+
+def _place(row: dict[str, str]) -> _Place:
+    high, _, register = row["register"].rpartition(":")
+    return _Place(
+        subleaf=int(row["subleaf"], 16),
+        register=register,  # type: ignore[arg-type]
+        high=high or None,  # type: ignore[arg-type]
+        bit=int(row["bit"]),
+        width=int(row["width"]),
+    )

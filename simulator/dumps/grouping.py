@@ -1,0 +1,111 @@
+"""Processors that are of one kind, and what tells kinds of CPUs in one machine apart."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from simulator.cpu import Key, RegisterName, Registers
+from simulator.dumps.model import (
+    ALL_BITS,
+    NOTHING_KNOWN,
+    REGISTERS,
+    CpuDump,
+    PartialAnswer,
+    format_key,
+    format_numbers,
+)
+
+#: What any two processors of one machine may differ in: bits of leaf, subleaf (None: every one)
+#: and register. Sources: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E; Xen's public
+#: header cpuid.h for its own leaf.
+_OF_THE_PROCESSOR: Mapping[tuple[int, int | None, RegisterName], int] = MappingProxyType(
+    {
+        (0x1, 0, "ebx"): 0xFF00_0000,  # the initial APIC id
+        (0x3, 0, "eax"): ALL_BITS,  # the serial number of a Pentium III or a Transmeta CPU
+        (0x3, 0, "ebx"): ALL_BITS,
+        (0x3, 0, "ecx"): ALL_BITS,
+        (0x3, 0, "edx"): ALL_BITS,
+        (0xB, None, "edx"): ALL_BITS,  # the x2APIC id
+        (0x1F, None, "edx"): ALL_BITS,  # the x2APIC id
+        (0x4000_0004, None, "ebx"): ALL_BITS,  # Xen: the virtual CPU's number
+        (0x8000_001E, 0, "eax"): ALL_BITS,  # the extended APIC id
+        (0x8000_001E, 0, "ebx"): 0xFF,  # the core's number
+        (0x8000_001E, 0, "ecx"): 0xFF,  # the node's number
+        (0x8000_0026, None, "edx"): ALL_BITS,  # the x2APIC id
+    }
+)
+
+#: Linux has at most 8192; who writes more writes a name.
+_MOST_PROCESSORS = 1 << 16
+
+_Kind = tuple[object, ...]
+
+
+def group(dumps: Iterable[CpuDump]) -> list[CpuDump]:
+    """Return one CPU for each kind, the first of it, with the numbers of all as in 0-3,8.
+
+    CPUs that have a name instead of numbers are machines of their own, and stay apart.
+    """
+    kinds: dict[_Kind, list[CpuDump]] = {}
+    for dump in dumps:
+        named = () if numbers_of(dump) else (dump.cpus,)
+        kinds.setdefault((*named, *_kind(dump)), []).append(dump)
+    return [_merged(members) for members in kinds.values()]
+
+
+def differences(one: CpuDump, other: CpuDump) -> Iterator[str]:
+    """Name the registers in which two kinds differ, by leaf."""
+    answers, others = _comparable(one), _comparable(other)
+    for key in sorted(answers.keys() | others.keys()):
+        own, its = answers.get(key, NOTHING_KNOWN), others.get(key, NOTHING_KNOWN)
+        names = [name for name in REGISTERS if _of(own, name) != _of(its, name)]
+        if names:
+            yield f"{format_key(key)} {', '.join(names)}"
+
+
+def numbers_of(dump: CpuDump) -> list[int]:
+    """Return the numbers of a CPU's processors; none where it has a name instead."""
+    numbers: list[int] = []
+    for part in dump.cpus.split(","):
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not (_is_number(first) and _is_number(last) and int(first) <= int(last)):
+            return []
+        numbers += range(int(first), int(last) + 1)
+        if len(numbers) > _MOST_PROCESSORS:
+            return []
+    return numbers
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5
+
+
+def _merged(members: Sequence[CpuDump]) -> CpuDump:
+    numbers = [number for member in members for number in numbers_of(member)]
+    return replace(members[0], cpus=format_numbers(numbers)) if numbers else members[0]
+
+
+def _kind(dump: CpuDump) -> _Kind:
+    """Return all that processors of one kind have in common."""
+    told = dump.mode, dump.form, dump.model_name, dump.microcode
+    return (*told, dump.table is None, tuple(_comparable(dump).items()))
+
+
+def _comparable(dump: CpuDump) -> dict[Key, PartialAnswer]:
+    """Return the answers without the values of what is the processor's own."""
+    return {key: _without_own(key, answer) for key, answer in dump.answers().items()}
+
+
+def _without_own(key: Key, answer: PartialAnswer) -> PartialAnswer:
+    leaf, subleaf = key
+    masks = (
+        _OF_THE_PROCESSOR.get((leaf, None, name)) or _OF_THE_PROCESSOR.get((leaf, subleaf, name), 0)
+        for name in REGISTERS
+    )
+    values = (value & ~mask for value, mask in zip(answer.values, masks, strict=True))
+    return answer._replace(values=Registers(*values))
+
+
+def _of(answer: PartialAnswer, name: RegisterName) -> tuple[int, int]:
+    return getattr(answer.values, name), getattr(answer.known, name)

@@ -1,0 +1,89 @@
+"""What hwloc-gather-cpuid gathers: a folder with a file for each processor, or its archive.
+
+Each line of a file ``puN`` is a question and its answer, all in hexadecimal: a mask of the
+registers that mattered (bit 0 EAX ... bit 3 EDX), the four that were asked with, ``=>``, the four
+that came back. Sources: hwloc's tests, and hwloc 2.9.0.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from simulator.cpu import CpuidTable, Key, Registers
+from simulator.dumps.lines import split_lines
+from simulator.dumps.model import CpuDump, DumpError, infer_mode
+from simulator.dumps.text import decode
+
+NAME = "hwloc"
+
+_PROCESSOR = re.compile(r"pu(?P<cpu>[0-9]{1,6})", re.ASCII)
+
+_ECX_MATTERED = 1 << 2
+_FIGURES = r"\s+".join(["([0-9a-f]{1,8})"] * 4)
+_START = re.compile(r"[^#]*=>")
+_ROW = re.compile(rf"([0-9a-f]{{1,8}})\s+{_FIGURES}\s*=>\s*{_FIGURES}", re.ASCII | re.IGNORECASE)
+_LONGEST_SHOWN = 100
+
+
+def is_processor(path: str) -> bool:
+    """Tell whether a file is a processor's, by its name."""
+    return _PROCESSOR.fullmatch(PurePosixPath(path).name) is not None
+
+
+def why_no_folder(files: Mapping[str, bytes]) -> str | None:
+    """Return why files are not what hwloc gathers; None where they are."""
+    return None if any(map(is_processor, files)) else "no file is named pu0, pu1..."
+
+
+def parse_folder(files: Mapping[str, bytes]) -> list[CpuDump]:
+    """Parse the files of a folder, by their paths: one CPU for each processor, in order.
+
+    DumpError where processors are in several folders, which are several machines.
+    """
+    paths = [PurePosixPath(path) for path in files if is_processor(path)]
+    folders = sorted({str(path.parent) for path in paths})
+    if len(folders) > 1:
+        raise DumpError(f"processors are in several folders: {', '.join(folders[:5])}: take one")
+    return [_parse_file(path, files) for path in sorted(paths, key=_number)]
+
+
+def why_not(text: str) -> str | None:
+    """Return why a text is no file of a processor; None where it is one."""
+    if any(map(_ROW.fullmatch, split_lines(text))):
+        return None
+    return "no line is like '1 0 0 0 0 => d 756e6547 6c65746e 49656e69'"
+
+
+def parse(text: str) -> list[CpuDump]:
+    """Parse the file of one processor."""
+    return [_parse_text(text, "0")]
+
+
+def _number(path: PurePosixPath) -> int:
+    return int(path.name.removeprefix("pu"))
+
+
+def _parse_file(path: PurePosixPath, files: Mapping[str, bytes]) -> CpuDump:
+    try:
+        return _parse_text(decode(files[str(path)]), str(_number(path)))
+    except DumpError as error:
+        raise DumpError(f"{path.name}: {error}") from None
+
+
+def _parse_text(text: str, cpus: str) -> CpuDump:
+    try:
+        table = CpuidTable(_answers(text))
+    except ValueError as error:
+        raise DumpError(f"CPU {cpus}: {error}") from None
+    return CpuDump(cpus, table, infer_mode(table), NAME)
+
+
+def _answers(text: str) -> Iterator[tuple[Key, Registers]]:
+    for number, line in enumerate(split_lines(text), start=1):
+        match = _ROW.fullmatch(line)
+        if match is None and _START.match(line):
+            shown = repr(line[:_LONGEST_SHOWN])
+            raise DumpError(f"not an answer as {NAME} writes them: {shown}", number)
+        if match is not None:
+            mask, leaf, _, ecx, _, *registers = (int(figure, 16) for figure in match.groups())
+            yield (leaf, ecx if mask & _ECX_MATTERED else 0), Registers(*registers)

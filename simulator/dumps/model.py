@@ -1,0 +1,275 @@
+"""What every form of register dump is read into: a CPU's answers, whole, in part, or unknown."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, get_args
+
+from simulator.cpu import CpuidTable, Key, MissingLeafError, RegisterName, Registers
+from simulator.errors import UserError
+
+Mode = Literal["64-bit", "32-bit", "unknown"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+REGISTERS: tuple[RegisterName, ...] = get_args(RegisterName)
+ALL_BITS = 0xFFFF_FFFF
+EVERY_BIT = Registers(ALL_BITS, ALL_BITS, ALL_BITS, ALL_BITS)
+
+_INTEL = "GenuineIntel"
+
+#: Where in the vendor's name the characters of a register of leaf 0 begin.
+_VENDOR_REGISTERS: tuple[tuple[RegisterName, int], ...] = (("ebx", 0), ("edx", 4), ("ecx", 8))
+_FEATURES: Key = (0x8000_0001, 0)
+_SYSCALL = 1 << 11
+_LONG_MODE = 1 << 29
+
+#: Leaves without which no kernel's rules can be followed: who made the CPU, which one it is,
+#: which leaves there are, and the features that every kernel compares.
+_NEEDED: tuple[Key, ...] = ((0x0, 0), (0x1, 0), (0x8000_0000, 0), (0x8000_0001, 0))
+
+
+class DumpError(UserError):
+    """A text is not a register dump, or not a sound one.
+
+    ``line`` counts from 1; it is None where no line in particular is to blame.
+    """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message if line is None else f"line {line}: {message}")
+        self.message = message
+        self.line = line
+
+
+class PartialAnswer(NamedTuple):
+    """An answer of which some bits are known: those set in ``known``; ``values`` has no others."""
+
+    values: Registers
+    known: Registers
+
+    def is_whole(self) -> bool:
+        """Tell whether all four registers are known."""
+        return self.known == EVERY_BIT
+
+
+#: Of a leaf that a dump says nothing about.
+NOTHING_KNOWN = PartialAnswer(Registers(0, 0, 0, 0), Registers(0, 0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class CpuDump:
+    """One CPU of a dump.
+
+    ``cpus`` says which: its number as the dump counts, several where one entry stands for
+    them (``0,1``), or its name. ``mode`` is the mode in which CPUID was executed, ``form``
+    how the dump is written. ``table`` has the answers that are known whole; ``partial`` those
+    known in part, by leaf and subleaf, so that no bit that is unknown reads as zero. Without
+    leaf 0 known whole there is no table, and all that is known is in ``partial``.
+    ``model_name`` and ``microcode`` are what a dump says of them beside the registers.
+    """
+
+    cpus: str
+    table: CpuidTable | None
+    mode: Mode
+    form: str
+    partial: tuple[tuple[Key, PartialAnswer], ...] = ()
+    model_name: str | None = None
+    microcode: str | None = None
+
+    def answers(self) -> dict[Key, PartialAnswer]:
+        """Return all that is known, in order."""
+        whole = () if self.table is None else self.table.items()
+        known = {key: PartialAnswer(registers, EVERY_BIT) for key, registers in whole}
+        return dict(sorted((known | dict(self.partial)).items()))
+
+
+class KnownBits:
+    """What is known of a CPU, gathered bit by bit."""
+
+    def __init__(self) -> None:
+        self._bits: dict[tuple[Key, RegisterName], tuple[int, int]] = {}
+
+    def add(self, key: Key, register: RegisterName, value: int, known: int = ALL_BITS) -> None:
+        """Add bits of one register, those set in ``known``; ValueError where they contradict."""
+        value &= known
+        old_value, old_known = self._bits.get((key, register), (0, 0))
+        if (value ^ old_value) & known & old_known:
+            leaf, subleaf = key
+            raise ValueError(f"leaf {leaf:#010x} subleaf {subleaf:#x} {register} is told twice")
+        self._bits[key, register] = old_value | value, old_known | known
+
+    def add_vendor(self, name: str) -> None:
+        """Add what the vendor's name, of 12 characters, says of leaf 0."""
+        data = name.encode("latin-1")
+        for register, start in _VENDOR_REGISTERS:
+            self.add((0, 0), register, int.from_bytes(data[start : start + 4], "little"))
+
+    def add_signature(self, family: int, model: int, stepping: int) -> None:
+        """Add what a family, model and stepping as Linux counts them say of leaf 1.
+
+        Linux adds the extended family to 15 alone, and has the extended model count from
+        family 6 on (``CpuidTable.family``, ``CpuidTable.model``): what does not count is
+        unknown, as are the type and the reserved bits. ValueError where there is no such CPU.
+        """
+        largest_model = 0xFF if family >= 0x6 else 0xF
+        if not (0 <= family <= 0xF + 0xFF and 0 <= model <= largest_model and 0 <= stepping <= 0xF):
+            raise ValueError(f"no CPU is of family {family}, model {model}, stepping {stepping}")
+        value, known = stepping | (model & 0xF) << 4 | min(family, 0xF) << 8, 0xFFF
+        if family >= 0x6:
+            value, known = value | model >> 4 << 16, known | 0xF_0000
+        if family >= 0xF:
+            value, known = value | (family - 0xF) << 20, known | 0xFF0_0000
+        self.add((0x1, 0), "eax", value, known)
+
+    def answers(self) -> dict[Key, PartialAnswer]:
+        """Return what has been gathered."""
+        return {key: self._answer(key) for key in sorted({key for key, _ in self._bits})}
+
+    def _answer(self, key: Key) -> PartialAnswer:
+        bits = [self._bits.get((key, name), (0, 0)) for name in REGISTERS]
+        return PartialAnswer(
+            Registers(*(value for value, _ in bits)), Registers(*(known for _, known in bits))
+        )
+
+
+def make_dump(  # noqa: PLR0913 (the facts of a CPU)
+    cpus: str,
+    answers: dict[Key, PartialAnswer],
+    form: str,
+    *,
+    mode: Mode = "unknown",
+    model_name: str | None = None,
+    microcode: str | None = None,
+) -> CpuDump:
+    """Make a CPU of answers known whole or in part; a mode that is unknown is inferred.
+
+    DumpError where no bit is known.
+    """
+    whole = {key: answer.values for key, answer in answers.items() if answer.is_whole()}
+    table = CpuidTable(whole.items()) if (0, 0) in whole else None
+    rest = answers if table is None else {k: one for k, one in answers.items() if k not in whole}
+    partial = tuple(sorted((key, one) for key, one in rest.items() if any(one.known)))
+    if table is None and not partial:
+        raise DumpError(f"CPU {cpus}: nothing is told of its registers")
+    if mode == "unknown":
+        mode = _inferred(answers)
+    return CpuDump(cpus, table, mode, form, partial, model_name, microcode)
+
+
+def told_apart(dumps: Sequence[CpuDump]) -> list[CpuDump]:
+    """Return CPUs of different names: numbered as they come, where a dump repeats a number.
+
+    Each group of processors may count anew, or several machines are in one text.
+    """
+    if len({dump.cpus for dump in dumps}) == len(dumps):
+        return list(dumps)
+    return [replace(dump, cpus=str(position)) for position, dump in enumerate(dumps)]
+
+
+def infer_mode(table: CpuidTable) -> Mode:
+    """Tell in which mode a program ran that was given these answers.
+
+    An Intel CPU reports SYSCALL to 64-bit programs only (Intel SDM volume 2A, CPUID leaf
+    80000001H, EDX bit 11), so one with long mode but without SYSCALL was asked by a 32-bit
+    program. Other vendors' CPUs, and one that was not asked, tell nothing.
+    """
+    if table.vendor != _INTEL:
+        return "unknown"
+    try:
+        return _mode_of(table.register(*_FEATURES, "edx"))
+    except MissingLeafError:
+        return "unknown"
+
+
+def _inferred(answers: dict[Key, PartialAnswer]) -> Mode:
+    """Infer the mode of answers that may be known in part."""
+    vendor, features = (answers.get(key, NOTHING_KNOWN) for key in ((0, 0), _FEATURES))
+    told = CpuidTable([((0, 0), vendor.values)]).vendor == _INTEL
+    needed = _SYSCALL | _LONG_MODE
+    if not told or features.known.edx & needed != needed:
+        return "unknown"
+    return _mode_of(features.values.edx)
+
+
+def _mode_of(features: int) -> Mode:
+    if not features & _LONG_MODE:
+        return "unknown"
+    return "64-bit" if features & _SYSCALL else "32-bit"
+
+
+def as_64bit(table: CpuidTable) -> CpuidTable:
+    """Return what a 64-bit kernel on that CPU sees, whoever took the dump.
+
+    An Intel CPU with long mode has SYSCALL then (see ``infer_mode``); all else is the same.
+    ``MissingLeafError`` is raised where leaf 0x80000001 of an Intel CPU was not recorded.
+    """
+    if table.vendor != _INTEL or not table.register(*_FEATURES, "edx") & _LONG_MODE:
+        return table
+    features = table[_FEATURES]
+    return table.replace({_FEATURES: features._replace(edx=features.edx | _SYSCALL)})
+
+
+def as_32bit(table: CpuidTable) -> CpuidTable:
+    """Return what a 32-bit kernel on that CPU sees: no Intel CPU shows SYSCALL to it."""
+    if table.vendor != _INTEL or not table.register(*_FEATURES, "edx") & _SYSCALL:
+        return table
+    features = table[_FEATURES]
+    return table.replace({_FEATURES: features._replace(edx=features.edx & ~_SYSCALL)})
+
+
+def whole_table(dump: CpuDump) -> CpuidTable:
+    """Return the answers of a CPU that is known whole.
+
+    DumpError where it is known in part: it names each bit that would be needed.
+    """
+    if dump.table is not None and not dump.partial:
+        return dump.table
+    answers = dump.answers()
+    keys = sorted({*_NEEDED, *(key for key, _ in dump.partial)})
+    unknown = "; ".join(filter(None, (_bits_needed(key, answers) for key in keys)))
+    raise DumpError(
+        f"{dump.form} tells the registers of CPU {dump.cpus} in part, and unknown bits are no "
+        f"zeros. Needed: {unknown}. Take a dump of whole registers: cpuid -r, AIDA64..."
+    )
+
+
+def _bits_needed(key: Key, answers: dict[Key, PartialAnswer]) -> str:
+    unknown = describe_unknown(key, answers.get(key, NOTHING_KNOWN))
+    return unknown and f"leaf {unknown}"
+
+
+def describe_unknown(key: Key, answer: PartialAnswer) -> str:
+    """Write which bits of an answer are unknown, as in ``0x00000001 eax bits 12-15,28-31``.
+
+    It is empty where there are none; registers of which nothing is known are named alone.
+    """
+    missing = {name: ALL_BITS & ~getattr(answer.known, name) for name in REGISTERS}
+    parts = [
+        name if mask == ALL_BITS else f"{name} bits {format_numbers(bits_of(mask))}"
+        for name, mask in missing.items()
+        if mask
+    ]
+    return f"{format_key(key)} {', '.join(parts)}" if parts else ""
+
+
+def format_key(key: Key) -> str:
+    """Write a leaf, and its subleaf but for the first."""
+    leaf, subleaf = key
+    return f"{leaf:#010x} subleaf {subleaf:#x}" if subleaf else f"{leaf:#010x}"
+
+
+def bits_of(mask: int) -> list[int]:
+    """Return the numbers of the bits that are set."""
+    return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+
+
+def format_numbers(numbers: Iterable[int]) -> str:
+    """Write numbers as in 0-3,8."""
+    return ",".join(
+        str(first) if first == last else f"{first}-{last}" for first, last in _ranges(numbers)
+    )
+
+
+def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    ordered = sorted(set(numbers))
+    starts = [n for n, before in zip(ordered, [None, *ordered], strict=False) if n - 1 != before]
+    ends = [n for n, after in zip(ordered, [*ordered[1:], None], strict=False) if n + 1 != after]
+    return zip(starts, ends, strict=True)

@@ -1,0 +1,158 @@
+"""The project's own form: a list of CPUs in JSON (schema/dump.schema.json).
+
+To read, only ``cpuid`` or ``partial`` is needed of a CPU, one object alone will do for a list,
+and keys that are not known are passed over. What is written has all that is known.
+"""
+
+import json
+import re
+import reprlib
+from collections.abc import Iterable, Iterator
+
+from simulator.cpu import Key, Registers, parse_rows
+from simulator.dumps.json_text import load_json
+from simulator.dumps.model import (
+    ALL_BITS,
+    EVERY_BIT,
+    MODES,
+    CpuDump,
+    DumpError,
+    PartialAnswer,
+    format_key,
+    make_dump,
+)
+from simulator.dumps.unknown import unknown_answers
+
+NAME = "JSON"
+
+_HEX = "0x[0-9A-Fa-f]{1,8}"
+_FIGURE = re.compile(f"(?P<value>{_HEX})(?:/(?P<known>{_HEX}))?")
+_ROW_LENGTH = 6
+
+
+def why_not(text: str) -> str | None:
+    """Return why a text is no JSON; None where it tries to be."""
+    return None if text.lstrip().startswith(("[", "{")) else "it begins with neither [ nor {"
+
+
+def parse(text: str) -> list[CpuDump]:
+    """Parse a list of CPUs, or one. DumpError where one is not sound."""
+    document = load_json(text)
+    entries = document if isinstance(document, list) else [document]
+    if not entries:
+        raise DumpError("a list without a CPU")
+    return [_parse_entry(position, entry) for position, entry in enumerate(entries)]
+
+
+def format_dumps(dumps: Iterable[CpuDump]) -> str:
+    """Write CPUs in the one canonical way: fixed order, one answer a line."""
+    return "[\n" + ",\n".join(map(_format_entry, dumps)) + "\n]\n"
+
+
+def _parse_entry(position: int, entry: object) -> CpuDump:
+    if not isinstance(entry, dict):
+        raise DumpError(f"CPU {position}: not an object: {reprlib.repr(entry)}")
+    cpus = str(position)
+    for key in ("id", "processors"):
+        named = _text(entry, key, cpus)
+        cpus = cpus if named is None else named
+    mode = entry.get("mode", "unknown")
+    if mode not in MODES:
+        raise DumpError(f"CPU {cpus}: the mode is none of {MODES}: {reprlib.repr(mode)}")
+    form, model_name, microcode = (
+        _text(entry, key, cpus) for key in ("form", "model_name", "microcode")
+    )
+    try:
+        answers = dict(_answers(entry))
+    except ValueError as error:
+        raise DumpError(f"CPU {cpus}: {error}") from None
+    return make_dump(
+        cpus, answers, form or NAME, mode=mode, model_name=model_name, microcode=microcode
+    )
+
+
+def _text(entry: dict[str, object], key: str, cpus: str) -> str | None:
+    value = entry.get(key)
+    if value is not None and not isinstance(value, str):
+        raise DumpError(f"CPU {cpus}: the {key} is not a string: {reprlib.repr(value)}")
+    return value
+
+
+def _answers(entry: dict[str, object]) -> Iterator[tuple[Key, PartialAnswer]]:
+    rows = entry.get("partial", [])
+    if not isinstance(rows, list):
+        raise ValueError(f"not a list of partial rows: {reprlib.repr(rows)}")  # noqa: TRY004
+    partial = [_parse_partial(number, row) for number, row in enumerate(rows)]
+    # A CPU whose leaf 0 is not known whole has partial rows alone.
+    whole = {} if partial and "cpuid" not in entry else dict(parse_rows(entry.get("cpuid")).items())
+    for key, registers in whole.items():
+        yield key, PartialAnswer(registers, EVERY_BIT)
+    seen = set(whole)
+    for key, answer in partial:
+        if key in seen:
+            raise ValueError(f"leaf {format_key(key)} has two answers, one of them in part")
+        seen.add(key)
+        yield key, answer
+
+
+def _parse_partial(number: int, row: object) -> tuple[Key, PartialAnswer]:
+    figures = [_parse_figure(value) for value in row] if isinstance(row, list) else []
+    masks = [figure and figure[1] for figure in figures]
+    # A leaf and a subleaf are known, or the row is of none.
+    if len(figures) != _ROW_LENGTH or None in masks or masks[:2] != [ALL_BITS, ALL_BITS]:
+        raise ValueError(
+            f"partial row {number}: not a leaf, a subleaf and four registers, of which each is "
+            f"0x1f, 0x1f/0xff (its bits, and which are known) or null: {reprlib.repr(row)}"
+        )
+    (leaf, _), (subleaf, _), *registers = (figure for figure in figures if figure is not None)
+    return (leaf, subleaf), PartialAnswer(
+        Registers(*(value & known for value, known in registers)),
+        Registers(*(known for _, known in registers)),
+    )
+
+
+def _parse_figure(text: object) -> tuple[int, int] | None:
+    """Return bits, and which of them are known; None for what is no figure."""
+    if text is None:
+        return 0, 0
+    match = _FIGURE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    return int(match["value"], 16), int(match["known"] or hex(ALL_BITS), 16)
+
+
+def _format_entry(dump: CpuDump) -> str:
+    texts = {
+        "processors": dump.cpus,
+        "form": dump.form,
+        "mode": dump.mode,
+        "model_name": dump.model_name,
+        "microcode": dump.microcode,
+    }
+    lines = [
+        f"    {json.dumps(key)}: {json.dumps(text)}"
+        for key, text in texts.items()
+        if text is not None
+    ]
+    if dump.table is not None:
+        lines.append(_format_list("cpuid", dump.table.rows()))
+    if dump.partial:
+        lines.append(_format_list("partial", [_partial_row(*one) for one in dump.partial]))
+    lines.append(_format_list("unknown", unknown_answers(dump)))
+    return "  {\n" + ",\n".join(lines) + "\n  }"
+
+
+def _format_list(key: str, values: Iterable[object]) -> str:
+    lines = ",\n".join(f"      {json.dumps(value)}" for value in values)
+    return f'    "{key}": [\n{lines}\n    ]' if lines else f'    "{key}": []'
+
+
+def _partial_row(key: Key, answer: PartialAnswer) -> list[str | None]:
+    leaf, subleaf = key
+    return [f"{leaf:#010x}", f"{subleaf:#x}", *map(_format_figure, *answer)]
+
+
+def _format_figure(value: int, known: int) -> str | None:
+    if not known:
+        return None
+    return f"{value:#010x}" if known == ALL_BITS else f"{value:#010x}/{known:#010x}"
