@@ -36,7 +36,15 @@ def _ends_of_range() -> list[str]:
     return [f"tests-{version}" for version in dict.fromkeys([FLOOR, *at_hand[-1:]])]
 
 
-nox.options.sessions = ["lint", "types", "coverage", *_ends_of_range(), "matrix", "build"]
+nox.options.sessions = [
+    "lint",
+    "types",
+    "coverage",
+    *_ends_of_range(),
+    "matrix",
+    "emulated",
+    "build",
+]
 
 
 def _install(session: nox.Session, *groups: str, package: str = "") -> None:
@@ -74,7 +82,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--quiet", "--check", ".")
     on_nodes = ("vzcptcheck", "simulator/pytest_plugin.py")  # pytest imports this one anywhere
     session.run("vermin", "--quiet", "--violations", f"-t={FLOOR}-", "--no-tips", *on_nodes)
-    session.run("shellcheck", *map(str, Path("examples").glob("*.sh")), ".ci/run")
+    scripts = [*Path("examples").glob("*.sh"), *Path("gather").glob("*.sh")]
+    session.run("shellcheck", *map(str, scripts), ".ci/run")
 
 
 @nox.session
@@ -95,10 +104,26 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def emulated(session: nox.Session) -> None:
+    """Capture the CPUs of every model that qemu-user emulates."""
+    _install(session, "tests", package=".[sim]")
+    session.run(
+        "python", "-m", "pytest", "-q", "--numprocesses=auto", "tests/emulated", *session.posargs
+    )
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Drive the HTML report in a real Chromium; without one, its tests are skipped and say so."""
     _install(session, "browser-tests", package="-e.[sim]")
     session.run("python", "-m", "pytest", "-q", "tests/browser", *session.posargs)
+
+
+@nox.session
+def ansible(session: nox.Session) -> None:
+    """Capture a fleet of simulated nodes by the Ansible role, over real ssh."""
+    _install(session, "ansible-tests", package="-e.[sim]")
+    session.run("python", "-m", "pytest", "-q", "tests/ansible", *session.posargs)
 
 
 @nox.session

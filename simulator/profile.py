@@ -30,9 +30,10 @@ class ProfileError(UserError):
 
 
 class OriginKind(Enum):
-    """Whether a profile was ever a node."""
+    """How a profile came to be: a node's kernel was asked, its files were read, or neither."""
 
     CAPTURED = "captured"
+    GATHERED = "gathered"
     COMPOSED = "composed"
 
 

@@ -11,6 +11,7 @@ from simulator.profile import (
     Answers,
     CpuFacts,
     NodeProfile,
+    OriginKind,
     ProfileError,
     derive_answers,
     derive_needs,
@@ -22,6 +23,8 @@ _Problem = tuple[str, str]
 
 #: What /proc/cpuinfo calls the features whose kernel word differs.
 _FLAG_OF_WORD = {"sysenter": "sep", "aesni": "aes"}
+
+_NOBODY_ASKED = "where files were gathered, nobody asked the kernel"
 
 _EXTENDED = 0x80000001
 _LONG_MODE_BIT = 29
@@ -110,14 +113,22 @@ def _answer_problems(profile: NodeProfile) -> Iterator[_Problem]:
     except MissingLeafError as error:
         yield "cpus[0].cpuid", f"{error}, and this kernel asks for it"
     else:
-        yield from _differing_answers(profile.answers, derived)
+        yield from _differing_answers(profile.answers, derived, profile.origin.kind)
 
 
-def _differing_answers(stated: Answers, ruled: Answers) -> Iterator[_Problem]:
+def _differing_answers(stated: Answers, ruled: Answers, kind: OriginKind) -> Iterator[_Problem]:
+    """Compare answers; one that is left out was not asked, and contradicts nothing.
+
+    Of a composed profile all are made, by the rules.
+    """
     for name in ("image_version", "accepted_versions", "capability_number"):
         one, other = getattr(stated, name), getattr(ruled, name)
+        if one is None and kind is not OriginKind.COMPOSED:
+            continue
         if one != other:
             yield f"answers.{name}", f"{one} is stated, and by the kernel's rules it is {other}"
+        if kind is OriginKind.GATHERED:
+            yield f"answers.{name}", f"{one} is stated, and {_NOBODY_ASKED}"
 
 
 def _container_problems(profile: NodeProfile) -> Iterator[_Problem]:
@@ -146,6 +157,8 @@ def _one_container_problems(
         yield from _contents_problems(profile, container.contents, f"{path}.origin.processes")
     if container.needs is None and container.contents is None:
         return
+    if container.needs is not None and profile.origin.kind is OriginKind.GATHERED:
+        yield f"{path}.needs", f"{container.needs} is stated, and {_NOBODY_ASKED}"
     if container.needs is not None and container.state is not State.RUNNING:
         yield f"{path}.needs", f"no kernel tells what a {container.state.value} container needs"
     try:

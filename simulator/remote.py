@@ -66,15 +66,18 @@ class RemoteProcess:
         if not self.has_descriptor(fd):
             raise fail(errno.EBADF)
         try:
-            held = HeldFile(self._pidfd_getfd(fd))
+            return self.share(fd)
         except OSError:
             # Some sandboxes deny that call; a pipe or a file can be opened once more.
             flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
-            held = HeldFile(os.open(self._link(fd), flags))
-        if not self.still_waits():
-            held.close()
-            raise fail(errno.ESRCH)
-        return held
+            return self._if_still_waiting(os.open(self._link(fd), flags))
+
+    def share(self, fd: int) -> HeldFile:
+        """Take hold of one of its open files together with the position that it is at.
+
+        OSError where this process may not.
+        """
+        return self._if_still_waiting(self._pidfd_getfd(fd))
 
     def has_descriptor(self, fd: int) -> bool:
         """Tell whether a descriptor is open."""
@@ -121,6 +124,13 @@ class RemoteProcess:
             except OSError:
                 return path
         return os.path.normpath(path)
+
+    def _if_still_waiting(self, fd: int) -> HeldFile:
+        held = HeldFile(fd)
+        if not self.still_waits():
+            held.close()
+            raise fail(errno.ESRCH)
+        return held
 
     def _link(self, fd: int) -> str:
         return f"/proc/{self.tid}/fd/{fd}"

@@ -22,6 +22,7 @@ SYSCALLS: Mapping[int, Mapping[str, int]] = MappingProxyType(
     {
         AUDIT_ARCH_X86_64: MappingProxyType(
             {
+                "read": 0,
                 "write": 1,
                 "open": 2,
                 "stat": 4,
@@ -41,6 +42,7 @@ SYSCALLS: Mapping[int, Mapping[str, int]] = MappingProxyType(
         ),
         AUDIT_ARCH_I386: MappingProxyType(
             {
+                "read": 3,
                 "write": 4,
                 "open": 5,
                 "access": 33,

@@ -54,6 +54,7 @@ SELECTIONS = (
     *map(Selection, ("access", "faccessat", "faccessat2", "uname")),
     Selection("ioctl", _IOCTL_TYPE),
     Selection("pread64", _CPUID_READ),
+    Selection("read", _CPUID_READ),
 )
 
 #: On a node whose kernel masks CPUID, a write may be to its table: it is refused or taken.
@@ -281,6 +282,20 @@ class Supervisor:
         self.listener.answer(notification, len(data))
         return True
 
+    def _read(self, notification: Notification, process: RemoteProcess) -> bool:
+        """Read a leaf where the open file is at, and let it go on by one."""
+        served = self._served_by(notification, process)
+        if served is None or not isinstance(served.file, CpuidFile):
+            return False
+        fd, address, size, *_ = notification.arguments
+        with closing(process.share(fd & 0xFFFFFFFF)) as held:
+            position = os.lseek(held.fd, 0, os.SEEK_CUR)
+            data = served.file.pread(size, position)
+            process.write_memory(address, data)
+            os.lseek(held.fd, position + 1, os.SEEK_SET)
+        self.listener.answer(notification, len(data))
+        return True
+
     def _write(self, notification: Notification, process: RemoteProcess) -> bool:
         served = self._served_by(notification, process)
         if served is None:
@@ -406,6 +421,7 @@ class Supervisor:
         "uname": _uname,
         "ioctl": _ioctl,
         "pread64": _pread,
+        "read": _read,
         "write": _write,
     }
 

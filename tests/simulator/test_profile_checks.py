@@ -60,6 +60,19 @@ def short_processes(document: Document) -> None:
             one["bits"] = 32
 
 
+def without_answers(document: Document) -> None:
+    document["answers"] = dict.fromkeys(document["answers"])
+
+
+def gather(document: Document) -> None:
+    """Leave out what only a kernel tells."""
+    document["origin"]["kind"] = "gathered"
+    without_answers(document)
+    for container in document["containers"]:
+        container["needs"] = None
+        container.pop("origin", None)
+
+
 def cpuid_row(leaf: str, row: str | None, cpu: int = 0) -> Change:
     """Replace what CPUID answers to a leaf (and subleaf), or leave it out."""
 
@@ -241,10 +254,28 @@ def add_container(**traits: Any) -> Change:
             id="capability number off",
         ),
         pytest.param(
-            update("answers", capability_number=None),
+            each(update("origin", kind="composed"), update("answers", capability_number=None)),
             "answers.capability_number",
             f"None is stated, and by the kernel's rules it is {0x1602759F}",
-            id="capability number left out",
+            id="capability number of a composed node left out",
+        ),
+        pytest.param(
+            update("origin", kind="gathered"),
+            "answers.image_version",
+            "2051 is stated, and where files were gathered, nobody asked the kernel",
+            id="answer of a kernel that was not asked",
+        ),
+        pytest.param(
+            each(update("origin", kind="gathered"), without_answers),
+            "containers[0].needs",
+            " is stated, and where files were gathered, nobody asked the kernel",
+            id="needs that were not asked for",
+        ),
+        pytest.param(
+            each(gather, cpuid_row("0x80000001", None)),
+            "cpus[0].cpuid",
+            "leaf 0x80000001 subleaf 0x0 was not recorded",
+            id="gathered without a leaf",
         ),
         pytest.param(
             update("kernel", modules=["vzrst"]),
@@ -339,6 +370,11 @@ def test_a_contradiction_is_refused(change: Change, path: str, problem: str) -> 
             id="older kernel without override",
         ),
         pytest.param(update("cpus", 0, flags=None, model_name=None), id="flags not known"),
+        *(
+            pytest.param(update("answers", **{name: None}), id=f"{name} was not asked for")
+            for name in ("image_version", "accepted_versions", "capability_number")
+        ),
+        pytest.param(gather, id="gathered"),
         pytest.param(cpuid_row("0x0000000d 0x1", None), id="leaf 0xd/1 that nobody asks for"),
         pytest.param(
             add_container(origin={"processes": [ALIVE]}), id="one container more, with needs"

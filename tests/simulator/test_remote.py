@@ -112,6 +112,23 @@ class TestDescriptors:
         assert os.read(reader, 100) == b"Error: something\n"
         os.close(reader)
 
+    def test_a_position_is_shared(self, tmp_path: Path) -> None:
+        fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+        os.lseek(fd, 0xD | 1 << 32, os.SEEK_SET)
+        held = myself().share(fd)
+        assert os.lseek(held.fd, 0, os.SEEK_CUR) == 0xD | 1 << 32
+        os.lseek(held.fd, 7, os.SEEK_SET)
+        held.close()
+        assert os.lseek(fd, 0, os.SEEK_CUR) == 7
+        os.close(fd)
+
+    def test_a_position_is_not_shared_where_that_is_denied(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(RemoteProcess, "_pidfd_getfd", deny)
+        with failing(errno.EPERM):
+            myself().share(0)
+
     def test_none_is_held_of_a_process_that_is_gone(self) -> None:
         reader, writer = os.pipe()
         with failing(errno.ESRCH):

@@ -53,7 +53,7 @@ def test_what_is_selected_is_notified_and_nothing_else(arch: int) -> None:
     program = build_filter(SELECTIONS)
     selected = {selection.name for selection in SELECTIONS if selection.condition is None}
     numbers = {SYSCALLS[arch][name] for name in selected if name in SYSCALLS[arch]}
-    conditional = {SYSCALLS[arch][name] for name in ("ioctl", "pread64")}
+    conditional = {SYSCALLS[arch][name] for name in ("ioctl", "pread64", "read")}
     for number in range(600):
         if number not in conditional:
             expected = NOTIFY if number in numbers else ALLOW
@@ -72,11 +72,12 @@ def test_of_ioctl_only_the_checkpoints_requests(
     assert decide(build_filter(SELECTIONS), arch, number, 3, request_number) == expected
 
 
+@pytest.mark.parametrize("arch", SYSCALLS)
+@pytest.mark.parametrize("name", ["pread64", "read"])
 @pytest.mark.parametrize(("size", "expected"), [(16, NOTIFY), (15, ALLOW), (4096, ALLOW)])
-def test_of_pread_only_one_leaf(size: int, expected: int) -> None:
-    number = SYSCALLS[AUDIT_ARCH_X86_64]["pread64"]
-    decision = decide(build_filter(SELECTIONS), AUDIT_ARCH_X86_64, number, 3, 0, size)
-    assert decision == expected
+def test_of_reading_only_one_leaf(arch: int, name: str, size: int, expected: int) -> None:
+    number = SYSCALLS[arch][name]
+    assert decide(build_filter(SELECTIONS), arch, number, 3, 0, size) == expected
 
 
 @pytest.mark.parametrize("arch", SYSCALLS)

@@ -1,0 +1,226 @@
+"""The role on a fleet: real ansible-core, real ssh, simulated nodes behind real sshds."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_fleet import ANSIBLE, SSHD, Fleet, fleet
+from running import ROOT
+from simulator.fixtures import load_node, load_profile
+from simulator.profile import NodeProfile, OriginKind
+from simulator.profile_json import profile_document
+
+pytestmark = pytest.mark.skipif(
+    SSHD is None or not shutil.which("ssh"), reason="there is no OpenSSH here"
+)
+
+#: Three generations of kernels, one of each maker; the second without CPT_TEST_CAPS, the third
+#: with /proc/vz/cpuid_override.
+NODES = {
+    "early": "042stab061.9.Opteron_G3.default",
+    "middle": "042stab108.1.SandyBridge.default",
+    "masking": "042stab141.3.SandyBridge.forced_cpuid_faulting",
+}
+ALL: dict[str, dict[str, Any]] = {name: {} for name in NODES}
+
+#: This machine itself, which is no OpenVZ node.
+PLAIN = "plain"
+DOWN = "down"
+
+_PRIVATE_FOLDER = re.compile(r"vzcptcheck\.[A-Za-z0-9]{10}")
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    zipapp = [
+        sys.executable,
+        str(ROOT / "tools" / "build_zipapp.py"),
+        str(folder / "vzcptcheck.pyz"),
+    ]
+    subprocess.run(zipapp, check=True)
+    with fleet(folder, {**NODES, PLAIN: None}, DOWN) as made:
+        yield made
+
+
+@pytest.fixture
+def nodes(started: Fleet) -> Iterator[Fleet]:
+    """Give the fleet for one test, which must leave nothing on the nodes."""
+    before = left_on_nodes(started)
+    yield started
+    shutil.rmtree(started.profiles, ignore_errors=True)
+    assert left_on_nodes(started) == before == set()
+
+
+def left_on_nodes(started: Fleet) -> set[str]:
+    """List what the role or Ansible left in its folders on the nodes, which all are here."""
+    everywhere = Path("/tmp").iterdir()  # noqa: S108 (where the role puts it)
+    private = {str(path) for path in everywhere if _PRIVATE_FOLDER.fullmatch(path.name)}
+    folders = [started.remote_folder(name) for name in (*NODES, PLAIN)]
+    return private | {str(path) for one in folders if one.is_dir() for path in one.iterdir()}
+
+
+def facts(profile: NodeProfile) -> dict[str, Any]:
+    """Return a profile as its JSON, without where it comes from and what containers are made of."""
+    document = profile_document(profile)
+    del document["origin"]
+    for container in document["containers"]:
+        container.pop("origin", None)
+    return document
+
+
+def listed(name: str) -> dict[str, Any]:
+    """Return a fixture's facts as a node that runs tells them: what is stopped is not listed."""
+    document = facts(load_node(NODES[name]))
+    document["containers"] = [
+        one
+        for one in sorted(document["containers"], key=lambda one: one["ctid"])
+        if one["state"] != "stopped"
+    ]
+    return document
+
+
+def fetched(nodes: Fleet) -> dict[str, NodeProfile]:
+    profiles = sorted(nodes.profiles.iterdir()) if nodes.profiles.is_dir() else []
+    return {path.stem: load_profile(path) for path in profiles}
+
+
+_MATRIX = 'exec "$0" -m simulator matrix --format json "$1"/*.json'
+
+
+def matrix(nodes: Fleet) -> str:
+    """Compare all nodes of the folder that the play has filled."""
+    ended = subprocess.run(
+        ["sh", "-c", _MATRIX, sys.executable, str(nodes.profiles)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return ended.stdout
+
+
+def test_every_nodes_profile_is_fetched_for_its_owner_alone(nodes: Fleet) -> None:
+    ended = nodes.play(hosts=ALL)
+    assert ended.returncode == 0, ended.stdout
+    profiles = fetched(nodes)
+    assert set(profiles) == set(NODES)
+    for name, profile in profiles.items():
+        assert profile.origin.kind is OriginKind.CAPTURED
+        assert facts(profile) == listed(name)
+    assert {path.stat().st_mode & 0o777 for path in nodes.profiles.iterdir()} == {0o600}
+    groups = json.loads(matrix(nodes))["groups"]
+    assert [name for group in groups for name in group["nodes"]] == sorted(NODES)
+
+
+def test_a_second_play_changes_nothing(nodes: Fleet) -> None:
+    first = nodes.play(hosts={"early": {}})
+    second = nodes.play(hosts={"early": {}})
+    assert re.search(r"early .*ok=\d+ +changed=2 ", first.stdout), first.stdout
+    assert re.search(r"early .*ok=\d+ +changed=0 ", second.stdout), second.stdout
+
+
+def test_a_node_that_is_none_or_down_fails_alone_and_says_why(nodes: Fleet) -> None:
+    ended = nodes.play(hosts={**ALL, PLAIN: {}, DOWN: {}})
+    assert ended.returncode == 4, ended.stdout  # Ansible's, where a host is not reached.
+    assert set(fetched(nodes)) == set(NODES)
+    said = "plain: vzcptcheck: there is no OpenVZ node to capture here"
+    assert f'"msg": "{said}' in ended.stdout
+    assert re.search(r"UNREACHABLE!.*Connection refused", ended.stdout)
+    recap = ended.stdout.partition("PLAY RECAP")[2]
+    assert len(re.findall(r"unreachable=0 +failed=0 ", recap)) == len(NODES)
+
+
+def without_answers(name: str) -> dict[str, Any]:
+    """Return a fixture's facts as one sees them who only reads files."""
+    document = listed(name)
+    document["answers"] = dict.fromkeys(document["answers"])
+    for container in document["containers"]:
+        is_suspended = container["state"] == "suspended"
+        container.update(state="suspended" if is_suspended else "running", needs=None)
+    return document
+
+
+def test_nodes_without_python_3_are_gathered(nodes: Fleet) -> None:
+    ended = nodes.play(
+        hosts={
+            "early": {"vzcptcheck_capture_pythons": ["/no/such/python"]},
+            "middle": {"vzcptcheck_capture_method": "gather"},
+            "masking": {},
+        }
+    )
+    assert ended.returncode == 0, ended.stdout
+    profiles = fetched(nodes)
+    kinds = {name: profile.origin.kind.value for name, profile in profiles.items()}
+    assert kinds == {"early": "gathered", "middle": "gathered", "masking": "captured"}
+    for name in ("early", "middle"):
+        assert facts(profiles[name]) == without_answers(name)
+    assert ended.stdout.count("nobody asked the kernel") == 2
+    assert "needs-unknown" in matrix(nodes)
+
+
+def test_to_capture_takes_python_3(nodes: Fleet) -> None:
+    ended = nodes.play(
+        hosts={"early": {}},
+        vzcptcheck_capture_pythons=["/no/such/python"],
+        vzcptcheck_capture_method="capture",
+    )
+    assert ended.returncode == 2
+    assert "early has no Python 3.6 or later" in ended.stdout
+    assert not nodes.profiles.exists()
+
+
+def test_check_mode_asks_the_nodes_and_keeps_nothing(nodes: Fleet) -> None:
+    gathered = {"vzcptcheck_capture_method": "gather"}
+    ended = nodes.play("--check", hosts={"early": {}, "middle": gathered, PLAIN: {}})
+    assert ended.returncode == 2, ended.stdout
+    assert "there is no OpenVZ node to capture here" in ended.stdout
+    assert re.search(r"early .*changed=1 .*failed=0 ", ended.stdout), ended.stdout
+    assert not nodes.profiles.exists()
+
+
+def test_names_are_left_out_where_that_is_asked_for(nodes: Fleet) -> None:
+    gathered = {"vzcptcheck_capture_method": "gather"}
+    ended = nodes.play(hosts={"early": {}, "middle": gathered}, vzcptcheck_capture_anonymize=True)
+    assert ended.returncode == 0, ended.stdout
+    for profile in fetched(nodes).values():
+        count = len(profile.containers)
+        assert [one.ctid for one in profile.containers] == list(range(101, 101 + count))
+        assert " on " not in profile.origin.source
+
+
+def test_a_zipapp_that_is_not_there_is_said_so(nodes: Fleet) -> None:
+    ended = nodes.play(hosts={"early": {}}, vzcptcheck_capture_zipapp="/no/such.pyz")
+    assert ended.returncode == 2
+    assert "Could not find or access '/no/such.pyz'" in ended.stdout
+
+
+def test_a_setting_that_is_none_is_refused(nodes: Fleet) -> None:
+    ended = nodes.play(hosts={"early": {}}, vzcptcheck_capture_method="guess")
+    assert ended.returncode == 2
+    assert "vzcptcheck_capture_method must be one of: auto, capture, gather" in ended.stdout
+
+
+def test_the_example_has_no_mistakes_of_syntax(started: Fleet) -> None:
+    program = Path(sys.executable).parent / "ansible-playbook"
+    inventory = ANSIBLE / "inventory.example.yml"
+    command = [program, "--syntax-check", "-i", inventory, ANSIBLE / "capture-fleet.yml"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_every_setting_of_the_role_is_described() -> None:
+    role = ANSIBLE / "roles" / "vzcptcheck_capture"
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text("utf-8"))
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text("utf-8"))
+    readme = (role / "README.md").read_text("utf-8")
+    assert set(defaults) == set(specs["argument_specs"]["main"]["options"])
+    assert set(defaults) == set(re.findall(r"^\| `(vzcptcheck_capture_\w+)`", readme, re.MULTILINE))
