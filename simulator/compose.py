@@ -61,6 +61,7 @@ def compose(
 
 
 def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
+    # What a CPU answers to a leaf that it lacks is none of its own: zeros, or another leaf's.
     own = cpu.table.without_foreign()
     table = as_64bit(own) if kernel.machine == X86_64 else as_32bit(own)
     return CpuFacts(

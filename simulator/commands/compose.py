@@ -113,8 +113,7 @@ def _read_cpu(dump: str, processor: int) -> CpuSource:
     where = title_of(dump)
     try:
         one = _pick(parse_dump(_read(dump)), dump, processor)
-        # Answers to leaves that the CPU lacks are another leaf's: a profile has none of those.
-        table = whole_table(one).without_foreign()
+        table = whole_table(one)
     except DumpError as error:
         raise UsageError(f"{where}: {error}") from error
     return CpuSource(table, f"{Path(where).name}, {one.form}, CPU {one.cpus}", one.mode)

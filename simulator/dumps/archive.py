@@ -86,7 +86,7 @@ def _decompressor(data: bytes) -> Callable[[], _Decompressor] | None:
 
 
 def _unpack(make: Callable[[], _Decompressor], data: bytes) -> bytes:
-    unpacked = b""
+    unpacked = bytearray()
     for _ in range(_MAX_STREAMS):
         decompressor = make()
         try:
@@ -100,7 +100,7 @@ def _unpack(make: Callable[[], _Decompressor], data: bytes) -> bytes:
         # Zeros fill up the last block on a tape.
         data = decompressor.unused_data.lstrip(b"\0")
         if not data:
-            return unpacked
+            return bytes(unpacked)
     raise DumpError(f"an archive of more than {_MAX_STREAMS} compressed streams")
 
 

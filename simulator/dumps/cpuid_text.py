@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 
 from simulator.cpu import RegisterName
+from simulator.dumps.lines import split_lines
 from simulator.dumps.model import (
     ALL_BITS,
     REGISTERS,
@@ -25,7 +26,10 @@ from simulator.dumps.model import (
 
 NAME = "cpuid in words"
 
-_START = re.compile(r"\s*(?:feature information|version information) \(1/e[ad]x\):")
+_START = re.compile(
+    r"[a-zA-Z ]+ (?:information|features?|flags) "
+    r"\((?:1/e[acd]x|7|0xd/0|0x80000001/e[cd]x)\):"
+)
 _CPU = re.compile(r"CPU(?: *#?(?P<cpu>[0-9]{1,6}))?:", re.ASCII)
 _TEXT = re.compile(r'(?P<name>vendor_id|brand)\s*=\s*"(?P<value>.*)"')
 _HEADING = re.compile(
@@ -63,7 +67,7 @@ class _Cpu:
 
 def why_not(text: str) -> str | None:
     """Return why a text is not that program's; None where it is."""
-    if any(map(_START.fullmatch, text.splitlines())):
+    if any(map(_START.fullmatch, split_lines(text))):
         return None
     return "no line is 'feature information (1/edx):'"
 

@@ -43,14 +43,19 @@ class _Cpu:
         """Yield them; an array of zeros alone was not gathered if nothing else bears it out.
 
         The library writes every array that its version knows, those that it only read from a
-        file of an older version too.
+        file of an older version too. Where an array was gathered it says its subleaves, and the
+        answer to that leaf by itself says none: it may have been another thread's.
         """
-        yield from self.leaves
         alone = dict(self.leaves)
-        for leaf, array in self.arrays.items():
-            gathered = any(registers != ZEROS for _, registers in array)
-            if gathered or alone.get((leaf, 0)) == ZEROS:
-                yield from array
+        gathered = [
+            leaf
+            for leaf, array in self.arrays.items()
+            if any(registers != ZEROS for _, registers in array) or alone.get((leaf, 0)) == ZEROS
+        ]
+        told = [one for leaf in gathered for one in self.arrays[leaf]]
+        keys = {key for key, _ in told}
+        yield from told
+        yield from (one for one in self.leaves if one[0] not in keys)
 
 
 def why_not(text: str) -> str | None:

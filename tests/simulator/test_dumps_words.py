@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.cpu import Registers
-from simulator.dumps import cpuid_text, cpuinfo, criu
+from simulator.dumps import cpuid_text, cpuinfo
 from simulator.dumps.model import (
     ALL_BITS,
     EVERY_BIT,
@@ -29,6 +29,13 @@ def refusal(data: bytes, key: str = "auto") -> DumpError:
     with pytest.raises(DumpError) as caught:
         parse_dump(data, key)
     return caught.value
+
+
+def is_parsed_or_refused(data: bytes) -> bool:
+    try:
+        return len(parse_dump(data, "criu")) > 0
+    except DumpError as error:
+        return bool(error.message)
 
 
 def bits(dump: CpuDump, leaf: int, subleaf: int, register: str) -> tuple[int, int]:
@@ -131,6 +138,22 @@ def test_older_versions_of_cpuid_have_shorter_words() -> None:
     assert bits(dump, 1, 0, "edx") == (1 << 15, 1 << 15 | 1 << 4)
     assert bits(dump, 0xD, 0, "eax") == (7, ALL_BITS)
     assert bits(dump, 0xD, 0, "edx") == (0x4000_0000, ALL_BITS)
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "version information (1/eax):",
+        "feature information (1/ecx):",
+        "extended feature flags (7):",
+        "XSAVE features (0xd/0):",
+        "extended feature flags (0x80000001/edx):",
+        "AMD feature flags (0x80000001/ecx):",
+    ],
+)
+def test_one_leaf_alone_is_recognised(heading: str) -> None:
+    text = f"CPU:\n   {heading}\n      nothing that is known = true\n"
+    assert "no line says anything in words that are known" in refusal(text.encode()).message
 
 
 def test_a_word_of_one_register_is_none_of_another() -> None:
@@ -643,10 +666,7 @@ def test_bad_fields(data: bytes, message: str) -> None:
 @given(st.binary(max_size=100), st.integers(0, 110))
 def test_a_damaged_image_is_parsed_or_refused(damage: bytes, where: int) -> None:
     damaged = IMAGE[:where] + damage + IMAGE[where + len(damage) :]
-    try:
-        assert parse_dump(damaged, "criu")
-    except DumpError as error:
-        assert error.message
+    assert is_parsed_or_refused(damaged)
 
 
 @given(
@@ -656,7 +676,4 @@ def test_a_damaged_image_is_parsed_or_refused(damage: bytes, where: int) -> None
     )
 )
 def test_any_entry_is_parsed_or_refused(fields: object) -> None:
-    try:
-        assert criu.parse(as_json(fields).decode())
-    except DumpError as error:
-        assert error.message
+    assert is_parsed_or_refused(as_json(fields))
