@@ -34,14 +34,15 @@ COMPONENTS = (
     "AVX-512 upper halves",
     "AVX-512 upper registers",
 )
-_ENABLED = (1 << len(COMPONENTS)) - 1
 
 #: x87 and SSE are in the first 512 bytes, as FXSAVE has them where there is no XSAVE. Then come
 #: XSAVE's header, which says nothing of them, and AVX, to which every CPU gives the same place.
-_LEGACY = 0x3
 _FXSAVE_SIZE = 512
 _AVX = 2
 _AVX_END = 832
+
+#: AVX and those after it, which XSAVE alone saves.
+_XSAVED = (1 << len(COMPONENTS)) - (1 << _AVX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +126,16 @@ def cpu_side(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuSide:
     if facts.cpuid is None:
         return CpuSide()
     uses_xsave = facts.release.generation.enables_xsave and _kernel_sees_xsave(facts, facts.cpuid)
-    enabled = _all_rows() if uses_xsave else _all_rows() & ~_xsave_rows()
+    disabled = 0 if uses_xsave else _xsave_rows()
     hidden = _hidden(facts.override) if facts.release.generation.masked_cpuid else 0
     shown = may_be_shown = 0
-    usable = may_be_usable = enabled
+    usable = may_be_usable = ~disabled
     for table in cpus:
         has, may_have = _masks(table)
         usable &= has
         may_be_usable &= may_have
-        shown |= has & enabled & ~hidden
-        may_be_shown |= may_have & enabled & ~hidden
+        shown |= has & ~disabled & ~hidden
+        may_be_shown |= may_have & ~disabled & ~hidden
     # The kernel asks its first CPU alone what XSAVE has.
     area = _area(facts.cpuid) if uses_xsave else XsaveArea()
     return CpuSide(facts.cpuid.vendor, shown, may_be_shown, usable, may_be_usable, area)
@@ -150,11 +151,6 @@ def _instructions(row: dict[str, str]) -> Instructions:
         effect=row["effect"],
         state=row["state"],
     )
-
-
-@functools.cache
-def _all_rows() -> int:
-    return (1 << len(load_instructions())) - 1
 
 
 @functools.cache
@@ -206,7 +202,7 @@ def _area(table: CpuidTable) -> XsaveArea | None:
     its offset in EBX.
     """
     try:
-        components = user_components(table.answer(XSAVE_LEAF, 0)) & _ENABLED
+        components = user_components(table.answer(XSAVE_LEAF, 0)) & _XSAVED
         end = _AVX_END if components >> _AVX & 1 else _FXSAVE_SIZE
         offsets = []
         for number in range(_AVX + 1, len(COMPONENTS)):
@@ -216,4 +212,4 @@ def _area(table: CpuidTable) -> XsaveArea | None:
                 end = max(end, offset + size)
     except MissingLeafError:
         return None
-    return XsaveArea(components & ~_LEGACY, end, tuple(offsets))
+    return XsaveArea(components, end, tuple(offsets))

@@ -196,6 +196,16 @@ def test_every_row_is_read_from_its_own_place() -> None:
         assert names(side(with_bit(plain, row.name)).shown) == {"xsave", row.name}
 
 
+def test_programs_get_all_that_the_cpu_has_on_every_kernel_that_enables_xsave() -> None:
+    expected = {name for name, leaf, *_ in transcribed() if leaf in (0x1, 0x80000001)}
+    table = cpu()
+    for name in expected:
+        table = with_bit(table, name)
+    for generation in GENERATIONS[1:]:
+        seen = side(table, generation=generation.name)
+        assert names(seen.shown) == names(seen.usable) == expected
+
+
 def test_ia64_has_no_cpuid() -> None:
     assert cpu_side(node_facts(cpuid=None, machine="ia64"), ()) == CpuSide("", 0, 0, 0, 0)
 
@@ -342,9 +352,22 @@ def test_the_last_component_to_end_makes_the_size() -> None:
     assert odd == XsaveArea(0x28, 0x540, ((3, 0x500), (5, 0x240)))
 
 
+def test_avx_s_place_counts_where_avx_is() -> None:
+    without = area_of(_0=(0xB, 0, 0, 0), _3=(0x40, 0x240, 0, 0))
+    assert without == XsaveArea(0x8, 0x280, ((3, 0x240),))
+    beside = area_of(_0=(0xF, 0, 0, 0), _3=(0x40, 0x200, 0, 0))
+    assert beside == XsaveArea(0xC, 832, ((3, 0x200),))
+
+
 def test_components_of_newer_kernels_are_left_out() -> None:
     """PKRU (bit 9), AMX (17, 18), LWP (62): no kernel here enables them."""
     assert area_of(_0=(0x60207, 0x2B00, 0x2B00, 0x40000000)) == XsaveArea(0x4, 832, ())
+
+
+@pytest.mark.parametrize("bit", range(8, 64))
+def test_no_component_is_in_it_after_avx_512_which_ends_at_bit_7(bit: int) -> None:
+    low, high = (0x7 | 1 << bit) & 0xFFFFFFFF, 1 << bit >> 32
+    assert area_of(_0=(low, 0x2B00, 0x2B00, high)) == XsaveArea(0x4, 832, ())
 
 
 @pytest.mark.parametrize("missing", [(0xD, 0), (0xD, 5)])

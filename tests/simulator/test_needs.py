@@ -147,6 +147,25 @@ def test_kernel_threads_are_skipped_from_042stab_on(generation: str, used_fpu: b
     assert skipped == (generation in SINCE_042STAB)
 
 
+def test_a_process_that_comes_after_a_kernel_thread_counts(generation: str) -> None:
+    thread = process(kernel_thread=True, **PLAIN)
+    traced = process(pid=2, host_pid=1002, name="perl", traced=True, **PLAIN)
+    gathered = needs(generation, thread, traced)
+    assert gathered.reports == ("task 1002/2(perl) is ptraced from host system",)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "needed"), [(INTEL, caps("SEP")), (AMD, 0)], ids=["intel", "amd"]
+)
+def test_on_i386_no_process_needs_a_way_in_that_its_kernel_lacks(
+    generation: str, vendor: str, needed: int
+) -> None:
+    """SYSCALL32 and EMT64 are of x86_64 kernels, IA64 of the other architecture."""
+    gathered = needs(generation, process(bits=32), machine="i686", vendor=vendor)
+    ways = gathered.caps & caps("SEP", "SYSCALL32", "EMT64", "IA64")
+    assert ways == (0 if generation == "028stab" else needed)
+
+
 def test_on_ia64_a_process_needs_ia64(generation: str) -> None:
     gathered = needs(generation, process(), machine="ia64", cpuid=None)
     assert gathered.caps == caps("IA64")

@@ -105,6 +105,7 @@ def test_a_text_just_under_a_page_is_taken() -> None:
     [
         ("1", (1, 0), True),
         ("1", (2, 0), False),
+        ("2", (1, 0), False),
         ("d", (0xD, 1), True),
         ("d 1", (0xD, 1), True),
         ("d 1", (0xD, 0), False),
