@@ -37,9 +37,10 @@ class Chromium:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Load a page anew, and wait until it can be used."""
+        self._driver.set_script_timeout(60)
+        self._driver.set_page_load_timeout(60)
         self._driver.get("about:blank")
         self._driver.get(f"{path.as_uri()}{fragment}")
-        self._driver.set_script_timeout(60)
         self._driver.execute_async_script(_WAIT)
 
     def run(self, script: str, *arguments: Any) -> Any:

@@ -176,8 +176,9 @@ class ReportPage:
           const done = arguments[0];
           axe
             .run(document, { resultTypes: ["violations"] })
-            .then((found) => done(found.violations));"""
+            .then((found) => done(found.violations), (reason) => done(String(reason)));"""
         found = self.browser.run_async(script)
+        assert isinstance(found, list), f"axe-core failed: {found}"
         return json.dumps(
             [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found], indent=1
         )

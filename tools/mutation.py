@@ -134,7 +134,7 @@ def mutants(module: str) -> Iterator[Mutant]:
                 " ".join(line[1:].strip() for line in lines if line.startswith(sign))
                 for sign in "-+"
             )
-            if not UNDECIDING.fullmatch(was):
+            if not UNDECIDING.fullmatch(was.strip()):
                 yield Mutant(module, was, becomes, text)
 
 
