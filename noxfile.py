@@ -43,6 +43,7 @@ nox.options.sessions = [
     *_ends_of_range(),
     "matrix",
     "emulated",
+    "ansible",
     "build",
 ]
 
