@@ -8,6 +8,7 @@ import re
 from collections import namedtuple
 
 from vzcptcheck import versions
+from vzcptcheck.arguments import INT_MAX
 from vzcptcheck.asking import RUNNING, ContainerFacts, NodeAnswers, ask_about
 from vzcptcheck.devices import CPT, RST, Device, missing_file_hint
 from vzcptcheck.errors import CheckError, DeviceError
@@ -40,6 +41,9 @@ _SLM_DMPRST = 1 << 24
 _BOOT_OPTION = re.compile(
     r"(noxsave|noxsaveopt|nordrand|nofxsr|nosep|eagerfpu=\S+|clearcpuid=\S+|ipv6\.disable=\S+)"
 )
+
+#: A number as the kernel writes it.
+_NUMBER = re.compile("-?[0-9]{1,10}")
 
 #: States of a checkpoint context that holds its container suspended: suspended, dumping.
 _HOLDING = (2, 3)
@@ -206,7 +210,7 @@ def _listed_containers(syscalls: "Syscalls") -> "list[int]":
     ctids = []
     for number, line in enumerate(_required_text(syscalls, VEINFO).splitlines(), 1):
         word = line.split()[0] if line.split() else ""
-        if not word.isdigit():
+        if not _NUMBER.fullmatch(word) or not 0 <= int(word) <= INT_MAX:
             raise CheckError(f"{VEINFO}, line {number}: no container's number in {line[:60]!r}")
         if int(word):
             ctids.append(int(word))
@@ -218,7 +222,7 @@ def _suspended_containers(syscalls: "Syscalls") -> "set[int]":
     held = set()
     for line in _required_text(syscalls, CPT).splitlines()[1:]:
         words = line.split()
-        if len(words) != 4 or not (words[2].isdigit() and words[3].lstrip("-").isdigit()):
+        if len(words) != 4 or not all(map(_NUMBER.fullmatch, words[2:])):
             raise CheckError(f"{CPT}: no checkpoint context in {line[:60]!r}")
         if int(words[3]) in _HOLDING:
             held.add(int(words[2]))

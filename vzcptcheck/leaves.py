@@ -125,8 +125,8 @@ class _Survey:
         last = answer.eax
         if first <= last < first + _MOST_LEAVES:
             return range(first, last + 1)
-        if first == HYPERVISOR:
-            return (first,)  # Some name no last leaf.
+        if first in (VENDOR, HYPERVISOR):
+            return (first,)  # Some hypervisors name no last leaf; leaf 0 is every CPU's.
         # Another leaf's answer stands where the range would begin.
         del self.answers[first, 0]
         return ()

@@ -1,5 +1,6 @@
 """The node's processors: each distinct CPU among them, with all that CPUID and Linux say of it."""
 
+import re
 from collections import namedtuple
 
 from vzcptcheck.cpuid import CpuidDevice, Registers, device_path
@@ -103,7 +104,8 @@ def _listed(syscalls: "Syscalls") -> "tuple[list[tuple[int, tuple[str | None, ..
 
 def _words_of(block: "dict[str, str]") -> "tuple[int, tuple[str | None, ...]]":
     number = block["processor"]
-    if not (number.isdigit() and len(number) <= 4):
+    # Of str.isdigit()'s digits, int() takes but some.
+    if not re.match(r"[0-9]{1,4}\Z", number):
         raise CheckError(f"processor {number[:20]!r} has no number")
     flags = block.get("flags")
     return int(number), (

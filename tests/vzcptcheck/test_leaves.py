@@ -206,3 +206,9 @@ def test_a_threads_own_number_and_place_is_no_difference_between_cpus(leaf, kept
     ones = Registers(*[0xFFFFFFFF] * 4)
 
     assert of_any_thread({(leaf, 0): ones}) == {(leaf, 0): kept}
+
+
+def test_leaf_0_is_there_whatever_it_names_as_the_last():
+    answers, _ = read_leaves(reader({(0, 0): (0xFFFFFFFF, 1, 2, 3)}))
+
+    assert list(answers) == [(0, 0), (1, 0)]

@@ -172,6 +172,7 @@ def test_where_no_processor_tells_anything_that_is_an_error():
         (errno.ENOENT, "/proc/cpuinfo: No such file or directory (ENOENT)"),
         (b"", "/proc/cpuinfo: cpuinfo, line 1: the text ends and no processor was listed"),
         (b"processor : x\n", "/proc/cpuinfo: processor 'x' has no number"),
+        (b"processor : \xb2\n", "/proc/cpuinfo: processor '\xb2' has no number"),
         (b"processor : 99999\n", "/proc/cpuinfo: processor '99999' has no number"),
     ],
 )
