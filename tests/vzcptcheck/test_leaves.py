@@ -212,3 +212,9 @@ def test_leaf_0_is_there_whatever_it_names_as_the_last():
     answers, _ = read_leaves(reader({(0, 0): (0xFFFFFFFF, 1, 2, 3)}))
 
     assert list(answers) == [(0, 0), (1, 0)]
+
+
+def test_a_list_that_does_not_end_is_left_after_64_subleaves():
+    endless = {subleaf: (0x21, subleaf, 0, 0) for subleaf in range(100)}
+
+    assert subleaves_read(0x4, endless) == list(range(64))
