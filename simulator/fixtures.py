@@ -12,6 +12,10 @@ from simulator.profile_json import parse_profile
 
 SUFFIX = ".json"
 
+#: More is no profile: a container takes some hundred bytes, and a CPU some KiB. What is read of
+#: one takes up to thirty times its size.
+MAX_BYTES = 1 << 20
+
 
 class UnknownNodeError(UserError):
     """A node that is neither a recorded one's name nor a profile's path."""
@@ -32,9 +36,12 @@ def fixture_names() -> list[str]:
 def load_profile(path: Path) -> NodeProfile:
     """Read and check the profile at a path; ProfileError names the file and the path in it."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ProfileError(str(path), "", error.strerror or str(error)) from error
+    if len(data) > MAX_BYTES:
+        raise ProfileError(str(path), "", f"over {MAX_BYTES >> 20} MiB, which no profile has")
     profile = parse_profile(data, path.name.removesuffix(SUFFIX), str(path))
     return check_profile(profile, str(path))
 

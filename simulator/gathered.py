@@ -131,7 +131,8 @@ def make_profile(files: _Files, where: str) -> Gathered:
         answers=Answers(None, None, None),
         containers=_parse_containers(_lines(files, VEINFO), _lines(files, CPT)),
     )
-    said = (*_lines(files, NOTES), *remarks, *_unknown(profile))
+    notes = filter(str.strip, _lines(files, NOTES))
+    said = (*notes, *remarks, *_unknown(profile))
     return Gathered(check_profile(profile, where), said)
 
 
@@ -224,7 +225,7 @@ def _suspended(lines: Iterable[str]) -> Iterator[int]:
         if number == 1 and line == HEADER.rstrip("\n"):
             continue
         words = line.split()
-        if len(words) != 4 or not (_is_number(words[2]) and _is_number(words[3].lstrip("-"))):
+        if len(words) != 4 or not (_is_number(words[2]) and _is_number(words[3].removeprefix("-"))):
             raise GatheredError(CPT, f"line {number}: no checkpoint context in {_shown(line)}")
         if int(words[3]) in _HOLDING:
             yield int(words[2])

@@ -6,7 +6,7 @@ from itertools import product
 from typing import NamedTuple
 
 from simulator.expectations import Expectation, Kept, KeptNode
-from simulator.terminal import printable
+from vzcptcheck.outcome import printable
 
 
 class Change(NamedTuple):

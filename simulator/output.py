@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from simulator.errors import UserError
+from vzcptcheck.outcome import printable_lines
 
 
 class OutputError(UserError):
@@ -35,7 +36,7 @@ class Streams:
         """Say something to people; where nobody can be told, that is no mistake."""
         with suppress(OSError, ValueError):
             if self.stderr is not None:
-                self.stderr.write(f"vzcptsim: {text}\n")
+                self.stderr.write(f"vzcptsim: {printable_lines(text)}\n")
                 self.stderr.flush()
 
 

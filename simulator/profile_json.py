@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
+from itertools import islice
 from typing import Any, NoReturn
 
 from jsonschema import Draft202012Validator
@@ -25,6 +26,9 @@ from simulator.profile import (
 FORMAT = 1
 
 _LONGEST_PROBLEM = 300
+
+#: Of so many errors the best is said: a list of a million others would take minutes.
+_MOST_ERRORS = 1000
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 #: A process's traits, and what they are where a profile does not say.
@@ -124,7 +128,7 @@ def _read(data: bytes, where: str) -> Any:
     """Return a document that is of the schema's shape."""
     try:
         document = _load(data.decode("utf-8"))
-        error = best_match(schema_validator().iter_errors(document))
+        error = best_match(islice(schema_validator().iter_errors(document), _MOST_ERRORS))
     except UnicodeDecodeError as error:
         raise ProfileError(where, "", f"not UTF-8 at byte {error.start}") from error
     except RecursionError as error:

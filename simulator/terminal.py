@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from simulator.verdict import Verdict
+from vzcptcheck.outcome import printable
 
 #: As wide as a line may be where nobody looks at it on a terminal.
 _UNBOUNDED = 10_000
@@ -41,11 +42,6 @@ def line(indent: int, *words: str | tuple[str, str]) -> Line:
 def verdict_word(verdict: str) -> tuple[str, str]:
     """Return a verdict in its colour."""
     return verdict, STYLES[verdict]
-
-
-def printable(text: str) -> str:
-    """Show what names may hold without letting it speak to the terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def render(lines: Iterable[Line], stream: TextIO | None) -> str:

@@ -51,9 +51,9 @@ def run_capture(words: "List[str]", syscalls: "Syscalls") -> "Outcome":
 def _parse(words: "List[str]") -> "_Options":
     values: "dict[str, list[str]]" = {"-o": [STDOUT], "--mode": [], "--ct": []}
     flags = set()
-    rest = list(words)
+    rest = list(reversed(words))
     while rest:
-        word = rest.pop(0)
+        word = rest.pop()
         name, equals, value = word.partition("=")
         option = "-o" if name == "--output" else name
         if option in values:
@@ -73,7 +73,7 @@ def _parse(words: "List[str]") -> "_Options":
 def _next(rest: "List[str]", option: "str") -> "str":
     if not rest:
         raise UsageError(f"capture: {option} takes a value", show_usage=True)
-    return rest.pop(0)
+    return rest.pop()
 
 
 def _require_sense(flags: "Collection[str]", ctids: "List[str]") -> "None":

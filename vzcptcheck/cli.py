@@ -6,7 +6,7 @@ It is parsed by hand: argparse alone would cost more than the whole of ``vzcptch
 import sys
 
 from vzcptcheck.errors import CheckError, UsageError, describe_failure
-from vzcptcheck.outcome import ExitStatus, Outcome
+from vzcptcheck.outcome import ExitStatus, Outcome, printable_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,10 +188,12 @@ def _write(outcome: "Outcome", stdout: "TextIO | None", stderr: "TextIO | None")
 
 
 def _remarks_text(remarks: "List[str]") -> "str":
-    """Put the program's name before each remark that does not go on with another."""
+    """Put the program's name before the first remark, and each that does not go on with another."""
     return "".join(
-        "{}{}\n".format("" if remark.startswith(" ") else "vzcptcheck: ", remark)
-        for remark in remarks
+        "{}{}\n".format(
+            "" if number and remark.startswith(" ") else "vzcptcheck: ", printable_lines(remark)
+        )
+        for number, remark in enumerate(remarks)
     )
 
 

@@ -6,6 +6,9 @@ Source: Linux arch/x86/kernel/cpu/proc.c, show_cpuinfo(). Each block begins with
 
 from vzcptcheck.errors import CheckError
 
+#: What Linux can be built for on x86 (NR_CPUS).
+_MOST_PROCESSORS = 8192
+
 
 class CpuinfoError(CheckError):
     """The text is not that of /proc/cpuinfo; the message says at which line it went wrong."""
@@ -16,7 +19,8 @@ def parse_cpuinfo(text: "bytes") -> "list[dict[str, str]]":
 
     Bytes beyond ASCII are read as Latin-1: a model name, which the CPU's maker chose, must not
     hide the rest. Raises ``CpuinfoError`` for a line without a colon, a block that does not
-    begin with its processor, a key that comes twice in a block, and a text without a processor.
+    begin with its processor, a key that comes twice in a block, and a text without a processor,
+    or with more of them than Linux can have.
     """
     processors: "list[dict[str, str]]" = []
     block: "dict[str, str]" = {}
@@ -27,6 +31,8 @@ def parse_cpuinfo(text: "bytes") -> "list[dict[str, str]]":
             continue
         if not block:
             processors.append(block)
+            if len(processors) > _MOST_PROCESSORS:
+                raise _error_at(number, f"over {_MOST_PROCESSORS} processors, which no kernel has")
         _add_line(block, number, line)
     if not processors:
         raise _error_at(len(lines), "the text ends and no processor was listed")

@@ -5,6 +5,7 @@ import os
 
 from vzcptcheck import ioctls
 from vzcptcheck.errors import CheckError, DeviceError, describe_failure
+from vzcptcheck.outcome import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Device:
         except OSError as error:
             problem = error
         lines = text.decode("utf-8", "backslashreplace").split("\n")
-        return [_printable(line) for line in lines if line], problem
+        return [printable(line) for line in lines if line], problem
 
     def request(self, request: "int", argument: "Union[int, bytearray]") -> "int":
         """Make a request and return the kernel's answer; DeviceError with its errno."""
@@ -198,11 +199,6 @@ _HINTS = {
 
 def _hint_for(error: "OSError") -> "str":
     return _HINTS.get(error.errno or 0, "")
-
-
-def _printable(line: "str") -> "str":
-    """Show what a process's name may hold without letting it speak to the terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 def missing_file_hint(syscalls: "Syscalls", path: "str") -> "str":

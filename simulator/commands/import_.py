@@ -15,7 +15,7 @@ from simulator.dumps.recognise import AUTO, KEYS, parse_dump
 from simulator.dumps.unknown import summarize_unknown
 from simulator.errors import UsageError
 from simulator.output import Streams, write_atomically
-from vzcptcheck.outcome import ExitStatus
+from vzcptcheck.outcome import ExitStatus, printable
 
 _SHOWN_DIFFERENCES = 3
 
@@ -86,7 +86,7 @@ _FORMATS: Mapping[str, Callable[[str], Imported]] = {
 
 def _remarks(dumps: Sequence[CpuDump], kinds: Sequence[CpuDump]) -> Iterator[str]:
     """Say what was recognised, what is unknown, and how kinds of CPUs in one machine differ."""
-    forms = ", ".join(dict.fromkeys(dump.form for dump in dumps))
+    forms = ", ".join(dict.fromkeys(printable(dump.form) for dump in dumps))
     yield (
         f"{forms}: {_count(len(dumps), 'processor')}, {_count(len(kinds), 'kind')} of CPU; "
         f"unknown: {summarize_unknown(kinds)}"

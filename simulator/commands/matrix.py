@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulator.commands.options import Commands
 from simulator.commands.waiving import add_strictness, waived_codes
-from simulator.errors import UsageError, UserError
+from simulator.errors import UsageError
 from simulator.output import Streams, write_atomically
 from simulator.profile import NodeProfile
 from simulator.progress import progress
@@ -190,14 +190,10 @@ def _update(
 def _compare(
     fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
 ) -> int:
-    from simulator.expectation_text import parse_expectation
+    from simulator.expectation_text import read_expectation
     from simulator.matrix_changes import compare
 
-    try:
-        text = Path(options.expect).read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{options.expect}: not UTF-8 at byte {error.start}") from error
-    old = parse_expectation(text, options.expect)
+    old = read_expectation(Path(options.expect))
     comparison = compare(old, _expectation(fleet, waived))
     if options.format is None:
         for line in comparison.lines():

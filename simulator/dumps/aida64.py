@@ -5,20 +5,22 @@ registers, ``[SL 01]`` after them or nothing; a CPU begins with one of three hea
 its leaf 0. Sources: the collection of InstLatx64, and the reports among libcpuid's tests.
 """
 
+from collections.abc import Iterable
+
 from simulator.dumps.lines import LineForm, has_rows, parse_lines, pattern
 from simulator.dumps.model import CpuDump
 
 NAME = "AIDA64 or InstLatx64"
 
 
-def why_not(text: str) -> str | None:
+def why_not(lines: Iterable[str]) -> str | None:
     """Return why a text is none of these reports; None where it is one."""
-    return None if has_rows(_FORM, text) else "no line begins like 'CPUID 00000001'"
+    return None if has_rows(_FORM, lines) else "no line begins like 'CPUID 00000001'"
 
 
-def parse(text: str) -> list[CpuDump]:
+def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse every CPU of a report, in the order written."""
-    return parse_lines(_FORM, text)
+    return parse_lines(_FORM, lines)
 
 
 _HEX = "(?:0x)?[0-9A-F]{8}"

@@ -14,9 +14,11 @@ from typing import Protocol
 
 from simulator.dumps.model import DumpError
 
-#: What is unpacked at most: an archive of hwloc's tests has 0.3 MB for 64 processors.
-MAX_BYTES = 64 << 20
+#: What is unpacked at most, which takes more than twice the memory on the way: an archive of
+#: hwloc's tests has 0.3 MB for 64 processors, and what is gathered on a node at most 2 MiB.
+MAX_BYTES = 10 << 20
 MAX_MEMBERS = 100_000
+_PIECE = 1 << 20
 
 #: Programs that compress in parallel write one stream for 900 kB.
 _MAX_STREAMS = 256
@@ -90,11 +92,13 @@ def _unpack(make: Callable[[], _Decompressor], data: bytes) -> bytes:
     for _ in range(_MAX_STREAMS):
         decompressor = make()
         try:
-            unpacked += decompressor.decompress(data, MAX_BYTES + 1 - len(unpacked))
+            for piece in _pieces(decompressor, data):
+                unpacked += piece
+                if len(unpacked) > MAX_BYTES:
+                    limit = MAX_BYTES >> 20
+                    raise DumpError(f"an archive that unpacks to more than {limit} MiB")
         except (OSError, ValueError, zlib.error, lzma.LZMAError) as error:
             raise DumpError(f"not soundly compressed: {error}") from None
-        if len(unpacked) > MAX_BYTES:
-            raise DumpError(f"an archive that unpacks to more than {MAX_BYTES >> 20} MiB")
         if not decompressor.eof:
             raise DumpError("what is compressed here ends too early")
         # Zeros fill up the last block on a tape.
@@ -102,6 +106,16 @@ def _unpack(make: Callable[[], _Decompressor], data: bytes) -> bytes:
         if not data:
             return bytes(unpacked)
     raise DumpError(f"an archive of more than {_MAX_STREAMS} compressed streams")
+
+
+def _pieces(decompressor: _Decompressor, data: bytes) -> Iterator[bytes]:
+    """Unpack piece by piece: a decompressor takes twice the memory of what it returns."""
+    piece = decompressor.decompress(data, _PIECE)
+    while piece:
+        yield piece
+        # zlib's has not kept what it was given, the others have.
+        rest = getattr(decompressor, "unconsumed_tail", b"")
+        piece = b"" if decompressor.eof else decompressor.decompress(rest, _PIECE)
 
 
 def _files(tar: bytes) -> Iterator[tuple[str, bytes]]:

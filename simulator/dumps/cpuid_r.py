@@ -1,5 +1,7 @@
 """``cpuid -r`` by Todd Allen: ``0x0000000d 0x01: eax=0x0000000f ebx=...``, by leaf and subleaf."""
 
+from collections.abc import Iterable
+
 from simulator.dumps.lines import LineForm, has_rows, parse_lines, pattern
 from simulator.dumps.model import CpuDump
 
@@ -20,11 +22,11 @@ _FORM = LineForm(
 )
 
 
-def why_not(text: str) -> str | None:
+def why_not(lines: Iterable[str]) -> str | None:
     """Return why a text is not that program's; None where it is."""
-    return None if has_rows(_FORM, text) else "no line begins like '0x00000001 0x00: eax='"
+    return None if has_rows(_FORM, lines) else "no line begins like '0x00000001 0x00: eax='"
 
 
-def parse(text: str) -> list[CpuDump]:
+def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse every CPU."""
-    return parse_lines(_FORM, text)
+    return parse_lines(_FORM, lines)

@@ -8,12 +8,11 @@ number of the last leaf, which is not printed. Versions differ in their words: n
 import csv
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
 from simulator.cpu import RegisterName
-from simulator.dumps.lines import split_lines
 from simulator.dumps.model import (
     ALL_BITS,
     REGISTERS,
@@ -65,32 +64,34 @@ class _Cpu:
     part: str | None = None
 
 
-def why_not(text: str) -> str | None:
+def why_not(lines: Iterable[str]) -> str | None:
     """Return why a text is not that program's; None where it is."""
-    if any(map(_START.fullmatch, split_lines(text))):
+    if any(map(_START.fullmatch, lines)):
         return None
     return "no line is 'feature information (1/edx):'"
 
 
-def parse(text: str) -> list[CpuDump]:
+def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse every CPU. DumpError where a line contradicts another one."""
-    cpus = [cpu for cpu in _cpus(text.split("\n")) if cpu.known.answers()]
-    if not cpus:
-        raise DumpError("no line says anything in words that are known here")
-    return told_apart(
-        [make_dump(cpu.cpus, cpu.known.answers(), NAME, model_name=cpu.brand) for cpu in cpus]
+    dumps = told_apart(
+        make_dump(cpu.cpus, answers, NAME, model_name=cpu.brand)
+        for cpu in _cpus(lines)
+        if (answers := cpu.known.answers())
     )
+    if not dumps:
+        raise DumpError("no line says anything in words that are known here")
+    return dumps
 
 
-def _cpus(lines: Sequence[str]) -> Iterator[_Cpu]:
+def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
     cpu = _Cpu("0", 1)
     for number, line in enumerate(lines, start=1):
-        if heading := _CPU.fullmatch(line.strip()):
+        if heading := _CPU.fullmatch(line):
             yield cpu
             cpu = _Cpu(str(int(heading["cpu"] or 0)), number)
             continue
         try:
-            _read(cpu, line.strip())
+            _read(cpu, line)
         except ValueError as error:
             raise DumpError(f"CPU {cpu.cpus}: {error}", number) from None
     yield cpu

@@ -146,7 +146,7 @@ def why_not(data: bytes) -> str | None:
 def parse(data: bytes) -> list[CpuDump]:
     """Parse every processor. DumpError where one is not sound."""
     try:
-        return told_apart([_parse_processor(lines) for lines in parse_cpuinfo(data)])
+        return told_apart(map(_parse_processor, parse_cpuinfo(data)))
     except CpuinfoError as error:
         raise DumpError(str(error)) from None
 

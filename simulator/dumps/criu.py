@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from simulator.cpu import XSAVE_LEAF, Key, RegisterName
 from simulator.dumps.json_text import load_json
-from simulator.dumps.model import ALL_BITS, CpuDump, DumpError, KnownBits, make_dump
+from simulator.dumps.model import ALL_BITS, CpuDump, DumpError, KnownBits, make_dump, told_apart
 from simulator.dumps.protobuf import parse_fields, parse_varints
 
 NAME = "CRIU cpuinfo image"
@@ -152,7 +152,7 @@ def _read_fields(message: int | bytes) -> dict[str, object]:
 
 
 def _dumps(entries: Iterable[object]) -> list[CpuDump]:
-    dumps = [_dump(str(number), fields) for number, fields in enumerate(entries)]
+    dumps = told_apart(_dump(str(number), fields) for number, fields in enumerate(entries))
     if not dumps:
         raise DumpError("no x86 CPU is in the image")
     return dumps

@@ -6,13 +6,13 @@ that came back. Sources: hwloc's tests, and hwloc 2.9.0.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from simulator.cpu import CpuidTable, Key, Registers
-from simulator.dumps.lines import split_lines
-from simulator.dumps.model import CpuDump, DumpError, infer_mode
-from simulator.dumps.text import decode
+from simulator.dumps.model import CpuDump, DumpError, bounded_answers, infer_mode, told_apart
+from simulator.dumps.text import Lines
+from vzcptcheck.outcome import printable
 
 NAME = "hwloc"
 
@@ -23,6 +23,9 @@ _FIGURES = r"\s+".join(["([0-9a-f]{1,8})"] * 4)
 _START = re.compile(r"[^#]*=>")
 _ROW = re.compile(rf"([0-9a-f]{{1,8}})\s+{_FIGURES}\s*=>\s*{_FIGURES}", re.ASCII | re.IGNORECASE)
 _LONGEST_SHOWN = 100
+
+#: A processor has some KiB.
+_MOST_BYTES = 256 << 10
 
 
 def is_processor(path: str) -> bool:
@@ -43,20 +46,21 @@ def parse_folder(files: Mapping[str, bytes]) -> list[CpuDump]:
     paths = [PurePosixPath(path) for path in files if is_processor(path)]
     folders = sorted({str(path.parent) for path in paths})
     if len(folders) > 1:
-        raise DumpError(f"processors are in several folders: {', '.join(folders[:5])}: take one")
-    return [_parse_file(path, files) for path in sorted(paths, key=_number)]
+        named = ", ".join(printable(folder[:_LONGEST_SHOWN]) for folder in folders[:5])
+        raise DumpError(f"processors are in several folders: {named}: take one")
+    return told_apart(_parse_file(path, files) for path in sorted(paths, key=_number))
 
 
-def why_not(text: str) -> str | None:
+def why_not(lines: Iterable[str]) -> str | None:
     """Return why a text is no file of a processor; None where it is one."""
-    if any(map(_ROW.fullmatch, split_lines(text))):
+    if any(map(_ROW.fullmatch, lines)):
         return None
     return "no line is like '1 0 0 0 0 => d 756e6547 6c65746e 49656e69'"
 
 
-def parse(text: str) -> list[CpuDump]:
+def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse the file of one processor."""
-    return [_parse_text(text, "0")]
+    return [_parse_lines(lines, "0")]
 
 
 def _number(path: PurePosixPath) -> int:
@@ -64,22 +68,25 @@ def _number(path: PurePosixPath) -> int:
 
 
 def _parse_file(path: PurePosixPath, files: Mapping[str, bytes]) -> CpuDump:
+    data = files[str(path)]
+    if len(data) > _MOST_BYTES:
+        raise DumpError(f"{path.name}: over {_MOST_BYTES >> 10} KiB, which no processor takes")
     try:
-        return _parse_text(decode(files[str(path)]), str(_number(path)))
+        return _parse_lines(Lines(data), str(_number(path)))
     except DumpError as error:
         raise DumpError(f"{path.name}: {error}") from None
 
 
-def _parse_text(text: str, cpus: str) -> CpuDump:
+def _parse_lines(lines: Iterable[str], cpus: str) -> CpuDump:
     try:
-        table = CpuidTable(_answers(text))
+        table = CpuidTable(bounded_answers(_answers(lines)))
     except ValueError as error:
         raise DumpError(f"CPU {cpus}: {error}") from None
     return CpuDump(cpus, table, infer_mode(table), NAME)
 
 
-def _answers(text: str) -> Iterator[tuple[Key, Registers]]:
-    for number, line in enumerate(split_lines(text), start=1):
+def _answers(lines: Iterable[str]) -> Iterator[tuple[Key, Registers]]:
+    for number, line in enumerate(lines, start=1):
         match = _ROW.fullmatch(line)
         if match is None and _START.match(line):
             shown = repr(line[:_LONGEST_SHOWN])

@@ -5,11 +5,17 @@ CPU and write no headings; its tests end with rows of dashes and what the librar
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from simulator.cpu import ZEROS, CpuidTable, Key, Registers
-from simulator.dumps.lines import split_lines
-from simulator.dumps.model import CpuDump, DumpError, infer_mode, told_apart
+from simulator.dumps.model import (
+    MOST_ANSWERS,
+    CpuDump,
+    DumpError,
+    infer_mode,
+    told_apart,
+    too_many_answers,
+)
 
 NAME = "libcpuid raw"
 
@@ -36,6 +42,7 @@ class _Cpu:
     def __init__(self, cpus: str, line: int) -> None:
         self.cpus = cpus
         self.line = line
+        self.count = 0
         self.leaves: list[tuple[Key, Registers]] = []
         self.arrays: dict[int, list[tuple[Key, Registers]]] = {}
 
@@ -58,22 +65,23 @@ class _Cpu:
         yield from (one for one in self.leaves if one[0] not in keys)
 
 
-def why_not(text: str) -> str | None:
+def why_not(lines: Iterable[str]) -> str | None:
     """Return why a text is no such data; None where it is."""
-    if any(map(_START.match, split_lines(text))):
+    if any(map(_START.match, lines)):
         return None
     return "no line begins like 'basic_cpuid[0]='"
 
 
-def parse(text: str) -> list[CpuDump]:
+def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse every CPU. DumpError where one is not sound."""
-    cpus = [cpu for cpu in _cpus(split_lines(text)) if cpu.leaves or cpu.arrays]
-    if not cpus:
+    cpus = (cpu for cpu in _cpus(lines) if cpu.leaves or cpu.arrays)
+    dumps = told_apart(map(_parse_cpu, cpus))
+    if not dumps:
         raise DumpError("no CPU comes before the row of dashes")
-    return told_apart(list(map(_parse_cpu, cpus)))
+    return dumps
 
 
-def _cpus(lines: list[str]) -> Iterator[_Cpu]:
+def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
     cpu = _Cpu("0", 1)
     count = 1
     for number, line in enumerate(lines, start=1):
@@ -86,6 +94,9 @@ def _cpus(lines: list[str]) -> Iterator[_Cpu]:
             count += 1
         if _START.match(line):
             _add(cpu, number, line)
+            cpu.count += 1
+            if cpu.count > MOST_ANSWERS:
+                raise too_many_answers(number)
     yield cpu
 
 

@@ -1,11 +1,19 @@
 """Forms that write one answer a line, with headings where a CPU begins."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from simulator.cpu import CpuidTable, Registers
-from simulator.dumps.model import CpuDump, DumpError, bits_of, infer_mode, told_apart
+from simulator.dumps.model import (
+    MOST_ANSWERS,
+    CpuDump,
+    DumpError,
+    bits_of,
+    infer_mode,
+    told_apart,
+    too_many_answers,
+)
 from simulator.dumps.subleaves import Row, number_rows
 
 _LONGEST_SHOWN = 100
@@ -43,28 +51,21 @@ def pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.ASCII | re.IGNORECASE)
 
 
-def has_rows(form: LineForm, text: str) -> bool:
+def has_rows(form: LineForm, lines: Iterable[str]) -> bool:
     """Tell whether a text tries to be of a form."""
-    return any(map(form.start.match, split_lines(text)))
+    return any(map(form.start.match, lines))
 
 
-def parse_lines(form: LineForm, text: str) -> list[CpuDump]:
+def parse_lines(form: LineForm, lines: Iterable[str]) -> list[CpuDump]:
     """Parse every CPU, in the order written. DumpError where one is not sound."""
-    sections = [one for one in _sections(form, split_lines(text)) if one.rows]
+    sections = (one for one in _sections(form, lines) if one.rows)
     return told_apart(
-        [
-            _parse_section(form, section, section.cpus or str(position))
-            for position, section in enumerate(sections)
-        ]
+        _parse_section(form, section, section.cpus or str(position))
+        for position, section in enumerate(sections)
     )
 
 
-def split_lines(text: str) -> list[str]:
-    """Return the lines without the space around them."""
-    return [line.strip() for line in text.split("\n")]
-
-
-def _sections(form: LineForm, lines: Sequence[str]) -> Iterator[_Section]:
+def _sections(form: LineForm, lines: Iterable[str]) -> Iterator[_Section]:
     """Cut a dump at its headings, and where leaf 0 comes again without one."""
     section = _Section("", [])
     for number, line in enumerate(lines, start=1):
@@ -78,6 +79,8 @@ def _sections(form: LineForm, lines: Sequence[str]) -> Iterator[_Section]:
                 yield section
                 section = _Section("", [])
             section.rows.append(row)
+            if len(section.rows) > MOST_ANSWERS:
+                raise too_many_answers(number)
     yield section
 
 

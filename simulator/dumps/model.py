@@ -1,11 +1,12 @@
 """What every form of register dump is read into: a CPU's answers, whole, in part, or unknown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
-from simulator.cpu import CpuidTable, Key, MissingLeafError, RegisterName, Registers
+from simulator.cpu import CpuidTable, Key, RegisterName, Registers
 from simulator.errors import UserError
+from vzcptcheck.outcome import printable
 
 Mode = Literal["64-bit", "32-bit", "unknown"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -14,6 +15,14 @@ REGISTERS: tuple[RegisterName, ...] = get_args(RegisterName)
 ALL_BITS = 0xFFFF_FFFF
 EVERY_BIT = Registers(ALL_BITS, ALL_BITS, ALL_BITS, ALL_BITS)
 
+_T = TypeVar("_T")
+
+#: In a dump, of all its CPUs together: those of 1,000 processors of today.
+MOST_ANSWERS = 1 << 16
+
+#: What Linux can be built for on x86 (NR_CPUS).
+MOST_CPUS = 8192
+
 _INTEL = "GenuineIntel"
 
 #: Where in the vendor's name the characters of a register of leaf 0 begin.
@@ -21,6 +30,9 @@ _VENDOR_REGISTERS: tuple[tuple[RegisterName, int], ...] = (("ebx", 0), ("edx", 4
 _FEATURES: Key = (0x8000_0001, 0)
 _SYSCALL = 1 << 11
 _LONG_MODE = 1 << 29
+
+#: What tells the mode: the vendor, whether there are features beyond leaf 1, and those.
+_TELLING_MODE: tuple[Key, ...] = ((0x0, 0), (0x8000_0000, 0), _FEATURES)
 
 #: Leaves without which no kernel's rules can be followed: who made the CPU, which one it is,
 #: which leaves there are, and the features that every kernel compares.
@@ -148,20 +160,48 @@ def make_dump(  # noqa: PLR0913 (the facts of a CPU)
     rest = answers if table is None else {k: one for k, one in answers.items() if k not in whole}
     partial = tuple(sorted((key, one) for key, one in rest.items() if any(one.known)))
     if table is None and not partial:
-        raise DumpError(f"CPU {cpus}: nothing is told of its registers")
+        raise DumpError(f"CPU {printable(cpus)}: nothing is told of its registers")
     if mode == "unknown":
         mode = _inferred(answers)
     return CpuDump(cpus, table, mode, form, partial, model_name, microcode)
 
 
-def told_apart(dumps: Sequence[CpuDump]) -> list[CpuDump]:
+def told_apart(dumps: Iterable[CpuDump]) -> list[CpuDump]:
     """Return CPUs of different names: numbered as they come, where a dump repeats a number.
 
-    Each group of processors may count anew, or several machines are in one text.
+    Each group of processors may count anew, or several machines are in one text. DumpError where
+    they have more answers than any machine's.
     """
-    if len({dump.cpus for dump in dumps}) == len(dumps):
-        return list(dumps)
-    return [replace(dump, cpus=str(position)) for position, dump in enumerate(dumps)]
+    taken = list(_bounded(dumps))
+    if len({dump.cpus for dump in taken}) == len(taken):
+        return taken
+    return [replace(dump, cpus=str(position)) for position, dump in enumerate(taken)]
+
+
+def _bounded(dumps: Iterable[CpuDump]) -> Iterator[CpuDump]:
+    count = 0
+    for number, dump in enumerate(dumps, start=1):
+        if number > MOST_CPUS:
+            raise DumpError(f"over {MOST_CPUS} CPUs, which no machine has")
+        count += len(dump.partial) + (0 if dump.table is None else len(dump.table))
+        if count > MOST_ANSWERS:
+            raise too_many_answers()
+        yield dump
+
+
+def bounded_answers(answers: Iterable[_T]) -> Iterator[_T]:
+    """Yield the answers of a CPU; DumpError where they are more than any machine's."""
+    for count, answer in enumerate(answers, start=1):
+        if count > MOST_ANSWERS:
+            raise too_many_answers()
+        yield answer
+
+
+def too_many_answers(line: int | None = None) -> DumpError:
+    """Return the error of a dump that goes on and on; ``line`` is where it was too much."""
+    return DumpError(
+        f"over {MOST_ANSWERS} answers, which no machine has: take a dump of some processors", line
+    )
 
 
 def infer_mode(table: CpuidTable) -> Mode:
@@ -171,17 +211,15 @@ def infer_mode(table: CpuidTable) -> Mode:
     80000001H, EDX bit 11), so one with long mode but without SYSCALL was asked by a 32-bit
     program. Other vendors' CPUs, and one that was not asked, tell nothing.
     """
-    if table.vendor != _INTEL:
-        return "unknown"
-    try:
-        return _mode_of(table.register(*_FEATURES, "edx"))
-    except MissingLeafError:
-        return "unknown"
+    recorded = ((key, table[key]) for key in _TELLING_MODE if key in table)
+    return _inferred({key: PartialAnswer(registers, EVERY_BIT) for key, registers in recorded})
 
 
-def _inferred(answers: dict[Key, PartialAnswer]) -> Mode:
+def _inferred(answers: Mapping[Key, PartialAnswer]) -> Mode:
     """Infer the mode of answers that may be known in part."""
-    vendor, features = (answers.get(key, NOTHING_KNOWN) for key in ((0, 0), _FEATURES))
+    vendor, last, features = (answers.get(key, NOTHING_KNOWN) for key in _TELLING_MODE)
+    if last.known.eax == ALL_BITS and last.values.eax < _FEATURES[0]:
+        return "unknown"
     told = CpuidTable([((0, 0), vendor.values)]).vendor == _INTEL
     needed = _SYSCALL | _LONG_MODE
     if not told or features.known.edx & needed != needed:
@@ -226,8 +264,9 @@ def whole_table(dump: CpuDump) -> CpuidTable:
     keys = sorted({*_NEEDED, *(key for key, _ in dump.partial)})
     unknown = "; ".join(filter(None, (_bits_needed(key, answers) for key in keys)))
     raise DumpError(
-        f"{dump.form} tells the registers of CPU {dump.cpus} in part, and unknown bits are no "
-        f"zeros. Needed: {unknown}. Take a dump of whole registers: cpuid -r, AIDA64..."
+        f"{printable(dump.form)} tells the registers of CPU {printable(dump.cpus)} in part, and "
+        f"unknown bits are no zeros. Needed: {unknown}. Take a dump of whole registers: cpuid -r, "
+        "AIDA64..."
     )
 
 

@@ -22,6 +22,7 @@ from simulator.dumps.model import (
     make_dump,
 )
 from simulator.dumps.unknown import unknown_answers
+from vzcptcheck.outcome import printable
 
 NAME = "JSON"
 
@@ -56,16 +57,17 @@ def _parse_entry(position: int, entry: object) -> CpuDump:
     for key in ("id", "processors"):
         named = _text(entry, key, cpus)
         cpus = cpus if named is None else named
+    shown = printable(cpus)
     mode = entry.get("mode", "unknown")
     if mode not in MODES:
-        raise DumpError(f"CPU {cpus}: the mode is none of {MODES}: {reprlib.repr(mode)}")
+        raise DumpError(f"CPU {shown}: the mode is none of {MODES}: {reprlib.repr(mode)}")
     form, model_name, microcode = (
         _text(entry, key, cpus) for key in ("form", "model_name", "microcode")
     )
     try:
         answers = dict(_answers(entry))
     except ValueError as error:
-        raise DumpError(f"CPU {cpus}: {error}") from None
+        raise DumpError(f"CPU {shown}: {error}") from None
     return make_dump(
         cpus, answers, form or NAME, mode=mode, model_name=model_name, microcode=microcode
     )
@@ -74,7 +76,7 @@ def _parse_entry(position: int, entry: object) -> CpuDump:
 def _text(entry: dict[str, object], key: str, cpus: str) -> str | None:
     value = entry.get(key)
     if value is not None and not isinstance(value, str):
-        raise DumpError(f"CPU {cpus}: the {key} is not a string: {reprlib.repr(value)}")
+        raise DumpError(f"CPU {printable(cpus)}: the {key} is not a string: {reprlib.repr(value)}")
     return value
 
 

@@ -17,13 +17,21 @@ from simulator.dumps import (
 )
 from simulator.dumps.archive import is_archive, read_archive
 from simulator.dumps.model import CpuDump, DumpError
-from simulator.dumps.text import decode
+from simulator.dumps.text import Lines, decode
 
 #: A file's bytes, or a folder's files by their paths.
 Source = bytes | Mapping[str, bytes]
 
 #: Stands for the key of any form.
 AUTO = "auto"
+
+#: A text that is read in lines has no more: 8 MiB of empty ones take seconds.
+_MOST_LINES = 1 << 18
+
+#: What is read whole takes up to thirty times its size as it is read; /proc/cpuinfo of 1,000
+#: processors has 1.5 MiB, and the others have some KiB a kind of CPU.
+_MOST_BYTES = 1 << 20
+_MOST_BYTES_OF_CPUINFO = 2 << 20
 
 _T = TypeVar("_T")
 
@@ -101,8 +109,26 @@ def _data(source: Source) -> bytes:
     return source
 
 
+def _lines(source: Source) -> Lines:
+    data = _data(source)
+    if data.count(b"\n") > _MOST_LINES:
+        raise _OtherFormError(f"over {_MOST_LINES} lines")
+    return Lines(data)
+
+
+def _whole(source: Source, most: int = _MOST_BYTES) -> bytes:
+    data = _data(source)
+    if len(data) > most:
+        raise _OtherFormError(f"over {most >> 20} MiB")
+    return data
+
+
+def _cpuinfo(source: Source) -> bytes:
+    return _whole(source, _MOST_BYTES_OF_CPUINFO)
+
+
 def _text(source: Source) -> str:
-    return decode(_data(source))
+    return decode(_whole(source))
 
 
 def _files(source: Source) -> Mapping[str, bytes]:
@@ -117,14 +143,14 @@ def _files(source: Source) -> Mapping[str, bytes]:
 #: In the order in which they are tried: CRIU's JSON before the project's own.
 FORMS = (
     _form("hwloc", _files, hwloc.why_no_folder, hwloc.parse_folder),
-    _form("criu", _data, criu.why_no_image, criu.parse_image),
-    _form("aida64", _text, aida64.why_not, aida64.parse),
-    _form("cpuid-r", _text, cpuid_r.why_not, cpuid_r.parse),
-    _form("cpuid", _text, cpuid_text.why_not, cpuid_text.parse),
-    _form("libcpuid", _text, libcpuid.why_not, libcpuid.parse),
-    _form("hwloc", _text, hwloc.why_not, hwloc.parse),
+    _form("criu", _whole, criu.why_no_image, criu.parse_image),
+    _form("aida64", _lines, aida64.why_not, aida64.parse),
+    _form("cpuid-r", _lines, cpuid_r.why_not, cpuid_r.parse),
+    _form("cpuid", _lines, cpuid_text.why_not, cpuid_text.parse),
+    _form("libcpuid", _lines, libcpuid.why_not, libcpuid.parse),
+    _form("hwloc", _lines, hwloc.why_not, hwloc.parse),
     _form("libvirt", _text, libvirt.why_not, libvirt.parse),
-    _form("cpuinfo", _data, cpuinfo.why_not, cpuinfo.parse),
+    _form("cpuinfo", _cpuinfo, cpuinfo.why_not, cpuinfo.parse),
     _form("criu", _text, criu.why_not, criu.parse),
     _form("json", _text, own_json.why_not, own_json.parse),
 )

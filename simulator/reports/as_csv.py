@@ -6,7 +6,7 @@ from io import StringIO
 
 from simulator.matrix import Pair
 from simulator.reports.view import View, labels_words
-from simulator.terminal import printable
+from vzcptcheck.outcome import printable
 
 _NODE_COLUMNS = (
     "source",

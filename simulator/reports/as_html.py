@@ -22,8 +22,8 @@ from simulator.matrix import Pair
 from simulator.migration_json import code_documents
 from simulator.reports.notes import Note
 from simulator.reports.view import View, container_words, kernel_words
-from simulator.terminal import printable
 from simulator.verdict import Opinion, Reason, Verdict, Weight
+from vzcptcheck.outcome import printable
 
 #: In the order in which they are put together: each may use what those before it define.
 _SCRIPTS = ("elements", "model", "filters", "heatmap", "details", "table", "main")

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from simulator.fleet import Fleet, Group, group_by_class, group_by_node
 from simulator.matrix import Matrix
 from simulator.sides import ContainerSide, KernelSide
-from simulator.terminal import printable
 from simulator.verdict import Opinion, Weight
+from vzcptcheck.outcome import printable
 
 #: Fleets of more nodes are reported by class.
 MOST_NODES = 64

@@ -188,6 +188,19 @@ def test_a_file_that_is_no_kept_matrix_is_a_mistake(
     assert stderr.startswith(f"vzcptsim: {kept}: {problem}")
 
 
+def test_a_file_too_large_for_a_kept_matrix_is_not_read_whole(
+    paths: list[str], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.tsv"
+    with kept.open("wb") as file:
+        file.truncate(1 << 40)
+    assert matrix(*paths, "--expect", str(kept)) == (
+        1,
+        "",
+        f"vzcptsim: {kept}: over 64 MiB, which no kept matrix has\n",
+    )
+
+
 def test_a_file_that_is_not_there_is_a_mistake(paths: list[str], tmp_path: Path) -> None:
     kept = str(tmp_path / "kept.tsv")
     assert matrix(*paths, "--expect", kept) == (

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from simulator.cpu import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
 from simulator.dumps.model import CpuDump, DumpError, Mode, as_32bit, as_64bit, infer_mode
+from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import parse_dump as parse_source
 from simulator.dumps.subleaves import LEAVES_WITH_SUBLEAVES
 
@@ -449,6 +450,18 @@ def test_mode_of_a_cpu_without_extended_leaves() -> None:
     table = features(INTEL, {(0x8000_0000, 0): ZEROS})
     assert infer_mode(table) == "unknown"
     assert as_64bit(table) == table
+
+
+def test_another_leafs_answer_tells_no_mode() -> None:
+    """Intel's CPUs answer the last basic leaf where there is none, whatever its bits mean."""
+    foreign = {
+        (0x8000_0000, 0): Registers(4, 0, 0, 0),
+        (0x8000_0001, 0): Registers(*[0x2000_0800] * 4),
+    }
+    table = features(INTEL, foreign)
+    assert infer_mode(table) == "unknown"
+    written = format_dumps([CpuDump("0", table, "unknown", AIDA64)])
+    assert [dump.mode for dump in parse_source(written.encode())] == ["unknown"]
 
 
 # Properties

@@ -109,13 +109,13 @@ def test_libcpuid() -> None:
 
 
 def test_old_libcpuid_knows_one_cpu_and_has_no_headings() -> None:
-    [dump] = libcpuid.parse("\n".join(A8_7680.split("\n")[4:14]))
+    [dump] = libcpuid.parse(A8_7680.split("\n")[4:14])
     assert (dump.cpus, dump.table) == ("0", parse_dump(A8_7680.encode())[0].table)
 
 
 def test_leaf_0_again_begins_a_cpu_of_libcpuids() -> None:
     one = "basic_cpuid[0]=1 2 3 4\n"
-    assert [dump.cpus for dump in libcpuid.parse(one * 2)] == ["0", "1"]
+    assert [dump.cpus for dump in libcpuid.parse((one * 2).split("\n"))] == ["0", "1"]
 
 
 def test_libcpuid_names_arrays_in_decimal_and_in_hexadecimal() -> None:
@@ -123,7 +123,7 @@ def test_libcpuid_names_arrays_in_decimal_and_in_hexadecimal() -> None:
         "basic_cpuid[0]=20 0 0 0\nintel_fn11[1]=1 2 3 4\nintel_fn12h[2]=5 6 7 8\n"
         "intel_fn14h[0]=1 0 0 0\namd_fn80000026h[1]=9 0 0 0\n"
     )
-    [dump] = libcpuid.parse(text)
+    [dump] = libcpuid.parse(text.split("\n"))
     assert list(dump.table) == [(0, 0), (0xB, 1), (0x12, 2), (0x14, 0), (0x8000_0026, 1)]
 
 
@@ -137,7 +137,7 @@ def test_libcpuid_names_arrays_in_decimal_and_in_hexadecimal() -> None:
 )
 def test_an_array_of_zeros_may_be_one_that_was_not_gathered(alone: str, is_told: bool) -> None:
     rows = "".join(f"intel_fn12h[{number}]=0 0 0 0\n" for number in range(2))
-    [dump] = libcpuid.parse(f"basic_cpuid[0]=20 0 0 0\n{alone}{rows}")
+    [dump] = libcpuid.parse(f"basic_cpuid[0]=20 0 0 0\n{alone}{rows}".split("\n"))
     assert ((0x12, 1) in dump.table) == is_told
 
 
@@ -146,7 +146,7 @@ def test_an_array_says_its_subleaves_and_a_leaf_by_itself_does_not() -> None:
         "basic_cpuid[0]=20 0 0 0\nbasic_cpuid[4]=5 0 0 0\nbasic_cpuid[11]=0 1 2 6\n"
         "intel_fn4[1]=9 0 0 0\nintel_fn11[0]=0 1 2 4\n"
     )
-    [dump] = libcpuid.parse(text)
+    [dump] = libcpuid.parse(text.split("\n"))
     assert [dump.table[4, 0].eax, dump.table[4, 1].eax] == [5, 9]
     assert dump.table[0xB, 0].edx == 4
 
@@ -226,7 +226,7 @@ def test_hwloc_file_of_one_processor() -> None:
 def test_hwlocs_mask_says_whether_ecx_mattered() -> None:
     """Bit 2 is ECX's: what was in it without that is no subleaf."""
     text = "1 0 0 5 0 => 1 2 3 4\nf 4 0 2 0 => 5 6 7 8\nb 5 0 3 0 => 9 0 0 0\n"
-    [dump] = hwloc.parse(text)
+    [dump] = hwloc.parse(text.split("\n"))
     assert list(dump.table) == [(0, 0), (4, 2), (5, 0)]
 
 
@@ -299,7 +299,7 @@ ARCHIVE = tar({"m/hwloc-cpuid-info": b"x", "m/pu1": OPTERON_6272.encode()})
 def test_hwloc_archive(pack: Callable[[bytes], bytes]) -> None:
     [dump] = parse_dump(pack(ARCHIVE))
     assert dump.cpus == "1"
-    assert dump.table == hwloc.parse(OPTERON_6272)[0].table
+    assert dump.table == hwloc.parse(OPTERON_6272.split("\n"))[0].table
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -368,6 +368,11 @@ def test_unsound_archives(data: bytes, message: str) -> None:
     error = refusal(data)
     assert error.message.startswith("hwloc: ")
     assert message in error.message
+
+
+def test_a_processors_file_that_is_too_large_is_not_parsed() -> None:
+    error = refusal({"pu0": b"\n" * (1 << 19)}, "hwloc")
+    assert "pu0: over 256 KiB, which no processor takes" in error.message
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from simulator.dumps.model import (
 )
 from simulator.dumps.protobuf import parse_fields, parse_varints
 from simulator.dumps.recognise import parse_dump
+from simulator.dumps.text import Lines
 
 NAMES = Registers._fields
 
@@ -162,7 +163,7 @@ def test_a_word_of_one_register_is_none_of_another() -> None:
         "   feature information (1/edx):\n      x87 FPU on chip = true\n"
         "   AMD feature flags (0x80000001/ecx):\n      x87 FPU on chip = true\n"
     )
-    [dump] = cpuid_text.parse(text)
+    [dump] = cpuid_text.parse(Lines(text.encode()))
     assert list(dict(dump.partial)) == [(1, 0)]
 
 
@@ -177,14 +178,14 @@ def test_a_word_of_one_register_is_none_of_another() -> None:
 )
 def test_what_is_not_understood_is_unknown(line: str) -> None:
     text = f"   feature information (1/edx):\n      {line}\n      IA64 = false\n"
-    [dump] = cpuid_text.parse(text)
+    [dump] = cpuid_text.parse(Lines(text.encode()))
     assert bits(dump, 1, 0, "edx") == (0, 1 << 30)
 
 
 @pytest.mark.parametrize("vendor", ["", "\\0" * 12, "\u00e9" * 12])
 def test_a_vendor_that_is_no_name_is_unknown(vendor: str) -> None:
     text = f'   vendor_id = "{vendor}"\n   feature information (1/edx):\n      IA64 = false\n'
-    assert [key for key, _ in cpuid_text.parse(text)[0].partial] == [(1, 0)]
+    assert [key for key, _ in cpuid_text.parse(Lines(text.encode()))[0].partial] == [(1, 0)]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +272,7 @@ def test_cpuid_in_words_round_trips(chosen: set[int]) -> None:
         if expected[int(row["leaf"], 16), int(row["subleaf"], 16), row["register"], int(row["bit"])]
         == (number in chosen)
     ]
-    [dump] = cpuid_text.parse("".join(agreeing))
+    [dump] = cpuid_text.parse(Lines("".join(agreeing).encode()))
     for (leaf, subleaf, register, bit), value in expected.items():
         values, known = bits(dump, leaf, subleaf, register)
         assert known >> bit & 1

@@ -147,6 +147,8 @@ def test_a_node_more_leaves_the_lines_of_others() -> None:
         ("format 1", "format 2", "1: the first line is not "),
         ("node\tbare", "nodes\tbare", "2: 'nodes' is none of node, kernel, makes, cpus"),
         ("node\tbare\t", "node\tbare ", "2: 4 columns, not 5, apart by tabs"),
+        ("node\tbare", "node\tb\xe4r", "2: a character that --update does not write"),
+        ("node\tbare", "node\tba\x1bre", "2: a character that --update does not write"),
         ("042stab107/cptrst", "042stab107/cpt?", "2: '042stab107/cpt?/64/"),
         ("node\tbare", 'node\tba"re', "2: 'ba\"re' is no name as JSON spells it"),
         ("401=", "0=", "3: '0=running/"),

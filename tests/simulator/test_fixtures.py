@@ -146,15 +146,23 @@ def test_a_file_that_cannot_be_read_is_a_profile_error(path: str, problem: str) 
     assert str(caught.value) == f"{path or '.'}: {problem}"
 
 
+def test_a_file_too_large_for_a_profile_is_not_read_whole(here: Path) -> None:
+    path = here / "node.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ProfileError, match=r"node\.json: over 1 MiB, which no profile has"):
+        load_node(str(path))
+
+
 def test_a_file_that_goes_away_is_a_profile_error(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(path: Path) -> bytes:
+    def gone(path: Path, _mode: str) -> bytes:
         raise OSError(errno.ESTALE, "Stale file handle", str(path))
 
     path = here / "node.json"
     path.touch()
-    monkeypatch.setattr(Path, "read_bytes", gone)
+    monkeypatch.setattr(Path, "open", gone)
     with pytest.raises(ProfileError, match=r"node\.json: Stale file handle"):
         load_node(str(path))
 

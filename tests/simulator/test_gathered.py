@@ -88,7 +88,7 @@ class TestTheNode:
         assert node.remarks == (NOT_ASKED,)
 
     def test_what_the_script_noted_is_said(self) -> None:
-        assert gathered({"notes": b"one\ntwo\n"}).remarks == ("one", "two", NOT_ASKED)
+        assert gathered({"notes": b"one\n\n \ntwo\n"}).remarks == ("one", "two", NOT_ASKED)
 
     def test_what_its_kernel_might_show_of_slm_is_said(self) -> None:
         changes = {
@@ -236,6 +236,7 @@ ALIEN = {"proc/cpuinfo": cpuinfo("a"), "cpuid/9": FILES["cpuid/0"]}
         ({"proc/cpt": b"1 2 3\n"}, "proc/cpt: line 1: no checkpoint context in '1 2 3'"),
         ({"proc/cpt": f"{HEADER}- 0 x 2\n".encode()}, "proc/cpt: line 2: no checkpoint context"),
         ({"proc/cpt": f"{HEADER}- 0 1 x\n".encode()}, "proc/cpt: line 2: no checkpoint context"),
+        ({"proc/cpt": f"{HEADER}- 0 1 --2\n".encode()}, "proc/cpt: line 2: no checkpoint context"),
         ({"proc/cpuinfo": b"x\n"}, "proc/cpuinfo: cpuinfo, line 1: no colon in b'x'"),
         ({"proc/cpuinfo": b"processor : 10000\n"}, "'10000' is no number of another processor"),
         ({"proc/cpuinfo": b"processor : x\n"}, "proc/cpuinfo: 'x' is no number of another"),

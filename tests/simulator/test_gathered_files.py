@@ -138,7 +138,7 @@ LARGE = {"proc/cpuinfo": bytes(MOST_BYTES), "about": b"x"}
     ("files", "problem"),
     [
         pytest.param(MANY_PROCESSORS, "cpuid: more than 16 processors", id="processors"),
-        pytest.param(LARGE, "files of more than 16 MiB", id="bytes"),
+        pytest.param(LARGE, "files of more than 2 MiB", id="bytes"),
     ],
 )
 def test_there_are_bounds(files: dict[str, bytes], problem: str, tmp_path: Path) -> None:

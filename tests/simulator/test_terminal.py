@@ -4,9 +4,10 @@ import io
 
 import pytest
 
-from simulator.terminal import HEADING, STYLES, Line, line, printable, render, verdict_word
+from simulator.terminal import HEADING, STYLES, Line, line, render, verdict_word
 from simulator.verdict import Verdict
 from terminals import SGR, Terminal
+from vzcptcheck.outcome import printable
 
 #: What would clear the screen, ring, hide, turn text around, or forge a line.
 HOSTILE = "a\x1b[2J\x9b1m\x07\x08\r\n\t\x7f\u202e\u2028\udcffz"

@@ -92,6 +92,13 @@ def test_an_error_says_at_which_line(text, message):
     assert complaint(text) == message
 
 
+def test_more_processors_than_linux_can_have_are_an_error():
+    block = b"processor : 0\n\n"
+    assert len(parse_cpuinfo(block * 8192)) == 8192
+    with pytest.raises(CpuinfoError, match="line 16385: over 8192 processors, which no kernel has"):
+        parse_cpuinfo(block * 8193)
+
+
 @pytest.mark.parametrize("text", [b"processor: 7\n", b"processor: 7\nflags\t\t:\n"])
 def test_a_processor_without_flags_is_a_hole_not_a_weak_cpu(text):
     (processor,) = parse_cpuinfo(text)

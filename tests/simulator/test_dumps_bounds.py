@@ -1,0 +1,96 @@
+"""How large a register dump may be, in every form: a machine's, and no more than that."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from simulator.dumps import model
+from simulator.dumps.model import MOST_ANSWERS, DumpError
+from simulator.dumps.recognise import Source, parse_dump
+
+AIDA64 = "CPUID {:08X} : 00000001 746E6543 736C7561 48727561\n"
+CPUID_R = "   {:#010x} 0x00: eax=0x00000001 ebx=0x746e6543 ecx=0x736c7561 edx=0x48727561\n"
+HWLOC = "1 {:x} 0 0 0 => 1 746e6543 736c7561 48727561\n"
+LIBCPUID = "basic_cpuid[{}]=00000001 746e6543 736c7561 48727561\n"
+WORDS = "CPU {}:\n   feature information (1/edx):\n      x87 FPU on chip = true\n"
+CPUINFO = "processor : {}\nvendor_id : CentaurHauls\n\n"
+CRIU = {"vendor_id": "INTEL", "cpu_family": 6, "model": 15, "stepping": 1, "capability_ver": 2}
+
+
+def refusal(source: Source) -> DumpError:
+    with pytest.raises(DumpError) as caught:
+        parse_dump(source)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("row", "numbers"),
+    [
+        pytest.param(AIDA64, range(MOST_ANSWERS + 1), id="aida64"),
+        pytest.param(CPUID_R, range(MOST_ANSWERS + 1), id="cpuid-r"),
+        pytest.param(LIBCPUID, [0] + [1] * MOST_ANSWERS, id="libcpuid"),
+        pytest.param(HWLOC, range(MOST_ANSWERS + 1), id="hwloc"),
+    ],
+)
+def test_a_cpu_has_no_more_answers_than_a_machine(row: str, numbers: list[int]) -> None:
+    error = refusal("".join(map(row.format, numbers)).encode())
+    assert "over 65536 answers, which no machine has: take a dump of some" in error.message
+
+
+@pytest.mark.parametrize(
+    "of_cpu",
+    [
+        pytest.param(lambda _: AIDA64.format(0), id="aida64"),
+        pytest.param(lambda _: CPUID_R.format(0), id="cpuid-r"),
+        pytest.param(lambda _: LIBCPUID.format(0), id="libcpuid"),
+        pytest.param(WORDS.format, id="cpuid"),
+        pytest.param(CPUINFO.format, id="cpuinfo"),
+    ],
+)
+def test_all_cpus_together_have_no_more(
+    of_cpu: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "MOST_ANSWERS", 8)
+    assert len(parse_dump("".join(map(of_cpu, range(8))).encode())) == 8
+    error = refusal("".join(map(of_cpu, range(9))).encode())
+    assert "over 8 answers, which no machine has: take a dump of some processors" in error.message
+
+
+def test_a_machine_has_no_more_cpus_than_linux_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MOST_CPUS", 8)
+    assert len(parse_dump((AIDA64.format(0) * 8).encode())) == 8
+    assert "over 8 CPUs, which no machine" in refusal((AIDA64.format(0) * 9).encode()).message
+
+
+def test_processors_of_hwlocs_have_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MOST_ANSWERS", 8)
+    files = {f"pu{number}": HWLOC.format(0).encode() for number in range(9)}
+    assert "over 8 answers" in refusal(files).message
+
+
+def test_images_of_criu_have_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MOST_ANSWERS", 8)
+    document = {"magic": "CPUINFO", "entries": [{"x86_entry": [CRIU] * 9}]}
+    assert "over 8 answers" in refusal(json.dumps(document).encode()).message
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(b"\n" * ((1 << 18) + 1), "aida64: over 262144 lines", id="lines"),
+        pytest.param(b" " * ((1 << 20) + 1), "json: over 1 MiB", id="json"),
+        pytest.param(b" " * ((1 << 20) + 1), "libvirt: over 1 MiB", id="xml"),
+        pytest.param(b" " * ((1 << 20) + 1), "criu: over 1 MiB", id="image"),
+        pytest.param(b" " * ((2 << 20) + 1), "cpuinfo: over 2 MiB", id="cpuinfo"),
+    ],
+)
+def test_a_text_has_a_size(data: bytes, reason: str) -> None:
+    assert reason in refusal(data).message
+    shorter = b"x" + data[2:]
+    assert reason not in refusal(shorter).message
+
+
+def test_processors_of_1000_cpus_are_read() -> None:
+    rows = "".join(AIDA64.format(leaf) for leaf in range(60))
+    assert len(parse_dump((rows * 1000).encode())) == 1000
