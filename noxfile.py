@@ -13,6 +13,8 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = [f"3.{minor}" for minor in range(6, 16)]
 FLOOR = "3.6"
 SIMULATOR_FLOOR = 11
+#: What atheris is there for, oldest first.
+FUZZ_PYTHONS = ("3.11", "3.12", "3.13")
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "venv"
@@ -132,6 +134,15 @@ def mutation(session: nox.Session) -> None:
     """Mutate the modules that decide: each mutant must fail a test."""
     _install(session, "mutation", package="-e.[sim]")
     session.run("python", "tools/mutation.py", *session.posargs)
+
+
+@nox.session(python=next((one for one in _at_hand() if one in FUZZ_PYTHONS), FUZZ_PYTHONS[0]))
+def fuzz(session: nox.Session) -> None:
+    """Give hostile input to every parser: 'nox -s fuzz -- SECONDS [TARGET...]', 600 in all."""
+    _install(session, "fuzz", package=".[sim]")
+    folder = session.create_tmp()
+    session.run("python", "-m", "fuzz.large", *session.posargs[1:])
+    session.run("python", "-m", "fuzz.run", folder, *(session.posargs or ("600",)))
 
 
 @nox.session
