@@ -1,23 +1,21 @@
-"""The README: its commands, links, figures and examples are the project's."""
+"""The README: its commands and figures are the project's; examples are in test_documents.py."""
 
-import io
+import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+from documents import programs, read_blocks
 from recorded import NAMES, read_rows
-from replayed import replay
+from running import ROOT, UNMEASURED
 from simulator.cli import build_parser
-from simulator.cli import main as run_vzcptsim
 from simulator.fixtures import load_fixtures, load_node
 from simulator.profile import OriginKind
+from tools.programs import vzcptcheck
 from vectors import read_vectors
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -40,11 +38,6 @@ def test_the_main_job_is_between_two_recorded_nodes() -> None:
     assert load_node(destination).answers.capability_number
 
 
-def test_every_link_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
-
-
 def test_the_figures_are_the_projects() -> None:
     kinds = [profile.origin.kind for profile in load_fixtures()]
     rows = [row.kind for name in NAMES for row in read_rows(name)]
@@ -58,48 +51,47 @@ def test_the_figures_are_the_projects() -> None:
     assert f"{observed // 1000},000 recorded observations" in README
 
 
-def test_the_refusal_that_is_shown_is_what_is_said() -> None:
-    block = re.search(r"```\n# vzcptcheck (caps 102 \d+)\n(.*?)```", README, re.DOTALL)
-    assert block is not None
-    said = replay(load_node("042stab141.3.SandyBridge.default").boot(), *block[1].split())
-    assert (said.status, said.stderr) == (2, block[2])
-
-
 def test_every_command_of_vzcptsim_is_in_its_table() -> None:
     help_text = build_parser().format_help()
     listed = set(re.findall(r"^    (\w+) ", help_text, re.MULTILINE))
     assert listed == set(re.findall(r"^\| `vzcptsim (\w+)", README, re.MULTILINE))
 
 
-def test_the_program_on_a_node_prints_what_it_shows() -> None:
-    block = re.search(r"```\n\$ vzcptsim (run.*)\n((?:.*\n)*?)```", README)
-    assert block is not None
+def test_every_command_of_vzcptcheck_is_in_its_table() -> None:
+    listed = set(re.findall(r"^\| `vzcptcheck (\w+)", README, re.MULTILINE))
+    assert listed == {command.name for command in vzcptcheck().commands} - {"help"}
+
+
+def test_the_main_job_prints_both_results(tmp_path: Path) -> None:
+    command = command_after("the main job").rpartition("PATH=")[2].split(" ", 1)[1]
     ended = subprocess.run(
-        [sys.executable, "-m", "simulator", *shlex.split(block[1])],
+        ["sh", "-c", command],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         cwd=ROOT,
+        env={**UNMEASURED, "PATH": f"{programs()}:{os.environ['PATH']}"},
         timeout=120,
     )
-    assert ended.stdout == block[2]
+    assert ended.returncode == 2
+    assert ended.stdout.endswith("Caps check result: 2\n")
 
 
-def test_the_checked_migration_prints_what_it_shows() -> None:
-    block = re.search(r"```\n\$ vzcptsim (check.*)\n((?:.*\n)*?)```", README)
-    assert block is not None
-    stdout, stderr = io.StringIO(), io.StringIO()
-    assert run_vzcptsim(shlex.split(block[1]), stdout, stderr) == 2
-    assert (stdout.getvalue(), stderr.getvalue()) == (block[2], "")
-
-
-def test_the_composed_example_prints_what_it_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    block = re.search(r"```\n(\$ vzcptsim compose.*?)```", README, re.DOTALL)
-    assert block is not None
-    for command, shown in re.findall(r"^\$ vzcptsim (.*)\n((?:[^$].*\n)*)", block[1], re.MULTILINE):
-        stdout, stderr = io.StringIO(), io.StringIO()
-        assert run_vzcptsim(shlex.split(command), stdout, stderr) == 0, stderr.getvalue()
-        assert stdout.getvalue() == shown
+def test_the_pytest_fixture_works_as_it_is_shown(tmp_path: Path) -> None:
+    block = next(one for one in read_blocks(ROOT / "README.md") if one.language == "python")
+    (tmp_path / "test_mine.py").write_text(block.text, "utf-8")
+    (tmp_path / "my-check").write_text('#!/bin/sh\nvzcptcheck caps "$1" 144799\n', "utf-8")
+    (tmp_path / "my-check").chmod(0o755)
+    plugin = ("-p", "no:vzcptsim", "-p", "simulator.pytest_plugin", "-p", "no:cacheprovider")
+    path = f"{programs()}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugin, "-q"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**UNMEASURED, "PATH": path, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    assert "1 passed" in ended.stdout

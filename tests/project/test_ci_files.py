@@ -1,0 +1,168 @@
+"""Files for CI services: of the shape that the services take, and with commands that work."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+
+from documents import programs
+from named import unknown_words
+from running import ROOT, UNMEASURED
+
+OWN = ROOT / ".github" / "workflows" / "ci.yml"
+GITHUB = ROOT / "examples" / "ci" / "github-actions.yml"
+GITLAB = ROOT / "examples" / "ci" / "gitlab-ci.yml"
+FILES = (OWN, GITHUB, GITLAB)
+NODES = ("SandyBridge", "Haswell", "Penryn")
+
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+
+
+def load(path: Path) -> dict[str, Any]:
+    loaded = yaml.safe_load(path.read_text("utf-8"))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def scripts(path: Path) -> Iterator[str]:
+    """Yield what a file has a shell run, a step at a time."""
+    loaded = load(path)
+    for job in (*loaded.get("jobs", {}).values(), *loaded.values()):
+        if isinstance(job, Mapping):
+            yield from (step["run"] for step in job.get("steps", ()) if "run" in step)
+            yield from (line for key in ("before_script", "script") for line in job.get(key, ()))
+
+
+def simulator_lines(path: Path) -> list[str]:
+    """List the commands of vzcptsim's that a file runs, in order."""
+    lines = [line for script in scripts(path) for line in script.splitlines()]
+    return [line for line in lines if line.startswith("vzcptsim ")]
+
+
+def run(line: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["sh", "-ec", line],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**UNMEASURED, "PATH": f"{programs()}:{os.environ['PATH']}"},
+        timeout=120,
+    )
+
+
+def repository(folder: Path, path: Path) -> Path:
+    """Make what the file says that a user's repository has."""
+    (folder / "nodes").mkdir()
+    for name in NODES:
+        source = ROOT / "fixtures" / f"042stab141.3.{name}.default.json"
+        shutil.copy(source, folder / "nodes" / f"{name}.json")
+    (update,) = re.findall(
+        r"# .*(vzcptsim matrix .*--update)$", path.read_text("utf-8"), re.MULTILINE
+    )
+    assert run(update, folder).returncode == 0
+    return folder
+
+
+@each_file
+def test_commands_and_options_are_the_programs(path: Path) -> None:
+    commands = "\n".join(f"`{line}`" for line in simulator_lines(path))
+    assert list(unknown_words(path.name, commands)) == []
+
+
+def test_each_example_has_the_same_three_commands() -> None:
+    assert simulator_lines(GITHUB) == simulator_lines(GITLAB)
+    assert len(simulator_lines(GITHUB)) == 3
+
+
+@pytest.mark.parametrize("path", [GITHUB, GITLAB], ids=lambda path: path.name)
+def test_the_commands_pass_where_all_is_as_expected(path: Path, tmp_path: Path) -> None:
+    folder = repository(tmp_path, path)
+    for line in simulator_lines(path):
+        assert run(line, folder).returncode == 0, line
+    pairs = ET.parse(folder / "matrix.xml").getroot().iter("testcase")  # noqa: S314 (it is ours)
+    assert len(list(pairs)) == len(NODES) * (len(NODES) - 1)
+    assert (folder / "matrix.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("path", [GITHUB, GITLAB], ids=lambda path: path.name)
+def test_the_last_command_fails_where_a_verdict_has_changed(path: Path, tmp_path: Path) -> None:
+    folder = repository(tmp_path, path)
+    changed = ROOT / "fixtures" / "042stab141.3.SandyBridge.ipv6.disable.json"
+    shutil.copy(changed, folder / "nodes" / "SandyBridge.json")
+    *reports, compare = simulator_lines(path)
+    assert [run(line, folder).returncode for line in reports] == [0, 0]
+    ended = run(compare, folder)
+    assert ended.returncode == 2
+    assert "Penryn to SandyBridge" in ended.stdout
+
+
+def test_what_is_kept_is_what_the_commands_write() -> None:
+    written = {
+        words[words.index("-o") + 1]
+        for line in simulator_lines(GITHUB)
+        for words in [shlex.split(line)]
+        if "-o" in words
+    }
+    (job,) = load(GITHUB)["jobs"].values()
+    assert set(job["steps"][-1]["with"]["path"].split()) == written
+    artifacts = load(GITLAB)["migrations"]["artifacts"]
+    assert {*artifacts["paths"], artifacts["reports"]["junit"]} == written
+    assert artifacts["when"] == "always"
+    assert job["steps"][-1]["if"] == "always()"
+
+
+def test_gitlabs_takes_no_container() -> None:
+    assert "image" not in load(GITLAB)["migrations"]
+    assert "image" not in load(GITLAB)
+
+
+def test_this_repositorys_workflow_runs_what_ci_runs() -> None:
+    workflow = load(OWN)
+    assert any(".ci/run" in script for script in scripts(OWN))
+    assert {job["runs-on"] for job in workflow["jobs"].values()} == {"ubuntu-latest"}
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_the_sessions_that_it_names_are_noxs() -> None:
+    noxfile = (ROOT / "noxfile.py").read_text("utf-8")
+    named = {name for script in scripts(OWN) for name in re.findall(r"nox -s (\w+)", script)}
+    assert named == {"tests", "browser", "release"}
+    for name in named:
+        assert re.search(rf"^def {name}\(session", noxfile, re.MULTILINE), name
+    pythons = load(OWN)["jobs"]["pythons"]["strategy"]["matrix"]["python"]
+    assert all(re.fullmatch(r"3\.([7-9]|1[0-5])", version) for version in pythons)
+
+
+def test_users_install_what_this_project_is_called() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = f"'{project['name']}[sim]'"
+    assert "sim" in project["optional-dependencies"]
+    for path in (GITHUB, GITLAB):
+        assert any("pip install" in line and wanted in line for line in scripts(path))
+
+
+@each_file
+def test_shellcheck_has_nothing_to_say_of_their_scripts(path: Path) -> None:
+    shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.defpath}")
+    assert shellcheck is not None
+    for script in scripts(path):
+        plain = re.sub(r"\$\{\{.*?\}\}", "value", script)
+        ended = subprocess.run(
+            [shellcheck, "--shell=bash", "-"],
+            input=plain,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.stdout == "", script

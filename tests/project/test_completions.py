@@ -1,0 +1,219 @@
+"""Completions: of the programs' own command lines, in the real shells."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from running import NODE, ROOT, command_line
+from simulator.codes import load_codes
+from simulator.cpus import load_cpus
+from simulator.fixtures import fixture_names
+from tools.made import is_as_made
+from tools.make_completions import KINDS, completions, words_of
+from tools.programs import Program, vzcptcheck, vzcptsim
+
+FOLDER = ROOT / "completions"
+FORMATS = ["csv", "html", "json", "junit", "markdown", "table"]
+HASWELL = [name for name in fixture_names() if name.startswith("042stab141.3.Haswell")]
+
+#: What is typed before TAB, and all that is offered.
+OFFERED = [
+    ("vzcptsim mat", ["matrix"]),
+    ("vzcptsim matrix --format ", FORMATS),
+    ("vzcptsim matrix --format=j", ["json", "junit"]),
+    ("vzcptsim matrix --by ", ["class", "node"]),
+    ("vzcptsim matrix --exp", ["--expect"]),
+    ("vzcptsim check --any", []),
+    ("vzcptsim check 042stab141.3.Has", HASWELL),
+    ("vzcptsim check 042stab141.3.Penryn.default 042stab141.3.Has", HASWELL),
+    ("vzcptsim check --explain container-e", ["container-entered"]),
+    ("vzcptsim check --waive container-e", []),
+    ("vzcptsim run --node 042stab141.3.Pen", ["042stab141.3.Penryn.default"]),
+    ("vzcptsim import libc", ["libcpuid"]),
+    ("vzcptsim compose --cpuid intel-xeon-x55", ["intel-xeon-x5550"]),
+    ("vzcptsim compose --machine i", ["i386", "i486", "i586", "i686", "ia64"]),
+    ("vzcptsim compose --kernel 2.6.32-042stab09", ["2.6.32-042stab092.1"]),
+    ("vzcptcheck ex", ["explain"]),
+    ("vzcptcheck explain ", ["caps", "version"]),
+    ("vzcptcheck capture --an", ["--anonymize"]),
+    (f"vzcptsim replay {NODE} -- ex", ["explain"]),
+    (f"vzcptsim replay {NODE} -- explain ver", ["version"]),
+]
+
+Complete = Callable[[str, Path], list[str]]
+
+
+def _started(command: Sequence[str], folder: Path, **variables: str) -> str:
+    environment = {**os.environ, "HOME": str(folder), **variables}
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=60, check=True
+    )
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+def _by_bash(line: str, folder: Path) -> list[str]:
+    words = re.findall(r"=|[^\s=]+", line) + ([""] if line.endswith(" ") else [])
+    script = (
+        f"source {FOLDER}/vzcptcheck.bash && source {FOLDER}/vzcptsim.bash\n"
+        f"COMP_WORDS=({' '.join(map(shlex.quote, words))}) COMP_CWORD={len(words) - 1}\n"
+        f"_{words[0]}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+    )
+    return _started(["bash", "--norc", "-c", script], folder).split()
+
+
+def _by_fish(line: str, folder: Path) -> list[str]:
+    script = (
+        f"source {FOLDER}/vzcptcheck.fish; source {FOLDER}/vzcptsim.fish; "
+        f"complete -C {shlex.quote(line)}"
+    )
+    offered = _started(["fish", "--no-config", "-c", script], folder, TERM="dumb").splitlines()
+    # Where a value follows its option at once, fish gives both.
+    return [word.split("\t")[0].split("=", 1)[-1] for word in offered]
+
+
+#: An interactive zsh on a terminal of its own, in which compadd says what it is given.
+_ZSH = r"""
+zmodload zsh/zpty
+cat > .zshrc <<END
+fpath=(${(q)1} \$fpath)
+autoload -Uz compinit
+compinit -C -u -d ${PWD:h}/zcompdump
+compadd() {
+    local -a offered
+    if [[ " \$* " != *" -"[OAD]" "* ]]; then
+        builtin compadd -O offered "\$@"
+        print -rl -- \$offered >> $PWD/offered
+    fi
+    builtin compadd "\$@"
+}
+comppostfuncs=(finish)
+finish() { touch $PWD/finished }
+bindkey '^I' complete-word
+END
+zpty shell ZDOTDIR=$PWD zsh -i
+zpty -w -n shell "$2"$'\t'
+for wait in {1..600}; do
+    zpty -r -t shell shown
+    [[ -e finished ]] && break
+    sleep 0.05
+done
+zpty -d shell
+sort -u offered 2>/dev/null
+"""
+
+
+def _by_zsh(line: str, folder: Path) -> list[str]:
+    # What compinit finds is kept in the folder above, for all tests.
+    return _started(["zsh", "-f", "-c", _ZSH, "zsh", str(FOLDER), line], folder).split()
+
+
+SHELLS = {"bash": _by_bash, "zsh": _by_zsh, "fish": _by_fish}
+in_each_shell = pytest.mark.parametrize(
+    "shell",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.skipif(not shutil.which(name), reason=f"there is no {name} here"),
+        )
+        for name in SHELLS
+    ],
+)
+
+
+def test_they_are_what_the_tool_makes_of_the_command_lines() -> None:
+    for path, text in completions().items():
+        assert is_as_made(path, text), f"{path}: run python -m tools.make_completions"
+    assert sorted(completions()) == sorted(FOLDER.iterdir())
+
+
+def test_a_file_that_says_anything_else_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "vzcptsim.bash"
+    assert not is_as_made(path, "matrix")
+    path.write_text("matrix --exepct", "utf-8")
+    assert not is_as_made(path, "matrix --expect")
+
+
+@pytest.mark.parametrize("program", [vzcptcheck(), vzcptsim()], ids=lambda program: program.name)
+def test_every_value_is_completed_or_free_text(program: Program) -> None:
+    free = {"CTID", "ID", "MODE", "MODULE", "N", "NUM", "OPTION", "SPEC", "TEXT", "UID", ""}
+    for command in program.commands:
+        for one in (*command.options, *command.operands):
+            assert one.metavar in KINDS or one.metavar in free or one.choices, one
+
+
+def test_names_are_the_projects() -> None:
+    assert words_of("nodes") == fixture_names()
+    assert words_of("cpus") == list(load_cpus())
+    assert set(words_of("waivable")) < set(words_of("codes")) == set(load_codes())
+
+
+@in_each_shell
+@pytest.mark.parametrize(("line", "offered"), OFFERED)
+def test_tab_offers(shell: str, line: str, offered: list[str], tmp_path: Path) -> None:
+    assert sorted(set(SHELLS[shell](line, tmp_path))) == offered
+
+
+@in_each_shell
+@pytest.mark.parametrize("program", [vzcptcheck(), vzcptsim()], ids=lambda program: program.name)
+def test_tab_offers_every_command(shell: str, program: Program, tmp_path: Path) -> None:
+    offered = SHELLS[shell](f"{program.name} ", tmp_path)
+    assert {command.name for command in program.commands} <= set(offered)
+
+
+@in_each_shell
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        (program.name, command)
+        for program in (vzcptcheck(), vzcptsim())
+        for command in program.commands
+        if command.options
+    ],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_tab_offers_every_option_of_a_command(
+    shell: str, program: str, command: Program, tmp_path: Path
+) -> None:
+    offered = SHELLS[shell](f"{program} {command.name} --", tmp_path)
+    long = {flag for option in command.options for flag in option.flags if flag[:2] == "--"}
+    assert set(offered) - {"--"} == long
+
+
+@in_each_shell
+def test_profiles_are_offered_beside_nodes(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").touch()
+    (tmp_path / "mine.txt").touch()
+    offered = SHELLS[shell]("vzcptsim check mine.j", tmp_path)
+    assert "mine.json" in offered
+    assert "mine.txt" not in offered
+
+
+@in_each_shell
+def test_the_other_node_of_a_host_is_offered(shell: str, tmp_path: Path) -> None:
+    line = f"vzcptsim run --node {NODE} --node-for dest=042stab141.3.Pen"
+    offered = [name.removeprefix("dest=") for name in SHELLS[shell](line, tmp_path)]
+    assert offered == ["042stab141.3.Penryn.default"]
+
+
+@in_each_shell
+def test_after_two_dashes_any_program_is_offered(shell: str, tmp_path: Path) -> None:
+    assert "uname" in SHELLS[shell](f"vzcptsim run --node {NODE} -- unam", tmp_path)
+
+
+def test_on_a_node_its_running_containers_are_offered(tmp_path: Path) -> None:
+    script = (
+        f"source {FOLDER}/vzcptcheck.bash; COMP_WORDS=(vzcptcheck caps 10) COMP_CWORD=2; "
+        "_vzcptcheck; echo ${COMPREPLY[@]}"
+    )
+    offered = subprocess.run(
+        command_line("bash", "-c", script), capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert {"101", "102", "108"} <= set(offered.stdout.split())
+    assert "0" not in offered.stdout.split()
