@@ -1,5 +1,6 @@
 """Sessions: 'nox' runs what CI runs, 'nox -s NAME' one of them, 'nox -l' lists them."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,13 @@ FLOOR = "3.6"
 SIMULATOR_FLOOR = 11
 #: What atheris is there for, oldest first.
 FUZZ_PYTHONS = ("3.11", "3.12", "3.13")
+#: What the node's tool is run by.
+NODE_PYTHON = "/usr/bin/python3"
+#: Files for CI services, by the schema that each service publishes.
+CI_FILES = {
+    "github-workflows": (".github/workflows/ci.yml", "examples/ci/github-actions.yml"),
+    "gitlab-ci": ("examples/ci/gitlab-ci.yml",),
+}
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "venv"
@@ -83,10 +91,15 @@ def lint(session: nox.Session) -> None:
     _install(session, "lint")
     session.run("ruff", "check", "--quiet", ".")
     session.run("ruff", "format", "--quiet", "--check", ".")
-    on_nodes = ("vzcptcheck", "simulator/pytest_plugin.py")  # pytest imports this one anywhere
+    # pytest imports its plugin anywhere; packages are built on EL7.
+    builders = ("build_zipapp", "node_files", "build_packages", "changelog")
+    on_nodes = ("vzcptcheck", "simulator/pytest_plugin.py", *(f"tools/{it}.py" for it in builders))
     session.run("vermin", "--quiet", "--violations", f"-t={FLOOR}-", "--no-tips", *on_nodes)
-    scripts = [*Path("examples").glob("*.sh"), *Path("gather").glob("*.sh")]
-    session.run("shellcheck", *map(str, scripts), ".ci/run")
+    folders = ("examples/*.sh", "gather/*.sh", "completions/*.bash")
+    scripts = [str(path) for folder in folders for path in Path().glob(folder)]
+    session.run("shellcheck", *scripts, ".ci/run")
+    for service, files in CI_FILES.items():
+        session.run("check-jsonschema", f"--builtin-schema=vendor.{service}", *files)
 
 
 @nox.session
@@ -148,10 +161,65 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def build(session: nox.Session) -> None:
     """Build the wheel, the sdist and the zipapp into dist/."""
+    _build(session)
+
+
+@nox.session
+def packages(session: nox.Session) -> None:
+    """Build the RPM and the Debian package into dist/; it takes rpmbuild and dpkg-deb."""
+    _build_packages(session)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build all that is released, twice; install it where it is to run; try it, and remove it.
+
+    It takes root, rpm, debootstrap with the mirror that apt uses, lintian, and some minutes.
+    """
+    _install(session, "tests", package=".[sim]")
+    session.run("python", "tools/changelog.py")
+    _build(session)
+    _build_packages(session)
+    tests = ("tests/project/test_release.py", "tests/project/test_node_tool.py", "tests/installed")
+    environment = {"COMPILERS": os.pathsep.join(_compilers())}
+    options = (
+        "-q",
+        "--numprocesses=auto",
+        "--dist=loadfile",
+        "--durations=5",
+        *tests,
+        *session.posargs,
+    )
+    session.run("python", "-m", "pytest", *options, env=environment)
+
+
+def _build(session: nox.Session) -> None:
     session.install("--quiet", "build")
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", "dist", silent=True)
-    session.run("python", "tools/build_zipapp.py", "dist/vzcptcheck.pyz")
+    tool = ("dist/vzcptcheck.pyz", NODE_PYTHON)
+    session.run("python", "tools/build_zipapp.py", *tool, *_compilers())
+
+
+def _build_packages(session: nox.Session) -> None:
+    for kind in ("rpm", "deb"):
+        session.run("python", "tools/build_packages.py", kind, "dist", *_compilers())
+
+
+def _compilers() -> list[str]:
+    """Return the Pythons that the node's tool is compiled for: EL7's, and this system's.
+
+    On all others it runs as well, and starts slower. It is the same for the same two versions.
+    """
+    candidates = [f"python{FLOOR}", NODE_PYTHON]
+    starting = [path for path in map(shutil.which, candidates) if path and _starts(path)]
+    return [_executable(path) for path in starting]
+
+
+def _executable(path: str) -> str:
+    """Return what a version manager's shim starts."""
+    command = [path, "-c", "import sys; print(sys.executable)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @nox.session
@@ -159,8 +227,9 @@ def bench(session: nox.Session) -> None:
     """Measure start-up, what 'vzcptsim run' costs, and the matrix of large fleets."""
     session.install("--quiet", ".[sim]")
     folder = Path(session.virtualenv.location)
-    archive = folder / "vzcptcheck.pyz"
-    session.run("python", "tools/build_zipapp.py", str(archive), str(folder / "bin" / "python"))
-    session.run("python", "benchmarks/startup.py", str(folder), str(archive))
+    node, python = folder / "node", folder / "bin" / "python"
+    laid_out = (str(node), str(python), "usr/share/zsh/site-functions")
+    session.run("python", "tools/node_files.py", *laid_out, silent=True)
+    session.run("python", "benchmarks/startup.py", str(folder), str(node))
     session.run("python", "benchmarks/supervisor.py")
     session.run("python", "benchmarks/matrix.py")

@@ -1,8 +1,9 @@
 """What 'vzcptcheck version' costs beside the interpreter itself, on a machine without OpenVZ.
 
-Usage: python benchmarks/startup.py VENV ZIPAPP
+Usage: python benchmarks/startup.py VENV ROOT
 
-VENV has vzcptcheck installed from its wheel; ZIPAPP is vzcptcheck.pyz made for VENV's Python.
+VENV has vzcptcheck installed from its wheel; ROOT is where tools/node_files.py laid out what the
+RPM and the Debian package install, for VENV's Python. Its /usr/sbin/vzcptcheck is vzcptcheck.pyz.
 Each program is started in turn, many times over, so that a noisy machine is as noisy to all.
 Exit status 1 where a ratio of minimums is above its limit.
 """
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 import zipapp
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,18 +23,21 @@ LIMIT = 1.25
 
 #: A program, what it is compared with, and whether LIMIT holds for the two.
 COMPARISONS = (
-    ("installed", "empty program", True),
-    ("zipapp", "empty zipapp, -IS", True),
-    ("zipapp", "empty program", True),
-    ("zipapp", "empty program, -IS", False),
+    ("wheel", "empty program", True),
+    ("package", "empty zipapp, -IS", True),
+    ("package", "empty program", True),
+    ("package", "empty program, -IS", False),
+    ("package", "wheel", False),
+    ("zipapp run by Python", "package", False),
+    ("zipapp not compiled", "package", False),
 )
 
 
 def main(arguments: list[str]) -> int:
     """Measure, print, and compare with the limit."""
-    venv, archive = Path(arguments[0]), Path(arguments[1])
+    venv, tool = Path(arguments[0]), Path(arguments[1]) / "usr/sbin/vzcptcheck"
     with tempfile.TemporaryDirectory() as folder:
-        seconds = _measure(_programs(venv, archive, Path(folder)))
+        seconds = _measure(_programs(venv, tool, Path(folder)))
     print(f"{ROUNDS} starts each, in turn; milliseconds, least and median:")
     for name, times in seconds.items():
         print(f"  {name:<20} {min(times) * 1e3:7.2f} {statistics.median(times) * 1e3:7.2f}")
@@ -40,7 +45,7 @@ def main(arguments: list[str]) -> int:
     return int(bool(exceeding))
 
 
-def _programs(venv: Path, archive: Path, folder: Path) -> dict[str, list[str]]:
+def _programs(venv: Path, tool: Path, folder: Path) -> dict[str, list[str]]:
     python = str(venv / "bin" / "python")
     empty = folder / "empty.py"
     empty.write_text("", "utf-8")
@@ -51,11 +56,25 @@ def _programs(venv: Path, archive: Path, folder: Path) -> dict[str, list[str]]:
     zipapp.create_archive(source, empty_archive)
     return {
         "empty program": [python, str(empty)],
-        "installed": [str(venv / "bin" / "vzcptcheck"), "version"],
+        "wheel": [str(venv / "bin" / "vzcptcheck"), "version"],
         "empty program, -IS": [python, "-IS", str(empty)],
         "empty zipapp, -IS": [python, "-IS", str(empty_archive)],
-        "zipapp": [str(archive), "version"],
+        "package": [str(tool), "version"],
+        "zipapp run by Python": [python, "-IS", str(tool), "version"],
+        "zipapp not compiled": [str(_without_compiled(tool, folder / "sources.pyz")), "version"],
     }
+
+
+def _without_compiled(tool: Path, output: Path) -> Path:
+    """Copy the tool without what was compiled: another Python's start."""
+    prelude = tool.read_bytes().partition(b"PK\x03\x04")[0]
+    output.write_bytes(prelude)
+    with zipfile.ZipFile(tool) as whole, zipfile.ZipFile(output, "a") as sources:
+        for name in whole.namelist():
+            if not name.endswith(".pyc"):
+                sources.writestr(name, whole.read(name))
+    output.chmod(0o755)
+    return output
 
 
 def _measure(programs: Mapping[str, list[str]]) -> dict[str, list[float]]:

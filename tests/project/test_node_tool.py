@@ -1,0 +1,126 @@
+"""The node's tool as one file: the same bytes anywhere; nobody's modules but its own."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hostile import MODULES, HostileFolder
+from vzcptcheck import __version__
+from vzcptcheck.cli import USAGE
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = os.path.realpath(sys.executable)
+
+
+def build(output: Path, root: Path = ROOT) -> Path:
+    """Build the tool for the Python that runs the tests."""
+    command = [PYTHON, str(root / "tools" / "build_zipapp.py"), str(output), PYTHON]
+    subprocess.run(command, check=True, timeout=120)
+    return output
+
+
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("tool") / "vzcptcheck.pyz")
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> HostileFolder:
+    return HostileFolder(tmp_path / "hostile")
+
+
+@pytest.mark.parametrize("path", ["", "./"])
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [("help", 0), ("explain caps 144799 --json", 0), ("version", 1), ("capture -o -", 1)],
+)
+def test_nothing_of_the_working_folder_or_the_environment_is_imported(
+    tool: Path, hostile: HostileFolder, arguments: str, status: int, path: str
+) -> None:
+    command = str(tool)
+    if path:  # From the working folder itself, by a relative name.
+        command = path + tool.name
+        (hostile.path / tool.name).write_bytes(tool.read_bytes())
+        (hostile.path / tool.name).chmod(0o755)
+    ended = subprocess.run(
+        [command, *arguments.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=hostile.path,
+        env=hostile.environment,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert hostile.imported == []
+    assert not hostile.has_cache
+    if not Path("/proc/vz").exists():
+        assert ended.returncode == status, ended.stderr
+
+
+def test_an_interpreter_that_is_not_isolated_walks_into_the_traps(hostile: HostileFolder) -> None:
+    """Else the test above could not fail."""
+    subprocess.run(
+        [PYTHON, "-c", ""],
+        check=False,
+        capture_output=True,
+        cwd=hostile.path,
+        env={"PYTHONPATH": str(hostile.path)},
+    )
+    assert hostile.imported
+
+
+def test_every_trap_works(hostile: HostileFolder) -> None:
+    for trap in hostile.path.glob("**/*.py"):
+        runpy.run_path(str(trap))
+    assert set(hostile.imported) == {*MODULES, "vzcptcheck.cli", "startup"}
+
+
+def test_nothing_is_written_beside_it(tool: Path) -> None:
+    assert [path.name for path in tool.parent.iterdir()] == [tool.name]
+    subprocess.run([str(tool), "help"], check=True, stdout=subprocess.DEVNULL, timeout=60)
+    assert [path.name for path in tool.parent.iterdir()] == [tool.name]
+
+
+def test_python_can_be_told_to_run_it(tool: Path) -> None:
+    ended = subprocess.run(
+        [PYTHON, "-IS", str(tool), "--version"], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == f"vzcptcheck {__version__}\n"
+
+
+def test_the_shell_can_be_told_to_run_it(tool: Path) -> None:
+    ended = subprocess.run(
+        ["sh", tool.name, "help"], cwd=tool.parent, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == USAGE
+
+
+def test_what_was_compiled_for_the_interpreter_is_what_runs(tool: Path) -> None:
+    script = (
+        "import sys; archive = sys.argv[1];"
+        'sys.path[:0] = [archive + "/" + sys.implementation.cache_tag, archive];'
+        "import vzcptcheck.cli; print(vzcptcheck.cli.__file__)"
+    )
+    ended = subprocess.run(
+        [PYTHON, "-IS", "-c", script, str(tool)], capture_output=True, text=True, check=True
+    )
+    tag = sys.implementation.cache_tag
+    assert ended.stdout == f"{tool}/{tag}/vzcptcheck/cli.pyc\n"
+
+
+def test_built_in_another_folder_of_other_files_times_it_is_the_same(
+    tool: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "a folder of another name"
+    for source in ("LICENSE", "tools/build_zipapp.py", *ROOT.glob("vzcptcheck/*.py")):
+        copy = other / (ROOT / source).relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((ROOT / source).read_bytes())
+        copy.chmod(0o600)
+        os.utime(copy, (1_000_000_000, 1_000_000_000))
+    assert build(tmp_path / "other.pyz", other).read_bytes() == tool.read_bytes()
