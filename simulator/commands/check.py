@@ -1,6 +1,7 @@
 """vzcptsim check: one migration, both opinions, explained."""
 
 import argparse
+import reprlib
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -83,7 +84,7 @@ def add_parser(commands: Commands) -> None:
 
 def _container_id(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 0 < int(text) < 1 << 32):
-        raise argparse.ArgumentTypeError(f"{text!r} is no container's number")
+        raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is no container's number")
     return int(text)
 
 
