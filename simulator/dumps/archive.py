@@ -16,7 +16,7 @@ from simulator.dumps.model import DumpError
 
 #: What is unpacked at most, which takes more than twice the memory on the way: an archive of
 #: hwloc's tests has 0.3 MB for 64 processors, and what is gathered on a node at most 2 MiB.
-MAX_BYTES = 10 << 20
+MAX_BYTES = 8 << 20
 MAX_MEMBERS = 100_000
 _PIECE = 1 << 20
 

@@ -9,8 +9,8 @@ from simulator.dumps.recognise import Source
 from simulator.errors import UsageError
 from simulator.output import reason_of
 
-#: More is no register dump: 1,000 processors take AIDA64 3 MB, and 300 take cpuid in words 8 MB.
-MAX_BYTES = 8 << 20
+#: More is no register dump: 1,000 processors take AIDA64 3 MB, and 400 take cpuid in words 16 MB.
+MAX_BYTES = 16 << 20
 
 STDIN = "-"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from simulator.cpu import ZEROS, CpuidTable, Key, Registers
 from simulator.dumps.model import (
-    MOST_ANSWERS,
+    MOST_ANSWERS_OF_CPU,
     CpuDump,
     DumpError,
     infer_mode,
@@ -95,7 +95,7 @@ def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
         if _START.match(line):
             _add(cpu, number, line)
             cpu.count += 1
-            if cpu.count > MOST_ANSWERS:
+            if cpu.count > MOST_ANSWERS_OF_CPU:
                 raise too_many_answers(number)
     yield cpu
 

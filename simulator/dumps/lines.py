@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from simulator.cpu import CpuidTable, Registers
 from simulator.dumps.model import (
-    MOST_ANSWERS,
+    MOST_ANSWERS_OF_CPU,
     CpuDump,
     DumpError,
     bits_of,
@@ -79,7 +79,7 @@ def _sections(form: LineForm, lines: Iterable[str]) -> Iterator[_Section]:
                 yield section
                 section = _Section("", [])
             section.rows.append(row)
-            if len(section.rows) > MOST_ANSWERS:
+            if len(section.rows) > MOST_ANSWERS_OF_CPU:
                 raise too_many_answers(number)
     yield section
 

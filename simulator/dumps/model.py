@@ -17,8 +17,10 @@ EVERY_BIT = Registers(ALL_BITS, ALL_BITS, ALL_BITS, ALL_BITS)
 
 _T = TypeVar("_T")
 
-#: In a dump, of all its CPUs together: those of 1,000 processors of today.
+#: In a dump, of all its CPUs together, those of 1,000 processors of today; and of one CPU, which
+#: has some hundred.
 MOST_ANSWERS = 1 << 16
+MOST_ANSWERS_OF_CPU = 1 << 12
 
 #: What Linux can be built for on x86 (NR_CPUS).
 MOST_CPUS = 8192
@@ -185,23 +187,23 @@ def _bounded(dumps: Iterable[CpuDump]) -> Iterator[CpuDump]:
             raise DumpError(f"over {MOST_CPUS} CPUs, which no machine has")
         count += len(dump.partial) + (0 if dump.table is None else len(dump.table))
         if count > MOST_ANSWERS:
-            raise too_many_answers()
+            raise DumpError(
+                f"over {MOST_ANSWERS} answers, which no machine has: take a dump of some processors"
+            )
         yield dump
 
 
 def bounded_answers(answers: Iterable[_T]) -> Iterator[_T]:
-    """Yield the answers of a CPU; DumpError where they are more than any machine's."""
+    """Yield the answers of a CPU; DumpError where they are more than any CPU's."""
     for count, answer in enumerate(answers, start=1):
-        if count > MOST_ANSWERS:
+        if count > MOST_ANSWERS_OF_CPU:
             raise too_many_answers()
         yield answer
 
 
 def too_many_answers(line: int | None = None) -> DumpError:
-    """Return the error of a dump that goes on and on; ``line`` is where it was too much."""
-    return DumpError(
-        f"over {MOST_ANSWERS} answers, which no machine has: take a dump of some processors", line
-    )
+    """Return the error of a CPU that goes on and on; ``line`` is where it was too much."""
+    return DumpError(f"over {MOST_ANSWERS_OF_CPU} answers of one CPU, which none has", line)
 
 
 def infer_mode(table: CpuidTable) -> Mode:

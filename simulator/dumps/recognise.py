@@ -25,8 +25,8 @@ Source = bytes | Mapping[str, bytes]
 #: Stands for the key of any form.
 AUTO = "auto"
 
-#: A text that is read in lines has no more: 8 MiB of empty ones take seconds.
-_MOST_LINES = 1 << 18
+#: A text that is read in lines has no more: 16 MiB of empty ones take half a minute.
+_MOST_LINES = 1 << 19
 
 #: What is read whole takes up to thirty times its size as it is read; /proc/cpuinfo of 1,000
 #: processors has 1.5 MiB, and the others have some KiB a kind of CPU.

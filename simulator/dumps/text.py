@@ -11,6 +11,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
+#: A longer line, which no form has, is taken for several.
+_LONGEST_LINE = 1 << 16
+
 
 def decode(data: bytes) -> str:
     """Return the text without a byte order mark; what is no character is replaced."""
@@ -28,7 +31,8 @@ class Lines:
         length, encoding = _encoding(self.data)
         binary = io.BytesIO(self.data)
         binary.seek(length)
-        for line in io.TextIOWrapper(binary, encoding, "replace", "\n"):
+        text = io.TextIOWrapper(binary, encoding, "replace", "\n")
+        while line := text.readline(_LONGEST_LINE):
             yield line.strip()
 
 
