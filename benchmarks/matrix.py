@@ -23,19 +23,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from simulator.capabilities import X86_64
 from simulator.cli import main as run_vzcptsim
-from simulator.compose import CpuSource, compose
-from simulator.containers import Container
-from simulator.cpus import load_cpus
 from simulator.errors import UserError
-from simulator.fixtures import load_profile
-from simulator.fleet import group_by_class, read_fleet
-from simulator.matrix import Matrix
-from simulator.profile import KernelFacts
-from simulator.profile_json import format_profile
-from simulator.releases import identify
-from simulator.specs import parse_spec
+from simulator.fleets.fleet import group_by_class, read_fleet
+from simulator.fleets.matrix import Matrix
+from simulator.kernels.containers import Container
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.cpus import load_cpus
+from simulator.profiles.fixtures import load_profile
+from simulator.profiles.profile import KernelFacts
+from simulator.profiles.profile_json import format_profile
+from simulator.profiles.specs import parse_spec
+from simulator.rules.capabilities import X86_64
+from simulator.rules.releases import identify
 
 SIZES = (100, 1_000, 10_000)
 CONTAINERS = 20

@@ -22,8 +22,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from simulator.seccomp import build_filter
-from simulator.supervisor import SELECTIONS
+from simulator.run.seccomp import build_filter
+from simulator.run.supervisor import SELECTIONS
 from vzcptcheck.ioctls import CPT_TEST_VERSION
 
 LIMIT = 1.05

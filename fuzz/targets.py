@@ -18,10 +18,7 @@ from fuzz.attempts import (
 )
 from fuzz.node import MadeUpNode
 from fuzz.parts import split_parts
-from simulator.capabilities import I386, IA64, X86_64
 from simulator.cli import build_parser
-from simulator.codes import find_code
-from simulator.compose import CpuSource, compose
 from simulator.dumps.archive import read_archive
 from simulator.dumps.files import MAX_BYTES
 from simulator.dumps.grouping import differences, group
@@ -29,25 +26,28 @@ from simulator.dumps.model import DumpError, whole_table
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import KEYS, parse_dump
 from simulator.errors import UserError
-from simulator.expectation_text import format_expectation, parse_expectation
-from simulator.gathered import make_profile
-from simulator.gathered_files import MOST_BYTES, GatheredError, read_packed
-from simulator.image_opinions import ImageDestination, kernel_opinion, our_opinion
-from simulator.migration_json import reason_document
+from simulator.opinions.codes import find_code
+from simulator.opinions.image_opinions import ImageDestination, kernel_opinion, our_opinion
+from simulator.opinions.restore import Restorer, answer, find_refusals
 from simulator.output import Streams
-from simulator.override import (
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.gathered import make_profile
+from simulator.profiles.gathered_files import MOST_BYTES, GatheredError, read_packed
+from simulator.profiles.profile import KernelFacts, NodeProfile, ProfileError
+from simulator.profiles.profile_checks import check_profile
+from simulator.profiles.profile_json import format_profile, parse_profile, schema_validator
+from simulator.profiles.specs import SYNTAX, SpecError, parse_spec
+from simulator.reports.expectation_text import format_expectation, parse_expectation
+from simulator.reports.migration_json import reason_document
+from simulator.rules.capabilities import I386, IA64, X86_64
+from simulator.rules.override import (
     MAX_ENTRIES,
     OverrideError,
     apply_override,
     format_override,
     parse_override,
 )
-from simulator.profile import KernelFacts, NodeProfile, ProfileError
-from simulator.profile_checks import check_profile
-from simulator.profile_json import format_profile, parse_profile, schema_validator
-from simulator.releases import EXAMPLES, identify
-from simulator.restore import Restorer, answer, find_refusals
-from simulator.specs import SYNTAX, SpecError, parse_spec
+from simulator.rules.releases import EXAMPLES, identify
 from vzcptcheck.anonymize import anonymize
 from vzcptcheck.arguments import INT_MAX, parse_number
 from vzcptcheck.cli import USAGE

@@ -3,10 +3,10 @@
 import errno
 from dataclasses import dataclass, field
 
-from simulator.caller import OpenDescription
-from simulator.cpu import MissingLeafError
-from simulator.devices import fail
-from simulator.kernel import OpenFile, SimulatedKernel
+from simulator.kernels.caller import OpenDescription
+from simulator.kernels.devices import fail
+from simulator.kernels.kernel import OpenFile, SimulatedKernel
+from simulator.rules.cpu import MissingLeafError
 from vzcptcheck.syscalls import LinuxSyscalls, Syscalls
 
 #: The lowest descriptor that is free in a process with the three standard streams.
@@ -120,8 +120,8 @@ class SimulatedSyscalls(Syscalls):
     """A process on a simulated node.
 
     ``uid`` is its user, ``ctid`` the container that it runs in (0: the node itself),
-    ``pointer_bits`` the width of its pointers. It is a ``simulator.caller.Caller`` too. Files
-    that are none of a node's business are this machine's.
+    ``pointer_bits`` the width of its pointers. It is a ``Caller`` of the simulated kernel's
+    too. Files that are none of a node's business are this machine's.
     """
 
     def __init__(

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from replayed import Said, replay
-from simulator.fixtures import load_node
-from simulator.profile import NodeProfile
+from simulator.profiles.fixtures import load_node
+from simulator.profiles.profile import NodeProfile
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from simulated_nodes import EVERYTHING, cpu
-from simulator.compose import CpuSource, compose
-from simulator.fleet import Fleet, gather_fleet
-from simulator.profile import KernelFacts, NodeProfile
-from simulator.specs import parse_spec
+from simulator.fleets.fleet import Fleet, gather_fleet
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.profile import KernelFacts, NodeProfile
+from simulator.profiles.specs import parse_spec
 
 NEW = "2.6.32-042stab113.5"
 OLD = "2.6.32-042stab061.9"

@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Mapping
 
 from simulated_profiles import ROWS
-from simulator.contexts import HEADER
+from simulator.kernels.contexts import HEADER
 
 TOP = "vzcptcheck-gathered"
 

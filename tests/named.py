@@ -8,7 +8,7 @@ from pathlib import Path
 
 from documents import plain
 from running import ROOT
-from simulator.codes import load_codes
+from simulator.opinions.codes import load_codes
 from tools.programs import Command, Program, vzcptcheck, vzcptsim
 
 _OPTION = re.compile(r"--?[a-zA-Z0-9][\w-]*")

@@ -3,10 +3,10 @@
 from typing import Any
 
 from simulated_nodes import INTEL, cpu
-from simulator.compose import CpuSource, compose
-from simulator.cpu import CpuidTable
-from simulator.profile import KernelFacts, NodeProfile
-from simulator.specs import parse_spec
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.profile import KernelFacts, NodeProfile
+from simulator.profiles.specs import parse_spec
+from simulator.rules.cpu import CpuidTable
 
 NEWEST = "2.6.32-042stab113.5"
 BASELINE = ("lm", "syscall", "cmov", "fxsr", "sse", "sse2", "mmx", "sysenter")

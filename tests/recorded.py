@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from simulator.fixtures import fixtures_folder, load_profile
-from simulator.kernel import CPUID_OVERRIDE, SimulatedKernel
-from simulator.profile import NodeProfile
-from simulator.profile_json import parse_container
-from simulator.requests import Request
+from simulator.kernels.kernel import CPUID_OVERRIDE, SimulatedKernel
+from simulator.kernels.requests import Request
+from simulator.profiles.fixtures import fixtures_folder, load_profile
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_json import parse_container
 from simulator.seam import SimulatedSyscalls, Sink
 
 FOLDER = Path(__file__).parent / "recordings"

@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass
 
-from simulator.kernel import SimulatedKernel
+from simulator.kernels.kernel import SimulatedKernel
 from simulator.seam import SimulatedSyscalls
 from vzcptcheck.cli import main
 

@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from simulator.fixtures import load_node
-from simulator.run import run
+from simulator.profiles.fixtures import load_node
+from simulator.run.session import run
 
 #: What runs on the node; it knows nothing of any simulator.
 _GUEST = """

@@ -25,13 +25,13 @@ UNMEASURED = {name: text for name, text in os.environ.items() if not name.starts
 #: What scripts of supervise() begin with.
 _SUPERVISOR = """
 import errno, os, resource, signal, subprocess, sys, time
-from simulator import program, run, trees
-from simulator.capabilities import NodeFacts
-from simulator.kernel import SimulatedKernel
-from simulator.program import Program, children
-from simulator.releases import identify
-from simulator.supervisor import Place
-from simulator.trees import Runner
+from simulator.run import program, session, trees
+from simulator.rules.capabilities import NodeFacts
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.run.program import Program, children
+from simulator.rules.releases import identify
+from simulator.run.supervisor import Place
+from simulator.run.trees import Runner
 
 def node(release):
     facts = NodeFacts(release=identify(release), machine="x86_64", cpuid=None)

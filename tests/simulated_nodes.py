@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from simulator.capabilities import NodeFacts
-from simulator.containers import Container, Contents, Process
-from simulator.cpu import CpuidTable, RegisterName, Registers
-from simulator.kernel import SimulatedKernel
-from simulator.releases import identify
+from simulator.kernels.containers import Container, Contents, Process
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.rules.capabilities import NodeFacts
+from simulator.rules.cpu import CpuidTable, RegisterName, Registers
+from simulator.rules.releases import identify
 from simulator.seam import SimulatedSyscalls
 
 #: One release of each generation, oldest first.

@@ -9,10 +9,17 @@ from typing import Any
 from hypothesis import strategies as st
 
 from simulated_nodes import cpu
-from simulator.containers import POLICIES, Container, Contents, Entered, Needs, Process, State
-from simulator.cpu import CpuidTable, Registers
-from simulator.fixtures import load_fixtures
-from simulator.profile import (
+from simulator.kernels.containers import (
+    POLICIES,
+    Container,
+    Contents,
+    Entered,
+    Needs,
+    Process,
+    State,
+)
+from simulator.profiles.fixtures import load_fixtures
+from simulator.profiles.profile import (
     Answers,
     CpuFacts,
     KernelFacts,
@@ -20,6 +27,7 @@ from simulator.profile import (
     Origin,
     OriginKind,
 )
+from simulator.rules.cpu import CpuidTable, Registers
 
 Document = dict[str, Any]
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from simulated_nodes import caps
-from simulator.instructions import CpuSide, XsaveArea, load_instructions
-from simulator.sides import ContainerSide, KernelSide, NodeSide
+from simulator.opinions.sides import ContainerSide, KernelSide, NodeSide
+from simulator.rules.instructions import CpuSide, XsaveArea, load_instructions
 
 #: A number that offers every feature and mount namespaces, and has nothing against it.
 WELCOMING = 0x3FFFFFFF & ~caps("SLM_DMPRST", "NO_IPV6")

@@ -73,7 +73,8 @@ class Lab:
 #: whoever runs the tests do there may take its time, and must not be killed half-way.
 _WITHOUT_START_FILES = """
 import sys
-from simulator import cli, sshd
+from simulator import cli
+from simulator.run import sshd
 sshd._SSHD_CONFIG = sshd._SSHD_CONFIG.replace("SetEnv ", "SetEnv SHLVL=1 ")
 sys.exit(cli.main())
 """

@@ -56,55 +56,51 @@ GROUPS = (
         "simulator",
         "command line",
         "options in, exit status out",
-        "cli commands commands.* __main__ __init__ pytest_plugin",
+        "cli commands.* __main__ __init__ pytest_plugin",
     ),
     Group(
         "simulator",
         "reports",
         "verdicts for people, machines and CI",
-        "reports.* diff_json diff_text expectation_text listings matrix_changes migration_json "
-        "migration_text pool_json pool_text progress terminal",
+        "reports.*",
     ),
     Group(
         "simulator",
         "fleets",
         "matrix, pool, diff: many nodes, by class",
-        "changes cliques cpuid_changes diff expectations fleet masking matrix pool pool_change "
-        "routes verdict_changes",
+        "fleets.*",
     ),
     Group(
         "simulator",
         "opinions",
         "one migration judged: the kernel's opinion and ours",
-        "codes image_opinions images kernel_opinion migrations our_opinion restore sides verdict",
+        "opinions.*",
     ),
     Group(
         "simulator",
         "run",
         "any program on a node: seccomp, ssh, qemu",
-        "abi elf_probe folders loop program qemu remote run seccomp ssh ssh_client sshd supervisor "
-        "trees",
+        "run.*",
     ),
     Group("simulator", "seam", "vzcptcheck's system calls, answered in process", "seam"),
     Group(
         "simulator",
         "profiles",
         "recorded, composed and gathered nodes",
-        "compose cpuinfo cpus fixtures gathered gathered_files profile profile_checks profile_json "
-        "specs",
+        "profiles.*",
     ),
-    Group("simulator", "dumps", "register dumps in every form", "dumps dumps.*"),
+    Group("simulator", "dumps", "register dumps in every form", "dumps.*"),
     Group(
         "simulator",
         "simulated kernel",
         "/proc/cpt and /proc/rst as the real ones answer",
-        "caller containers contexts decision devices kernel needs requests",
+        "kernels.*",
     ),
     Group(
         "simulator",
         "rules",
         "CPUs, and what each generation of kernels makes of them",
-        "bits capabilities cpu generations instructions override releases",
+        "rules.*",
     ),
     Group("simulator", "errors", "a user's mistakes, and whole output", "errors output"),
     Group(

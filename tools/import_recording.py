@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from simulator.containers import Container, Contents, Entered, Process, State
-from simulator.cpu import parse_rows
-from simulator.profile import (
+from simulator.kernels.containers import Container, Contents, Entered, Process, State
+from simulator.kernels.requests import Request
+from simulator.profiles.profile import (
     ASKED_VERSIONS,
     Answers,
     CpuFacts,
@@ -29,9 +29,9 @@ from simulator.profile import (
     derive_answers,
     derive_needs,
 )
-from simulator.profile_checks import check_profile
-from simulator.profile_json import container_document, format_profile
-from simulator.requests import Request
+from simulator.profiles.profile_checks import check_profile
+from simulator.profiles.profile_json import container_document, format_profile
+from simulator.rules.cpu import parse_rows
 from vzcptcheck.cpuinfo import parse_cpuinfo
 
 ROOT = Path(__file__).resolve().parent.parent

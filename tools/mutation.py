@@ -85,7 +85,7 @@ class Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant
-        self._name = f"simulator.{mutant.module}"
+        self._name = f"simulator.{path_of(mutant.module).parent.name}.{mutant.module}"
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -118,9 +118,15 @@ def main(arguments: list[str]) -> int:
     return judge(modules, survivors)
 
 
+def path_of(module: str) -> Path:
+    """Return where a module is: no two that decide have one name."""
+    (path,) = ROOT.glob(f"simulator/*/{module}.py")
+    return path
+
+
 def mutants(module: str) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
-    original = (ROOT / "simulator" / f"{module}.py").read_text("utf-8")
+    original = path_of(module).read_text("utf-8")
     for name in operator_names():
         operator = get_operator(name)
         if LEFT_OUT.fullmatch(name) or operator.arguments():

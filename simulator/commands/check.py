@@ -7,14 +7,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from simulator.codes import find_code
 from simulator.commands.options import Commands, add_json
 from simulator.commands.waiving import add_strictness, waived_codes
 from simulator.errors import UsageError
-from simulator.fixtures import load_node
-from simulator.images import is_image
-from simulator.migrations import Check, Migration, Road, status_of
+from simulator.opinions.codes import find_code
+from simulator.opinions.images import is_image
+from simulator.opinions.migrations import Check, Migration, Road, status_of
 from simulator.output import Streams
+from simulator.profiles.fixtures import load_node
 
 _EPILOG = """\
 Without --ct and --suspended, every container of SOURCE is judged, and the worst verdict is the
@@ -106,8 +106,8 @@ def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
 def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
     if options.ct is not None or options.suspended is not None:
         raise UsageError(f"{options.source} is an image, of one container: no --ct, no --suspended")
-    from simulator.image_opinions import judge_restore
-    from simulator.images import load_image
+    from simulator.opinions.image_opinions import judge_restore
+    from simulator.opinions.images import load_image
 
     destination = load_node(options.destination)
     migration = judge_restore(load_image(options.source), destination, waived)
@@ -124,11 +124,11 @@ def _migrations(road: Road, options: argparse.Namespace) -> tuple[Migration, ...
 
 def _format(check: Check, options: argparse.Namespace, streams: Streams) -> str:
     if options.json:
-        from simulator.migration_json import format_check
+        from simulator.reports.migration_json import format_check
 
         return format_check(check)
-    from simulator.migration_text import check_lines
-    from simulator.terminal import render
+    from simulator.reports.migration_text import check_lines
+    from simulator.reports.terminal import render
 
     return render(check_lines(check, is_verbose=options.verbose), streams.stdout)
 

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from simulator.capabilities import MACHINES, X86_64
 from simulator.commands.options import Commands
-from simulator.compose import CpuSource, compose
-from simulator.cpus import UnknownCpuError, find_cpu, load_cpus
 from simulator.dumps.files import STDIN, read_source, title_of
 from simulator.dumps.model import DumpError, whole_table
 from simulator.dumps.recognise import KEYS, Source, parse_dump
 from simulator.errors import UsageError
 from simulator.output import Streams, write_atomically
-from simulator.profile import KernelFacts
-from simulator.profile_json import format_profile, parse_profile
-from simulator.releases import EXAMPLES
-from simulator.specs import SYNTAX, parse_spec
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.cpus import UnknownCpuError, find_cpu, load_cpus
+from simulator.profiles.profile import KernelFacts
+from simulator.profiles.profile_json import format_profile, parse_profile
+from simulator.profiles.specs import SYNTAX, parse_spec
+from simulator.rules.capabilities import MACHINES, X86_64
+from simulator.rules.releases import EXAMPLES
 from vzcptcheck.outcome import ExitStatus
 
 _T = TypeVar("_T")

@@ -3,9 +3,9 @@
 import argparse
 
 from simulator.commands.options import Commands, add_json
-from simulator.cpus import load_cpus
-from simulator.listings import cpu_listing
 from simulator.output import Streams
+from simulator.profiles.cpus import load_cpus
+from simulator.reports.listings import cpu_listing
 from vzcptcheck.outcome import ExitStatus
 
 

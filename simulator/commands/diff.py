@@ -2,13 +2,13 @@
 
 import argparse
 
-from simulator.changes import node_changes
 from simulator.commands.options import Commands, add_json
 from simulator.commands.waiving import add_strictness, waived_codes
-from simulator.diff import Diff
-from simulator.fixtures import load_node
+from simulator.fleets.changes import node_changes
+from simulator.fleets.diff import Diff
+from simulator.fleets.verdict_changes import verdict_changes
 from simulator.output import Streams
-from simulator.verdict_changes import verdict_changes
+from simulator.profiles.fixtures import load_node
 from vzcptcheck.outcome import ExitStatus
 
 _EPILOG = """\
@@ -60,10 +60,10 @@ def _compare(options: argparse.Namespace) -> Diff:
 
 def _format(diff: Diff, options: argparse.Namespace, streams: Streams) -> str:
     if options.json:
-        from simulator.diff_json import format_diff
+        from simulator.reports.diff_json import format_diff
 
         return format_diff(diff)
-    from simulator.diff_text import diff_lines
-    from simulator.terminal import render
+    from simulator.reports.diff_text import diff_lines
+    from simulator.reports.terminal import render
 
     return render(diff_lines(diff), streams.stdout)

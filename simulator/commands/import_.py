@@ -70,8 +70,8 @@ def _import_dump(key: str, file: str) -> Imported:
 
 
 def _import_gathered(file: str) -> Imported:
-    from simulator.gathered import load_gathered
-    from simulator.profile_json import format_profile
+    from simulator.profiles.gathered import load_gathered
+    from simulator.profiles.profile_json import format_profile
 
     gathered = load_gathered(file)
     return Imported(format_profile(gathered.profile), gathered.remarks)

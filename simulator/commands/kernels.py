@@ -3,8 +3,8 @@
 import argparse
 
 from simulator.commands.options import Commands, add_json
-from simulator.listings import kernel_listing
 from simulator.output import Streams
+from simulator.reports.listings import kernel_listing
 from vzcptcheck.outcome import ExitStatus
 
 

@@ -10,14 +10,14 @@ from simulator.commands.options import Commands
 from simulator.commands.waiving import add_strictness, waived_codes
 from simulator.errors import UsageError
 from simulator.output import Streams, write_atomically
-from simulator.profile import NodeProfile
-from simulator.progress import progress
+from simulator.profiles.profile import NodeProfile
 from simulator.reports.notes import Note, note_on
+from simulator.reports.progress import progress
 from vzcptcheck.outcome import ExitStatus
 
 if TYPE_CHECKING:
-    from simulator.expectations import Expectation
-    from simulator.fleet import Fleet
+    from simulator.fleets.expectations import Expectation
+    from simulator.fleets.fleet import Fleet
     from simulator.reports.view import View
 
 _TABLE = "table"
@@ -89,7 +89,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 def _read(nodes: Iterable[str], step: Callable[[], None], notes: dict[str, Note]) -> "Fleet":
     """Read the nodes, and note down what a report tells of them beside."""
-    from simulator.fleet import read_fleet
+    from simulator.fleets.fleet import read_fleet
 
     def seen(profile: NodeProfile) -> None:
         notes[profile.name] = note_on(profile)
@@ -170,9 +170,9 @@ def _machine_text(view: "View", form: str) -> Iterator[str]:
 
 
 def _expectation(fleet: "Fleet", waived: tuple[str, ...]) -> "Expectation":
-    from simulator.expectations import expect
-    from simulator.fleet import group_by_class
-    from simulator.matrix import Matrix
+    from simulator.fleets.expectations import expect
+    from simulator.fleets.fleet import group_by_class
+    from simulator.fleets.matrix import Matrix
 
     return expect(Matrix(fleet, group_by_class(fleet), waived))
 
@@ -180,7 +180,7 @@ def _expectation(fleet: "Fleet", waived: tuple[str, ...]) -> "Expectation":
 def _update(
     fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
 ) -> int:
-    from simulator.expectation_text import format_expectation
+    from simulator.reports.expectation_text import format_expectation
 
     write_atomically(Path(options.expect), format_expectation(_expectation(fleet, waived)))
     streams.remark(f"{options.expect}: written, {len(fleet.members)} nodes")
@@ -190,8 +190,8 @@ def _update(
 def _compare(
     fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
 ) -> int:
-    from simulator.expectation_text import read_expectation
-    from simulator.matrix_changes import compare
+    from simulator.reports.expectation_text import read_expectation
+    from simulator.reports.matrix_changes import compare
 
     old = read_expectation(Path(options.expect))
     comparison = compare(old, _expectation(fleet, waived))

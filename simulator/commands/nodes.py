@@ -4,9 +4,9 @@ import argparse
 from fnmatch import fnmatch
 
 from simulator.commands.options import Commands, add_json
-from simulator.fixtures import fixture_names, load_node
-from simulator.listings import node_listing
 from simulator.output import Streams
+from simulator.profiles.fixtures import fixture_names, load_node
+from simulator.reports.listings import node_listing
 from vzcptcheck.outcome import ExitStatus
 
 

@@ -4,9 +4,9 @@ import argparse
 
 from simulator.commands.options import Commands, add_json
 from simulator.commands.waiving import add_strictness, waived_codes
-from simulator.fixtures import load_node
-from simulator.migrations import status_of
+from simulator.opinions.migrations import status_of
 from simulator.output import Streams
+from simulator.profiles.fixtures import load_node
 
 _EPILOG = """\
 A node counts for its running containers whose needs are known. What keeps a container from being
@@ -37,18 +37,18 @@ def add_parser(commands: Commands) -> None:
 
 
 def _pool(options: argparse.Namespace, streams: Streams) -> int:
-    from simulator.pool import Rule
-    from simulator.pool_change import make_pool
+    from simulator.fleets.pool import Rule
+    from simulator.fleets.pool_change import make_pool
 
     rule = Rule(options.any_container, options.strict, waived_codes(options))
     pool = make_pool(map(load_node, options.nodes), rule)
     if options.json:
-        from simulator.pool_json import format_pool
+        from simulator.reports.pool_json import format_pool
 
         streams.answer(format_pool(pool))
     else:
-        from simulator.pool_text import pool_lines
-        from simulator.terminal import render
+        from simulator.reports.pool_text import pool_lines
+        from simulator.reports.terminal import render
 
         streams.answer(render(pool_lines(pool), streams.stdout))
     return status_of(pool.now.verdict)

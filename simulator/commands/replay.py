@@ -3,8 +3,8 @@
 import argparse
 
 from simulator.commands.options import Commands
-from simulator.fixtures import load_node
 from simulator.output import Streams
+from simulator.profiles.fixtures import load_node
 from simulator.seam import SimulatedSyscalls
 from vzcptcheck.cli import main as run_vzcptcheck
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from simulator.commands.options import Commands
 from simulator.errors import UsageError
-from simulator.fixtures import load_node
-from simulator.kernel import SimulatedKernel
+from simulator.kernels.kernel import SimulatedKernel
 from simulator.output import Streams
-from simulator.profile import NodeProfile
+from simulator.profiles.fixtures import load_node
+from simulator.profiles.profile import NodeProfile
 
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
@@ -52,7 +52,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace, streams: Streams) -> int:
-    from simulator.run import end_as, run
+    from simulator.run.session import end_as, run
 
     if not options.words:
         raise UsageError("run: no command after --")
@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace, streams: Streams) -> int:
 
 def _emulated(command: list[str], profile: NodeProfile, streams: Streams) -> tuple[str, ...]:
     """Return the command as it is run under qemu-user, and say what that cannot do."""
-    from simulator.qemu import describe, emulate
+    from simulator.run.qemu import describe, emulate
 
     emulation = emulate(command, profile.cpus[0].cpuid if profile.cpus else None)
     for line in describe(emulation).splitlines():

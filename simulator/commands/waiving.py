@@ -2,8 +2,8 @@
 
 import argparse
 
-from simulator.codes import find_code
 from simulator.errors import UserError
+from simulator.opinions.codes import find_code
 
 
 def add_strictness(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
-from simulator.cpu import RegisterName
 from simulator.dumps.model import (
     ALL_BITS,
     REGISTERS,
@@ -22,6 +21,7 @@ from simulator.dumps.model import (
     make_dump,
     told_apart,
 )
+from simulator.rules.cpu import RegisterName
 
 NAME = "cpuid in words"
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from simulator.cpu import CpuidTable, Key, Registers
 from simulator.dumps.model import CpuDump, DumpError, bounded_answers, infer_mode, told_apart
 from simulator.dumps.text import Lines
+from simulator.rules.cpu import CpuidTable, Key, Registers
 from vzcptcheck.outcome import printable
 
 NAME = "hwloc"

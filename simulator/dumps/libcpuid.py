@@ -7,7 +7,6 @@ CPU and write no headings; its tests end with rows of dashes and what the librar
 import re
 from collections.abc import Iterable, Iterator
 
-from simulator.cpu import ZEROS, CpuidTable, Key, Registers
 from simulator.dumps.model import (
     MOST_ANSWERS_OF_CPU,
     CpuDump,
@@ -16,6 +15,7 @@ from simulator.dumps.model import (
     told_apart,
     too_many_answers,
 )
+from simulator.rules.cpu import ZEROS, CpuidTable, Key, Registers
 
 NAME = "libcpuid raw"
 

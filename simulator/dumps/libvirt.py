@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from xml.parsers import expat
 
-from simulator.cpu import CpuidTable, Key, Registers
 from simulator.dumps.model import CpuDump, DumpError, infer_mode
+from simulator.rules.cpu import CpuidTable, Key, Registers
 
 NAME = "libvirt"
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from simulator.cpu import CpuidTable, Registers
 from simulator.dumps.model import (
     MOST_ANSWERS_OF_CPU,
     CpuDump,
@@ -15,6 +14,7 @@ from simulator.dumps.model import (
     too_many_answers,
 )
 from simulator.dumps.subleaves import Row, number_rows
+from simulator.rules.cpu import CpuidTable, Registers
 
 _LONGEST_SHOWN = 100
 

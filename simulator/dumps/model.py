@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar, get_args
 
-from simulator.cpu import CpuidTable, Key, RegisterName, Registers
 from simulator.errors import UserError
+from simulator.rules.cpu import CpuidTable, Key, RegisterName, Registers
 from vzcptcheck.outcome import printable
 
 Mode = Literal["64-bit", "32-bit", "unknown"]

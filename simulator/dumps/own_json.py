@@ -9,7 +9,6 @@ import re
 import reprlib
 from collections.abc import Iterable, Iterator
 
-from simulator.cpu import Key, Registers, parse_rows
 from simulator.dumps.json_text import load_json
 from simulator.dumps.model import (
     ALL_BITS,
@@ -22,6 +21,7 @@ from simulator.dumps.model import (
     make_dump,
 )
 from simulator.dumps.unknown import unknown_answers
+from simulator.rules.cpu import Key, Registers, parse_rows
 from vzcptcheck.outcome import printable
 
 NAME = "JSON"

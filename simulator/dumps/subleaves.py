@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from simulator.cpu import XSAVE_LEAF, Key, Registers, supervisor_components, user_components
 from simulator.dumps.model import DumpError, bits_of
+from simulator.rules.cpu import XSAVE_LEAF, Key, Registers, supervisor_components, user_components
 
 #: Leaves that look at ECX: where a dump repeats one of them, the subleaf counts up
 #: (Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E).

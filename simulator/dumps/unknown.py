@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
-from simulator.cpu import (
+from simulator.dumps.model import (
+    NOTHING_KNOWN,
+    CpuDump,
+    bits_of,
+    describe_unknown,
+    format_key,
+)
+from simulator.rules.cpu import (
     BRAND_LEAVES,
     EXTENDED_LEAF,
     SIGNATURE_LEAF,
@@ -12,14 +19,7 @@ from simulator.cpu import (
     MissingLeafError,
     user_components,
 )
-from simulator.dumps.model import (
-    NOTHING_KNOWN,
-    CpuDump,
-    bits_of,
-    describe_unknown,
-    format_key,
-)
-from simulator.instructions import COMPONENTS, rows_by_leaf
+from simulator.rules.instructions import COMPONENTS, rows_by_leaf
 
 _AVX = COMPONENTS.index("AVX")
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from io import StringIO
 
-from simulator.matrix import Pair
+from simulator.fleets.matrix import Pair
 from simulator.reports.view import View, labels_words
 from vzcptcheck.outcome import printable
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from simulator.fleet import Group
-from simulator.matrix import Pair, Summary
-from simulator.migration_json import code_documents, reason_document
+from simulator.fleets.fleet import Group
+from simulator.fleets.matrix import Pair, Summary
+from simulator.fleets.routes import Router, Ways
+from simulator.opinions.sides import ContainerSide, KernelSide
+from simulator.opinions.verdict import Reason
+from simulator.reports.migration_json import code_documents, reason_document
 from simulator.reports.view import View
-from simulator.routes import Router, Ways
-from simulator.sides import ContainerSide, KernelSide
-from simulator.verdict import Reason
 
 FORMAT = 1
 

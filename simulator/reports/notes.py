@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simulator.profile import NodeProfile
+from simulator.profiles.profile import NodeProfile
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from simulator.fleet import Group
-from simulator.matrix import Outcome, Pair
+from simulator.fleets.fleet import Group
+from simulator.fleets.matrix import Outcome, Pair
+from simulator.fleets.routes import Router, Ways
+from simulator.opinions.verdict import Verdict
 from simulator.reports.view import (
     View,
     container_words,
@@ -18,8 +20,6 @@ from simulator.reports.view import (
     labels_words,
     ranges,
 )
-from simulator.routes import Router, Ways
-from simulator.verdict import Verdict
 
 #: A cell: a text, or a verdict, which may have a colour.
 Cell = str | Verdict

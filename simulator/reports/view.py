@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from simulator.fleet import Fleet, Group, group_by_class, group_by_node
-from simulator.matrix import Matrix
-from simulator.sides import ContainerSide, KernelSide
-from simulator.verdict import Opinion, Weight
+from simulator.fleets.fleet import Fleet, Group, group_by_class, group_by_node
+from simulator.fleets.matrix import Matrix
+from simulator.opinions.sides import ContainerSide, KernelSide
+from simulator.opinions.verdict import Opinion, Weight
 from vzcptcheck.outcome import printable
 
 #: Fleets of more nodes are reported by class.

@@ -14,9 +14,9 @@ import yaml
 
 from ansible_fleet import ANSIBLE, SSHD, Fleet, fleet
 from running import ROOT
-from simulator.fixtures import load_node, load_profile
-from simulator.profile import NodeProfile, OriginKind
-from simulator.profile_json import profile_document
+from simulator.profiles.fixtures import load_node, load_profile
+from simulator.profiles.profile import NodeProfile, OriginKind
+from simulator.profiles.profile_json import profile_document
 
 pytestmark = pytest.mark.skipif(
     SSHD is None or not shutil.which("ssh"), reason="there is no OpenSSH here"

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from simulated_profiles import captured_nodes, recorded_nodes
-from simulator.codes import load_codes
-from simulator.fleet import Group, gather_fleet
-from simulator.matrix import Counts, Pair
+from simulator.fleets.fleet import Group, gather_fleet
+from simulator.fleets.matrix import Counts, Pair
+from simulator.fleets.routes import Ways
+from simulator.opinions.codes import load_codes
+from simulator.opinions.verdict import Verdict
 from simulator.reports.view import View, container_words
-from simulator.routes import Ways
-from simulator.verdict import Verdict
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.cpu import CpuidTable, Key, Registers, parse_rows
-from simulator.elf_probe import ElfClass, build_probe, parse_answers
+from simulator.rules.cpu import CpuidTable, Key, Registers, parse_rows
+from simulator.run.elf_probe import ElfClass, build_probe, parse_answers
 
 ROOT = Path(__file__).resolve().parents[2]
 QEMU = "qemu-x86_64"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from replayed import replay
-from simulator.fixtures import load_fixtures
-from simulator.generations import GENERATIONS
-from simulator.profile import NodeProfile
-from simulator.profile_checks import check_profile
-from simulator.profile_json import parse_profile, profile_document
+from simulator.profiles.fixtures import load_fixtures
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_checks import check_profile
+from simulator.profiles.profile_json import parse_profile, profile_document
+from simulator.rules.generations import GENERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = list(load_fixtures())

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 
 from expectation import EXPECTED, GENERATIONS, POSSIBLE, Row, choose, format_rows, nodes
-from simulator.fixtures import fixture_names, fixtures_folder, load_profile
-from simulator.kernel_opinion import kernel_opinion
-from simulator.profile import NodeProfile
-from simulator.sides import SUSPENDED, container_side, node_side
+from simulator.opinions.kernel_opinion import kernel_opinion
+from simulator.opinions.sides import SUSPENDED, container_side, node_side
+from simulator.profiles.fixtures import fixture_names, fixtures_folder, load_profile
+from simulator.profiles.profile import NodeProfile
 from vectors import read_vectors
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from oracle import refuses
 from replayed import replay
-from simulator.containers import Container, State
-from simulator.fixtures import fixture_names, fixtures_folder, load_profile
-from simulator.profile import NodeProfile
+from simulator.kernels.containers import Container, State
+from simulator.profiles.fixtures import fixture_names, fixtures_folder, load_profile
+from simulator.profiles.profile import NodeProfile
 from vectors import read_vectors
 
 #: What each generation writes, where it cannot be asked.

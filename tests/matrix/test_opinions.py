@@ -9,12 +9,12 @@ import functools
 import pytest
 
 from replayed import Said, replay
-from simulator.fixtures import fixture_names, fixtures_folder, load_profile
-from simulator.kernel import SimulatedKernel
-from simulator.kernel_opinion import kernel_opinion
-from simulator.profile import NodeProfile
-from simulator.sides import SUSPENDED, ContainerSide, KernelSide, container_side, node_side
-from simulator.verdict import Verdict
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.opinions.kernel_opinion import kernel_opinion
+from simulator.opinions.sides import SUSPENDED, ContainerSide, KernelSide, container_side, node_side
+from simulator.opinions.verdict import Verdict
+from simulator.profiles.fixtures import fixture_names, fixtures_folder, load_profile
+from simulator.profiles.profile import NodeProfile
 
 
 @functools.cache

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from replayed import replay
-from simulator.fixtures import load_fixtures
-from simulator.generations import GENERATIONS
-from simulator.profile import NodeProfile
+from simulator.profiles.fixtures import load_fixtures
+from simulator.profiles.profile import NodeProfile
+from simulator.rules.generations import GENERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = list(load_fixtures())

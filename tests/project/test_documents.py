@@ -37,9 +37,9 @@ from named import (
 )
 from running import NODE, ROOT
 from simulator.cli import main as run_vzcptsim
-from simulator.codes import load_codes
-from simulator.profile_checks import check_profile
-from simulator.profile_json import parse_profile
+from simulator.opinions.codes import load_codes
+from simulator.profiles.profile_checks import check_profile
+from simulator.profiles.profile_json import parse_profile
 from tools.make_manuals import manuals, properties
 from vzcptcheck.cli import _COMMANDS, USAGE
 from vzcptcheck.outcome import ExitStatus

@@ -11,8 +11,8 @@ from documents import programs, read_blocks
 from recorded import NAMES, read_rows
 from running import ROOT, UNMEASURED
 from simulator.cli import build_parser
-from simulator.fixtures import load_fixtures, load_node
-from simulator.profile import OriginKind
+from simulator.profiles.fixtures import load_fixtures, load_node
+from simulator.profiles.profile import OriginKind
 from tools.programs import vzcptcheck
 from vectors import read_vectors
 

@@ -5,8 +5,8 @@ import errno
 import pytest
 from pyfakefs.fake_filesystem_unittest import Patcher
 
-from simulator.fixtures import load_node
-from simulator.kernel import CPUINFO
+from simulator.kernels.kernel import CPUINFO
+from simulator.profiles.fixtures import load_node
 from simulator.seam import SimulatedSyscalls
 from vzcptcheck.cpuid import CpuidSource, read_cpu_features
 from vzcptcheck.features import CPU_FEATURES

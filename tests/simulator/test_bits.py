@@ -3,8 +3,8 @@
 import pytest
 
 from simulated_nodes import BIT_NUMBERS
-from simulator import bits
-from simulator.bits import WORD_BITS, mask, mask_of_words
+from simulator.rules import bits
+from simulator.rules.bits import WORD_BITS, mask, mask_of_words
 
 #: Words, and the bits that they stand for in the header.
 WORDS = {

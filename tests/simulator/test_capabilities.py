@@ -18,8 +18,9 @@ from simulated_nodes import (
     node_facts,
 )
 from simulated_profiles import captured_nodes
-from simulator import capabilities
-from simulator.capabilities import (
+from simulator.profiles.profile import NodeProfile
+from simulator.rules import capabilities
+from simulator.rules.capabilities import (
     I386,
     MACHINES,
     has_eager_fpu,
@@ -27,10 +28,9 @@ from simulator.capabilities import (
     node_capabilities,
     shown_registers,
 )
-from simulator.cpu import CpuidTable, MissingLeafError, Registers
-from simulator.override import parse_override
-from simulator.profile import NodeProfile
-from simulator.releases import identify
+from simulator.rules.cpu import CpuidTable, MissingLeafError, Registers
+from simulator.rules.override import parse_override
+from simulator.rules.releases import identify
 
 #: What an x86_64 Intel node of the newest generation has whatever its CPU lacks.
 ALWAYS = caps("SSE2", "EMT64", "SYSCALL", "NAMESPACES")

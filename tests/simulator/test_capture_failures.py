@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from simulator.fixtures import load_node
-from simulator.kernel import SimulatedKernel
-from simulator.requests import Request
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.kernels.requests import Request
+from simulator.profiles.fixtures import load_node
 from simulator.seam import SimulatedSyscalls
 from vzcptcheck.cli import main
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 
 from simulated_profiles import CAPABILITY_NUMBER, encoded, good_document, profiles
-from simulator.changes import Change, node_changes
-from simulator.containers import Container, Needs, State
 from simulator.errors import UserError
-from simulator.fixtures import fixture_names, load_node
-from simulator.profile import NodeProfile, Origin, OriginKind
-from simulator.profile_json import parse_profile
+from simulator.fleets.changes import Change, node_changes
+from simulator.kernels.containers import Container, Needs, State
+from simulator.profiles.fixtures import fixture_names, load_node
+from simulator.profiles.profile import NodeProfile, Origin, OriginKind
+from simulator.profiles.profile_json import parse_profile
 
 GOOD = parse_profile(encoded(good_document()), "good", "good.json")
 

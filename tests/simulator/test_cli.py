@@ -17,10 +17,10 @@ from simulated_nodes import EVERYTHING, cpu
 from simulated_profiles import encoded, good_document
 from simulator import __main__
 from simulator.cli import main
-from simulator.cpus import load_cpus
-from simulator.fixtures import fixture_names, load_node
-from simulator.profile import OriginKind
-from simulator.qemu import Differences, Emulation
+from simulator.profiles.cpus import load_cpus
+from simulator.profiles.fixtures import fixture_names, load_node
+from simulator.profiles.profile import OriginKind
+from simulator.run.qemu import Differences, Emulation
 from vzcptcheck import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -636,9 +636,9 @@ def test_run_under_qemu_runs_its_command_and_says_what_differs(
         run_commands.append(command)
         return 0
 
-    monkeypatch.setattr("simulator.qemu.emulate", emulate)
-    monkeypatch.setattr("simulator.run.run", run)
-    monkeypatch.setattr("simulator.run.end_as", lambda status: status)
+    monkeypatch.setattr("simulator.run.qemu.emulate", emulate)
+    monkeypatch.setattr("simulator.run.session.run", run)
+    monkeypatch.setattr("simulator.run.session.end_as", lambda status: status)
     said = vzcptsim("run", "--node", NODE, "--cpu-instruction", "--", "./look")
     assert (said.status, said.stdout) == (0, "")
     assert said.stderr.startswith("vzcptsim: CPUID is answered by qemu-x86_64: ")
@@ -672,7 +672,7 @@ def test_a_package_that_is_missing_is_named(
 
 
 @pytest.mark.usefixtures("fresh_imports")
-@pytest.mark.parametrize("module", ["simulator.cli", "simulator.specs"])
+@pytest.mark.parametrize("module", ["simulator.cli", "simulator.profiles.specs"])
 def test_a_module_of_its_own_that_is_missing_is_no_package_to_install(
     monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:

@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.cliques import EXACT, partition
+from simulator.fleets.cliques import EXACT, partition
 
 Edge = tuple[int, int]
 

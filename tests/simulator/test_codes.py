@@ -12,18 +12,18 @@ from images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from simulated_nodes import RELEASES, caps
 from simulated_profiles import recorded_nodes
 from simulated_sides import SANDY_BRIDGE, WELCOMING, kernel, needing, node
-from simulator import image_opinions as image_module
-from simulator import kernel_opinion as kernel_module
-from simulator import our_opinion as our_module
-from simulator import restore as restore_module
-from simulator.codes import find_code, load_codes, next_step
-from simulator.containers import State
 from simulator.errors import UserError
-from simulator.image_opinions import ImageDestination
-from simulator.instructions import XsaveArea
-from simulator.restore import Restorer
-from simulator.sides import SUSPENDED, ContainerSide, NodeSide, node_side
-from simulator.verdict import Opinion
+from simulator.kernels.containers import State
+from simulator.opinions import image_opinions as image_module
+from simulator.opinions import kernel_opinion as kernel_module
+from simulator.opinions import our_opinion as our_module
+from simulator.opinions import restore as restore_module
+from simulator.opinions.codes import find_code, load_codes, next_step
+from simulator.opinions.image_opinions import ImageDestination
+from simulator.opinions.restore import Restorer
+from simulator.opinions.sides import SUSPENDED, ContainerSide, NodeSide, node_side
+from simulator.opinions.verdict import Opinion
+from simulator.rules.instructions import XsaveArea
 from vzcptcheck.image import MOST_SECTIONS, Image, read_image
 
 Pair = tuple[NodeSide, NodeSide, ContainerSide | None]

@@ -16,10 +16,10 @@ from images import CAPS_SANDY_BRIDGE, CHAIN_061, build, change
 from replayed import replay
 from simulated_profiles import encoded, good_document
 from simulator.cli import main
-from simulator.codes import Code, load_codes
-from simulator.cpus import find_cpu
-from simulator.fixtures import fixture_names, load_node
-from simulator.kernel import SimulatedKernel
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.opinions.codes import Code, load_codes
+from simulator.profiles.cpus import find_cpu
+from simulator.profiles.fixtures import fixture_names, load_node
 from terminals import SGR, Terminal
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from simulated_profiles import encoded, good_document
 from simulator.cli import main
-from simulator.fixtures import fixture_names
+from simulator.profiles.fixtures import fixture_names
 from terminals import SGR, Terminal
 
 DEFAULT = "042stab141.3.SandyBridge.default"

@@ -10,8 +10,8 @@ import pytest
 
 from fleets import WEAK, node, small_nodes
 from simulator.cli import main
-from simulator.profile import NodeProfile
-from simulator.profile_json import format_profile
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_json import format_profile
 from terminals import Terminal
 
 

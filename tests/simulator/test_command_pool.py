@@ -12,8 +12,8 @@ import pytest
 from pooled import maskable, node
 from simulated_nodes import AMD
 from simulator.cli import main
-from simulator.profile import NodeProfile
-from simulator.profile_json import format_profile
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_json import format_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "simulator" / "schema" / "pool.schema.json").read_text("utf-8"))

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from simulated_nodes import AMD, EAGER_RELEASE, EVERYTHING, RELEASES, caps, container, cpu
-from simulator.compose import CpuSource, compose
-from simulator.containers import Container, Needs, State
-from simulator.cpu import CpuidTable, MissingLeafError, Registers
-from simulator.cpus import find_cpu
-from simulator.override import OverrideError
-from simulator.profile import KernelFacts, NodeProfile, OriginKind, ProfileError
-from simulator.releases import UnknownReleaseError
-from simulator.specs import parse_spec
+from simulator.kernels.containers import Container, Needs, State
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.cpus import find_cpu
+from simulator.profiles.profile import KernelFacts, NodeProfile, OriginKind, ProfileError
+from simulator.profiles.specs import parse_spec
+from simulator.rules.cpu import CpuidTable, MissingLeafError, Registers
+from simulator.rules.override import OverrideError
+from simulator.rules.releases import UnknownReleaseError
 
 NEWEST = RELEASES["042stab107"]
 FULL = cpu(*EVERYTHING)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from simulator.containers import POLICIES, Container, Contents, Entered, Needs, Process, State
+from simulator.kernels.containers import (
+    POLICIES,
+    Container,
+    Contents,
+    Entered,
+    Needs,
+    Process,
+    State,
+)
 
 
 def test_a_container_is_running_and_nothing_is_known_of_it_unless_said() -> None:

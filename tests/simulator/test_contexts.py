@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from simulator.contexts import PAGE_SIZE, Context, Contexts, ContextState
+from simulator.kernels.contexts import PAGE_SIZE, Context, Contexts, ContextState
 
 HEADER = "Ctx      Id       VE       State\n"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.cpu import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
+from simulator.rules.cpu import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
 
 numbers = st.integers(0, 0xFFFF_FFFF)
 registers = st.builds(Registers, numbers, numbers, numbers, numbers)

@@ -3,9 +3,9 @@
 import pytest
 
 from simulated_nodes import EVERYTHING, cpu
-from simulator.cpu import CpuidTable, RegisterName, Registers
-from simulator.cpuid_changes import CpuidChange, cpuid_changes
-from simulator.cpus import find_cpu
+from simulator.fleets.cpuid_changes import CpuidChange, cpuid_changes
+from simulator.profiles.cpus import find_cpu
+from simulator.rules.cpu import CpuidTable, RegisterName, Registers
 
 OLD = cpu(*EVERYTHING)
 

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from simulated_nodes import AMD, EVERYTHING, cpu
 from simulated_profiles import captured_nodes
-from simulator.capabilities import shown_registers
-from simulator.cpu import CpuidTable, Registers
-from simulator.cpuinfo import flags_of, format_cpuinfo, processor_ranges
-from simulator.cpus import load_cpus
-from simulator.profile import CpuFacts, NodeProfile
+from simulator.profiles.cpuinfo import flags_of, format_cpuinfo, processor_ranges
+from simulator.profiles.cpus import load_cpus
+from simulator.profiles.profile import CpuFacts, NodeProfile
+from simulator.rules.capabilities import shown_registers
+from simulator.rules.cpu import CpuidTable, Registers
 from vzcptcheck import cpuinfo
 
 CAPTURED = captured_nodes()

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulated_nodes import RELEASES, SINCE_042STAB, caps
-from simulator.decision import Decision, decide, missing_words
-from simulator.generations import BY_NAME, GENERATIONS, Generation
+from simulator.kernels.decision import Decision, decide, missing_words
+from simulator.rules.generations import BY_NAME, GENERATIONS, Generation
 
 EARLY_IPV6 = "IPv6 not loaded on destination node"
 IPV6 = "IPv6 not loaded or disabled on destination node"

@@ -19,10 +19,10 @@ from simulated_nodes import (
     node_facts,
     process,
 )
-from simulator.containers import Container, Contents, Entered, Needs, State
-from simulator.contexts import ContextState
-from simulator.kernel import SimulatedKernel
-from simulator.requests import FIONREAD, Request
+from simulator.kernels.containers import Container, Contents, Entered, Needs, State
+from simulator.kernels.contexts import ContextState
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.kernels.requests import FIONREAD, Request
 from simulator.seam import SimulatedSyscalls, Sink
 
 NEWEST = "042stab107"

@@ -2,12 +2,12 @@
 
 import io
 
-from simulator.changes import Change
-from simulator.diff import Diff
-from simulator.diff_text import diff_lines
-from simulator.terminal import render
-from simulator.verdict import Judgement, Opinion, Reason, Weight
-from simulator.verdict_changes import VerdictChange
+from simulator.fleets.changes import Change
+from simulator.fleets.diff import Diff
+from simulator.fleets.verdict_changes import VerdictChange
+from simulator.opinions.verdict import Judgement, Opinion, Reason, Weight
+from simulator.reports.diff_text import diff_lines
+from simulator.reports.terminal import render
 
 AVX = Reason("cpu-feature-missing", Weight.REFUSES, feature="avx", place="CPUID x")
 AGAIN = Reason("cpu-feature-missing", Weight.REFUSES, feature="sse", place="CPUID y")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simulator.cpu import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
 from simulator.dumps.model import CpuDump, DumpError, Mode, as_32bit, as_64bit, infer_mode
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import parse_dump as parse_source
 from simulator.dumps.subleaves import LEAVES_WITH_SUBLEAVES
+from simulator.rules.cpu import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
 
 Answers = dict[tuple[int, int], Registers]
 Writer = Callable[[CpuidTable], str]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.cpu import ZEROS, CpuidTable, MissingLeafError, Registers
 from simulator.dumps import archive, hwloc, libcpuid, libvirt
 from simulator.dumps.model import CpuDump, DumpError, infer_mode
 from simulator.dumps.recognise import parse_dump
+from simulator.rules.cpu import ZEROS, CpuidTable, MissingLeafError, Registers
 
 Answers = dict[tuple[int, int], Registers]
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from simulator.cpu import CpuidTable, Registers
 from simulator.dumps import own_json
 from simulator.dumps.grouping import differences, group
 from simulator.dumps.model import (
@@ -29,6 +28,7 @@ from simulator.dumps.model import (
 )
 from simulator.dumps.recognise import parse_dump
 from simulator.dumps.unknown import summarize_unknown, unknown_answers
+from simulator.rules.cpu import CpuidTable, Registers
 
 Answers = dict[tuple[int, int], PartialAnswer]
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.cpu import Registers
 from simulator.dumps import cpuid_text, cpuinfo
 from simulator.dumps.model import (
     ALL_BITS,
@@ -22,6 +21,7 @@ from simulator.dumps.model import (
 from simulator.dumps.protobuf import parse_fields, parse_varints
 from simulator.dumps.recognise import parse_dump
 from simulator.dumps.text import Lines
+from simulator.rules.cpu import Registers
 
 NAMES = Registers._fields
 

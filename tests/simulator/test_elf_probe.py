@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.cpu import Key, Registers
-from simulator.elf_probe import ElfClass, build_probe, parse_answers, parse_elf_class
+from simulator.rules.cpu import Key, Registers
+from simulator.run.elf_probe import ElfClass, build_probe, parse_answers, parse_elf_class
 from vzcptcheck.instruction import execute_cpuid
 
 #: Answers that are the same on every processor of a machine, some of one leaf's subleaves.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from replayed import replay
-from simulator.fixtures import load_node
+from simulator.profiles.fixtures import load_node
 from ssh_lab import ssh_command_line
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from fleets import OLD, WEAK, node, small_fleet, small_nodes
 from simulator.errors import UserError
-from simulator.expectation_text import format_expectation, parse_expectation
-from simulator.expectations import Expectation, Kept, expect, keep
-from simulator.fleet import gather_fleet, group_by_class
-from simulator.matrix import Matrix
-from simulator.matrix_changes import Comparison, compare
-from simulator.migrations import Road
-from simulator.profile import NodeProfile
-from simulator.verdict import Opinion, Reason, Verdict, Weight
+from simulator.fleets.expectations import Expectation, Kept, expect, keep
+from simulator.fleets.fleet import gather_fleet, group_by_class
+from simulator.fleets.matrix import Matrix
+from simulator.opinions.migrations import Road
+from simulator.opinions.verdict import Opinion, Reason, Verdict, Weight
+from simulator.profiles.profile import NodeProfile
+from simulator.reports.expectation_text import format_expectation, parse_expectation
+from simulator.reports.matrix_changes import Comparison, compare
 
 UNKNOWN = Kept(Verdict.UNKNOWN, ("surely-new",))
 

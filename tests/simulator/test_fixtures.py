@@ -7,9 +7,9 @@ import pytest
 
 from simulated_nodes import RELEASES
 from simulated_profiles import captured_nodes, encoded, good_document, recorded_nodes
-from simulator import fixtures
-from simulator.cpus import load_cpus
-from simulator.fixtures import (
+from simulator.profiles import fixtures
+from simulator.profiles.cpus import load_cpus
+from simulator.profiles.fixtures import (
     UnknownNodeError,
     fixture_names,
     fixtures_folder,
@@ -17,7 +17,7 @@ from simulator.fixtures import (
     load_node,
     load_profile,
 )
-from simulator.profile import NodeProfile, OriginKind, ProfileError
+from simulator.profiles.profile import NodeProfile, OriginKind, ProfileError
 
 NODES = recorded_nodes()
 CAPTURED = captured_nodes()
@@ -50,7 +50,9 @@ def test_a_node_is_found_by_listing(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_an_installed_package_has_them_inside(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(fixtures, "__file__", str(tmp_path / "simulator" / "fixtures.py"))
+    monkeypatch.setattr(
+        fixtures, "__file__", str(tmp_path / "simulator" / "profiles" / "fixtures.py")
+    )
     assert fixtures_folder() == tmp_path / "fixtures"
     (tmp_path / "simulator" / "fixtures").mkdir(parents=True)
     assert fixtures_folder() == tmp_path / "simulator" / "fixtures"

@@ -7,9 +7,8 @@ import pytest
 
 from fleets import NEW, OLD, WEAK, node, small_fleet, small_nodes
 from simulated_profiles import recorded_nodes
-from simulator.cpu import CpuidTable, Registers
 from simulator.errors import UserError
-from simulator.fleet import (
+from simulator.fleets.fleet import (
     Classes,
     Fleet,
     Load,
@@ -18,8 +17,9 @@ from simulator.fleet import (
     group_by_node,
     read_fleet,
 )
-from simulator.profile_json import format_profile
-from simulator.sides import container_side, node_side
+from simulator.opinions.sides import container_side, node_side
+from simulator.profiles.profile_json import format_profile
+from simulator.rules.cpu import CpuidTable, Registers
 
 
 @pytest.fixture(scope="module")

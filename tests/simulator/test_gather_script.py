@@ -18,10 +18,10 @@ import pytest
 from running import MASKING_NODE, ROOT, Ended, command_line, run, wait_for
 from simulated_nodes import cpu
 from simulated_profiles import WORDS, encoded, good_document
-from simulator.containers import Container, State
-from simulator.fixtures import load_node, load_profile
-from simulator.gathered import load_gathered
-from simulator.profile import NodeProfile
+from simulator.kernels.containers import Container, State
+from simulator.profiles.fixtures import load_node, load_profile
+from simulator.profiles.gathered import load_gathered
+from simulator.profiles.profile import NodeProfile
 from vzcptcheck import __version__
 
 SCRIPT = ROOT / "gather" / "vzcptcheck-gather.sh"
@@ -238,8 +238,8 @@ def test_nothing_is_left_where_it_is_interrupted(tmp_path: Path) -> None:
 _WITHOUT_CPUID = """
 import sys
 from pathlib import Path
-from simulator.fixtures import load_node
-from simulator.run import end_as, run
+from simulator.profiles.fixtures import load_node
+from simulator.run.session import end_as, run
 kernel = load_node(sys.argv[1]).boot()
 kernel._files = {path: one for path, one in kernel._files.items() if not path.endswith("/cpuid")}
 sys.exit(end_as(run(kernel, sys.argv[2:])))

@@ -14,12 +14,12 @@ from gathered import FILES, cpuinfo, packed, rows
 from simulated_nodes import cpu
 from simulated_profiles import ROWS, WORDS
 from simulator.cli import main
-from simulator.containers import Container, State
-from simulator.gathered import Gathered, load_gathered, make_profile
-from simulator.gathered_files import GatheredError
-from simulator.listings import node_listing
-from simulator.profile import Answers, NodeProfile, OriginKind, ProfileError
-from simulator.profile_json import format_profile, parse_profile
+from simulator.kernels.containers import Container, State
+from simulator.profiles.gathered import Gathered, load_gathered, make_profile
+from simulator.profiles.gathered_files import GatheredError
+from simulator.profiles.profile import Answers, NodeProfile, OriginKind, ProfileError
+from simulator.profiles.profile_json import format_profile, parse_profile
+from simulator.reports.listings import node_listing
 
 NOT_ASKED = (
     "nobody asked the kernel: its answers, and what containers need, are recorded as unknown"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gathered import FILES, TOP, add, packed
-from simulator.gathered_files import (
+from simulator.profiles.gathered_files import (
     MOST_BYTES,
     GatheredError,
     cpuid_file,

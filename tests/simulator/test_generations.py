@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from simulated_nodes import caps
-from simulator.generations import BY_NAME, GENERATIONS, Generation, Vecaps2
+from simulator.rules.generations import BY_NAME, GENERATIONS, Generation, Vecaps2
 
 _8 = "cmov fxsr sse sse2 mmx 3dnow 3dnowext sysenter"
 _10 = f"{_8} emt64 ia64"

@@ -8,15 +8,15 @@ from images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from simulated_nodes import caps
 from simulated_profiles import recorded_nodes
 from simulated_sides import WELCOMING
-from simulator.image_opinions import (
+from simulator.opinions.image_opinions import (
     ImageDestination,
     destination_of,
     judge_restore,
     kernel_opinion,
     our_opinion,
 )
-from simulator.restore import Restorer
-from simulator.verdict import Opinion, Reason, Verdict, Weight
+from simulator.opinions.restore import Restorer
+from simulator.opinions.verdict import Opinion, Reason, Verdict, Weight
 from vzcptcheck.image import I386, IA64, MOST_SECTIONS, Image, read_image
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"

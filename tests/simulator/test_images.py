@@ -9,8 +9,8 @@ import pytest
 
 from images import build
 from simulated_profiles import encoded, good_document
-from simulator import images
-from simulator.images import ImageFileError, is_image, load_image
+from simulator.opinions import images
+from simulator.opinions.images import ImageFileError, is_image, load_image
 
 
 def file(folder: Path, data: bytes, name: str = "file") -> str:

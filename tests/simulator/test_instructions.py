@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from simulated_nodes import AMD, cpu, node_facts
 from simulated_profiles import captured_nodes
-from simulator.capabilities import PLACES
-from simulator.cpu import CpuidTable, Registers
-from simulator.generations import GENERATIONS
-from simulator.instructions import CpuSide, XsaveArea, cpu_side, load_instructions, named
-from simulator.override import parse_override
+from simulator.rules.capabilities import PLACES
+from simulator.rules.cpu import CpuidTable, Registers
+from simulator.rules.generations import GENERATIONS
+from simulator.rules.instructions import CpuSide, XsaveArea, cpu_side, load_instructions, named
+from simulator.rules.override import parse_override
 
 #: Written down once more from the manuals: leaf/subleaf register, then the names by their bits.
 TRANSCRIPT = """

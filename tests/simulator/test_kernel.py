@@ -18,9 +18,9 @@ from simulated_nodes import (
     failing,
     node_facts,
 )
-from simulator.containers import Container, Needs, State
-from simulator.cpu import CpuidTable
-from simulator.kernel import SimulatedKernel, Stat
+from simulator.kernels.containers import Container, Needs, State
+from simulator.kernels.kernel import SimulatedKernel, Stat
+from simulator.rules.cpu import CpuidTable
 from simulator.seam import SimulatedSyscalls
 
 CPT = "/proc/cpt"

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from oracle import refuses
 from simulated_nodes import RELEASES, SINCE_042STAB, SINCE_101, caps
 from simulated_sides import WELCOMING, kernel, needing
-from simulator.containers import State
-from simulator.decision import decide
-from simulator.generations import BY_NAME
-from simulator.kernel_opinion import kernel_opinion, refused_version
-from simulator.sides import SUSPENDED, ContainerSide, KernelSide
-from simulator.verdict import Reason, Verdict, Weight
+from simulator.kernels.containers import State
+from simulator.kernels.decision import decide
+from simulator.opinions.kernel_opinion import kernel_opinion, refused_version
+from simulator.opinions.sides import SUSPENDED, ContainerSide, KernelSide
+from simulator.opinions.verdict import Reason, Verdict, Weight
+from simulator.rules.generations import BY_NAME
 
 #: The kernels that can be asked about versions and that restore what all of these write.
 NEWEST = "042stab107"

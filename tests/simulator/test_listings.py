@@ -8,9 +8,9 @@ import pytest
 
 from simulated_nodes import RELEASES
 from simulated_profiles import CAPABILITY_NUMBER, encoded, good_document
-from simulator.cpus import load_cpus
-from simulator.listings import Listing, cpu_listing, kernel_listing, node_listing
-from simulator.profile_json import parse_profile
+from simulator.profiles.cpus import load_cpus
+from simulator.profiles.profile_json import parse_profile
+from simulator.reports.listings import Listing, cpu_listing, kernel_listing, node_listing
 from vectors import read_vectors
 
 GOOD = parse_profile(encoded(good_document()), "node", "node.json")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.loop import Loop
+from simulator.run.loop import Loop
 
 
 @pytest.fixture

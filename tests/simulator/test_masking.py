@@ -6,11 +6,7 @@ import pytest
 
 from pooled import BASELINE, maskable, node
 from simulated_nodes import cpu
-from simulator.containers import Container, Needs
-from simulator.cpu import CpuidTable, Registers
-from simulator.fixtures import load_node
-from simulator.instructions import load_instructions, named
-from simulator.masking import (
+from simulator.fleets.masking import (
     MAX_KEPT,
     Basis,
     Obstacle,
@@ -22,10 +18,14 @@ from simulator.masking import (
     numbers_bits,
     with_dependents,
 )
-from simulator.masking import maskable as maskable_features
-from simulator.override import format_override
-from simulator.profile import NodeProfile
-from simulator.profile_checks import check_profile
+from simulator.fleets.masking import maskable as maskable_features
+from simulator.kernels.containers import Container, Needs
+from simulator.profiles.fixtures import load_node
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_checks import check_profile
+from simulator.rules.cpu import CpuidTable, Registers
+from simulator.rules.instructions import load_instructions, named
+from simulator.rules.override import format_override
 
 RECORDED = "042stab141.3.SandyBridge.forced_cpuid_faulting"
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from fleets import node, small_fleet, small_nodes
 from simulated_profiles import recorded_nodes
-from simulator.fixtures import fixture_names
-from simulator.fleet import Fleet, Group, gather_fleet, group_by_class, group_by_node
-from simulator.matrix import Counts, Matrix
-from simulator.migrations import Migration, Road, worst
-from simulator.profile import NodeProfile
-from simulator.verdict import Judgement, Opinion, Reason, Verdict
+from simulator.fleets.fleet import Fleet, Group, gather_fleet, group_by_class, group_by_node
+from simulator.fleets.matrix import Counts, Matrix
+from simulator.opinions.migrations import Migration, Road, worst
+from simulator.opinions.verdict import Judgement, Opinion, Reason, Verdict
+from simulator.profiles.fixtures import fixture_names
+from simulator.profiles.profile import NodeProfile
 
 #: Real pairs, spread over all of them.
 PAIRS = list(permutations(fixture_names(), 2))[::17]

@@ -2,11 +2,11 @@
 
 import io
 
-from simulator.codes import find_code
-from simulator.migration_text import check_lines, name_containers
-from simulator.migrations import Check, Migration
-from simulator.terminal import render
-from simulator.verdict import Judgement, Opinion, Reason, Weight
+from simulator.opinions.codes import find_code
+from simulator.opinions.migrations import Check, Migration
+from simulator.opinions.verdict import Judgement, Opinion, Reason, Weight
+from simulator.reports.migration_text import check_lines, name_containers
+from simulator.reports.terminal import render
 
 AVX = Reason(
     "cpu-feature-missing",

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from simulated_profiles import encoded, good_document
-from simulator.containers import Container, Needs
 from simulator.errors import UserError
-from simulator.fixtures import load_node
-from simulator.migrations import Check, Migration, Road, find_container, status_of, worst
-from simulator.profile import NodeProfile
-from simulator.profile_json import parse_profile
-from simulator.verdict import Judgement, Opinion, Reason, Verdict, Weight
+from simulator.kernels.containers import Container, Needs
+from simulator.opinions.migrations import Check, Migration, Road, find_container, status_of, worst
+from simulator.opinions.verdict import Judgement, Opinion, Reason, Verdict, Weight
+from simulator.profiles.fixtures import load_node
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_json import parse_profile
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"
 PENRYN = "042stab141.3.Penryn.default"

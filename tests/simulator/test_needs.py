@@ -17,9 +17,9 @@ from simulated_nodes import (
     node_facts,
     process,
 )
-from simulator.containers import Contents, Entered, Needs, Process
-from simulator.needs import gather
-from simulator.releases import identify
+from simulator.kernels.containers import Contents, Entered, Needs, Process
+from simulator.kernels.needs import gather
+from simulator.rules.releases import identify
 
 NEWEST = "042stab107"
 BEFORE_042STAB = tuple(one for one in RELEASES if one not in SINCE_042STAB)

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from simulated_nodes import RELEASES, SINCE_042STAB
 from simulated_sides import SANDY_BRIDGE, cpu_of, kernel, needing, node, rows
-from simulator.instructions import CpuSide, XsaveArea, load_instructions
-from simulator.kernel_opinion import kernel_opinion
-from simulator.our_opinion import our_opinion
-from simulator.sides import SUSPENDED, ContainerSide, NodeSide
-from simulator.verdict import Reason, Verdict, Weight
+from simulator.opinions.kernel_opinion import kernel_opinion
+from simulator.opinions.our_opinion import our_opinion
+from simulator.opinions.sides import SUSPENDED, ContainerSide, NodeSide
+from simulator.opinions.verdict import Reason, Verdict, Weight
+from simulator.rules.instructions import CpuSide, XsaveArea, load_instructions
 
 USED_FPU = needing("CMOV", "FXSR")
 IDLE = needing("CMOV", "EMT64")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from recorded import Row, read_rows, text
 from simulated_nodes import cpu
-from simulator.cpu import CpuidTable, Registers
-from simulator.override import (
+from simulator.rules.cpu import CpuidTable, Registers
+from simulator.rules.override import (
     OverrideEntry,
     OverrideError,
     apply_override,

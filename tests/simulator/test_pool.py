@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 from pooled import FPU, LEAST, maskable, node
 from simulated_nodes import AMD
 from simulated_profiles import recorded_nodes
-from simulator import pool_change
-from simulator.containers import Container, Needs
 from simulator.errors import UserError
-from simulator.fixtures import load_node
-from simulator.instructions import named
-from simulator.kernel import SimulatedKernel
-from simulator.masking import Basis, basis_of, bits_by_name, make_lines, with_dependents
-from simulator.override import MAX_ENTRIES, apply_override, format_override, parse_override
-from simulator.pool import Rule, Stage, count_pairs, rifts, unlocked
-from simulator.pool_change import Change, Pool, PoolError, loss_of, make_pool, obstacles
-from simulator.profile import NodeProfile
-from simulator.profile_checks import check_profile
-from simulator.verdict import Verdict
+from simulator.fleets import pool_change
+from simulator.fleets.masking import Basis, basis_of, bits_by_name, make_lines, with_dependents
+from simulator.fleets.pool import Rule, Stage, count_pairs, rifts, unlocked
+from simulator.fleets.pool_change import Change, Pool, PoolError, loss_of, make_pool, obstacles
+from simulator.kernels.containers import Container, Needs
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.opinions.verdict import Verdict
+from simulator.profiles.fixtures import load_node
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_checks import check_profile
+from simulator.rules.instructions import named
+from simulator.rules.override import MAX_ENTRIES, apply_override, format_override, parse_override
 
 OLD, EARLY, V088 = "2.6.18-028stab056.1", "2.6.32-042stab061.9", "2.6.32-042stab088.4"
 MASKING = "042stab141.3.SandyBridge.forced_cpuid_faulting"

@@ -8,10 +8,10 @@ import pytest
 
 from simulated_nodes import RELEASES, SINCE_042STAB, Client, caps, container, cpu, failing
 from simulated_profiles import WORDS, encoded, good_document
-from simulator.containers import Container, Needs, State
-from simulator.kernel import CPT, CPUID_OVERRIDE, CPUINFO, RST
-from simulator.override import OverrideError, parse_override
-from simulator.profile import (
+from simulator.kernels.containers import Container, Needs, State
+from simulator.kernels.kernel import CPT, CPUID_OVERRIDE, CPUINFO, RST
+from simulator.kernels.requests import Request
+from simulator.profiles.profile import (
     ASKED_VERSIONS,
     Answers,
     KernelFacts,
@@ -19,9 +19,9 @@ from simulator.profile import (
     derive_answers,
     derive_needs,
 )
-from simulator.profile_json import parse_profile
-from simulator.releases import UnknownReleaseError
-from simulator.requests import Request
+from simulator.profiles.profile_json import parse_profile
+from simulator.rules.override import OverrideError, parse_override
+from simulator.rules.releases import UnknownReleaseError
 from simulator.seam import SimulatedSyscalls
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 
 from simulated_profiles import Document, encoded, good_document, profiles
-from simulator.profile import NodeProfile, ProfileError
-from simulator.profile_checks import check_profile
-from simulator.profile_json import parse_profile
+from simulator.profiles.profile import NodeProfile, ProfileError
+from simulator.profiles.profile_checks import check_profile
+from simulator.profiles.profile_json import parse_profile
 
 WHERE = "some/node.json"
 

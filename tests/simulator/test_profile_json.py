@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from simulated_profiles import Document, encoded, good_document, profiles
-from simulator.fixtures import fixture_names, fixtures_folder
-from simulator.profile import NodeProfile, ProfileError
-from simulator.profile_checks import check_profile
-from simulator.profile_json import (
+from simulator.profiles.fixtures import fixture_names, fixtures_folder
+from simulator.profiles.profile import NodeProfile, ProfileError
+from simulator.profiles.profile_checks import check_profile
+from simulator.profiles.profile_json import (
     container_document,
     format_profile,
     load_schema,

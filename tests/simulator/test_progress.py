@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from simulator.progress import progress
+from simulator.reports.progress import progress
 from terminals import Terminal
 
 

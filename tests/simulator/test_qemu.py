@@ -14,9 +14,9 @@ import pytest
 
 from simulated_nodes import AMD, INTEL, VENDORS, cpu
 from simulated_profiles import recorded_nodes
-from simulator.cpu import CpuidTable, MissingLeafError, RegisterName, Registers
-from simulator.elf_probe import ElfClass, build_probe
-from simulator.qemu import (
+from simulator.rules.cpu import CpuidTable, MissingLeafError, RegisterName, Registers
+from simulator.run.elf_probe import ElfClass, build_probe
+from simulator.run.qemu import (
     FEATURES,
     Differences,
     Emulation,

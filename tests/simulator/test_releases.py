@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simulator.generations import BY_NAME
-from simulator.releases import EXAMPLES, UnknownReleaseError, identify
+from simulator.rules.generations import BY_NAME
+from simulator.rules.releases import EXAMPLES, UnknownReleaseError, identify
 
 
 def named(release: str, vz_version: str = "") -> str:

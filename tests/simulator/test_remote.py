@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.remote import HeldFile, RemoteProcess
+from simulator.run.remote import HeldFile, RemoteProcess
 
 PAGE = mmap.PAGESIZE
 

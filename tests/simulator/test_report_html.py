@@ -13,12 +13,12 @@ import html5lib
 import pytest
 
 from simulated_profiles import captured_nodes
-from simulator.fleet import Group, gather_fleet
-from simulator.profile import NodeProfile
+from simulator.fleets.fleet import Group, gather_fleet
+from simulator.opinions.verdict import Opinion, Reason, Verdict, Weight
+from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_html import html_text
 from simulator.reports.notes import Note, note_on
 from simulator.reports.view import View
-from simulator.verdict import Opinion, Reason, Verdict, Weight
 
 HOSTILE = (
     "<script>window.x=1</script>",

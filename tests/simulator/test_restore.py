@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from images import CHAIN_061, CHAIN_141, NOWHERE, Row, build, change, image_of_row, read_rows
 from simulated_nodes import RELEASES, node_facts
-from simulator.capabilities import NodeFacts
-from simulator.releases import identify
-from simulator.restore import Answer, Finding, Restorer, answer, find_refusals, restorer_of
-from simulator.verdict import Weight
+from simulator.opinions.restore import Answer, Finding, Restorer, answer, find_refusals, restorer_of
+from simulator.opinions.verdict import Weight
+from simulator.rules.capabilities import NodeFacts
+from simulator.rules.releases import identify
 from vzcptcheck.image import MOST_SECTIONS, Image, read_image
 
 NEW = "2.6.32-042stab141.3"

@@ -3,10 +3,10 @@
 import pytest
 
 from fleets import NEW, OLD, STRONG, WEAK, node
-from simulator.fleet import Group, gather_fleet, group_by_class, group_by_node
-from simulator.matrix import Counts, Matrix, Pair, Summary
-from simulator.profile import NodeProfile
-from simulator.routes import Router, Ways
+from simulator.fleets.fleet import Group, gather_fleet, group_by_class, group_by_node
+from simulator.fleets.matrix import Counts, Matrix, Pair, Summary
+from simulator.fleets.routes import Router, Ways
+from simulator.profiles.profile import NodeProfile
 
 NO_FPU = tuple(word for word in STRONG if word != "3dnow")
 

@@ -31,8 +31,8 @@ from running import (
 )
 from simulated_nodes import cpu
 from simulated_profiles import WORDS, encoded, good_document
-from simulator.fixtures import load_node
-from simulator.requests import Request
+from simulator.kernels.requests import Request
+from simulator.profiles.fixtures import load_node
 from simulator.seam import SimulatedSyscalls
 
 
@@ -316,8 +316,8 @@ class TestOrdinaryUsers:
                 os.setgroups([])
                 os.setgid(65534)
                 os.setuid(65534)
-            print(run.run(kernel, ["/bin/cat", "/proc/cpt"]), flush=True)
-            print(run.run(kernel, ["/bin/sh", "-c", {question!r}]), flush=True)
+            print(session.run(kernel, ["/bin/cat", "/proc/cpt"]), flush=True)
+            print(session.run(kernel, ["/bin/sh", "-c", {question!r}]), flush=True)
         """
         ended = supervise(script, UNMEASURED)
         assert (ended.stdout, ended.stderr) == (
@@ -753,7 +753,8 @@ def answers(device: str, bits: int) -> tuple[list[int], str]:
 def test_a_kernel_that_refuses_the_filter_is_said(broken: str, says: str) -> None:
     script = f"""
         import os, sys
-        from simulator import cli, program
+        from simulator import cli
+        from simulator.run import program
         def refuse(*_):
             raise OSError(38, "Function not implemented")
         {broken}

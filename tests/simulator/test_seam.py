@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulated_nodes import EVERYTHING, cpu, failing, node_facts
-from simulator.kernel import SimulatedKernel
-from simulator.requests import Request
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.kernels.requests import Request
 from simulator.seam import PipeWriter, SimulatedSyscalls, Sink
 from vzcptcheck.syscalls import Syscalls
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from simulator import seccomp
-from simulator.seccomp import (
+from simulator.run import seccomp
+from simulator.run.seccomp import (
     AUDIT_ARCH_I386,
     AUDIT_ARCH_X86_64,
     SYSCALLS,
@@ -19,7 +19,7 @@ from simulator.seccomp import (
     build_filter,
     install_filter,
 )
-from simulator.supervisor import OVERRIDE_SELECTIONS, SELECTIONS
+from simulator.run.supervisor import OVERRIDE_SELECTIONS, SELECTIONS
 
 ALLOW, NOTIFY = 0x7FFF0000, 0x7FC00000
 AARCH64 = 0xC00000B7

@@ -6,14 +6,10 @@ import pytest
 
 from simulated_nodes import RELEASES, SINCE_042STAB, caps, container, cpu
 from simulated_profiles import recorded_nodes
-from simulator.compose import CpuSource, compose
-from simulator.containers import Container, Needs, State
-from simulator.cpu import CpuidTable
-from simulator.generations import BY_NAME
-from simulator.kernel_opinion import kernel_opinion
-from simulator.our_opinion import our_opinion
-from simulator.profile import KernelFacts, NodeProfile
-from simulator.sides import (
+from simulator.kernels.containers import Container, Needs, State
+from simulator.opinions.kernel_opinion import kernel_opinion
+from simulator.opinions.our_opinion import our_opinion
+from simulator.opinions.sides import (
     SUSPENDED,
     ContainerSide,
     KernelSide,
@@ -21,6 +17,10 @@ from simulator.sides import (
     needs_of,
     node_side,
 )
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.profile import KernelFacts, NodeProfile
+from simulator.rules.cpu import CpuidTable
+from simulator.rules.generations import BY_NAME
 
 CPU = cpu("lm", "syscall", "cmov", "fxsr", "sse", "sse2", "mmx", "sse4_1", "xsave", "avx")
 

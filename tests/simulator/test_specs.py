@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simulator.containers import Container, Contents, Entered, Process, State
-from simulator.specs import SYNTAX, SpecError, parse_spec
+from simulator.kernels.containers import Container, Contents, Entered, Process, State
+from simulator.profiles.specs import SYNTAX, SpecError, parse_spec
 
 INIT = Process(pid=1, host_pid=1001, name="init")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from running import LISTING, NODE, Ended, has_ended, run, shell, supervise, wait_for
-from simulator import ssh_client
+from simulator.run import ssh_client
 from ssh_lab import NEWER, Lab, laboratory
 
 DEST = ("--node-for", f"dest={NEWER}")
@@ -256,8 +256,8 @@ ACCOUNTS = """
         return pwd.struct_passwd(("mary", "x", 4242, 4242, "", "/nowhere", {login!r}))
     pwd.getpwnam = account
     pwd.getpwuid = account
-    from simulator.fixtures import load_node
-    from simulator.run import run
+    from simulator.profiles.fixtures import load_node
+    from simulator.run.session import run
     source, dest = load_node({source!r}).boot(), load_node({dest!r}).boot()
     status = run(source, ["sh", "-c", {script!r}], uid={uid}, node_for={{"dest": dest}})
     sys.exit(os.waitstatus_to_exitcode(status))
@@ -345,7 +345,7 @@ class TestEnds:
 
     def test_two_hundred_commands_leave_nothing_open(self, unmeasured_lab: Lab) -> None:
         said = unmeasured_lab.python("""
-            from simulator import ssh_client
+            from simulator.run import ssh_client
             print(sum(ssh_client.main(["ssh", "dest", "true"]) for _ in range(200)))
         """)
         assert (said.stdout, said.stderr) == ("0\n", "")
@@ -373,7 +373,7 @@ class TestTheDoor:
         message, count = GARBAGE[name]
         said = lab.python(f"""
             import os
-            from simulator import ssh_client
+            from simulator.run import ssh_client
             with {DOOR} as door:
                 ssh_client.socket.send_fds(door, [{message!r}], [0, 1, 2][:{count}])
                 print(ssh_client.unpack(door.recv(1000)), door.recv(1000))
@@ -384,7 +384,7 @@ class TestTheDoor:
     def test_too_many_files_are_refused(self, lab: Lab, what: str) -> None:
         said = lab.python(f"""
             import os
-            from simulator import ssh_client
+            from simulator.run import ssh_client
             with {DOOR} as door:
                 ssh_client.socket.send_fds(door, [b"dest\\0root\\0true\\0"], {what})
                 print(ssh_client.unpack(door.recv(1000)))
@@ -396,7 +396,7 @@ class TestTheDoor:
     def test_a_flood_that_nobody_reads_the_answers_to_harms_nobody(self, lab: Lab) -> None:
         lab.python(f"""
             import os
-            from simulator import ssh_client
+            from simulator.run import ssh_client
             doors = [{DOOR} for _ in range(50)]
             for door in doors:
                 door.setblocking(False)
@@ -413,7 +413,7 @@ class TestTheDoor:
         mark = tmp_path / "mark"
         lab.python(f"""
             import os, time
-            from simulator import ssh_client
+            from simulator.run import ssh_client
             with {DOOR} as door:
                 words = b"dest\\0root\\0echo > {mark}; exec sleep 1000\\0"
                 ssh_client.socket.send_fds(door, [words], [os.open(os.devnull, os.O_RDWR)] * 3)
@@ -426,7 +426,7 @@ class TestTheDoor:
     def test_a_second_request_hangs_up(self, lab: Lab) -> None:
         said = lab.python(f"""
             import os
-            from simulator import ssh_client
+            from simulator.run import ssh_client
             with {DOOR} as door:
                 for _ in range(2):
                     words = b"dest\\0root\\0sleep 1000\\0"
@@ -450,8 +450,8 @@ class TestTheDoor:
 
     def test_a_node_that_cannot_be_started_is_told(self) -> None:
         ended = supervise(f"""
-            from simulator.fixtures import load_node
-            from simulator.run import run
+            from simulator.profiles.fixtures import load_node
+            from simulator.run.session import run
             start = Runner.start
             def start_one(self, *words):
                 Runner.start = refuse

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator import ssh_client
-from simulator.ssh_client import (
+from simulator.run import ssh_client
+from simulator.run.ssh_client import (
     ERROR,
     FAILED,
     REAL,
@@ -226,7 +226,7 @@ class TestTheRealSsh:
 def test_standard_files_are_there_and_no_others(closed: tuple[int, ...]) -> None:
     script = f"""
 import os
-from simulator import ssh_client
+from simulator.run import ssh_client
 for fd in {closed}:
     os.close(fd)
 ssh_client._have_standard_files()

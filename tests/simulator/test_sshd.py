@@ -133,7 +133,8 @@ def test_what_goes_wrong_is_said_in_one_line(name: str, tmp_path: Path) -> None:
     ended = supervise(
         f"""
         import shutil
-        from simulator import cli, sshd
+        from simulator import cli
+        from simulator.run import sshd
         {broken}
         words = ["--node", "{NODE}", *{OPTIONS}, "--", "true"]
         sys.exit(cli.main(["run", *words]))
@@ -147,7 +148,8 @@ def test_what_goes_wrong_is_said_in_one_line(name: str, tmp_path: Path) -> None:
 
 def test_nodes_that_are_reached_without_one_need_no_openssh() -> None:
     ended = supervise(f"""
-        from simulator import cli, sshd
+        from simulator import cli
+        from simulator.run import sshd
         sshd._find = None
         words = ["--node", "{NODE}", "--node-for", "dest={NODE}", "--", "ssh", "dest", "true"]
         sys.exit(cli.main(["run", *words]))

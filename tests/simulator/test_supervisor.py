@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator.fixtures import load_node
-from simulator.run import Forwarding, end_as
-from simulator.seccomp import AUDIT_ARCH_X86_64, Notification
-from simulator.supervisor import Place, Supervisor
+from simulator.profiles.fixtures import load_node
+from simulator.run.seccomp import AUDIT_ARCH_X86_64, Notification
+from simulator.run.session import Forwarding, end_as
+from simulator.run.supervisor import Place, Supervisor
 
 UNAME = Notification(1, os.getpid(), AUDIT_ARCH_X86_64, 63, (0, 0, 0, 0, 0, 0))
 

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from simulator.terminal import HEADING, STYLES, Line, line, render, verdict_word
-from simulator.verdict import Verdict
+from simulator.opinions.verdict import Verdict
+from simulator.reports.terminal import HEADING, STYLES, Line, line, render, verdict_word
 from terminals import SGR, Terminal
 from vzcptcheck.outcome import printable
 

@@ -6,16 +6,16 @@ from functools import cache
 import pytest
 
 from replayed import replay
-from simulator.capabilities import X86_64, NodeFacts
-from simulator.compose import CpuSource, compose
-from simulator.containers import Container, Needs
-from simulator.cpus import find_cpu
-from simulator.fixtures import load_fixtures
-from simulator.generations import BY_NAME, GENERATIONS
-from simulator.kernel import SimulatedKernel
-from simulator.profile import KernelFacts, NodeProfile
-from simulator.releases import EXAMPLES, identify
-from simulator.requests import Request
+from simulator.kernels.containers import Container, Needs
+from simulator.kernels.kernel import SimulatedKernel
+from simulator.kernels.requests import Request
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.cpus import find_cpu
+from simulator.profiles.fixtures import load_fixtures
+from simulator.profiles.profile import KernelFacts, NodeProfile
+from simulator.rules.capabilities import X86_64, NodeFacts
+from simulator.rules.generations import BY_NAME, GENERATIONS
+from simulator.rules.releases import EXAMPLES, identify
 from simulator.seam import SimulatedSyscalls
 from vectors import read_vectors
 

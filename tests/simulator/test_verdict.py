@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.verdict import Judgement, Opinion, Reason, Verdict, Weight
+from simulator.opinions.verdict import Judgement, Opinion, Reason, Verdict, Weight
 
 REFUSES = Reason("one", Weight.REFUSES)
 UNKNOWN = Reason("two", Weight.UNKNOWN)

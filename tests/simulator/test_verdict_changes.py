@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.fixtures import load_node
-from simulator.migrations import Road
-from simulator.profile import NodeProfile
-from simulator.verdict import Opinion, Reason, Weight
-from simulator.verdict_changes import VerdictChange, deciding, verdict_changes
+from simulator.fleets.verdict_changes import VerdictChange, deciding, verdict_changes
+from simulator.opinions.migrations import Road
+from simulator.opinions.verdict import Opinion, Reason, Weight
+from simulator.profiles.fixtures import load_node
+from simulator.profiles.profile import NodeProfile
 
 AVX = Reason("cpu-feature-missing", Weight.REFUSES, feature="avx", place="x")
 SSE = Reason("cpu-feature-missing", Weight.REFUSES, feature="sse", place="x")

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from fleets import OLD, STRONG, WEAK, node, small_nodes
-from simulator.fleet import gather_fleet
-from simulator.migrations import Road
-from simulator.profile import NodeProfile
+from simulator.fleets.fleet import gather_fleet
+from simulator.opinions.migrations import Road
+from simulator.opinions.verdict import Judgement, Opinion, Reason, Verdict, Weight
+from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_csv import csv_text
 from simulator.reports.as_json import json_text
 from simulator.reports.as_junit import junit_text
@@ -28,7 +29,6 @@ from simulator.reports.as_table import table_text
 from simulator.reports.full import json_lines
 from simulator.reports.sections import Section, sections
 from simulator.reports.view import MOST_NODES, View, ranges, why
-from simulator.verdict import Judgement, Opinion, Reason, Verdict, Weight
 from terminals import SGR, Terminal
 
 Render = Callable[[View], Iterator[str]]

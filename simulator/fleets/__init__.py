@@ -1,0 +1,1 @@
+"""Many nodes: matrix, pool, diff, by class."""

@@ -1,0 +1,264 @@
+"""What /proc/vz/cpuid_override can take from containers, as lines that a node can be given.
+
+A line replaces the whole answer to a leaf, on every CPU of the node, so it is made of what the
+node's own programs see now, less what is hidden. Features are masks over
+``instructions.load_instructions()``. What cannot be without a hidden feature is hidden with it:
+lines never describe a CPU that cannot be. Sources: Intel SDM volume 1, chapters 13 to 15 (what
+has to be looked at before an instruction set is used), Linux arch/x86/kernel/cpu/cpuid-deps.c.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from simulator.kernels.containers import Container
+from simulator.profiles.profile import NodeProfile, derive_answers, derive_needs
+from simulator.rules.bits import WORD_BITS
+from simulator.rules.capabilities import PLACES, NodeFacts, node_capabilities, shown_registers
+from simulator.rules.cpu import (
+    SIGNATURE_LEAF,
+    XSAVE_LEAF,
+    ZEROS,
+    CpuidTable,
+    Key,
+    MissingLeafError,
+    Registers,
+)
+from simulator.rules.instructions import Instructions, load_instructions, rows_by_leaf
+from simulator.rules.override import OverrideEntry
+
+#: Features, and what each of them cannot be without; the rest follows. XSAVE's own leaf 0xD is
+#: left as it is while XSAVE stays: a program that is told of a smaller area than the kernel has
+#: enabled is overrun, since XGETBV and XSAVE themselves are not masked.
+_CANNOT_BE_WITHOUT = (
+    ("3dnowext", "3dnow"),
+    ("ssse3 sse4a", "pni"),
+    ("sse4_1", "ssse3"),
+    ("sse4_2", "sse4_1"),
+    ("avx", "sse4_2"),
+    ("avx xsaveopt xsavec xgetbv1 xsaves mpx pku lwp apx_f amx_tile", "xsave"),
+    ("fma f16c fma4 xop avx2 vaes vpclmulqdq sm3", "avx"),
+    ("vaes", "aes"),
+    ("vpclmulqdq", "pclmulqdq"),
+    ("sm4 sha512 avx_vnni avx_ifma avx_vnni_int8 avx_vnni_int16 avx_ne_convert", "avx2"),
+    ("avx10 avx512f", "avx2"),
+    ("avx512dq avx512ifma avx512pf avx512er avx512cd avx512bw avx512vl avx512vbmi", "avx512f"),
+    ("avx512_vbmi2 avx512_vnni avx512_bitalg avx512_vpopcntdq avx512_4vnniw", "avx512f"),
+    ("avx512_4fmaps avx512_vp2intersect avx512_fp16 avx512_bf16", "avx512f"),
+    ("amx_bf16 amx_int8 amx_fp16 amx_complex", "amx_tile"),
+)
+
+#: What programs do not ask for before they use it, or what is how they enter the kernel: a line
+#: that hides it changes the kernel's answer, and helps no program.
+_NEVER_HIDDEN = frozenset(
+    "fpu tsc cx8 cmov clflush mmx fxsr sse sse2 sep syscall lm".split()  # noqa: SIM905 (a list)
+)
+
+#: The XSAVE feature as programs see it: the kernel has turned it on.
+_OSXSAVE = 1 << 27
+
+#: The lowest 24 bits of leaf 1's EBX; those above are an APIC id, which every CPU has its own of.
+_ALL_BUT_APIC_ID = 0x00FFFFFF
+
+#: Leaves whose answer depends on the subleaf; a line for any other is for all that ECX may hold.
+_WITH_SUBLEAVES = frozenset({0x7, XSAVE_LEAF})
+
+#: A table keeps under 1,024 bytes if so many lines come to those that are there: a shell's printf
+#: may write what is more in two pieces, and the second would be the whole table.
+MAX_KEPT = 8
+
+
+class Obstacle(Enum):
+    """Why a node cannot be given lines."""
+
+    KERNEL = "its kernel is older than 042stab101.5, and has no /proc/vz/cpuid_override"
+    FILE = "it has no /proc/vz/cpuid_override, as on CPUs without CPUID faulting"
+    NOT_RECORDED = "not all leaves of its CPU were recorded"
+    FULL = "its /proc/vz/cpuid_override is too full already"
+
+    @property
+    def remedy(self) -> str:
+        """What would let it be given lines."""
+        return _REMEDIES[self]
+
+
+_REMEDIES = {
+    Obstacle.KERNEL: "Upgrade to 042stab101.5 or later: on CPUs with CPUID faulting (Intel's from "
+    "Ivy Bridge on) that has the file.",
+    Obstacle.FILE: "No kernel helps: give such a node its own pool, or leave it out.",
+    Obstacle.NOT_RECORDED: "Record the node again.",
+    Obstacle.FULL: f"Take lines out of it: {MAX_KEPT} may stay beside those that are to come.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a node's lines are made of.
+
+    ``leaves`` are what its programs see of the leaves with features, and of 0xD, in order;
+    ``kept`` are the lines that are there already.
+    """
+
+    leaves: tuple[tuple[Key, Registers], ...]
+    kept: tuple[OverrideEntry, ...]
+
+
+@functools.cache
+def maskable() -> int:
+    """Return the features that a line may hide."""
+    rows = enumerate(load_instructions())
+    return sum(1 << number for number, row in rows if row.name not in _NEVER_HIDDEN)
+
+
+@functools.cache
+def bits_by_name() -> Mapping[str, int]:
+    """Return each feature's bit in masks: by its name, and by the kernel's word for it."""
+    bits = {row.name: 1 << number for number, row in enumerate(load_instructions())}
+    for row in load_instructions():
+        word = _word_of(row)
+        if word is not None:
+            bits[word] = bits[row.name]
+    return bits
+
+
+def numbers_bits(features: int) -> int:
+    """Return the bits of a capability number that go with features."""
+    return sum(1 << WORD_BITS[word] for word in PLACES if features & bits_by_name().get(word, 0))
+
+
+def features_of(capability_bits: int) -> int:
+    """Return the features, of those that a line may hide, that bits of a number stand for."""
+    found = 0
+    for word in PLACES:
+        if capability_bits >> WORD_BITS[word] & 1:
+            found |= bits_by_name()[word]
+    return found & maskable()
+
+
+def with_dependents(features: int) -> int:
+    """Return features together with all that cannot be without them."""
+    grown = features
+    while True:
+        for names, needed in _CANNOT_BE_WITHOUT:
+            if grown & bits_by_name()[needed]:
+                grown |= sum(bits_by_name()[name] for name in names.split())
+        if grown == features:
+            return grown
+        features = grown
+
+
+def basis_of(profile: NodeProfile) -> Basis | Obstacle:
+    """Return what a node's lines are made of, or why there are none."""
+    facts = profile.facts()
+    if not facts.release.generation.masked_cpuid:
+        return Obstacle.KERNEL
+    if profile.cpuid_override is None or facts.cpuid is None:
+        return Obstacle.FILE
+    if len(facts.override) > MAX_KEPT:
+        return Obstacle.FULL
+    tables = [cpu.cpuid for cpu in profile.cpus]
+    try:
+        leaves = tuple((key, _seen(facts, tables, key)) for key in _asked_leaves())
+    except MissingLeafError:
+        return Obstacle.NOT_RECORDED
+    return Basis(leaves, facts.override)
+
+
+def make_lines(basis: Basis, hidden: int) -> tuple[OverrideEntry, ...]:
+    """Return the whole table that hides features from a node's containers.
+
+    It is the node's present table where nothing of them is seen there.
+    """
+    seen = dict(basis.leaves)
+    made = tuple(_changed(seen, hidden))
+    kept = (old for old in basis.kept if not any(_shadows(new, old) for new in made))
+    return (*made, *kept)
+
+
+def apply_lines(profile: NodeProfile, text: str) -> NodeProfile:
+    """Write a table on the simulated node, and return the node as it is then."""
+    node = profile.boot()
+    node.write_override(text)
+    return derived(replace(profile, cpuid_override=node.override_text()), profile)
+
+
+def derived(profile: NodeProfile, before: NodeProfile) -> NodeProfile:
+    """Return a node that was changed with what its kernel then answers, by its rules.
+
+    Of a container whose contents were not recorded, needs that the node no longer has go: the
+    kernel gathers them anew at each question, of what the node shows.
+    """
+    bare = replace(profile, answers=derive_answers(profile))
+    containers = tuple(_with_needs(bare, before, one) for one in profile.containers)
+    return replace(bare, containers=containers)
+
+
+def _with_needs(profile: NodeProfile, before: NodeProfile, container: Container) -> Container:
+    needs = derive_needs(profile, container)
+    if needs is not None and container.contents is None:
+        lost = node_capabilities(before.facts()) & ~node_capabilities(profile.facts())
+        needs = replace(needs, caps=needs.caps & ~lost)
+    return replace(container, needs=needs)
+
+
+def _word_of(row: Instructions) -> str | None:
+    """Return the kernel's word for a feature that it compares."""
+    place = row.leaf, row.subleaf, row.register, row.bit
+    return next((word for word, own in PLACES.items() if own == place), None)
+
+
+def _asked_leaves() -> Iterator[Key]:
+    yield from rows_by_leaf()
+    yield XSAVE_LEAF, 0
+
+
+def _seen(facts: NodeFacts, tables: Iterable[CpuidTable], key: Key) -> Registers:
+    """Return what programs in containers see of a leaf: all CPUs' features, less what is hidden."""
+    answers = [_own(facts, table, key) for table in tables]
+    answers[:0] = [entry.registers for entry in facts.override if entry.matches(*key)][:1]
+    names = {row.register for row, _ in rows_by_leaf().get(key, ())}
+    seen, *limits = answers
+    for limit in limits:
+        common = {name: getattr(seen, name) & getattr(limit, name) for name in names}
+        seen = seen._replace(**common)
+    return seen
+
+
+def _own(facts: NodeFacts, table: CpuidTable, key: Key) -> Registers:
+    """Return a CPU's answer as it is on the running node, whatever was recorded it on."""
+    registers = table.answer(*key)
+    if key != (SIGNATURE_LEAF, 0):
+        return registers
+    ecx = registers.ecx
+    if shown_registers(table, facts.boot_options).has_bit(*PLACES["xsave"]):
+        ecx |= _OSXSAVE
+    return registers._replace(ebx=registers.ebx & _ALL_BUT_APIC_ID, ecx=ecx)
+
+
+def _changed(seen: Mapping[Key, Registers], hidden: int) -> Iterator[OverrideEntry]:
+    """Yield a line for each leaf that features are hidden in."""
+    is_without_xsave = bool(hidden & bits_by_name()["xsave"])
+    clears_areas = is_without_xsave and seen[XSAVE_LEAF, 0] != ZEROS
+    for (leaf, subleaf), rows in rows_by_leaf().items():
+        if leaf == XSAVE_LEAF and clears_areas:
+            yield OverrideEntry(XSAVE_LEAF, None, ZEROS)
+            continue
+        own = seen[leaf, subleaf]
+        left = _without(own, [row for row, bit in rows if hidden & bit])
+        if leaf == SIGNATURE_LEAF and is_without_xsave:
+            left = left._replace(ecx=left.ecx & ~_OSXSAVE)
+        if left != own:
+            yield OverrideEntry(leaf, subleaf if leaf in _WITH_SUBLEAVES else None, left)
+
+
+def _without(registers: Registers, rows: Iterable[Instructions]) -> Registers:
+    for row in rows:
+        value = getattr(registers, row.register) & ~(1 << row.bit)
+        registers = registers._replace(**{row.register: value})
+    return registers
+
+
+def _shadows(new: OverrideEntry, old: OverrideEntry) -> bool:
+    """Tell whether a line answers first whatever another one does."""
+    return new.leaf == old.leaf and new.subleaf in (None, old.subleaf)

@@ -1,0 +1,314 @@
+"""Groups of nodes that can all migrate to each other.
+
+What counts of a node: its running containers whose needs are known, for what they ask of a
+destination. What keeps a container from being checkpointed at all, or unknown, is the
+container's own matter: it would be the same in any pool, and splits none. A node without such
+containers, and with ``Rule.any_container`` every node, is taken for one that runs a container of
+64-bit and 32-bit processes, with the FPU used and a private mount namespace.
+
+"Can all migrate to each other" is no equivalence, so groups are cliques, cut as cliques.py says,
+over nodes that are alike to every question.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from operator import or_
+
+from simulator.fleets.cliques import partition
+from simulator.fleets.masking import (
+    Basis,
+    Obstacle,
+    basis_of,
+)
+from simulator.kernels.containers import Container, Contents, Process
+from simulator.kernels.needs import gather
+from simulator.opinions.kernel_opinion import kernel_opinion
+from simulator.opinions.our_opinion import our_opinion
+from simulator.opinions.sides import ContainerSide, KernelSide, NodeSide, container_side, node_side
+from simulator.opinions.verdict import Opinion, Reason, Verdict, Weight
+from simulator.profiles.profile import NodeProfile
+from simulator.rules.bits import WORD_BITS, mask
+from simulator.rules.capabilities import I386
+from simulator.rules.generations import Generation
+from simulator.rules.instructions import CpuSide
+
+#: Bits of needs that say that the container cannot be checkpointed, on any node.
+_OWN_MATTER = mask(*range(16, 24))
+
+#: A container that uses all that its node has.
+_GREEDY = (
+    Process(pid=1, host_pid=1001, used_fpu=True, private_mounts=True),
+    Process(pid=2, host_pid=1002, used_fpu=True, bits=32),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What counts: containers to come too, our opinion too, less what is waived of that."""
+
+    any_container: bool = False
+    strict: bool = False
+    waived: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What of a node matters; nodes of equal behaviour are alike to every question.
+
+    ``containers`` are in order, each once; there are none where nobody can be asked.
+    """
+
+    side: NodeSide
+    containers: tuple[ContainerSide, ...]
+    is_maskable: bool
+
+    @property
+    def needs(self) -> int:
+        """The bits that some container needs, of those that the kernel has a word for."""
+        words = mask(*(WORD_BITS[word] for word in self.side.kernel.generation.vecaps_words))
+        return reduce(or_, (one.caps or 0 for one in self.containers), 0) & words
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the pool, as it is or as it would be."""
+
+    profile: NodeProfile
+    rule: Rule
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.profile.name
+
+    @cached_property
+    def basis(self) -> Basis | Obstacle:
+        """What its lines are made of, or why there are none."""
+        return basis_of(self.profile)
+
+    @cached_property
+    def behaviour(self) -> Behaviour:
+        """What matters of it."""
+        side = node_side(self.profile)
+        if not self.rule.strict:
+            side = replace(side, cpu=CpuSide())
+        containers = _counted(self.profile, self.rule)
+        return Behaviour(side, containers, isinstance(self.basis, Basis))
+
+
+#: Whether containers can be moved from nodes of one behaviour to those of another.
+Relation = Callable[[Behaviour, Behaviour], bool]
+
+
+class Judge:
+    """Answers what is asked of two behaviours, each distinct question once."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._kernel: dict[tuple[KernelSide, KernelSide, ContainerSide | None], Opinion] = {}
+        self._ours: dict[tuple[NodeSide, NodeSide, bool], Opinion] = {}
+        self._verdicts: dict[tuple[Behaviour, Behaviour], Verdict] = {}
+
+    def reasons(self, source: Behaviour, destination: Behaviour) -> tuple[Reason, ...]:
+        """Return all reasons against moving any of the containers that count, each once."""
+        found: dict[Reason, None] = {}
+        for container in source.containers or (None,):
+            for opinion in self._opinions(source.side, destination.side, container):
+                found.update(dict.fromkeys(opinion.reasons))
+        return tuple(one for one in found if one.weight is not Weight.REMARK and not one.is_waived)
+
+    def verdict(self, source: Behaviour, destination: Behaviour) -> Verdict:
+        """Return what comes of moving all of them; a refusal outweighs what is not known."""
+        key = source, destination
+        if key not in self._verdicts:
+            self._verdicts[key] = Opinion(self.reasons(*key)).verdict
+        return self._verdicts[key]
+
+    def _opinions(
+        self, source: NodeSide, destination: NodeSide, container: ContainerSide | None
+    ) -> Iterator[Opinion]:
+        kernels = source.kernel, destination.kernel, container
+        if kernels not in self._kernel:
+            self._kernel[kernels] = kernel_opinion(*kernels)
+        yield self._kernel[kernels]
+        if not self._rule.strict:
+            return
+        sides = source, destination, container is None or container.may_have_used_fpu
+        if sides not in self._ours:
+            ours = our_opinion(source, destination, container)
+            self._ours[sides] = ours.waive(self._rule.waived)
+        yield self._ours[sides]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The nodes at one time, before a change or after it, and what they answer."""
+
+    nodes: tuple[Node, ...]
+    judge: Judge
+
+    @cached_property
+    def members(self) -> Mapping[Behaviour, Sequence[int]]:
+        """The nodes' numbers by their behaviour."""
+        return self.by_behaviour(range(len(self.nodes)))
+
+    @cached_property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The nodes' numbers by group, the largest group first."""
+        return cut(self.members, self.is_possible)
+
+    @cached_property
+    def possible_pairs(self) -> int:
+        """How many ordered pairs of nodes are possible."""
+        return sum(
+            len(ones) * (len(others) - (one == other))
+            for one, ones in self.members.items()
+            for other, others in self.members.items()
+            if self.is_possible(one, other)
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict on an ordered pair of nodes."""
+        found = {
+            self.judge.verdict(one, other)
+            for one, ones in self.members.items()
+            for other in self.members
+            if one != other or len(ones) > 1
+        }
+        ranked = (Verdict.NOT_POSSIBLE, Verdict.UNKNOWN)
+        return next((verdict for verdict in ranked if verdict in found), Verdict.POSSIBLE)
+
+    def is_possible(self, source: Behaviour, destination: Behaviour) -> bool:
+        """Tell whether all containers that count can be moved."""
+        return self.judge.verdict(source, destination) is Verdict.POSSIBLE
+
+    def by_behaviour(self, numbers: Iterable[int]) -> dict[Behaviour, list[int]]:
+        """Sort nodes by their behaviour."""
+        found: dict[Behaviour, list[int]] = {}
+        for number in numbers:
+            found.setdefault(self.nodes[number].behaviour, []).append(number)
+        return found
+
+    def name(self, numbers: Iterable[int]) -> list[str]:
+        """Return the names of nodes."""
+        return [self.nodes[number].name for number in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Ordered pairs: from each of some nodes to each other of some nodes, by their numbers."""
+
+    sources: tuple[int, ...]
+    destinations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rift:
+    """One reason that keeps two groups apart, and the nodes that it is found between."""
+
+    code: str
+    feature: str
+    sources: tuple[int, ...]
+    destinations: tuple[int, ...]
+
+
+def unlocked(before: Stage, after: Stage) -> tuple[Pairs, ...]:
+    """Return the pairs that are possible in one stage and were not in another."""
+    members: dict[tuple[Behaviour, Behaviour], list[int]] = {}
+    for number, (node, later) in enumerate(zip(before.nodes, after.nodes, strict=True)):
+        members.setdefault((node.behaviour, later.behaviour), []).append(number)
+    found: dict[tuple[int, ...], list[int]] = {}
+    for source, sources in members.items():
+        reached = sorted(
+            number
+            for destination, destinations in members.items()
+            if (source != destination or len(sources) > 1)
+            and after.is_possible(source[1], destination[1])
+            and not before.is_possible(source[0], destination[0])
+            for number in destinations
+        )
+        if reached:
+            found.setdefault(tuple(reached), []).extend(sources)
+    return tuple(Pairs(tuple(sorted(sources)), reached) for reached, sources in found.items())
+
+
+def count_pairs(pairs: Iterable[Pairs]) -> int:
+    """Count ordered pairs of two nodes."""
+    return sum(
+        len(one.sources) * len(one.destinations) - len({*one.sources} & {*one.destinations})
+        for one in pairs
+    )
+
+
+def rifts(stage: Stage, group: Iterable[int], other: Iterable[int]) -> tuple[Rift, ...]:
+    """Return what keeps two groups apart, in both directions."""
+    found: dict[tuple[str, str, bool], tuple[set[int], set[int]]] = {}
+    sides = [stage.by_behaviour(group), stage.by_behaviour(other)]
+    for is_back in (False, True):
+        ones, others = reversed(sides) if is_back else sides
+        for source, sources in ones.items():
+            for destination, destinations in others.items():
+                for reason in stage.judge.reasons(source, destination):
+                    key = reason.code, reason.feature, is_back
+                    ends = found.setdefault(key, (set(), set()))
+                    ends[0].update(sources)
+                    ends[1].update(destinations)
+    return tuple(
+        Rift(code, feature, tuple(sorted(sources)), tuple(sorted(destinations)))
+        for (code, feature, _), (sources, destinations) in found.items()
+    )
+
+
+def cut(members: Mapping[Behaviour, Sequence[int]], can: Relation) -> tuple[tuple[int, ...], ...]:
+    """Cut nodes into groups by a relation between their behaviours."""
+    vertices: list[tuple[Behaviour, Sequence[int]]] = []
+    for behaviour, numbers in members.items():
+        # Nodes that are alike and cannot migrate to each other are in groups of their own.
+        alike = [numbers] if can(behaviour, behaviour) else [[number] for number in numbers]
+        vertices += [(behaviour, one) for one in alike]
+    neighbours = [
+        sum(
+            1 << number
+            for number, (other, _) in enumerate(vertices)
+            if other != behaviour and can(behaviour, other) and can(other, behaviour)
+        )
+        for behaviour, _ in vertices
+    ]
+    groups = partition([len(numbers) for _, numbers in vertices], neighbours)
+    return tuple(
+        tuple(sorted(number for vertex in group for number in vertices[vertex][1]))
+        for group in groups
+    )
+
+
+def _counted(profile: NodeProfile, rule: Rule) -> tuple[ContainerSide, ...]:
+    """Return the containers that count, each that is different."""
+    if "vzcpt" not in profile.kernel.modules:
+        return ()
+    found = {side for one in profile.containers if (side := _counted_side(profile, one))}
+    if rule.any_container or not found:
+        found.add(_greedy_side(profile))
+    return tuple(sorted(found, key=lambda side: side.caps or 0))
+
+
+def _counted_side(profile: NodeProfile, container: Container) -> ContainerSide | None:
+    """Return what a container asks of a destination; None where that is not known."""
+    side = container_side(profile, container)
+    if side.caps is None:
+        return None
+    return _without_own_matter(side, profile.facts().release.generation)
+
+
+def _without_own_matter(side: ContainerSide, generation: Generation) -> ContainerSide:
+    return replace(side, caps=(side.caps or 0) & ~(generation.unsupported_mask & _OWN_MATTER))
+
+
+def _greedy_side(profile: NodeProfile) -> ContainerSide:
+    """Return a container that uses all that the node has."""
+    facts = profile.facts()
+    generation = facts.release.generation
+    processes = [one for one in _GREEDY if one.bits == 32 or facts.machine not in I386]
+    caps = gather(Contents(tuple(processes)), facts).caps
+    return _without_own_matter(ContainerSide(caps=caps), generation)

@@ -1,0 +1,1 @@
+"""Simulated kernels: /proc/cpt and /proc/rst as the real ones answer."""

@@ -1,0 +1,1 @@
+"""One migration judged: the kernel's opinion and ours."""

@@ -1,0 +1,1 @@
+"""Recorded, composed and gathered nodes."""

@@ -1,0 +1,124 @@
+"""Tables of what is recorded and what can be simulated, for people and as JSON."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any, TextIO
+
+from simulator.dumps.model import as_64bit
+from simulator.profiles.cpus import RecordedCpu
+from simulator.profiles.profile import NodeProfile
+from simulator.rules.capabilities import X86_64, NodeFacts, node_capabilities
+from simulator.rules.generations import GENERATIONS, Generation
+from simulator.rules.releases import EXAMPLES, identify
+from vzcptcheck import versions
+
+#: As wide as a line may be where nobody looks at it on a terminal.
+_UNBOUNDED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table: its columns' titles, and rows of the same length with plain values."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def as_json(self) -> str:
+        """Return it as a list of objects, keyed by the columns' titles."""
+        documents = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        return json.dumps(documents, indent=2, ensure_ascii=False) + "\n"
+
+    def as_table(self, stream: TextIO | None) -> str:
+        """Return it as a table for a stream: in a terminal's width where it is one."""
+        from rich.console import Console
+        from rich.table import Table
+
+        text = StringIO()
+        is_terminal = stream is not None and stream.isatty()
+        console = Console(
+            file=text,
+            force_terminal=is_terminal,
+            width=None if is_terminal else _UNBOUNDED,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in self.columns:
+            table.add_column(column.replace("_", " "), overflow="fold")
+        for row in self.rows:
+            table.add_row(*map(_cell, row))
+        console.print(table)
+        return text.getvalue()
+
+
+def node_listing(profiles: Iterable[NodeProfile]) -> Listing:
+    """List recorded nodes."""
+    columns = ("node", "origin", "generation", "cpu", "capability_number", "containers")
+    rows = (
+        (
+            profile.name,
+            profile.origin.kind.value,
+            profile.facts().release.generation.name,
+            profile.cpus[0].model_name if profile.cpus else None,
+            profile.answers.capability_number,
+            [container.ctid for container in profile.containers],
+        )
+        for profile in profiles
+    )
+    return Listing(columns, tuple(rows))
+
+
+def kernel_listing() -> Listing:
+    """List the generations of kernels."""
+    columns = (
+        "generation",
+        "releases",
+        "writes",
+        "restores",
+        "test_version",
+        "test_caps_on_cpt",
+        "test_vecaps2",
+        "trees",
+    )
+    return Listing(columns, tuple(map(_kernel_row, GENERATIONS)))
+
+
+def cpu_listing(cpus: Iterable[RecordedCpu]) -> Listing:
+    """List real CPUs, each with its capability number on the newest kernels."""
+    newest = identify(EXAMPLES[GENERATIONS[-1].name])
+    columns = ("cpu", "vendor", "brand", "capability_number", "dump_mode", "source")
+    rows = (
+        (
+            cpu.name,
+            cpu.vendor,
+            cpu.brand,
+            node_capabilities(NodeFacts(release=newest, machine=X86_64, cpuid=as_64bit(cpu.table))),
+            cpu.dump_mode,
+            cpu.source,
+        )
+        for cpu in cpus
+    )
+    return Listing(columns, tuple(rows))
+
+
+def _kernel_row(generation: Generation) -> tuple[Any, ...]:
+    words = generation.test_caps_words
+    return (
+        generation.name,
+        generation.releases,
+        versions.describe(generation.image_version),
+        [versions.NAMES[one] for one in sorted(versions.NAMES) if generation.restores(one)],
+        "yes" if generation.has_test_version else "EINVAL",
+        "ENOSYS" if words is None else f"{len(words)} words",
+        generation.vecaps2.value,
+        list(generation.trees),
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)

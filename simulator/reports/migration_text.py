@@ -1,0 +1,213 @@
+"""Judged migrations for people: the verdict, what the kernel says, what we say, what to do."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from simulator.opinions.codes import find_code
+from simulator.opinions.migrations import Check, Migration
+from simulator.opinions.restore import Answer
+from simulator.opinions.verdict import Opinion, Reason, Verdict, Weight
+from simulator.reports.terminal import HEADING, Line, line, verdict_word
+
+#: What a reason does to its opinion's verdict, in a word.
+_WORDS = {
+    Weight.REFUSES: Verdict.NOT_POSSIBLE.value,
+    Weight.UNKNOWN: Verdict.UNKNOWN.value,
+    Weight.REMARK: "remark",
+}
+_MORE = "--verbose tells where these are, and who needs them."
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A reason, and the migrations that it was found for."""
+
+    reason: Reason
+    migrations: tuple[Migration, ...]
+
+
+#: Reasons of one code and weight, that one paragraph is about.
+_Paragraph = list[_Found]
+
+
+def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
+    """Write a check: the verdict first, then all reasons, each once."""
+    yield line(0, verdict_word(check.verdict.value), f": {check.source} to {check.destination}")
+    yield from _verdict_lines(check.migrations)
+    yield from _answer_lines(check.migrations)
+    if check.waived:
+        yield line(2, f"waived: {', '.join(check.waived)}")
+    kernel = [(one, one.judgement.kernel) for one in check.migrations]
+    yield from _opinion_lines("The kernel:", kernel, is_verbose=is_verbose)
+    yield from _other_reports(check.migrations)
+    ours = [(one, one.judgement.ours) for one in check.migrations]
+    counted = "counted in" if check.is_strict else "not counted without --strict"
+    yield from _opinion_lines(f"Ours, {counted}:", ours, is_verbose=is_verbose)
+
+
+def name_containers(ctids: Sequence[int]) -> str:
+    """Name containers by their numbers, in words; none stand for whatever is to be moved."""
+    if not ctids:
+        return "any container"
+    return f"container{'s' if len(ctids) > 1 else ''} {', '.join(map(str, ctids))}"
+
+
+def _name(migrations: Iterable[Migration]) -> str:
+    """Name the containers of migrations; of these, all or none are suspended, or numbered."""
+    members = list(migrations)
+    if members[0].restore is not None:
+        return "the image"
+    named = name_containers([one.ctid for one in members if one.ctid is not None])
+    return f"suspended {named}" if members[0].is_suspended else named
+
+
+def _verdict_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
+    """Say both opinions' verdicts, once for all containers that they are the same for."""
+    groups: dict[tuple[Verdict, Verdict], list[Migration]] = {}
+    for one in migrations:
+        key = one.judgement.kernel.verdict, one.judgement.ours.verdict
+        groups.setdefault(key, []).append(one)
+    for (kernel, ours), members in groups.items():
+        yield line(
+            2,
+            f"{_name(members)}: the kernel says ",
+            verdict_word(kernel.value),
+            ", we say ",
+            verdict_word(ours.value),
+        )
+
+
+def _answer_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
+    """Say what restore answers, in its own words, and where it stops."""
+    for migration in migrations:
+        if migration.restore is None or migration.restore.answer is None:
+            continue
+        answer = migration.restore.answer
+        if answer.result is None:
+            yield line(2, "what restore answers is not known")
+        else:
+            yield line(2, f"restore answers {answer.result} {answer.errno}".rstrip(), _stop(answer))
+            yield from (line(4, text) for text in answer.diagnostics or ())
+
+
+def _stop(answer: Answer) -> str:
+    """Say which of the kernel's reasons it stops at; those after it are not its own words."""
+    if not answer.result:
+        return ""
+    if answer.stopped_at is None:
+        return ", at which check is not known"
+    return f" at {answer.stopped_at}, and looks no further"
+
+
+def _opinion_lines(
+    title: str, opinions: Sequence[tuple[Migration, Opinion]], *, is_verbose: bool
+) -> Iterator[Line]:
+    yield line(0)
+    paragraphs = _paragraphs(_merge(opinions))
+    nothing = "" if paragraphs else " nothing against it"
+    yield line(0, (title, HEADING), nothing)
+    everybody = tuple(migration for migration, _ in opinions)
+    is_cut = False
+    for found in paragraphs:
+        if _is_short(found) and not is_verbose:
+            is_cut = True
+            yield _short_line(found)
+        else:
+            yield from _paragraph_lines(found, everybody)
+    if is_cut:
+        yield line(2, _MORE)
+
+
+def _merge(opinions: Iterable[tuple[Migration, Opinion]]) -> list[_Found]:
+    """Gather the migrations that have a reason, for each distinct one."""
+    found: dict[Reason, list[Migration]] = {}
+    for migration, opinion in opinions:
+        for reason in opinion.reasons:
+            found.setdefault(reason, []).append(migration)
+    return [_Found(reason, tuple(migrations)) for reason, migrations in found.items()]
+
+
+def _paragraphs(found: Iterable[_Found]) -> list[_Paragraph]:
+    """Sort reasons by code and weight; remarks about features come last."""
+    sorted_reasons: dict[tuple[str, Weight, bool], _Paragraph] = {}
+    for one in found:
+        key = one.reason.code, one.reason.weight, one.reason.is_waived
+        sorted_reasons.setdefault(key, []).append(one)
+    return sorted(sorted_reasons.values(), key=_is_short)
+
+
+def _is_short(paragraph: _Paragraph) -> bool:
+    """Tell whether names are enough: features that no verdict depends on."""
+    reason = paragraph[0].reason
+    return reason.weight is Weight.REMARK and bool(reason.feature)
+
+
+def _short_line(paragraph: _Paragraph) -> Line:
+    reason = paragraph[0].reason
+    names = list(dict.fromkeys(one.reason.feature for one in paragraph))
+    return line(2, *_mark(reason), f": {len(names)}: {' '.join(names)}")
+
+
+def _mark(reason: Reason) -> tuple[tuple[str, str], ...]:
+    """Say what a reason does, and its code."""
+    word = _WORDS[reason.weight]
+    if reason.is_waived:
+        marked = ("waived", HEADING)
+    elif reason.weight is Weight.REMARK:
+        marked = (word, "dim")
+    else:
+        marked = verdict_word(word)
+    return marked, (": ", ""), (reason.code, HEADING)
+
+
+def _paragraph_lines(paragraph: _Paragraph, everybody: tuple[Migration, ...]) -> Iterator[Line]:
+    reason = paragraph[0].reason
+    code = find_code(reason.code)
+    yield line(2, *_mark(reason), f": {code.summary}")
+    groups: dict[tuple[tuple[Migration, ...], str], list[Reason]] = {}
+    for one in paragraph:
+        key = one.migrations, one.reason.needed_by
+        groups.setdefault(key, []).append(one.reason)
+    for (migrations, needed_by), reasons in groups.items():
+        yield from _group_lines(migrations, needed_by, reasons, everybody)
+    yield from _report_lines(paragraph)
+    yield line(4, f"Next: {code.next_step}")
+
+
+def _group_lines(
+    migrations: tuple[Migration, ...],
+    needed_by: str,
+    reasons: Sequence[Reason],
+    everybody: tuple[Migration, ...],
+) -> Iterator[Line]:
+    """Write the reasons of the same containers and the same needs below a line that says so."""
+    who = [] if migrations == everybody else [_name(migrations)]
+    who += [f"needed by {needed_by}"] if needed_by else []
+    if who:
+        yield line(4, f"{', '.join(who)}:")
+    features = max(len(reason.feature) for reason in reasons)
+    places = max(len(reason.place) for reason in reasons)
+    for reason in reasons:
+        columns = [reason.feature.ljust(features), reason.place.ljust(places), _values(reason)]
+        words = "  ".join(column for column in columns if column).rstrip()
+        if words:
+            yield line(6, words)
+
+
+def _values(reason: Reason) -> str:
+    sides = (("source", reason.source), ("destination", reason.destination))
+    return ", ".join(f"{side}: {value}" for side, value in sides if value)
+
+
+def _report_lines(paragraph: _Paragraph) -> Iterator[Line]:
+    """Write what the kernel says of the containers: who it is that needs something."""
+    code = paragraph[0].reason.code
+    for migration in dict.fromkeys(one for found in paragraph for one in found.migrations):
+        for report in migration.reports_on(code):
+            yield line(6, f"container {migration.ctid}: {report}")
+
+
+def _other_reports(migrations: Iterable[Migration]) -> Iterator[Line]:
+    for migration in migrations:
+        for report in migration.reports_on(""):
+            yield line(2, f"it says of container {migration.ctid}: {report}")

@@ -1,0 +1,190 @@
+"""A pool for an operator to read: its groups, what to write where, and what comes of it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from simulator.fleets.pool import Pairs, Rift, Stage, count_pairs, rifts, unlocked
+from simulator.fleets.pool_change import UPGRADE, UPGRADE_RELEASE, Change, Pool, loss_of, obstacles
+from simulator.opinions.codes import find_code
+from simulator.opinions.verdict import Verdict
+from simulator.reports.terminal import HEADING, STYLES, Line, line
+
+_GOOD, _BAD = STYLES[Verdict.POSSIBLE.value], STYLES[Verdict.NOT_POSSIBLE.value]
+
+_REBOOT = "Lines are gone after a reboot: write them again at each boot, before containers start."
+_RUNNING = (
+    "Programs that run already keep the instructions that they chose when they started: the "
+    "kernel lets their containers pass at once, but restart them before you rely on it."
+)
+_ANY_CONTAINER = (
+    "This is for the containers that are there. --any-container asks for those to come, too."
+)
+_NOTES = {
+    "sysenter": "32-bit programs enter the kernel by SYSENTER on Intel, by SYSCALL elsewhere, and "
+    "no line changes that: pool the vendors apart, or run no 32-bit programs.",
+    "emt64": "64-bit programs take a 64-bit kernel on every node.",
+    "ia64": "ia64 and x86 have nothing in common: pool them apart.",
+}
+_NOTES["syscall32"] = _NOTES["sysenter"]
+
+
+def pool_lines(pool: Pool) -> Iterator[Line]:
+    """Write a pool: its groups first, then the change, then what it cannot do."""
+    yield from _group_lines(pool.now)
+    yield from _uncounted_lines(pool)
+    last = pool.now
+    if pool.change is not None:
+        yield line(0)
+        yield from _change_lines(pool.now, pool.change)
+        last = pool.change.with_all
+    if len(last.groups) > 1:
+        yield line(0)
+        yield from _apart_lines(last, is_changed=pool.change is not None)
+    if not pool.rule.any_container:
+        yield line(0)
+        yield line(0, _ANY_CONTAINER)
+
+
+def command_for(text: str) -> str:
+    """Return the shell command that writes a table; one write, since each is the whole table."""
+    return "printf '%s\\n' " + " ".join(_quoted(text)) + " > /proc/vz/cpuid_override"
+
+
+def _command_lines(text: str) -> Iterator[Line]:
+    """Write that command on lines that no terminal folds: it is there to be copied."""
+    yield line(4, "printf '%s\\n' \\")
+    for one in _quoted(text):
+        yield line(6, f"{one} \\")
+    yield line(6, "> /proc/vz/cpuid_override")
+
+
+def _quoted(text: str) -> list[str]:
+    return [f"'{one}'" for one in text.splitlines()]
+
+
+def _group_lines(stage: Stage) -> Iterator[Line]:
+    count = len(stage.nodes)
+    if len(stage.groups) == 1:
+        yield line(0, ("one group", _GOOD), f": {_nodes(count)}: {_join(stage, stage.groups[0])}")
+        return
+    yield line(
+        0, ("not one group", _BAD), f": {_nodes(count)} in {len(stage.groups)} groups; ", _of(stage)
+    )
+    alone = [group[0] for group in stage.groups if len(group) == 1]
+    for number, group in enumerate(stage.groups, 1):
+        if len(group) > 1:
+            yield line(2, f"group {number}, {_nodes(len(group))}: {_join(stage, group)}")
+    if alone:
+        yield line(2, f"alone, {_nodes(len(alone))}: {_join(stage, alone)}")
+
+
+def _uncounted_lines(pool: Pool) -> Iterator[Line]:
+    if pool.uncounted:
+        counts = Counter(one.why for one in pool.uncounted)
+        found = ", ".join(f"{count} {why}" for why, count in counts.items())
+        yield line(2, f"not counted, since nobody can say what they need: containers: {found}")
+
+
+def _change_lines(now: Stage, change: Change) -> Iterator[Line]:
+    count = len(change.with_all.groups)
+    made = "one group" if count == 1 else f"{count} groups, and none makes one"
+    yield line(0, ("The smallest change", HEADING), f" makes {made}:")
+    for mask in change.masks:
+        yield line(2, f"on {_join(now, mask.nodes)}, write:")
+        yield from _command_lines(mask.text)
+        yield from _loss_lines(now, change.with_lines, mask.nodes)
+    for upgrade in change.upgrades:
+        yield line(2, f"upgrade {_join(now, upgrade.nodes)}:")
+        yield line(4, f"from generation {upgrade.generation} to {UPGRADE.name} or later")
+    yield line(0)
+    yield line(0, ("Proven", HEADING), " on the simulated nodes:")
+    if change.masks:
+        yield from _proof_lines("with the lines", now, change.with_lines)
+    if change.upgrades:
+        title = f"with the upgrades to {UPGRADE_RELEASE}"
+        yield from _proof_lines(title, change.with_lines, change.with_all)
+    if change.masks:
+        yield line(0)
+        yield line(0, _REBOOT)
+        yield line(0, _RUNNING)
+
+
+def _loss_lines(before: Stage, after: Stage, numbers: Iterable[int]) -> Iterator[Line]:
+    """Say what nodes lose, once for all that lose the same."""
+    found: dict[str, list[int]] = {}
+    for number in numbers:
+        loss = loss_of(before.nodes[number], after.nodes[number])
+        names = " ".join(row.name for row in loss.features) or "nothing that works there"
+        text = f"{names}; capability number {loss.number_before}, then {loss.number_after}"
+        found.setdefault(text, []).append(number)
+    for text, members in found.items():
+        who = "containers lose" if len(found) == 1 else f"containers on {_join(before, members)}"
+        yield line(4, f"{who}: {text}")
+
+
+def _proof_lines(title: str, before: Stage, after: Stage) -> Iterator[Line]:
+    groups = len(after.groups)
+    yield line(2, f"{title}: {groups} group{'s' if groups > 1 else ''}; ", _of(after))
+    yield from _pairs_lines("unlocked", before, unlocked(before, after))
+    yield from _pairs_lines("lost", before, unlocked(after, before))
+
+
+def _pairs_lines(title: str, stage: Stage, found: tuple[Pairs, ...]) -> Iterator[Line]:
+    if found:
+        yield line(4, f"{title}: {count_pairs(found)}")
+    for pairs in found:
+        yield line(6, f"{_join(stage, pairs.sources)} -> {_join(stage, pairs.destinations)}")
+
+
+def _apart_lines(stage: Stage, *, is_changed: bool) -> Iterator[Line]:
+    """Say what keeps each other group from the first one, and what could be done."""
+    what = "This change does not bring together" if is_changed else "No lines and no upgrades help"
+    first, *others = stage.groups
+    yield line(0, (what, HEADING), f"; apart from {_label(stage, 0)} are:")
+    found: list[Rift] = []
+    for number, other in enumerate(others, 1):
+        between = rifts(stage, first, other)
+        found += between
+        yield line(2, f"{_label(stage, number)}:")
+        for (code, is_back), features in _by_code(between, set(other)).items():
+            way = "from it" if is_back else "to it"
+            names = f": {' '.join(features)}" if any(features) else ""
+            yield line(4, f"{way}: {code}{names}")
+    yield from _advice_lines(stage, found)
+
+
+def _by_code(found: Iterable[Rift], others: set[int]) -> dict[tuple[str, bool], list[str]]:
+    by_code: dict[tuple[str, bool], list[str]] = {}
+    for rift in found:
+        by_code.setdefault((rift.code, rift.sources[0] in others), []).append(rift.feature)
+    return by_code
+
+
+def _advice_lines(stage: Stage, found: Iterable[Rift]) -> Iterator[Line]:
+    """Say once what each code and each feature come to, and who cannot mask."""
+    found = tuple(found)
+    for code in dict.fromkeys(rift.code for rift in found):
+        yield line(0, (code, HEADING), f": {find_code(code).summary}. {find_code(code).next_step}")
+    notes = {_NOTES[rift.feature]: None for rift in found if rift.feature in _NOTES}
+    for note in notes:
+        yield line(0, note)
+    for why, numbers in obstacles(stage, found).items():
+        yield line(0, f"warning: cannot mask on {_join(stage, numbers)}: {why.value}. {why.remedy}")
+
+
+def _label(stage: Stage, number: int) -> str:
+    group = stage.groups[number]
+    return f"group {number + 1}" if len(group) > 1 else stage.nodes[group[0]].name
+
+
+def _join(stage: Stage, numbers: Iterable[int]) -> str:
+    return ", ".join(stage.name(numbers))
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node{'' if count == 1 else 's'}"
+
+
+def _of(stage: Stage) -> str:
+    count = len(stage.nodes)
+    return f"{stage.possible_pairs} of {count * (count - 1)} ordered pairs are possible"

@@ -1,0 +1,1 @@
+"""CPUs, and what each generation of kernels makes of them."""

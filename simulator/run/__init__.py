@@ -1,0 +1,1 @@
+"""Any program on a node: seccomp, ssh, qemu."""

@@ -1,0 +1,280 @@
+"""Start a program under a filter, with a keeper between it and its supervisor.
+
+The keeper is the program's parent. It says how the program ended, takes the orphans of the tree,
+and ends them all when it is told to or when the supervisor dies, however that dies.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import signal
+import socket
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+from simulator.run.seccomp import Selection, install_filter
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+#: Statuses that a shell gives to a command that it cannot start.
+_NOT_EXECUTABLE = 126
+_NOT_FOUND = 127
+
+#: What the keeper waits for, and what it must outlive: a terminal sends some to everybody.
+_AWAITED = (signal.SIGCHLD, signal.SIGTERM)
+_KEPT_OFF = (
+    *_AWAITED,
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
+)
+
+#: Python ignores these, and what is ignored stays so in a program that is started.
+_RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
+
+#: The first descriptor behind the standard files. Some of those may be closed, and their numbers
+#: are anybody's then.
+_FIRST_OTHER = 3
+
+_MESSAGE = 256
+_REFUSED = b"!"
+_STATUS = struct.Struct("=i")
+_DESCRIPTOR = struct.Struct("=i")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is to be started; what is not said is as it is in this process.
+
+    ``files`` become its standard input, output and error; ``group`` is the process group that
+    it joins.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] | None = None
+    folder: str | None = None
+    files: tuple[int, int, int] | None = None
+    group: int | None = None
+
+
+class NoFilterError(Exception):
+    """A program could not be put under a filter; the text says what the kernel said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A program that runs: its process, its keeper's, its listener, and where its end is told."""
+
+    pid: int
+    keeper: int
+    listener: int
+    channel: socket.socket
+
+    def abandon(self) -> None:
+        """End it, since nobody will serve it."""
+        os.kill(self.keeper, signal.SIGTERM)
+        os.waitpid(self.keeper, 0)
+        # Not before: a call that waits would fail, and the program would speak of it.
+        os.close(self.listener)
+        self.channel.close()
+
+    def receive_status(self) -> int | None:
+        """Return how the program ended, as wait() gives it; None where its keeper is gone."""
+        message = self.channel.recv(_STATUS.size)
+        return _STATUS.unpack(message)[0] if message else None
+
+
+def start(program: Program, selections: Iterable[Selection]) -> Started:
+    """Start a program under a filter; NoFilterError where the kernel does not have it.
+
+    OSError where there is no process to be had.
+    """
+    ours, theirs = _channel()
+    with ExitStack() as undo:
+        undo.callback(ours.close)
+        with theirs:
+            keeper = _fork_keeper(program, selections, theirs)
+        message, descriptors, _, _ = socket.recv_fds(ours, _MESSAGE, 1)
+        if not descriptors:
+            os.waitpid(keeper, 0)
+            refused = message.startswith(_REFUSED)
+            raise NoFilterError(os.fsdecode(message[1:]) if refused else "it ended")
+        os.set_inheritable(descriptors[0], False)
+        undo.pop_all()
+    return Started(int(message), keeper, descriptors[0], ours)
+
+
+def adopt_orphans() -> None:
+    """Make this process the one that orphans among its descendants come to."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children() -> list[int]:
+    """List the children of this process."""
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="utf-8") as listed:
+        return [int(pid) for pid in listed.read().split()]
+
+
+def end_children(pids: Iterable[int]) -> None:
+    """Kill children of this process, wherever they are."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _channel() -> tuple[socket.socket, socket.socket]:
+    """Connect two sockets, neither where a standard file is: what a program writes goes there."""
+    first, second = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with first, second:
+        ours = socket.socket(fileno=_above_files(first.fileno()))
+        theirs = socket.socket(fileno=_above_files(second.fileno()))
+    return ours, theirs
+
+
+def _above_files(fd: int) -> int:
+    """Duplicate a descriptor to where no standard file is."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_OTHER)
+
+
+def _fork_keeper(program: Program, selections: Iterable[Selection], channel: socket.socket) -> int:
+    supervisor = os.getpid()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _KEPT_OFF)
+    try:
+        return os.fork() or _keep(program, selections, channel, supervisor, mask)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _keep(
+    program: Program,
+    selections: Iterable[Selection],
+    channel: socket.socket,
+    supervisor: int,
+    mask: Iterable[signal.Signals | int],
+) -> NoReturn:
+    """Be the keeper."""
+    try:
+        adopt_orphans()
+        _end_with_parent(signal.SIGTERM, supervisor)
+        keeper = os.getpid()
+        pid = os.fork() or _become(program, selections, channel, keeper, mask)
+        _let_go_of_files(channel.fileno())
+        _wait(pid, channel)
+    finally:
+        os._exit(1)
+
+
+def _wait(pid: int, channel: socket.socket) -> None:
+    """Reap children until none is left; kill them all from the first SIGTERM on."""
+    ending = False
+    while _reap(pid, channel):
+        ending |= signal.sigwait(_AWAITED) == signal.SIGTERM
+        if ending:
+            end_children(children())
+
+
+def _reap(pid: int, channel: socket.socket) -> bool:
+    """Reap who has ended, and say how the program did; False where no child is left."""
+    while True:
+        try:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if ended == pid:
+            with suppress(OSError):  # The supervisor may be gone.
+                channel.send(_STATUS.pack(status))
+        if not ended:
+            return True
+
+
+def _become(
+    program: Program,
+    selections: Iterable[Selection],
+    channel: socket.socket,
+    keeper: int,
+    mask: Iterable[signal.Signals | int],
+) -> NoReturn:
+    """Filter this process, hand the listener to the supervisor, and become the program.
+
+    Whatever goes wrong, the child never goes on as its parent would.
+    """
+    try:
+        _end_with_parent(signal.SIGKILL, keeper)
+        _settle(program)
+        _restore_signals(mask)
+        message = [str(os.getpid()).encode()]
+        try:
+            listener = install_filter(selections)
+        except OSError as error:
+            channel.send(_REFUSED + os.fsencode(error.strerror or str(error)))
+            os._exit(1)
+        # Nobody answers this process before: whatever looked up a file here would hang.
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))
+        channel.sendmsg(message, [rights])
+        os.close(listener)
+        channel.close()
+        _execute(program)
+    finally:
+        os._exit(1)
+
+
+def _end_with_parent(number: int, parent: int) -> None:
+    """Have the kernel send a signal when the parent dies, or has died by now."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
+
+
+def _settle(program: Program) -> None:
+    """Go where the program is to run, with its files and in its process group."""
+    if program.group is not None:
+        with suppress(OSError):  # It may be gone, or of another session.
+            os.setpgid(0, program.group)
+    _take_files(program.files or ())
+    if program.folder is not None:
+        try:
+            os.chdir(program.folder)
+        except OSError:
+            os.chdir("/")
+
+
+def _take_files(files: Sequence[int]) -> None:
+    """Make files the standard ones, and leave the program no second hold on them."""
+    copies = [_above_files(file) for file in files]
+    for file in files:
+        os.set_inheritable(file, False)
+    for number, copy in enumerate(copies):
+        os.dup2(copy, number)
+
+
+def _restore_signals(mask: Iterable[signal.Signals | int]) -> None:
+    """Take off the supervisor's handlers, which one that comes before exec would still run."""
+    handled = (number for number in signal.valid_signals() if callable(signal.getsignal(number)))
+    for number in (*_RESTORED, *handled):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _execute(program: Program) -> NoReturn:
+    command = program.command
+    environment = os.environ if program.environment is None else program.environment
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        with suppress(OSError):  # There may be no standard error.
+            os.write(2, os.fsencode(f"vzcptsim: {command[0]}: {error.strerror}\n"))
+        os._exit(_NOT_FOUND if error.errno == errno.ENOENT else _NOT_EXECUTABLE)
+
+
+def _let_go_of_files(kept: int) -> None:
+    """Close all files but one: a pipe that the keeper held would never end."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd >= _FIRST_OTHER and fd not in (kept, nothing):
+            with suppress(OSError):  # That of the listing is closed by now.
+                os.close(fd)
+    for fd in range(_FIRST_OTHER):
+        os.dup2(nothing, fd)

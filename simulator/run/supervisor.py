@@ -1,0 +1,445 @@
+"""Answer the system calls of a tree of processes as their node would.
+
+A file of the node's is a memfd in the process that opens it. Its device and inode say, at each
+later call, which open file it is, whatever was duplicated or inherited; inotify tells when the
+last of them is closed.
+"""
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import stat
+import struct
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from simulator.kernels.devices import fail
+from simulator.kernels.kernel import CpuidFile, OpenFile, SimulatedKernel, Stat
+from simulator.run.abi import pack_stat, pack_stat64, pack_statx, pack_utsname
+from simulator.run.folders import Folders
+from simulator.run.remote import HeldFile, RemoteProcess
+from simulator.run.seccomp import (
+    AUDIT_ARCH_X86_64,
+    SYSCALLS,
+    Listener,
+    Notification,
+    Selection,
+)
+
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+_IN_CLOSE = 0x18
+_IN_CLOEXEC_NONBLOCK = 0o2004000
+_INOTIFY_EVENT = struct.Struct("=iIII")
+_CONTENT_LIMIT = 1 << 20
+_MEMFD_PREFIX = "vzcptsim:"
+
+#: fcntl() numbers of linux/fcntl.h: nobody writes from now on but through mappings there are.
+_F_ADD_SEALS = 1033
+_F_SEAL_FUTURE_WRITE = 0x10
+
+#: Only requests of the checkpoint's type are notified, and readings of one CPUID leaf.
+_IOCTL_TYPE = (1, 0xFF00, ord("-") << 8)
+_CPUID_READ = (2, 0xFFFFFFFF, 16)
+
+#: What is notified for every node.
+SELECTIONS = (
+    *map(Selection, ("open", "openat", "openat2")),
+    *map(Selection, ("stat", "lstat", "fstat", "newfstatat", "statx")),
+    *map(Selection, ("stat64", "lstat64", "fstat64", "fstatat64")),
+    *map(Selection, ("access", "faccessat", "faccessat2", "uname")),
+    Selection("ioctl", _IOCTL_TYPE),
+    Selection("pread64", _CPUID_READ),
+    Selection("read", _CPUID_READ),
+)
+
+#: On a node whose kernel masks CPUID, a write may be to its table: it is refused or taken.
+OVERRIDE_SELECTIONS = (*SELECTIONS, Selection("write"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where programs run, and as whom.
+
+    Who runs them is root to the node, unless ``uid`` says who everybody is. ``ctid`` is the
+    container that they run in, 0 for the node itself; ``hostname`` what uname says, this
+    machine's if not given. At the paths of ``doors`` something else than a file of the node's
+    is to be had: a function returns its descriptor.
+    """
+
+    kernel: SimulatedKernel
+    uid: int | None = None
+    ctid: int = 0
+    hostname: str | None = None
+    doors: Mapping[str, Callable[[RemoteProcess], int]] = field(default_factory=dict)
+
+
+class _Content:
+    """What an open file reads as: a memfd that is written through this mapping alone."""
+
+    def __init__(self, name: str) -> None:
+        self.fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.fd, _CONTENT_LIMIT)
+        self._mapping = mmap.mmap(self.fd, _CONTENT_LIMIT)
+        self._shown = b""
+        os.ftruncate(self.fd, 0)
+        fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE)
+
+    def show(self, text: bytes) -> None:
+        """Let it read as this from now on."""
+        if text != self._shown:
+            os.ftruncate(self.fd, len(text))
+            self._mapping[: len(text)] = text
+            self._shown = text
+
+    def close(self) -> None:
+        """Let go of it; processes that have it open keep it."""
+        self._mapping.close()
+        os.close(self.fd)
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """An open file of the node's in some process, and our own hold on its content."""
+
+    path: str
+    file: OpenFile
+    content: _Content
+    watch: int
+
+
+class Supervisor:
+    """One node's kernel behind a tree of processes."""
+
+    def __init__(self, place: Place, listener: Listener) -> None:
+        self.kernel = place.kernel
+        self.listener = listener
+        self._place = place
+        self._owner = os.getuid()
+        self._served: dict[tuple[int, int], _Served] = {}
+        self._folders = Folders()
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self.inotify = self._libc.inotify_init1(_IN_CLOEXEC_NONBLOCK)
+        if self.inotify < 0:
+            raise fail(ctypes.get_errno())
+
+    def close(self) -> None:
+        """Close what is still open: all processes are gone."""
+        for identity in list(self._served):
+            self._release(identity)
+        self._folders.close()
+        os.close(self.inotify)
+        os.close(self.listener.fd)
+
+    def serve(self) -> None:
+        """Receive one notification and answer it, whatever happens: an unanswered process hangs."""
+        notification = self.listener.receive()
+        if notification is None:
+            return
+        self.forget_closed()
+        try:
+            handled = self._handle(notification)
+        except OSError as error:
+            self.listener.fail(notification, error.errno or errno.EIO)
+        except Exception:
+            self.listener.fail(notification, errno.EIO)
+            raise
+        else:
+            if not handled:
+                self.listener.let_through(notification)
+
+    def forget_closed(self) -> None:
+        """Close the node's files that no process holds any more."""
+        try:
+            events = os.read(self.inotify, 1 << 16)
+        except BlockingIOError:
+            return
+        position = 0
+        while position < len(events):
+            watch, _, _, length = _INOTIFY_EVENT.unpack_from(events, position)
+            position += _INOTIFY_EVENT.size + length
+            for identity, served in list(self._served.items()):
+                if served.watch == watch:
+                    self._release(identity)
+
+    def _handle(self, notification: Notification) -> bool:
+        """Answer a system call; False where it is none of the node's business."""
+        name = _NAMES[notification.architecture, notification.number]
+        bits = 64 if notification.architecture == AUDIT_ARCH_X86_64 else 32
+        process = RemoteProcess(
+            notification.tid,
+            self._user(notification.tid),
+            self._place.ctid,
+            bits,
+            lambda: self.listener.is_valid(notification),
+        )
+        return self._handlers[name](self, notification, process)
+
+    def _user(self, tid: int) -> int:
+        if self._place.uid is not None:
+            return self._place.uid
+        actual = os.stat(f"/proc/{tid}").st_uid
+        return 0 if actual == self._owner else actual
+
+    def _open(self, notification: Notification, process: RemoteProcess) -> bool:
+        return self._open_path(notification, process, _AT_FDCWD, 0)
+
+    def _openat(self, notification: Notification, process: RemoteProcess) -> bool:
+        return self._open_path(notification, process, _directory(notification), 1)
+
+    def _open_path(
+        self, notification: Notification, process: RemoteProcess, directory: int, position: int
+    ) -> bool:
+        path = self._own_path(process, directory, notification.arguments[position])
+        if path is None:
+            return False
+        flags = self._open_flags(notification, process, position + 1)
+        if path in self._place.doors:
+            with closing(HeldFile(self._place.doors[path](process))) as held:
+                self.listener.answer_with_file(notification, held.fd, flags & os.O_CLOEXEC)
+        elif _is_folder(self.kernel.stat(path, process)) and flags & os.O_ACCMODE == os.O_RDONLY:
+            names = self.kernel.list_folder(path, process)
+            with closing(HeldFile(self._folders.open(path, names))) as held:
+                self.listener.answer_with_file(notification, held.fd, flags & os.O_CLOEXEC)
+        elif flags & os.O_DIRECTORY and not _is_folder(self.kernel.stat(path, process)):
+            raise fail(errno.ENOTDIR)
+        else:
+            self._serve_file(notification, self.kernel.open(path, process, flags), path, flags)
+        return True
+
+    def _open_flags(self, notification: Notification, process: RemoteProcess, position: int) -> int:
+        argument = notification.arguments[position]
+        if _NAMES[notification.architecture, notification.number] == "openat2":
+            return int.from_bytes(process.read_memory(argument, 8), "little")
+        return argument
+
+    def _serve_file(
+        self, notification: Notification, file: OpenFile, path: str, flags: int
+    ) -> None:
+        """Put a memfd with the file's content into the process.
+
+        It is opened anew for it: what memfd_create() returns tells inotify nothing (Linux 6.14).
+        """
+        with ExitStack() as undo:
+            content = undo.enter_context(closing(_Content(_MEMFD_PREFIX + os.path.basename(path))))
+            if not isinstance(file, CpuidFile):
+                content.show(file.pread(_CONTENT_LIMIT, 0))
+            handed = os.open(f"/proc/self/fd/{content.fd}", flags & os.O_ACCMODE | os.O_CLOEXEC)
+            with closing(HeldFile(handed)):
+                found = os.fstat(content.fd)
+                served = _Served(path, file, content, self._watch(content.fd))
+                self._served[found.st_dev, found.st_ino] = served
+                undo.pop_all()
+                self.listener.answer_with_file(notification, handed, flags & os.O_CLOEXEC)
+
+    def _watch(self, fd: int) -> int:
+        path = f"/proc/self/fd/{fd}".encode()
+        watch: int = self._libc.inotify_add_watch(self.inotify, path, _IN_CLOSE)
+        if watch < 0:
+            raise fail(ctypes.get_errno())
+        return watch
+
+    def _release(self, identity: tuple[int, int]) -> None:
+        served = self._served.pop(identity)
+        self._libc.inotify_rm_watch(self.inotify, served.watch)
+        served.content.close()
+        served.file.close()
+        self._refresh(served.file.source)
+
+    def _refresh(self, source: object) -> None:
+        """Show by now what has changed in all open files that are made from the same."""
+        alike = [served for served in self._served.values() if served.file.source == source]
+        if not alike or isinstance(alike[0].file, CpuidFile):
+            return
+        shown = alike[0].file.pread(_CONTENT_LIMIT, 0)
+        for served in alike:
+            served.content.show(shown)
+
+    def _ioctl(self, notification: Notification, process: RemoteProcess) -> bool:
+        served = self._served_by(notification, process)
+        if served is None:
+            return False
+        _, request, argument, *_ = notification.arguments
+        try:
+            result = served.file.ioctl(request & 0xFFFFFFFF, argument, process)
+        finally:
+            self._refresh(served.file.source)
+        self.listener.answer(notification, result)
+        return True
+
+    def _pread(self, notification: Notification, process: RemoteProcess) -> bool:
+        served = self._served_by(notification, process)
+        if served is None or not isinstance(served.file, CpuidFile):
+            return False
+        _, address, size, low, high, _ = notification.arguments
+        position = low if process.bits == 64 else low & 0xFFFFFFFF | (high & 0xFFFFFFFF) << 32
+        data = served.file.pread(size, position)
+        process.write_memory(address, data)
+        self.listener.answer(notification, len(data))
+        return True
+
+    def _read(self, notification: Notification, process: RemoteProcess) -> bool:
+        """Read a leaf where the open file is at, and let it go on by one."""
+        served = self._served_by(notification, process)
+        if served is None or not isinstance(served.file, CpuidFile):
+            return False
+        fd, address, size, *_ = notification.arguments
+        with closing(process.share(fd & 0xFFFFFFFF)) as held:
+            position = os.lseek(held.fd, 0, os.SEEK_CUR)
+            data = served.file.pread(size, position)
+            process.write_memory(address, data)
+            os.lseek(held.fd, position + 1, os.SEEK_SET)
+        self.listener.answer(notification, len(data))
+        return True
+
+    def _write(self, notification: Notification, process: RemoteProcess) -> bool:
+        served = self._served_by(notification, process)
+        if served is None:
+            return False
+        _, address, size, *_ = notification.arguments
+        data = process.read_memory(address, min(size, _CONTENT_LIMIT))
+        written = served.file.write(data)
+        self._refresh(served.file.source)
+        self.listener.answer(notification, written)
+        return True
+
+    def _served_by(self, notification: Notification, process: RemoteProcess) -> _Served | None:
+        identity = process.identity(notification.arguments[0] & 0xFFFFFFFF)
+        return None if identity is None else self._served.get(identity)
+
+    def _stat(self, notification: Notification, process: RemoteProcess) -> bool:
+        path = self._own_path(process, _AT_FDCWD, notification.arguments[0])
+        return self._tell(notification, process, path, 1, _PACKED[process.bits])
+
+    def _fstat(self, notification: Notification, process: RemoteProcess) -> bool:
+        path = self._open_path_of(notification, process)
+        return self._tell(notification, process, path, 1, _PACKED[process.bits])
+
+    def _fstatat(self, notification: Notification, process: RemoteProcess) -> bool:
+        path = self._path_at(notification, process, notification.arguments[3])
+        return self._tell(notification, process, path, 2, _PACKED[process.bits])
+
+    def _statx(self, notification: Notification, process: RemoteProcess) -> bool:
+        path = self._path_at(notification, process, notification.arguments[2])
+        return self._tell(notification, process, path, 4, pack_statx)
+
+    def _path_at(
+        self, notification: Notification, process: RemoteProcess, flags: int
+    ) -> str | None:
+        """Return the path that a call is about which may be about an open file as well."""
+        if flags & _AT_EMPTY_PATH and (path := self._open_path_of(notification, process)):
+            return path
+        return self._own_path(process, _directory(notification), notification.arguments[1])
+
+    def _tell(
+        self,
+        notification: Notification,
+        process: RemoteProcess,
+        path: str | None,
+        buffer: int,
+        pack: Callable[[Stat], bytes],
+    ) -> bool:
+        """Write what stat() tells of a path into the buffer that an argument points to."""
+        if path is None:
+            return False
+        found = self.kernel.stat(path, process)
+        process.write_memory(notification.arguments[buffer], pack(found))
+        self.listener.answer(notification, 0)
+        return True
+
+    def _access(self, notification: Notification, process: RemoteProcess) -> bool:
+        return self._access_path(notification, process, _AT_FDCWD, 0)
+
+    def _faccessat(self, notification: Notification, process: RemoteProcess) -> bool:
+        return self._access_path(notification, process, _directory(notification), 1)
+
+    def _access_path(
+        self, notification: Notification, process: RemoteProcess, directory: int, position: int
+    ) -> bool:
+        path = self._own_path(process, directory, notification.arguments[position])
+        if path is None:
+            return False
+        wanted = notification.arguments[position + 1] & 0o7
+        mode = self.kernel.stat(path, process).mode
+        # Root may read and write anything, and execute what anybody may.
+        granted = mode & 0o7 if process.uid else 0o6 | (mode | mode >> 3 | mode >> 6) & 0o1
+        if wanted & ~granted:
+            raise fail(errno.EACCES)
+        self.listener.answer(notification, 0)
+        return True
+
+    def _uname(self, notification: Notification, process: RemoteProcess) -> bool:
+        host = os.uname()
+        hostname = self._place.hostname or host.nodename
+        names = ("Linux", hostname, self.kernel.release, host.version)
+        fields = (*names, self.kernel.facts.machine, "(none)")
+        process.write_memory(notification.arguments[0], pack_utsname(fields))
+        self.listener.answer(notification, 0)
+        return True
+
+    def _own_path(self, process: RemoteProcess, directory: int, address: int) -> str | None:
+        """Return the path that a call is about where it is the node's, else None."""
+        if not address:
+            return None
+        try:
+            path = process.resolve(directory, process.read_path(address))
+        except OSError:
+            return None  # The kernel itself says best what is wrong with it.
+        return self._own(path)
+
+    def _open_path_of(self, notification: Notification, process: RemoteProcess) -> str | None:
+        """Return the path of the node's file or folder that the first argument is open on."""
+        served = self._served_by(notification, process)
+        if served is not None:
+            return served.path
+        return self._own(process.resolve(_directory(notification), ""))
+
+    def _own(self, path: str) -> str | None:
+        path = self._folders.original(path)
+        return path if path in self._place.doors or self.kernel.owns(path) else None
+
+    _handlers: ClassVar[Mapping[str, Callable[..., bool]]] = {
+        "open": _open,
+        "openat": _openat,
+        "openat2": _openat,
+        "stat": _stat,
+        "lstat": _stat,
+        "fstat": _fstat,
+        "fstat64": _fstat,
+        "stat64": _stat,
+        "lstat64": _stat,
+        "newfstatat": _fstatat,
+        "fstatat64": _fstatat,
+        "statx": _statx,
+        "access": _access,
+        "faccessat": _faccessat,
+        "faccessat2": _faccessat,
+        "uname": _uname,
+        "ioctl": _ioctl,
+        "pread64": _pread,
+        "read": _read,
+        "write": _write,
+    }
+
+
+def _is_folder(found: Stat) -> bool:
+    return stat.S_ISDIR(found.mode)
+
+
+def _directory(notification: Notification) -> int:
+    """Read the first argument as the kernel's int."""
+    number = notification.arguments[0] & 0xFFFFFFFF
+    return number - (1 << 32) if number >> 31 else number
+
+
+_PACKED: Mapping[int, Callable[[Stat], bytes]] = {64: pack_stat, 32: pack_stat64}
+
+_NAMES = {
+    (architecture, number): name
+    for architecture, numbers in SYSCALLS.items()
+    for name, number in numbers.items()
+}

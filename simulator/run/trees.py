@@ -1,0 +1,143 @@
+"""Programs on nodes, each with all that it starts, served by this process until they are over."""
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+from simulator.errors import UserError
+from simulator.kernels.kernel import CPUID_OVERRIDE
+from simulator.run.loop import Loop
+from simulator.run.program import (
+    NoFilterError,
+    Program,
+    Started,
+    adopt_orphans,
+    children,
+    end_children,
+    start,
+)
+from simulator.run.seccomp import Listener
+from simulator.run.supervisor import OVERRIDE_SELECTIONS, SELECTIONS, Place, Supervisor
+
+_NEEDS = (
+    "Linux 5.9 or later on x86-64, where seccomp user notification is allowed (some containers' "
+    "profiles deny it, and there is none inside of another vzcptsim run)"
+)
+
+
+class RunError(UserError):
+    """Programs cannot be run on simulated nodes here; the text says what it takes."""
+
+
+class Tree:
+    """A program on a node, with all that it has started. ``status`` is the program's, once over.
+
+    ``ended`` is called with that status, as wait() gives it.
+    """
+
+    def __init__(
+        self, place: Place, started: Started, loop: Loop, ended: Callable[[int], None]
+    ) -> None:
+        self.pid = started.pid
+        self.keeper = started.keeper
+        self.status: int | None = None
+        self.is_over = False
+        self._started = started
+        self._loop = loop
+        self._ended = ended
+        self._supervisor = Supervisor(place, Listener(started.listener))
+        loop.watch(started.listener, self._serve)
+        loop.watch(self._supervisor.inotify, lambda _: self._supervisor.forget_closed())
+        loop.watch(started.channel.fileno(), lambda _: self._hear())
+
+    def send(self, number: int) -> None:
+        """Send a signal to the program; to nobody once it has ended."""
+        if self.status is None:
+            with suppress(ProcessLookupError):  # Its end may be news that has not come yet.
+                os.kill(self.pid, number)
+
+    def end(self) -> None:
+        """Have the whole tree ended; it is over some time later."""
+        if not self.is_over:
+            os.kill(self.keeper, signal.SIGTERM)
+
+    def _serve(self, events: int) -> None:
+        if events & select.POLLIN:
+            self._supervisor.serve()
+        else:
+            self._loop.forget(self._started.listener)  # Nobody is left who could ask.
+
+    def _hear(self) -> None:
+        """Take the program's status, or the end of its keeper."""
+        status = self._started.receive_status()
+        if status is None:
+            self._close()
+        if self.status is None:
+            # A keeper that is killed takes the program along.
+            self.status = signal.SIGKILL if status is None else status
+            self._ended(self.status)
+
+    def _close(self) -> None:
+        """Close what is open: with its keeper, the whole tree is gone."""
+        os.waitpid(self.keeper, 0)
+        for fd in (self._started.listener, self._supervisor.inotify):
+            self._loop.forget(fd)
+        self._loop.forget(self._started.channel.fileno())
+        self._started.channel.close()
+        self._supervisor.close()
+        self.is_over = True
+
+
+class Runner:
+    """Programs on nodes, served by this process until all of them are over."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self._trees: list[Tree] = []
+        self._strangers = frozenset(children())
+
+    def __enter__(self) -> Self:
+        adopt_orphans()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for tree in self._trees:
+            tree.end()
+        while not all(tree.is_over for tree in self._trees):
+            self.loop.turn()
+        self._end_orphans()
+
+    def start(
+        self, place: Place, program: Program, ended: Callable[[int], None] = lambda _: None
+    ) -> Tree:
+        """Put a program at a place and let it run; RunError where this machine cannot."""
+        has_override = place.kernel.owns_file(CPUID_OVERRIDE)
+        try:
+            started = start(program, OVERRIDE_SELECTIONS if has_override else SELECTIONS)
+        except NoFilterError as error:
+            raise RunError(f"no filter: {error}; this takes {_NEEDS}") from error
+        except OSError as error:
+            raise RunError(f"no process: {error.strerror}") from error
+        try:
+            tree = Tree(place, started, self.loop, ended)
+        except OSError as error:
+            started.abandon()
+            raise RunError(f"no supervisor: {error.strerror}") from error
+        self._trees = [*(one for one in self._trees if not one.is_over), tree]
+        return tree
+
+    def serve_until_ended(self, tree: Tree) -> int:
+        """Serve all until one program has ended; return its status, as wait() gives it."""
+        while tree.status is None:
+            self.loop.turn()
+        return tree.status
+
+    def _end_orphans(self) -> None:
+        """End what has come to this process because a keeper was killed."""
+        while orphans := set(children()) - self._strangers:
+            end_children(orphans)
+            for pid in orphans:
+                os.waitpid(pid, 0)
