@@ -18,6 +18,8 @@ from simulator.dumps.model import DumpError
 #: hwloc's tests has 0.3 MB for 64 processors, and what is gathered on a node at most 2 MiB.
 MAX_BYTES = 8 << 20
 MAX_MEMBERS = 100_000
+
+#: So much is unpacked at once, and of so much: a decompressor keeps a copy of what it is given.
 _PIECE = 1 << 20
 
 #: Programs that compress in parallel write one stream for 900 kB.
@@ -52,7 +54,7 @@ class _Decompressor(Protocol):
     @property
     def unused_data(self) -> bytes: ...
 
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes: ...
 
 
 _COMPRESSED: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
@@ -80,7 +82,7 @@ def read_archive(data: bytes, wanted: Callable[[str], bool]) -> dict[str, bytes]
 
 
 def _is_tar(data: bytes) -> bool:
-    return data[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC)
+    return data.startswith(_TAR_MAGIC, _TAR_MAGIC_AT)
 
 
 def _decompressor(data: bytes) -> Callable[[], _Decompressor] | None:
@@ -89,26 +91,34 @@ def _decompressor(data: bytes) -> Callable[[], _Decompressor] | None:
 
 def _unpack(make: Callable[[], _Decompressor], data: bytes) -> bytes:
     unpacked = bytearray()
+    rest = memoryview(data)
     for _ in range(_MAX_STREAMS):
-        decompressor = make()
-        try:
-            for piece in _pieces(decompressor, data):
-                unpacked += piece
-                if len(unpacked) > MAX_BYTES:
-                    limit = MAX_BYTES >> 20
-                    raise DumpError(f"an archive that unpacks to more than {limit} MiB")
-        except (OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-            raise DumpError(f"not soundly compressed: {error}") from None
-        if not decompressor.eof:
-            raise DumpError("what is compressed here ends too early")
-        # Zeros fill up the last block on a tape.
-        data = decompressor.unused_data.lstrip(b"\0")
-        if not data:
+        rest = _without_zeros(_unpack_stream(make(), rest, unpacked))
+        if not rest:
             return bytes(unpacked)
     raise DumpError(f"an archive of more than {_MAX_STREAMS} compressed streams")
 
 
-def _pieces(decompressor: _Decompressor, data: bytes) -> Iterator[bytes]:
+def _unpack_stream(
+    decompressor: _Decompressor, data: memoryview, unpacked: bytearray
+) -> memoryview:
+    """Unpack a stream behind what is unpacked already; return what comes after the stream."""
+    try:
+        for start in range(0, len(data), _PIECE):
+            given = data[start : start + _PIECE]
+            for piece in _pieces(decompressor, given):
+                unpacked += piece
+                if len(unpacked) > MAX_BYTES:
+                    limit = MAX_BYTES >> 20
+                    raise DumpError(f"an archive that unpacks to more than {limit} MiB")
+            if decompressor.eof:
+                return data[start + len(given) - len(decompressor.unused_data) :]
+    except (OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise DumpError(f"not soundly compressed: {error}") from None
+    raise DumpError("what is compressed here ends too early")
+
+
+def _pieces(decompressor: _Decompressor, data: memoryview) -> Iterator[bytes]:
     """Unpack piece by piece: a decompressor takes twice the memory of what it returns."""
     piece = decompressor.decompress(data, _PIECE)
     while piece:
@@ -116,6 +126,11 @@ def _pieces(decompressor: _Decompressor, data: bytes) -> Iterator[bytes]:
         # zlib's has not kept what it was given, the others have.
         rest = getattr(decompressor, "unconsumed_tail", b"")
         piece = b"" if decompressor.eof else decompressor.decompress(rest, _PIECE)
+
+
+def _without_zeros(data: memoryview) -> memoryview:
+    """Zeros fill up the last block on a tape, and the place between two streams."""
+    return data[next((place for place, byte in enumerate(data) if byte), len(data)) :]
 
 
 def _files(tar: bytes) -> Iterator[tuple[str, bytes]]:

@@ -323,6 +323,14 @@ def test_compressed_in_parallel() -> None:
     assert "more than 256 compressed streams" in refusal(bz2.compress(b"") * 300).message
 
 
+@pytest.mark.parametrize("piece", [1, 7, 100])
+def test_streams_end_anywhere_in_what_is_unpacked_at_once(
+    piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_PIECE", piece)
+    test_compressed_in_parallel()
+
+
 def extended(records: bytes) -> bytes:
     """Return an archive whose first file has an extended header."""
     header = tarfile.TarInfo("x")
