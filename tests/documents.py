@@ -180,7 +180,7 @@ def _run(commands: list[str], shell: list[str], folder: Path) -> list[str]:
         stderr=subprocess.STDOUT,
         text=True,
         cwd=folder,
-        env={**UNMEASURED, "PATH": f"{programs()}:{os.environ['PATH']}", "COLUMNS": "100"},
+        env={**UNMEASURED, "PATH": f"{programs_folder()}:{os.environ['PATH']}", "COLUMNS": "100"},
         timeout=180,
         check=False,
     )
@@ -199,7 +199,7 @@ _STARTS = {
 
 
 @cache
-def programs() -> Path:
+def programs_folder() -> Path:
     """Make a folder with both programs of this checkout, as if they were installed."""
     folder = Path(tempfile.mkdtemp(prefix="vzcptsim-tests-"))
     atexit.register(shutil.rmtree, folder)

@@ -7,7 +7,7 @@ Source: Linux arch/x86/kernel/cpu/proc.c, show_cpuinfo(). Each block begins with
 from vzcptcheck.errors import CheckError
 
 #: What Linux can be built for on x86 (NR_CPUS).
-_MOST_PROCESSORS = 8192
+MOST_PROCESSORS = 8192
 
 
 class CpuinfoError(CheckError):
@@ -31,8 +31,8 @@ def parse_cpuinfo(text: "bytes") -> "list[dict[str, str]]":
             continue
         if not block:
             processors.append(block)
-            if len(processors) > _MOST_PROCESSORS:
-                raise _error_at(number, f"over {_MOST_PROCESSORS} processors, which no kernel has")
+            if len(processors) > MOST_PROCESSORS:
+                raise _error_at(number, f"over {MOST_PROCESSORS} processors, which no kernel has")
         _add_line(block, number, line)
     if not processors:
         raise _error_at(len(lines), "the text ends and no processor was listed")

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 
 from simulator.errors import UserError
 from simulator.rules.cpu import CpuidTable, Key, RegisterName, Registers
+from vzcptcheck.cpuinfo import MOST_PROCESSORS
 from vzcptcheck.outcome import printable
 
 Mode = Literal["64-bit", "32-bit", "unknown"]
@@ -21,9 +22,6 @@ _T = TypeVar("_T")
 #: has some hundred.
 MOST_ANSWERS = 1 << 16
 MOST_ANSWERS_OF_CPU = 1 << 12
-
-#: What Linux can be built for on x86 (NR_CPUS).
-MOST_CPUS = 8192
 
 _INTEL = "GenuineIntel"
 
@@ -172,7 +170,7 @@ def told_apart(dumps: Iterable[CpuDump]) -> list[CpuDump]:
     """Return CPUs of different names: numbered as they come, where a dump repeats a number.
 
     Each group of processors may count anew, or several machines are in one text. DumpError where
-    they have more answers than any machine's.
+    they are more, or have more answers, than any machine's.
     """
     taken = list(_bounded(dumps))
     if len({dump.cpus for dump in taken}) == len(taken):
@@ -183,8 +181,8 @@ def told_apart(dumps: Iterable[CpuDump]) -> list[CpuDump]:
 def _bounded(dumps: Iterable[CpuDump]) -> Iterator[CpuDump]:
     count = 0
     for number, dump in enumerate(dumps, start=1):
-        if number > MOST_CPUS:
-            raise DumpError(f"over {MOST_CPUS} CPUs, which no machine has")
+        if number > MOST_PROCESSORS:
+            raise DumpError(f"over {MOST_PROCESSORS} CPUs, which no machine has")
         count += len(dump.partial) + (0 if dump.table is None else len(dump.table))
         if count > MOST_ANSWERS:
             raise DumpError(

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from documents import programs
+from documents import programs_folder
 from named import unknown_words
 from running import ROOT, UNMEASURED
 
@@ -56,7 +56,7 @@ def run(line: str, folder: Path) -> "subprocess.CompletedProcess[str]":
         text=True,
         check=False,
         cwd=folder,
-        env={**UNMEASURED, "PATH": f"{programs()}:{os.environ['PATH']}"},
+        env={**UNMEASURED, "PATH": f"{programs_folder()}:{os.environ['PATH']}"},
         timeout=120,
     )
 

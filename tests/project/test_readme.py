@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from documents import programs, read_blocks
+from documents import programs_folder, read_blocks
 from recorded import NAMES, read_rows
 from running import ROOT, UNMEASURED
 from simulator.cli import build_parser
@@ -70,7 +70,7 @@ def test_the_main_job_prints_both_results(tmp_path: Path) -> None:
         text=True,
         check=False,
         cwd=ROOT,
-        env={**UNMEASURED, "PATH": f"{programs()}:{os.environ['PATH']}"},
+        env={**UNMEASURED, "PATH": f"{programs_folder()}:{os.environ['PATH']}"},
         timeout=120,
     )
     assert ended.returncode == 2
@@ -83,7 +83,7 @@ def test_the_pytest_fixture_works_as_it_is_shown(tmp_path: Path) -> None:
     (tmp_path / "my-check").write_text('#!/bin/sh\nvzcptcheck caps "$1" 144799\n', "utf-8")
     (tmp_path / "my-check").chmod(0o755)
     plugin = ("-p", "no:vzcptsim", "-p", "simulator.pytest_plugin", "-p", "no:cacheprovider")
-    path = f"{programs()}:{os.environ['PATH']}"
+    path = f"{programs_folder()}:{os.environ['PATH']}"
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", *plugin, "-q"],
         capture_output=True,

@@ -58,7 +58,7 @@ def test_all_cpus_together_have_no_more(
 
 
 def test_a_machine_has_no_more_cpus_than_linux_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "MOST_CPUS", 8)
+    monkeypatch.setattr(model, "MOST_PROCESSORS", 8)
     assert len(parse_dump((AIDA64.format(0) * 8).encode())) == 8
     assert "over 8 CPUs, which no machine" in refusal((AIDA64.format(0) * 9).encode()).message
 
