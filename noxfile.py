@@ -95,6 +95,7 @@ def lint(session: nox.Session) -> None:
     builders = ("build_zipapp", "node_files", "build_packages", "changelog")
     on_nodes = ("vzcptcheck", "simulator/pytest_plugin.py", *(f"tools/{it}.py" for it in builders))
     session.run("vermin", "--quiet", "--violations", f"-t={FLOOR}-", "--no-tips", *on_nodes)
+    session.run("lint-imports", silent=True)
     folders = ("examples/*.sh", "gather/*.sh", "completions/*.bash")
     scripts = [str(path) for folder in folders for path in Path().glob(folder)]
     session.run("shellcheck", *scripts, ".ci/run")

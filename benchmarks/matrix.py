@@ -25,17 +25,17 @@ from types import MappingProxyType
 
 from simulator.cli import main as run_vzcptsim
 from simulator.errors import UserError
+from simulator.facts.capabilities import X86_64
+from simulator.facts.releases import identify
 from simulator.fleets.fleet import group_by_class, read_fleet
 from simulator.fleets.matrix import Matrix
-from simulator.kernels.containers import Container
+from simulator.kernel.containers import Container
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.cpus import load_cpus
-from simulator.profiles.fixtures import load_profile
 from simulator.profiles.profile import KernelFacts
 from simulator.profiles.profile_json import format_profile
 from simulator.profiles.specs import parse_spec
-from simulator.rules.capabilities import X86_64
-from simulator.rules.releases import identify
+from simulator.profiles.store import load_profile
 
 SIZES = (100, 1_000, 10_000)
 CONTAINERS = 20

@@ -6,7 +6,7 @@ import stat
 import struct
 from collections.abc import Mapping
 
-from simulator.rules.capabilities import MACHINES, X86_64
+from simulator.facts.capabilities import MACHINES, X86_64
 from vzcptcheck import ioctls
 from vzcptcheck.devices import CPT, RST
 from vzcptcheck.syscalls import Syscalls

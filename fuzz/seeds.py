@@ -13,14 +13,14 @@ from functools import cache
 from fuzz.parts import join_parts
 from simulator.dumps.model import CpuDump, KnownBits, make_dump
 from simulator.dumps.own_json import format_dumps
+from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.facts.releases import EXAMPLES
+from simulator.fleets.expectation_text import format_expectation
 from simulator.fleets.expectations import expect
 from simulator.fleets.fleet import gather_fleet, group_by_class
 from simulator.fleets.matrix import Matrix
-from simulator.kernels.contexts import HEADER
-from simulator.profiles.fixtures import fixtures_folder, load_node
-from simulator.reports.expectation_text import format_expectation
-from simulator.rules.cpu import CpuidTable, Registers
-from simulator.rules.releases import EXAMPLES
+from simulator.kernel.contexts import HEADER
+from simulator.profiles.store import fixtures_folder, load_node
 
 _NODE = "042stab141.3.SandyBridge.default"
 

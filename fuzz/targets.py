@@ -26,9 +26,16 @@ from simulator.dumps.model import DumpError, whole_table
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import KEYS, parse_dump
 from simulator.errors import UserError
-from simulator.opinions.codes import find_code
-from simulator.opinions.image_opinions import ImageDestination, kernel_opinion, our_opinion
-from simulator.opinions.restore import Restorer, answer, find_refusals
+from simulator.facts.capabilities import I386, IA64, X86_64
+from simulator.facts.override import (
+    MAX_ENTRIES,
+    OverrideError,
+    apply_override,
+    format_override,
+    parse_override,
+)
+from simulator.facts.releases import EXAMPLES, identify
+from simulator.fleets.expectation_text import format_expectation, parse_expectation
 from simulator.output import Streams
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.gathered import make_profile
@@ -37,17 +44,10 @@ from simulator.profiles.profile import KernelFacts, NodeProfile, ProfileError
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import format_profile, parse_profile, schema_validator
 from simulator.profiles.specs import SYNTAX, SpecError, parse_spec
-from simulator.reports.expectation_text import format_expectation, parse_expectation
 from simulator.reports.migration_json import reason_document
-from simulator.rules.capabilities import I386, IA64, X86_64
-from simulator.rules.override import (
-    MAX_ENTRIES,
-    OverrideError,
-    apply_override,
-    format_override,
-    parse_override,
-)
-from simulator.rules.releases import EXAMPLES, identify
+from simulator.verdicts.codes import find_code
+from simulator.verdicts.image import ImageDestination, kernel_opinion, our_opinion
+from simulator.verdicts.image_restore import Restorer, answer, find_refusals
 from vzcptcheck.anonymize import anonymize
 from vzcptcheck.arguments import INT_MAX, parse_number
 from vzcptcheck.cli import USAGE

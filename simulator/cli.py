@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 from simulator.commands import (
     check,
@@ -20,29 +20,14 @@ from simulator.commands import (
     replay,
     run,
 )
-from simulator.errors import UsageError, UserError
+from simulator.commands.options import HelpShown, Parser
+from simulator.errors import UserError
 from simulator.output import Streams
 from vzcptcheck import __version__
 from vzcptcheck.outcome import ExitStatus
 
 #: The commands in the order of the help.
 _COMMANDS = (nodes, kernels, cpus, replay, run, compose, import_, check, matrix, diff, pool)
-
-
-class _Shown(Exception):  # noqa: N818 (nothing is wrong)
-    """Help, or the version, was asked for, and has been shown."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that leaves the exit status to main: argparse's own 2 means no here."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError."""
-        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002
-        """Raise, since what there was to do is done."""
-        raise _Shown
 
 
 def main(
@@ -69,7 +54,7 @@ def _run(arguments: Sequence[str], streams: Streams) -> int:
     try:
         with redirect_stdout(shown):
             options = build_parser().parse_args(own)
-    except _Shown:
+    except HelpShown:
         streams.answer(shown.getvalue())
         return ExitStatus.YES
     options.words = words

@@ -8,6 +8,7 @@ from hypothesis import settings
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
-# nohup has its programs ignore SIGHUP, and what they start with them: programs that are to be ended
-# by it would go on.
+# nohup, and a shell that starts them in the background, have programs ignore these signals, and
+# what they start with them: programs that tests end by a signal would go on.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from simulator.kernels.containers import Container, Contents, Entered, Process, State
-from simulator.kernels.requests import Request
+from simulator.facts.cpuid import parse_rows
+from simulator.kernel.containers import Container, Contents, Entered, Process, State
+from simulator.kernel.requests import Request
 from simulator.profiles.profile import (
     ASKED_VERSIONS,
     Answers,
@@ -31,7 +32,6 @@ from simulator.profiles.profile import (
 )
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import container_document, format_profile
-from simulator.rules.cpu import parse_rows
 from vzcptcheck.cpuinfo import parse_cpuinfo
 
 ROOT = Path(__file__).resolve().parent.parent

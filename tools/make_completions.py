@@ -13,10 +13,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulator.opinions.codes import load_codes
+from simulator.facts.releases import EXAMPLES
 from simulator.profiles.cpus import load_cpus
-from simulator.profiles.fixtures import fixture_names
-from simulator.rules.releases import EXAMPLES
+from simulator.profiles.store import fixture_names
+from simulator.verdicts.codes import load_codes
 from tools.made import settle
 from tools.programs import ROOT, WORDS, Command, Option, Program, vzcptcheck, vzcptsim
 

@@ -10,11 +10,11 @@ from typing import Any
 from simulator.commands.options import Commands, add_json
 from simulator.commands.waiving import add_strictness, waived_codes
 from simulator.errors import UsageError
-from simulator.opinions.codes import find_code
-from simulator.opinions.images import is_image
-from simulator.opinions.migrations import Check, Migration, Road, status_of
 from simulator.output import Streams
-from simulator.profiles.fixtures import load_node
+from simulator.profiles.store import load_node
+from simulator.verdicts.codes import find_code
+from simulator.verdicts.image_files import is_image
+from simulator.verdicts.migrations import Check, Migration, Road, status_of
 
 _EPILOG = """\
 Without --ct and --suspended, every container of SOURCE is judged, and the worst verdict is the
@@ -106,8 +106,8 @@ def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
 def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
     if options.ct is not None or options.suspended is not None:
         raise UsageError(f"{options.source} is an image, of one container: no --ct, no --suspended")
-    from simulator.opinions.image_opinions import judge_restore
-    from simulator.opinions.images import load_image
+    from simulator.verdicts.image import judge_restore
+    from simulator.verdicts.image_files import load_image
 
     destination = load_node(options.destination)
     migration = judge_restore(load_image(options.source), destination, waived)

@@ -10,14 +10,14 @@ from simulator.dumps.files import STDIN, read_source, title_of
 from simulator.dumps.model import DumpError, whole_table
 from simulator.dumps.recognise import KEYS, Source, parse_dump
 from simulator.errors import UsageError
+from simulator.facts.capabilities import MACHINES, X86_64
+from simulator.facts.releases import EXAMPLES
 from simulator.output import Streams, write_atomically
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.cpus import UnknownCpuError, find_cpu, load_cpus
 from simulator.profiles.profile import KernelFacts
 from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.profiles.specs import SYNTAX, parse_spec
-from simulator.rules.capabilities import MACHINES, X86_64
-from simulator.rules.releases import EXAMPLES
 from vzcptcheck.outcome import ExitStatus
 
 _T = TypeVar("_T")

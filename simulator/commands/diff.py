@@ -8,7 +8,7 @@ from simulator.fleets.changes import node_changes
 from simulator.fleets.diff import Diff
 from simulator.fleets.verdict_changes import verdict_changes
 from simulator.output import Streams
-from simulator.profiles.fixtures import load_node
+from simulator.profiles.store import load_node
 from vzcptcheck.outcome import ExitStatus
 
 _EPILOG = """\

@@ -180,7 +180,7 @@ def _expectation(fleet: "Fleet", waived: tuple[str, ...]) -> "Expectation":
 def _update(
     fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
 ) -> int:
-    from simulator.reports.expectation_text import format_expectation
+    from simulator.fleets.expectation_text import format_expectation
 
     write_atomically(Path(options.expect), format_expectation(_expectation(fleet, waived)))
     streams.remark(f"{options.expect}: written, {len(fleet.members)} nodes")
@@ -190,8 +190,8 @@ def _update(
 def _compare(
     fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
 ) -> int:
-    from simulator.reports.expectation_text import read_expectation
-    from simulator.reports.matrix_changes import compare
+    from simulator.fleets.expectation_changes import compare
+    from simulator.fleets.expectation_text import read_expectation
 
     old = read_expectation(Path(options.expect))
     comparison = compare(old, _expectation(fleet, waived))

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 
 from simulator.commands.options import Commands, add_json
 from simulator.output import Streams
-from simulator.profiles.fixtures import fixture_names, load_node
+from simulator.profiles.store import fixture_names, load_node
 from simulator.reports.listings import node_listing
 from vzcptcheck.outcome import ExitStatus
 

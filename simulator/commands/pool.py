@@ -4,9 +4,9 @@ import argparse
 
 from simulator.commands.options import Commands, add_json
 from simulator.commands.waiving import add_strictness, waived_codes
-from simulator.opinions.migrations import status_of
 from simulator.output import Streams
-from simulator.profiles.fixtures import load_node
+from simulator.profiles.store import load_node
+from simulator.verdicts.migrations import status_of
 
 _EPILOG = """\
 A node counts for its running containers whose needs are known. What keeps a container from being

@@ -4,8 +4,8 @@ import argparse
 
 from simulator.commands.options import Commands
 from simulator.output import Streams
-from simulator.profiles.fixtures import load_node
-from simulator.seam import SimulatedSyscalls
+from simulator.profiles.store import load_node
+from simulator.run.in_process import SimulatedSyscalls
 from vzcptcheck.cli import main as run_vzcptcheck
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from simulator.commands.options import Commands
 from simulator.errors import UsageError
-from simulator.kernels.kernel import SimulatedKernel
+from simulator.kernel.kernel import SimulatedKernel
 from simulator.output import Streams
-from simulator.profiles.fixtures import load_node
 from simulator.profiles.profile import NodeProfile
+from simulator.profiles.store import load_node
 
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 

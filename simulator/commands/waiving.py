@@ -3,7 +3,7 @@
 import argparse
 
 from simulator.errors import UserError
-from simulator.opinions.codes import find_code
+from simulator.verdicts.codes import find_code
 
 
 def add_strictness(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from simulator.dumps.model import (
     make_dump,
     told_apart,
 )
-from simulator.rules.cpu import RegisterName
+from simulator.facts.cpuid import RegisterName
 
 NAME = "cpuid in words"
 

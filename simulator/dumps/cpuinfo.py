@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from simulator.dumps.model import CpuDump, DumpError, KnownBits, make_dump, told_apart
-from simulator.rules.cpu import Key, RegisterName
+from simulator.facts.cpuid import Key, RegisterName
 from vzcptcheck.cpuinfo import CpuinfoError, parse_cpuinfo
 
 NAME = "/proc/cpuinfo"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from simulator.dumps.json_text import load_json
 from simulator.dumps.model import ALL_BITS, CpuDump, DumpError, KnownBits, make_dump, told_apart
 from simulator.dumps.protobuf import parse_fields, parse_varints
-from simulator.rules.cpu import XSAVE_LEAF, Key, RegisterName
+from simulator.facts.cpuid import XSAVE_LEAF, Key, RegisterName
 
 NAME = "CRIU cpuinfo image"
 

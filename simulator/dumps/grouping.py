@@ -13,7 +13,7 @@ from simulator.dumps.model import (
     format_key,
     format_numbers,
 )
-from simulator.rules.cpu import Key, RegisterName, Registers
+from simulator.facts.cpuid import Key, RegisterName, Registers
 
 #: What any two processors of one machine may differ in: bits of leaf, subleaf (None: every one)
 #: and register. Sources: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E; Xen's public

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from simulator.dumps.model import CpuDump, DumpError, bounded_answers, infer_mode, told_apart
 from simulator.dumps.text import Lines
-from simulator.rules.cpu import CpuidTable, Key, Registers
+from simulator.facts.cpuid import CpuidTable, Key, Registers
 from vzcptcheck.outcome import printable
 
 NAME = "hwloc"

@@ -15,7 +15,7 @@ from simulator.dumps.model import (
     told_apart,
     too_many_answers,
 )
-from simulator.rules.cpu import ZEROS, CpuidTable, Key, Registers
+from simulator.facts.cpuid import ZEROS, CpuidTable, Key, Registers
 
 NAME = "libcpuid raw"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from xml.parsers import expat
 
 from simulator.dumps.model import CpuDump, DumpError, infer_mode
-from simulator.rules.cpu import CpuidTable, Key, Registers
+from simulator.facts.cpuid import CpuidTable, Key, Registers
 
 NAME = "libvirt"
 

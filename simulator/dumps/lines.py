@@ -14,7 +14,7 @@ from simulator.dumps.model import (
     too_many_answers,
 )
 from simulator.dumps.subleaves import Row, number_rows
-from simulator.rules.cpu import CpuidTable, Registers
+from simulator.facts.cpuid import CpuidTable, Registers
 
 _LONGEST_SHOWN = 100
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 from simulator.errors import UserError
-from simulator.rules.cpu import CpuidTable, Key, RegisterName, Registers
+from simulator.facts.cpuid import CpuidTable, Key, RegisterName, Registers
 from vzcptcheck.cpuinfo import MOST_PROCESSORS
 from vzcptcheck.outcome import printable
 

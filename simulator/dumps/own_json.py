@@ -21,7 +21,7 @@ from simulator.dumps.model import (
     make_dump,
 )
 from simulator.dumps.unknown import unknown_answers
-from simulator.rules.cpu import Key, Registers, parse_rows
+from simulator.facts.cpuid import Key, Registers, parse_rows
 from vzcptcheck.outcome import printable
 
 NAME = "JSON"

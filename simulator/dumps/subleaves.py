@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from simulator.dumps.model import DumpError, bits_of
-from simulator.rules.cpu import XSAVE_LEAF, Key, Registers, supervisor_components, user_components
+from simulator.facts.cpuid import XSAVE_LEAF, Key, Registers, supervisor_components, user_components
 
 #: Leaves that look at ECX: where a dump repeats one of them, the subleaf counts up
 #: (Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E).

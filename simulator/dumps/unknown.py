@@ -9,7 +9,7 @@ from simulator.dumps.model import (
     describe_unknown,
     format_key,
 )
-from simulator.rules.cpu import (
+from simulator.facts.cpuid import (
     BRAND_LEAVES,
     EXTENDED_LEAF,
     SIGNATURE_LEAF,
@@ -19,7 +19,7 @@ from simulator.rules.cpu import (
     MissingLeafError,
     user_components,
 )
-from simulator.rules.instructions import COMPONENTS, rows_by_leaf
+from simulator.facts.instructions import COMPONENTS, rows_by_leaf
 
 _AVX = COMPONENTS.index("AVX")
 

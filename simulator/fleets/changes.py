@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simulator.fleets.cpuid_changes import cpuid_changes
-from simulator.kernels.containers import Container
+from simulator.kernel.containers import Container
 from simulator.profiles.profile import CpuFacts, NodeProfile
 from vzcptcheck.features import FEATURES, unknown_bits
 from vzcptcheck.versions import describe

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from simulator.rules.cpu import (
+from simulator.facts.cpuid import (
     BRAND_LEAVES,
     VENDOR_LEAF,
     CpuidTable,
@@ -17,7 +17,7 @@ from simulator.rules.cpu import (
     RegisterName,
     Registers,
 )
-from simulator.rules.instructions import load_instructions
+from simulator.facts.instructions import load_instructions
 
 _ALL = 0xFFFF_FFFF
 _REGISTERS: tuple[RegisterName, ...] = ("eax", "ebx", "ecx", "edx")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
+from simulator.facts.instructions import CpuSide
 from simulator.fleets.fleet import Fleet, Member, group_by_class
 from simulator.fleets.matrix import Matrix
-from simulator.opinions.migrations import worst
-from simulator.opinions.sides import ContainerSide, KernelSide
-from simulator.opinions.verdict import Opinion, Verdict, Weight
-from simulator.rules.instructions import CpuSide
+from simulator.verdicts.migrations import worst
+from simulator.verdicts.traits import ContainerSide, KernelSide
+from simulator.verdicts.verdict import Opinion, Verdict, Weight
 
 #: What stands for a container where the nodes alone are judged.
 ALONE = "-"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from simulator.errors import UserError
-from simulator.kernels.containers import Container
-from simulator.opinions.sides import ContainerSide, KernelSide, NodeSide, node_side
-from simulator.profiles.fixtures import load_node
+from simulator.facts.cpuid import MissingLeafError
+from simulator.facts.instructions import CpuSide
+from simulator.kernel.containers import Container
 from simulator.profiles.profile import NodeProfile
-from simulator.rules.cpu import MissingLeafError
-from simulator.rules.instructions import CpuSide
+from simulator.profiles.store import load_node
+from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide, node_side
 
 _Side = TypeVar("_Side", bound=Hashable)
 

@@ -12,11 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from simulator.kernels.containers import Container
-from simulator.profiles.profile import NodeProfile, derive_answers, derive_needs
-from simulator.rules.bits import WORD_BITS
-from simulator.rules.capabilities import PLACES, NodeFacts, node_capabilities, shown_registers
-from simulator.rules.cpu import (
+from simulator.facts.bits import WORD_BITS
+from simulator.facts.capabilities import PLACES, NodeFacts, node_capabilities, shown_registers
+from simulator.facts.cpuid import (
     SIGNATURE_LEAF,
     XSAVE_LEAF,
     ZEROS,
@@ -25,8 +23,10 @@ from simulator.rules.cpu import (
     MissingLeafError,
     Registers,
 )
-from simulator.rules.instructions import Instructions, load_instructions, rows_by_leaf
-from simulator.rules.override import OverrideEntry
+from simulator.facts.instructions import Instructions, load_instructions, rows_by_leaf
+from simulator.facts.override import OverrideEntry
+from simulator.kernel.containers import Container
+from simulator.profiles.profile import NodeProfile, derive_answers, derive_needs
 
 #: Features, and what each of them cannot be without; the rest follows. XSAVE's own leaf 0xD is
 #: left as it is while XSAVE stays: a program that is told of a smaller area than the kernel has

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from simulator.facts.instructions import CpuSide
 from simulator.fleets.fleet import Fleet, Group, Load, NodeClass
-from simulator.opinions.kernel_opinion import kernel_opinion
-from simulator.opinions.migrations import worst
-from simulator.opinions.our_opinion import our_opinion
-from simulator.opinions.sides import ContainerSide, KernelSide, NodeSide
-from simulator.opinions.verdict import Judgement, Opinion, Verdict
-from simulator.rules.instructions import CpuSide
+from simulator.verdicts.migrations import worst
+from simulator.verdicts.programs import our_opinion
+from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
+from simulator.verdicts.verdict import Judgement, Opinion, Verdict
 
 #: What our opinion on CPUs is asked below, and of which containers.
 _ANY_KERNEL = KernelSide("042stab107", has_cpt=True, has_rst=True, is_64_bit=True, caps=0)

@@ -15,23 +15,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import or_
 
+from simulator.facts.bits import WORD_BITS, mask
+from simulator.facts.capabilities import I386
+from simulator.facts.generations import Generation
+from simulator.facts.instructions import CpuSide
 from simulator.fleets.cliques import partition
 from simulator.fleets.masking import (
     Basis,
     Obstacle,
     basis_of,
 )
-from simulator.kernels.containers import Container, Contents, Process
-from simulator.kernels.needs import gather
-from simulator.opinions.kernel_opinion import kernel_opinion
-from simulator.opinions.our_opinion import our_opinion
-from simulator.opinions.sides import ContainerSide, KernelSide, NodeSide, container_side, node_side
-from simulator.opinions.verdict import Opinion, Reason, Verdict, Weight
+from simulator.kernel.containers import Container, Contents, Process
+from simulator.kernel.needs import gather
 from simulator.profiles.profile import NodeProfile
-from simulator.rules.bits import WORD_BITS, mask
-from simulator.rules.capabilities import I386
-from simulator.rules.generations import Generation
-from simulator.rules.instructions import CpuSide
+from simulator.verdicts.programs import our_opinion
+from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide, container_side, node_side
+from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 
 #: Bits of needs that say that the container cannot be checkpointed, on any node.
 _OWN_MATTER = mask(*range(16, 24))

@@ -13,6 +13,11 @@ from functools import reduce
 from operator import and_
 
 from simulator.errors import UserError
+from simulator.facts.capabilities import IA64, node_capabilities
+from simulator.facts.generations import BY_NAME, Generation
+from simulator.facts.instructions import Instructions, named
+from simulator.facts.override import format_override
+from simulator.facts.releases import EXAMPLES
 from simulator.fleets.masking import (
     Basis,
     Obstacle,
@@ -26,15 +31,10 @@ from simulator.fleets.masking import (
     with_dependents,
 )
 from simulator.fleets.pool import Behaviour, Judge, Node, Rift, Rule, Stage, cut
-from simulator.kernels.containers import State
-from simulator.opinions.sides import node_side
-from simulator.opinions.verdict import Reason
+from simulator.kernel.containers import State
 from simulator.profiles.profile import NodeProfile
-from simulator.rules.capabilities import IA64, node_capabilities
-from simulator.rules.generations import BY_NAME, Generation
-from simulator.rules.instructions import Instructions, named
-from simulator.rules.override import format_override
-from simulator.rules.releases import EXAMPLES
+from simulator.verdicts.traits import node_side
+from simulator.verdicts.verdict import Reason
 
 #: The oldest generation that writes, and takes, images of the newest version: what a kernel is
 #: upgraded to, at least.

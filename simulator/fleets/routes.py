@@ -7,10 +7,10 @@ possible: what is unknown neither opens nor closes it. Where it is strict, our o
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from simulator.facts.generations import GENERATIONS
 from simulator.fleets.fleet import Group, Load, NodeClass
 from simulator.fleets.matrix import Matrix, Pair
-from simulator.opinions.verdict import Verdict
-from simulator.rules.generations import GENERATIONS
+from simulator.verdicts.verdict import Verdict
 
 _AGE = {generation.name: number for number, generation in enumerate(GENERATIONS)}
 _BEST_FIRST = {Verdict.POSSIBLE: 0, Verdict.UNKNOWN: 1, Verdict.NOT_POSSIBLE: 2}

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simulator.opinions.migrations import Migration, Road
-from simulator.opinions.verdict import Judgement, Opinion, Reason, Weight
 from simulator.profiles.profile import NodeProfile
+from simulator.verdicts.migrations import Migration, Road
+from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
 
 
 @dataclass(frozen=True, slots=True)

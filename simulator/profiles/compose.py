@@ -4,7 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from simulator.dumps.model import Mode, as_32bit, as_64bit
-from simulator.kernels.containers import Container
+from simulator.facts.capabilities import I386, X86_64, has_eager_fpu, shown_registers
+from simulator.facts.cpuid import CpuidTable, MissingLeafError
+from simulator.facts.override import format_override, parse_override
+from simulator.facts.releases import identify
+from simulator.kernel.containers import Container
 from simulator.profiles.cpuinfo import flags_of
 from simulator.profiles.profile import (
     Answers,
@@ -17,10 +21,6 @@ from simulator.profiles.profile import (
     derive_needs,
 )
 from simulator.profiles.profile_checks import check_profile
-from simulator.rules.capabilities import I386, X86_64, has_eager_fpu, shown_registers
-from simulator.rules.cpu import CpuidTable, MissingLeafError
-from simulator.rules.override import format_override, parse_override
-from simulator.rules.releases import identify
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from simulator.rules.cpu import CpuidTable, RegisterName
+from simulator.facts.cpuid import CpuidTable, RegisterName
 
 if TYPE_CHECKING:
     from simulator.profiles.profile import CpuFacts

@@ -11,7 +11,7 @@ from typing import Any
 
 from simulator.dumps.model import Mode
 from simulator.errors import UserError
-from simulator.rules.cpu import CpuidTable, parse_rows
+from simulator.facts.cpuid import CpuidTable, parse_rows
 
 
 @dataclass(frozen=True, slots=True)

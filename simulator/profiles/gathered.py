@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from simulator.dumps.files import title_of
-from simulator.kernels.containers import Container, State
-from simulator.kernels.contexts import HEADER, ContextState
+from simulator.facts.bits import CPT_SLM_DMPRST, mask
+from simulator.facts.cpuid import ZEROS, CpuidTable, Key, Registers
+from simulator.facts.releases import UnknownReleaseError, identify
+from simulator.kernel.containers import Container, State
+from simulator.kernel.contexts import HEADER, ContextState
 from simulator.profiles.gathered_files import (
     ABOUT,
     CMDLINE,
@@ -36,9 +39,6 @@ from simulator.profiles.profile import (
     OriginKind,
 )
 from simulator.profiles.profile_checks import check_profile
-from simulator.rules.bits import CPT_SLM_DMPRST, mask
-from simulator.rules.cpu import ZEROS, CpuidTable, Key, Registers
-from simulator.rules.releases import UnknownReleaseError, identify
 from vzcptcheck.cpuinfo import CpuinfoError, parse_cpuinfo
 from vzcptcheck.processors import format_ranges
 

@@ -5,14 +5,14 @@ from enum import Enum
 from itertools import chain
 
 from simulator.errors import UserError
-from simulator.kernels.containers import Container, Needs, State
-from simulator.kernels.kernel import CPUINFO, PROC_VERSION, VZ_VERSION, SimulatedKernel
-from simulator.kernels.needs import gather
+from simulator.facts.capabilities import NodeFacts, node_capabilities
+from simulator.facts.cpuid import CpuidTable
+from simulator.facts.override import parse_override
+from simulator.facts.releases import identify
+from simulator.kernel.containers import Container, Needs, State
+from simulator.kernel.kernel import CPUINFO, PROC_VERSION, VZ_VERSION, SimulatedKernel
+from simulator.kernel.needs import gather
 from simulator.profiles.cpuinfo import format_cpuinfo, processor_ranges
-from simulator.rules.capabilities import NodeFacts, node_capabilities
-from simulator.rules.cpu import CpuidTable
-from simulator.rules.override import parse_override
-from simulator.rules.releases import identify
 from vzcptcheck.versions import NAMES
 
 #: Image versions that a node is asked about, ascending.

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
-from simulator.kernels.containers import Container, Contents, State
+from simulator.facts.capabilities import I386, IA64, INTEL, PLACES, X86_64
+from simulator.facts.cpuid import SIGNATURE_LEAF, MissingLeafError
+from simulator.facts.override import OverrideError, format_override, parse_override
+from simulator.facts.releases import UnknownReleaseError, identify
+from simulator.kernel.containers import Container, Contents, State
 from simulator.profiles.cpuinfo import processor_ranges
 from simulator.profiles.profile import (
     Answers,
@@ -13,10 +17,6 @@ from simulator.profiles.profile import (
     derive_answers,
     derive_needs,
 )
-from simulator.rules.capabilities import I386, IA64, INTEL, PLACES, X86_64
-from simulator.rules.cpu import SIGNATURE_LEAF, MissingLeafError
-from simulator.rules.override import OverrideError, format_override, parse_override
-from simulator.rules.releases import UnknownReleaseError, identify
 
 #: A contradiction: where in the profile, and what it is.
 _Problem = tuple[str, str]

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from simulator.kernels.containers import Container, Contents, Entered, Needs, Process, State
+from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.kernel.containers import Container, Contents, Entered, Needs, Process, State
 from simulator.profiles.profile import (
     Answers,
     CpuFacts,
@@ -21,7 +22,6 @@ from simulator.profiles.profile import (
     OriginKind,
     ProfileError,
 )
-from simulator.rules.cpu import CpuidTable, Registers
 
 FORMAT = 1
 

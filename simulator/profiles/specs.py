@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from simulator.errors import UserError
-from simulator.kernels.containers import POLICIES, Container, Contents, Entered, Process, State
+from simulator.kernel.containers import POLICIES, Container, Contents, Entered, Process, State
 
 #: A process's id on the node is this much above its id in the container.
 _FIRST_HOST_PID = 1000

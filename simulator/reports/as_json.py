@@ -12,10 +12,10 @@ from typing import Any
 from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Pair, Summary
 from simulator.fleets.routes import Router, Ways
-from simulator.opinions.sides import ContainerSide, KernelSide
-from simulator.opinions.verdict import Reason
 from simulator.reports.migration_json import code_documents, reason_document
 from simulator.reports.view import View
+from simulator.verdicts.traits import ContainerSide, KernelSide
+from simulator.verdicts.verdict import Reason
 
 FORMAT = 1
 

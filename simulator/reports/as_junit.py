@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from simulator.fleets.matrix import Outcome, Pair
-from simulator.opinions.verdict import Verdict
 from simulator.reports.view import View, labels_words
+from simulator.verdicts.verdict import Verdict
 
 _TAGS = {Verdict.NOT_POSSIBLE: "failure", Verdict.UNKNOWN: "error"}
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from simulator.opinions.verdict import Verdict
 from simulator.reports.sections import Cell, sections
 from simulator.reports.view import View
+from simulator.verdicts.verdict import Verdict
 
 #: What may mean something to Markdown: with a backslash before it, it is itself.
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#!|~&@$])")

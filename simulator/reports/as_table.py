@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simulator.opinions.verdict import Verdict
 from simulator.reports.sections import Cell, Section, sections
 from simulator.reports.terminal import HEADING, STYLES
 from simulator.reports.view import View
+from simulator.verdicts.verdict import Verdict
 
 #: As wide as a line may be where nobody looks at it on a terminal.
 _UNBOUNDED = 10_000

@@ -5,13 +5,13 @@ from typing import Any
 from simulator.fleets.changes import Change
 from simulator.fleets.diff import Diff
 from simulator.fleets.verdict_changes import VerdictChange, deciding
-from simulator.opinions.verdict import Opinion
 from simulator.reports.migration_json import (
     FORMAT,
     code_documents,
     format_document,
     reason_document,
 )
+from simulator.verdicts.verdict import Opinion
 
 
 def format_diff(diff: Diff) -> str:

@@ -7,9 +7,9 @@ from itertools import groupby
 from simulator.fleets.changes import Change
 from simulator.fleets.diff import Diff
 from simulator.fleets.verdict_changes import VerdictChange, deciding
-from simulator.opinions.verdict import Reason, Verdict
 from simulator.reports.migration_text import name_containers
 from simulator.reports.terminal import HEADING, Line, line, verdict_word
+from simulator.verdicts.verdict import Reason, Verdict
 
 
 @dataclass(frozen=True, slots=True)

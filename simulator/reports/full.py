@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from simulator.opinions.verdict import Weight
 from simulator.reports.view import View
+from simulator.verdicts.verdict import Weight
 
 
 def json_lines(view: View) -> Iterator[str]:

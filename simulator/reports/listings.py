@@ -7,11 +7,11 @@ from io import StringIO
 from typing import Any, TextIO
 
 from simulator.dumps.model import as_64bit
+from simulator.facts.capabilities import X86_64, NodeFacts, node_capabilities
+from simulator.facts.generations import GENERATIONS, Generation
+from simulator.facts.releases import EXAMPLES, identify
 from simulator.profiles.cpus import RecordedCpu
 from simulator.profiles.profile import NodeProfile
-from simulator.rules.capabilities import X86_64, NodeFacts, node_capabilities
-from simulator.rules.generations import GENERATIONS, Generation
-from simulator.rules.releases import EXAMPLES, identify
 from vzcptcheck import versions
 
 #: As wide as a line may be where nobody looks at it on a terminal.

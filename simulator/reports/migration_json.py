@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from simulator.opinions.codes import find_code
-from simulator.opinions.migrations import Check, Migration
-from simulator.opinions.restore import Answer
-from simulator.opinions.verdict import Opinion, Reason
+from simulator.verdicts.codes import find_code
+from simulator.verdicts.image_restore import Answer
+from simulator.verdicts.migrations import Check, Migration
+from simulator.verdicts.verdict import Opinion, Reason
 from vzcptcheck.image_command import image_facts
 
 FORMAT = 1

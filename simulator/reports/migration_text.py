@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simulator.opinions.codes import find_code
-from simulator.opinions.migrations import Check, Migration
-from simulator.opinions.restore import Answer
-from simulator.opinions.verdict import Opinion, Reason, Verdict, Weight
 from simulator.reports.terminal import HEADING, Line, line, verdict_word
+from simulator.verdicts.codes import find_code
+from simulator.verdicts.image_restore import Answer
+from simulator.verdicts.migrations import Check, Migration
+from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 
 #: What a reason does to its opinion's verdict, in a word.
 _WORDS = {

@@ -8,8 +8,8 @@ from typing import Any
 from simulator.fleets.masking import Basis
 from simulator.fleets.pool import Node, Pairs, Rift, Stage, rifts, unlocked
 from simulator.fleets.pool_change import UPGRADE, UPGRADE_RELEASE, Change, Mask, Pool, loss_of
-from simulator.opinions.codes import find_code
 from simulator.reports.pool_text import command_for
+from simulator.verdicts.codes import find_code
 
 FORMAT = 1
 

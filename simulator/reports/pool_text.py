@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from simulator.fleets.pool import Pairs, Rift, Stage, count_pairs, rifts, unlocked
 from simulator.fleets.pool_change import UPGRADE, UPGRADE_RELEASE, Change, Pool, loss_of, obstacles
-from simulator.opinions.codes import find_code
-from simulator.opinions.verdict import Verdict
 from simulator.reports.terminal import HEADING, STYLES, Line, line
+from simulator.verdicts.codes import find_code
+from simulator.verdicts.verdict import Verdict
 
 _GOOD, _BAD = STYLES[Verdict.POSSIBLE.value], STYLES[Verdict.NOT_POSSIBLE.value]
 

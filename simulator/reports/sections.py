@@ -11,7 +11,6 @@ from itertools import islice
 from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Outcome, Pair
 from simulator.fleets.routes import Router, Ways
-from simulator.opinions.verdict import Verdict
 from simulator.reports.view import (
     View,
     container_words,
@@ -20,6 +19,7 @@ from simulator.reports.view import (
     labels_words,
     ranges,
 )
+from simulator.verdicts.verdict import Verdict
 
 #: A cell: a text, or a verdict, which may have a colour.
 Cell = str | Verdict

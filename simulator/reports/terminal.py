@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from simulator.opinions.verdict import Verdict
+from simulator.verdicts.verdict import Verdict
 from vzcptcheck.outcome import printable
 
 #: As wide as a line may be where nobody looks at it on a terminal.

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from simulator.fleets.fleet import Fleet, Group, group_by_class, group_by_node
 from simulator.fleets.matrix import Matrix
-from simulator.opinions.sides import ContainerSide, KernelSide
-from simulator.opinions.verdict import Opinion, Weight
+from simulator.verdicts.traits import ContainerSide, KernelSide
+from simulator.verdicts.verdict import Opinion, Weight
 from vzcptcheck.outcome import printable
 
 #: Fleets of more nodes are reported by class.

@@ -6,7 +6,7 @@ Sources: asm/stat.h, linux/stat.h and linux/utsname.h, for x86-64 and i386.
 import struct
 from collections.abc import Iterable
 
-from simulator.kernels.kernel import Stat
+from simulator.kernel.kernel import Stat
 
 #: struct stat of x86-64: dev, ino, nlink, mode, uid, gid, pad, rdev, size, blksize, blocks, times.
 _STAT_64 = struct.Struct("=QQQIIIIQqqq6Q24x")

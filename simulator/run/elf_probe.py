@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from enum import Enum
 
-from simulator.rules.cpu import Key, Registers
+from simulator.facts.cpuid import Key, Registers
 
 ELF_MAGIC = b"\x7fELF"
 

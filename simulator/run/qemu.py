@@ -23,7 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from simulator.errors import UserError
-from simulator.rules.cpu import (
+from simulator.facts.cpuid import (
     BRAND_LEAVES,
     EXTENDED_LEAF,
     SIGNATURE_LEAF,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from simulator.kernels.devices import fail
+from simulator.kernel.devices import fail
 
 _SYS_PIDFD_GETFD = 438
 _AT_FDCWD = -100
@@ -45,7 +45,7 @@ class HeldFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteProcess:
-    """A thread that waits for the answer to a system call; a ``simulator.kernels.caller.Caller``.
+    """A thread that waits for the answer to a system call; a ``simulator.kernel.caller.Caller``.
 
     ``still_waits`` tells whether it does: else its number may be another's by now, and
     whatever was opened by that number is let go of, untouched.

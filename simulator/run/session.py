@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, MappingProxyType
 
-from simulator.kernels.kernel import SimulatedKernel
+from simulator.kernel.kernel import SimulatedKernel
 from simulator.run.program import Program
 from simulator.run.ssh import Host, Ssh, put_ssh_on_path
 from simulator.run.sshd import ssh_options, start_sshds

@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.kernels.devices import fail
-from simulator.kernels.kernel import SimulatedKernel
+from simulator.kernel.devices import fail
+from simulator.kernel.kernel import SimulatedKernel
 from simulator.run import ssh_client
 from simulator.run.program import Program
 from simulator.run.remote import RemoteProcess

@@ -17,8 +17,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from simulator.kernels.devices import fail
-from simulator.kernels.kernel import CpuidFile, OpenFile, SimulatedKernel, Stat
+from simulator.kernel.devices import fail
+from simulator.kernel.kernel import CpuidFile, OpenFile, SimulatedKernel, Stat
 from simulator.run.abi import pack_stat, pack_stat64, pack_statx, pack_utsname
 from simulator.run.folders import Folders
 from simulator.run.remote import HeldFile, RemoteProcess

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Self
 
 from simulator.errors import UserError
-from simulator.kernels.kernel import CPUID_OVERRIDE
+from simulator.kernel.kernel import CPUID_OVERRIDE
 from simulator.run.loop import Loop
 from simulator.run.program import (
     NoFilterError,

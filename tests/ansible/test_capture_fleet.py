@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_fleet import ANSIBLE, SSHD, Fleet, fleet
-from running import ROOT
-from simulator.profiles.fixtures import load_node, load_profile
 from simulator.profiles.profile import NodeProfile, OriginKind
 from simulator.profiles.profile_json import profile_document
+from simulator.profiles.store import load_node, load_profile
+from support.ansible_fleet import ANSIBLE, SSHD, Fleet, fleet
+from support.running import ROOT
 
 pytestmark = pytest.mark.skipif(
     SSHD is None or not shutil.which("ssh"), reason="there is no OpenSSH here"

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from simulated_profiles import captured_nodes, recorded_nodes
 from simulator.fleets.fleet import Group, gather_fleet
 from simulator.fleets.matrix import Counts, Pair
 from simulator.fleets.routes import Ways
-from simulator.opinions.codes import load_codes
-from simulator.opinions.verdict import Verdict
 from simulator.reports.view import View, container_words
+from simulator.verdicts.codes import load_codes
+from simulator.verdicts.verdict import Verdict
+from support.simulated_profiles import captured_nodes, recorded_nodes
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 
-from chromium import MISSING, Chromium, started
-from report_page import ReportPage, notes_on, write_report
+from support.chromium import MISSING, Chromium, started
+from support.report_page import ReportPage, notes_on, write_report
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING}")
 

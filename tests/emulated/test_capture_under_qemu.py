@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.rules.cpu import CpuidTable, Key, Registers, parse_rows
+from simulator.facts.cpuid import CpuidTable, Key, Registers, parse_rows
 from simulator.run.elf_probe import ElfClass, build_probe, parse_answers
 
 ROOT = Path(__file__).resolve().parents[2]

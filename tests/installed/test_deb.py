@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contract import check_contract
-from hostile import HostileFolder
-from released import DEB, TOOL, call, everything_in, node_files
+from support.contract import check_contract
+from support.hostile import HostileFolder
+from support.released import DEB, TOOL, call, everything_in, node_files
 
 #: dpkg's own notes, which tell of every package that was ever installed.
 NOTES = ["var/lib/dpkg", "var/log/dpkg.log", "var/log/alternatives.log"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from contract import check_contract
-from hostile import HostileFolder
-from pythons import pythons_at_hand
-from released import RPM, TOOL, ZIPAPP, call, everything_in, node_files
+from support.contract import check_contract
+from support.hostile import HostileFolder
+from support.pythons import pythons_at_hand
+from support.released import RPM, TOOL, ZIPAPP, call, everything_in, node_files
 
 DATABASE = "var"
 

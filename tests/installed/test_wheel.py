@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from contract import check_contract
-from hostile import HostileFolder
-from pythons import FLOOR, pythons_at_hand
-from released import ROOT, SDIST, WHEEL, call, everything_in
+from support.contract import check_contract
+from support.hostile import HostileFolder
+from support.pythons import FLOOR, pythons_at_hand
+from support.released import ROOT, SDIST, WHEEL, call, everything_in
 
 SIMULATOR_FLOOR = (3, 11)
 

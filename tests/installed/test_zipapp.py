@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from contract import check_contract
-from hostile import HostileFolder
-from pythons import pythons_at_hand
-from released import DEB, ROOT, RPM, ZIPAPP, call, everything_in
+from support.contract import check_contract
+from support.hostile import HostileFolder
+from support.pythons import pythons_at_hand
+from support.released import DEB, ROOT, RPM, ZIPAPP, call, everything_in
 
 #: What the tool and the packages are built from.
 SOURCES = ("LICENSE", "CHANGELOG.md", "*/vzcptcheck*", "vzcptcheck/*.py", "tools/*.py")

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from replayed import replay
-from simulator.profiles.fixtures import load_fixtures
+from simulator.facts.generations import GENERATIONS
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import parse_profile, profile_document
-from simulator.rules.generations import GENERATIONS
+from simulator.profiles.store import load_fixtures
+from support.replayed import replay
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = list(load_fixtures())
@@ -66,7 +66,7 @@ def test_without_naming_containers_it_finds_those_that_the_kernel_has(profile: N
 def test_under_run(generation: str) -> None:
     nodes = [one for one in NODES if one.facts().release.generation.name == generation]
     ended = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "run_on_nodes.py")],
+        [sys.executable, str(ROOT / "tests" / "support" / "run_on_nodes.py")],
         input=json.dumps([[one.name, [command(one)]] for one in nodes]),
         capture_output=True,
         text=True,

@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from expectation import EXPECTED, GENERATIONS, POSSIBLE, Row, choose, format_rows, nodes
-from simulator.opinions.kernel_opinion import kernel_opinion
-from simulator.opinions.sides import SUSPENDED, container_side, node_side
-from simulator.profiles.fixtures import fixture_names, fixtures_folder, load_profile
 from simulator.profiles.profile import NodeProfile
-from vectors import read_vectors
+from simulator.profiles.store import fixture_names, fixtures_folder, load_profile
+from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.traits import SUSPENDED, container_side, node_side
+from support.expectation import EXPECTED, GENERATIONS, POSSIBLE, Row, choose, format_rows, nodes
+from support.vectors import read_vectors
 
 
 @functools.cache

@@ -9,12 +9,12 @@ import functools
 
 import pytest
 
-from oracle import refuses
-from replayed import replay
-from simulator.kernels.containers import Container, State
-from simulator.profiles.fixtures import fixture_names, fixtures_folder, load_profile
+from simulator.kernel.containers import Container, State
 from simulator.profiles.profile import NodeProfile
-from vectors import read_vectors
+from simulator.profiles.store import fixture_names, fixtures_folder, load_profile
+from support.oracle import refuses
+from support.replayed import replay
+from support.vectors import read_vectors
 
 #: What each generation writes, where it cannot be asked.
 WRITTEN = {"028stab": 0x302, "2.6.32": 0x800}

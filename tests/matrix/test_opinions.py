@@ -8,13 +8,19 @@ import functools
 
 import pytest
 
-from replayed import Said, replay
-from simulator.kernels.kernel import SimulatedKernel
-from simulator.opinions.kernel_opinion import kernel_opinion
-from simulator.opinions.sides import SUSPENDED, ContainerSide, KernelSide, container_side, node_side
-from simulator.opinions.verdict import Verdict
-from simulator.profiles.fixtures import fixture_names, fixtures_folder, load_profile
+from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.profile import NodeProfile
+from simulator.profiles.store import fixture_names, fixtures_folder, load_profile
+from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.traits import (
+    SUSPENDED,
+    ContainerSide,
+    KernelSide,
+    container_side,
+    node_side,
+)
+from simulator.verdicts.verdict import Verdict
+from support.replayed import Said, replay
 
 
 @functools.cache

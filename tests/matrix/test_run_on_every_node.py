@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from replayed import replay
-from simulator.profiles.fixtures import load_fixtures
+from simulator.facts.generations import GENERATIONS
 from simulator.profiles.profile import NodeProfile
-from simulator.rules.generations import GENERATIONS
+from simulator.profiles.store import load_fixtures
+from support.replayed import replay
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = list(load_fixtures())
@@ -46,7 +46,7 @@ def test_every_command_on_every_node_says_what_a_replay_says(generation: str) ->
     nodes = [one for one in NODES if one.facts().release.generation.name == generation]
     asked = [[one.name, commands(one)] for one in nodes]
     ended = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "run_on_nodes.py")],
+        [sys.executable, str(ROOT / "tests" / "support" / "run_on_nodes.py")],
         input=json.dumps(asked),
         capture_output=True,
         text=True,

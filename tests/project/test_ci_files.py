@@ -15,9 +15,9 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from documents import programs_folder
-from named import unknown_words
-from running import ROOT, UNMEASURED
+from support.documents import programs_folder
+from support.named import unknown_words
+from support.running import ROOT, UNMEASURED
 
 OWN = ROOT / ".github" / "workflows" / "ci.yml"
 GITHUB = ROOT / "examples" / "ci" / "github-actions.yml"

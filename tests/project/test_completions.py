@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from running import NODE, ROOT, command_line
-from simulator.opinions.codes import load_codes
 from simulator.profiles.cpus import load_cpus
-from simulator.profiles.fixtures import fixture_names
+from simulator.profiles.store import fixture_names
+from simulator.verdicts.codes import load_codes
+from support.running import NODE, ROOT, command_line
 from tools.made import is_as_made
 from tools.make_completions import KINDS, completions, words_of
 from tools.programs import Program, vzcptcheck, vzcptsim

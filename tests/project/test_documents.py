@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from documents import (
+from simulator.cli import main as run_vzcptsim
+from simulator.profiles.profile_checks import check_profile
+from simulator.profiles.profile_json import parse_profile
+from simulator.verdicts.codes import load_codes
+from support.documents import (
     Step,
     agrees,
     anchors,
@@ -22,7 +26,7 @@ from documents import (
     run_document,
     steps,
 )
-from named import (
+from support.named import (
     constants,
     flags,
     missing_words,
@@ -35,11 +39,7 @@ from named import (
     unknown_words,
     variables,
 )
-from running import NODE, ROOT
-from simulator.cli import main as run_vzcptsim
-from simulator.opinions.codes import load_codes
-from simulator.profiles.profile_checks import check_profile
-from simulator.profiles.profile_json import parse_profile
+from support.running import NODE, ROOT
 from tools.make_manuals import manuals, properties
 from vzcptcheck.cli import _COMMANDS, USAGE
 from vzcptcheck.outcome import ExitStatus
@@ -356,7 +356,7 @@ def test_a_variable_that_is_read_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "it.py").write_text(
         'x = os.environ.get("SECRET")\ny = os.environ["OTHER"]\n', "utf-8"
     )
-    monkeypatch.setattr("named.ROOT", tmp_path)
+    monkeypatch.setattr("support.named.ROOT", tmp_path)
     assert variables("*.py") == {"SECRET", "OTHER"}
 
 

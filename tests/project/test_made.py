@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from running import ROOT
+from support.running import ROOT
 from tools.made import settle
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from documents import plain, read_blocks
-from running import ROOT
+from support.documents import plain, read_blocks
+from support.running import ROOT
 from vzcptcheck import __version__
 from vzcptcheck.cli import USAGE
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hostile import MODULES, HostileFolder
+from support.hostile import MODULES, HostileFolder
 from vzcptcheck import __version__
 from vzcptcheck.cli import USAGE
 

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from documents import programs_folder, read_blocks
-from recorded import NAMES, read_rows
-from running import ROOT, UNMEASURED
 from simulator.cli import build_parser
-from simulator.profiles.fixtures import load_fixtures, load_node
 from simulator.profiles.profile import OriginKind
+from simulator.profiles.store import load_fixtures, load_node
+from support.documents import programs_folder, read_blocks
+from support.recorded import NAMES, read_rows
+from support.running import ROOT, UNMEASURED
+from support.vectors import read_vectors
 from tools.programs import vzcptcheck
-from vectors import read_vectors
 
 README = (ROOT / "README.md").read_text("utf-8")
 

@@ -5,9 +5,9 @@ import errno
 import pytest
 from pyfakefs.fake_filesystem_unittest import Patcher
 
-from simulator.kernels.kernel import CPUINFO
-from simulator.profiles.fixtures import load_node
-from simulator.seam import SimulatedSyscalls
+from simulator.kernel.kernel import CPUINFO
+from simulator.profiles.store import load_node
+from simulator.run.in_process import SimulatedSyscalls
 from vzcptcheck.cpuid import CpuidSource, read_cpu_features
 from vzcptcheck.features import CPU_FEATURES
 from vzcptcheck.syscalls import LinuxSyscalls

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from simulator.kernels.kernel import SimulatedKernel
-from simulator.kernels.requests import Request
-from simulator.profiles.fixtures import load_node
-from simulator.seam import SimulatedSyscalls
+from simulator.kernel.kernel import SimulatedKernel
+from simulator.kernel.requests import Request
+from simulator.profiles.store import load_node
+from simulator.run.in_process import SimulatedSyscalls
 from vzcptcheck.cli import main
 
 #: The errnos that Linux documents for each call, or that these files' own code returns.

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from simulated_nodes import EVERYTHING, cpu
-from simulated_profiles import encoded, good_document
 from simulator import __main__
 from simulator.cli import main
 from simulator.profiles.cpus import load_cpus
-from simulator.profiles.fixtures import fixture_names, load_node
 from simulator.profiles.profile import OriginKind
+from simulator.profiles.store import fixture_names, load_node
 from simulator.run.qemu import Differences, Emulation
+from support.simulated_nodes import EVERYTHING, cpu
+from support.simulated_profiles import encoded, good_document
 from vzcptcheck import __version__
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from replayed import replay
-from simulator.profiles.fixtures import load_node
-from ssh_lab import ssh_command_line
+from simulator.profiles.store import load_node
+from support.replayed import replay
+from support.ssh_lab import ssh_command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "check-migration.sh"

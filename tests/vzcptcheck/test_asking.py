@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vzcptcheck.asking import ContainerFacts, Needs, NodeAnswers, ask_about
-from vzcptcheck_fakes import (
+from support.vzcptcheck_fakes import (
     CPT_SET_VEID,
     CPT_TEST_VECAPS,
     CPT_TEST_VECAPS2,
     FakeKernel,
     error,
 )
+from vzcptcheck.asking import ContainerFacts, Needs, NodeAnswers, ask_about
 
 CPT = "/proc/cpt"
 

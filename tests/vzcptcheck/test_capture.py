@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from vzcptcheck_fakes import (
+from support.vzcptcheck_fakes import (
     CPT_TEST_CAPS,
     CPT_TEST_VECAPS,
     CPT_TEST_VECAPS2,

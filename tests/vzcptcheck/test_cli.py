@@ -6,16 +6,16 @@ import sys
 
 import pytest
 
-from vzcptcheck import __version__, syscalls
-from vzcptcheck.cli import USAGE, main
-from vzcptcheck_fakes import (
+from support.vzcptcheck_fakes import (
     CPT_TEST_CAPS,
     CPT_TEST_VECAPS,
     CPT_TEST_VERSION,
     FakeKernel,
     run_command,
 )
-from vzcptcheck_fakes import error as os_error
+from support.vzcptcheck_fakes import error as os_error
+from vzcptcheck import __version__, syscalls
+from vzcptcheck.cli import USAGE, main
 
 CPT = "/proc/cpt"
 RST = "/proc/rst"

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from vzcptcheck_fakes import (
+from support.vzcptcheck_fakes import (
     CPT_SET_ERRORFD,
     CPT_SET_VEID,
     CPT_TEST_CAPS,

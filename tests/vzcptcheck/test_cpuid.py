@@ -6,6 +6,7 @@ from collections import namedtuple
 
 import pytest
 
+from support.vzcptcheck_fakes import FakeFiles, cpuid_device
 from vzcptcheck.cpuid import (
     CpuFeatures,
     CpuidSource,
@@ -15,7 +16,6 @@ from vzcptcheck.cpuid import (
 )
 from vzcptcheck.errors import CheckError, DeviceError
 from vzcptcheck.features import feature_by_word
-from vzcptcheck_fakes import FakeFiles, cpuid_device
 
 DEVICE = "/dev/cpu/0/cpuid"
 CPUINFO = "/proc/cpuinfo"

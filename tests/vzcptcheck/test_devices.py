@@ -6,9 +6,7 @@ import struct
 
 import pytest
 
-from vzcptcheck.devices import CPT, RST, Device, ask_container, missing_file_hint
-from vzcptcheck.errors import CheckError, DeviceError
-from vzcptcheck_fakes import (
+from support.vzcptcheck_fakes import (
     CPT_SET_ERRORFD,
     CPT_SET_VEID,
     CPT_TEST_CAPS,
@@ -19,6 +17,8 @@ from vzcptcheck_fakes import (
     error,
     fill_in,
 )
+from vzcptcheck.devices import CPT, RST, Device, ask_container, missing_file_hint
+from vzcptcheck.errors import CheckError, DeviceError
 
 
 def failure(call, *arguments):

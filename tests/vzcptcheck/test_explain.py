@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.vzcptcheck_fakes import run_command
 from vzcptcheck.explain import caps_facts, comparison_facts, version_facts
-from vzcptcheck_fakes import run_command
 
 NUMBERS = st.one_of(st.integers(0, 2**31 - 1), st.integers(0, 2**16))
 

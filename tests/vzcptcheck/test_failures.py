@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vzcptcheck_fakes import (
+from support.vzcptcheck_fakes import (
     CPT_TEST_CAPS,
     CPT_TEST_VECAPS,
     CPT_TEST_VECAPS2,

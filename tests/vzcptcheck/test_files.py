@@ -5,10 +5,10 @@ import os
 
 import pytest
 
+from support.vzcptcheck_fakes import FakeFiles
 from vzcptcheck.errors import CheckError
 from vzcptcheck.files import read_file
 from vzcptcheck.syscalls import LinuxSyscalls
-from vzcptcheck_fakes import FakeFiles
 
 PATH = "/proc/something"
 

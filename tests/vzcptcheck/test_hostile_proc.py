@@ -8,14 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vzcptcheck.anonymize import anonymize
-from vzcptcheck.cpuid import Registers
-from vzcptcheck.errors import CheckError
-from vzcptcheck.leaves import read_leaves
-from vzcptcheck.outcome import printable
-from vzcptcheck.processors import survey_processors
-from vzcptcheck.syscalls import LinuxSyscalls
-from vzcptcheck_fakes import (
+from support.vzcptcheck_fakes import (
     CPT_TEST_CAPS,
     CPT_TEST_VECAPS,
     CPT_TEST_VECAPS2,
@@ -23,6 +16,13 @@ from vzcptcheck_fakes import (
     FakeKernel,
     run_command,
 )
+from vzcptcheck.anonymize import anonymize
+from vzcptcheck.cpuid import Registers
+from vzcptcheck.errors import CheckError
+from vzcptcheck.leaves import read_leaves
+from vzcptcheck.outcome import printable
+from vzcptcheck.processors import survey_processors
+from vzcptcheck.syscalls import LinuxSyscalls
 
 CPT, RST, VEINFO, CMDLINE = "/proc/cpt", "/proc/rst", "/proc/vz/veinfo", "/proc/cmdline"
 CPUINFO = "/proc/cpuinfo"

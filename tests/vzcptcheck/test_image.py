@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from images import (
+from support.images import (
     CHAIN_061,
     MM,
     NOWHERE,
@@ -21,10 +21,10 @@ from images import (
     image_of_row,
     read_rows,
 )
+from support.vzcptcheck_fakes import error, run_command
 from vzcptcheck import image as image_module
 from vzcptcheck.image import MOST_SECTIONS, find_faults, read_image
 from vzcptcheck.syscalls import LinuxSyscalls, Syscalls
-from vzcptcheck_fakes import error, run_command
 
 PATH = "/vz/dump/Dump.102"
 GIB = 1 << 30

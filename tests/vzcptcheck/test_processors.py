@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.vzcptcheck_fakes import FakeFiles, cpuid_device
 from vzcptcheck.cpuid import Registers
 from vzcptcheck.errors import CheckError
 from vzcptcheck.processors import format_ranges, survey_processors
-from vzcptcheck_fakes import FakeFiles, cpuid_device
 
 CPUINFO = "/proc/cpuinfo"
 

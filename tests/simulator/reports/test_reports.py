@@ -16,10 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from fleets import OLD, STRONG, WEAK, node, small_nodes
 from simulator.fleets.fleet import gather_fleet
-from simulator.opinions.migrations import Road
-from simulator.opinions.verdict import Judgement, Opinion, Reason, Verdict, Weight
 from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_csv import csv_text
 from simulator.reports.as_json import json_text
@@ -29,7 +26,10 @@ from simulator.reports.as_table import table_text
 from simulator.reports.full import json_lines
 from simulator.reports.sections import Section, sections
 from simulator.reports.view import MOST_NODES, View, ranges, why
-from terminals import SGR, Terminal
+from simulator.verdicts.migrations import Road
+from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
+from support.fleets import OLD, STRONG, WEAK, node, small_nodes
+from support.terminals import SGR, Terminal
 
 Render = Callable[[View], Iterator[str]]
 

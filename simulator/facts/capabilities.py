@@ -1,0 +1,181 @@
+"""A node's capability number, derived from its CPU's registers as its kernel does."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from simulator.facts.bits import (
+    CPT_CPU_X86_EMT64,
+    CPT_CPU_X86_FXSR,
+    CPT_CPU_X86_IA64,
+    CPT_CPU_X86_SEP,
+    CPT_CPU_X86_SEP32,
+    CPT_CPU_X86_SSE2,
+    CPT_CPU_X86_SYSCALL,
+    CPT_CPU_X86_SYSCALL32,
+    CPT_NAMESPACES,
+    CPT_NO_IPV6,
+    CPT_SLM_DMPRST,
+    WORD_BITS,
+    mask,
+)
+from simulator.facts.cpuid import CpuidTable, RegisterName
+from simulator.facts.override import OverrideEntry, apply_override
+from simulator.facts.releases import Release
+
+INTEL = "GenuineIntel"
+
+#: Machines, as uname prints them, and their kernels' width.
+X86_64 = "x86_64"
+I386 = ("i386", "i486", "i586", "i686")
+IA64 = "ia64"
+MACHINES = (X86_64, *I386, IA64)
+
+_Place = tuple[int, int, RegisterName, int]
+
+#: Where in CPUID each word's bit comes from: leaf, subleaf, register, bit.
+PLACES: Mapping[str, _Place] = MappingProxyType(
+    {
+        "cmov": (0x1, 0, "edx", 15),
+        "fxsr": (0x1, 0, "edx", 24),
+        "sse": (0x1, 0, "edx", 25),
+        "sse2": (0x1, 0, "edx", 26),
+        "sse4_1": (0x1, 0, "ecx", 19),
+        "sse4_2": (0x1, 0, "ecx", 20),
+        "mmx": (0x1, 0, "edx", 23),
+        "3dnow": (0x80000001, 0, "edx", 31),
+        "3dnowext": (0x80000001, 0, "edx", 30),
+        "sse4a": (0x80000001, 0, "ecx", 6),
+        "sysenter": (0x1, 0, "edx", 11),
+        "syscall": (0x80000001, 0, "edx", 11),
+        "xsave": (0x1, 0, "ecx", 26),
+        "avx": (0x1, 0, "ecx", 28),
+        "aesni": (0x1, 0, "ecx", 25),
+        "rdrand": (0x1, 0, "ecx", 30),
+    }
+)
+_XSAVEOPT: _Place = (0xD, 1, "eax", 0)
+
+#: What a boot option takes from the kernel's view. noxsave leaves AVX's bit (recorded).
+_BOOT_OPTIONS: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
+    {"noxsave": (PLACES["xsave"], _XSAVEOPT), "nordrand": (PLACES["rdrand"],)}
+)
+
+#: The words of x86_capability that hold a register: clearcpuid=N is bit N % 32 of word N // 32.
+_CAPABILITY_WORDS: Mapping[int, tuple[int, int, RegisterName]] = MappingProxyType(
+    {
+        0: (0x1, 0, "edx"),
+        1: (0x80000001, 0, "edx"),
+        4: (0x1, 0, "ecx"),
+        6: (0x80000001, 0, "ecx"),
+        9: (0x7, 0, "ebx"),
+    }
+)
+_CLEARCPUID = re.compile(r"clearcpuid=(\d{1,6})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """What a node's kernel decides by.
+
+    ``cpuid`` is None on ia64; ``override`` is empty where nothing is written, or the file is
+    not there. ``traces`` says that the kernel can tell a process traced from the node.
+    """
+
+    release: Release
+    machine: str
+    cpuid: CpuidTable | None
+    boot_options: tuple[str, ...] = ()
+    override: tuple[OverrideEntry, ...] = ()
+    has_ipv6: bool = True
+    slm_without_module: bool = False
+    traces: bool = True
+
+
+def node_capabilities(facts: NodeFacts) -> int:
+    """Return the capability number that CPT_TEST_CAPS on /proc/rst answers.
+
+    MissingLeafError where the kernel needs a leaf that was not recorded.
+    """
+    generation = facts.release.generation
+    return (_cpu_bits(facts) | _node_bits(facts)) & generation.node_bits
+
+
+def has_eager_fpu(facts: NodeFacts) -> bool:
+    """Tell whether every process counts as having used the FPU.
+
+    Source: boots of 042stab141.3 with seven CPU models and ``eagerfpu=on`` and ``=off``.
+    """
+    if facts.cpuid is None or not facts.release.has_eager_fpu:
+        return False
+    if "eagerfpu=off" in facts.boot_options:
+        return False
+    if "eagerfpu=on" in facts.boot_options or facts.cpuid.vendor == INTEL:
+        return True
+    return _kernel_view(facts, facts.cpuid).has_bit(*_XSAVEOPT)
+
+
+def has_sysenter(facts: NodeFacts) -> bool:
+    """Tell whether 32-bit processes enter a 64-bit kernel by SYSENTER, else by SYSCALL."""
+    return facts.cpuid is not None and facts.cpuid.vendor == INTEL
+
+
+def shown_registers(cpuid: CpuidTable, boot_options: Iterable[str]) -> CpuidTable:
+    """Return the registers without the features that boot options hide from the kernel."""
+    for option in boot_options:
+        for leaf, subleaf, register, bit in _cleared_by(option):
+            if (leaf, subleaf) in cpuid:
+                own = cpuid[leaf, subleaf]
+                cleared = {register: getattr(own, register) & ~(1 << bit)}
+                cpuid = cpuid.replace({(leaf, subleaf): own._replace(**cleared)})
+    return cpuid
+
+
+def _cpu_bits(facts: NodeFacts) -> int:
+    if facts.cpuid is None:
+        return mask(CPT_CPU_X86_IA64, CPT_CPU_X86_FXSR)
+    view = _kernel_view(facts, facts.cpuid)
+    caps = mask(*(WORD_BITS[word] for word, place in PLACES.items() if view.has_bit(*place)))
+    caps = _without_foreign_sysenter(facts, caps)
+    if caps & mask(CPT_CPU_X86_SEP):
+        caps |= mask(CPT_CPU_X86_SEP32)
+    if facts.machine == X86_64:
+        caps |= mask(CPT_CPU_X86_EMT64, CPT_CPU_X86_SSE2)
+        if caps & mask(CPT_CPU_X86_SYSCALL) and not has_sysenter(facts):
+            caps |= mask(CPT_CPU_X86_SYSCALL32)
+    return caps
+
+
+def _without_foreign_sysenter(facts: NodeFacts, caps: int) -> int:
+    """Take SEP away where a 64-bit kernel does not use SYSENTER."""
+    anywhere = facts.release.generation.sysenter_on_any_vendor
+    if facts.machine != X86_64 or anywhere or has_sysenter(facts):
+        return caps
+    return caps & ~mask(CPT_CPU_X86_SEP)
+
+
+def _node_bits(facts: NodeFacts) -> int:
+    caps = mask(CPT_NAMESPACES)
+    if not facts.has_ipv6:
+        caps |= mask(CPT_NO_IPV6)
+    if facts.slm_without_module:
+        caps |= mask(CPT_SLM_DMPRST)
+    return caps
+
+
+def _kernel_view(facts: NodeFacts, cpuid: CpuidTable) -> CpuidTable:
+    """Return the registers as far as the kernel lets them show."""
+    if not facts.release.generation.masked_cpuid:
+        return cpuid
+    return apply_override(shown_registers(cpuid, facts.boot_options), facts.override)
+
+
+def _cleared_by(option: str) -> tuple[_Place, ...]:
+    clearcpuid = _CLEARCPUID.fullmatch(option)
+    if clearcpuid is None:
+        return _BOOT_OPTIONS.get(option, ())
+    word, bit = divmod(int(clearcpuid[1]), 32)
+    if word not in _CAPABILITY_WORDS:
+        return ()
+    return ((*_CAPABILITY_WORDS[word], bit),)

@@ -1,0 +1,277 @@
+"""The seven generations of OpenVZ kernels as one table of frozen literals.
+
+Sources: the published trees that each row names, and the recorded boots of seven of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from simulator.facts.bits import (
+    CPT_CPU_X86_CMOV,
+    CPT_CPU_X86_EMT64,
+    CPT_CPU_X86_RDRAND,
+    CPT_CPU_X86_SEP32,
+    CPT_CPU_X86_SSE4_1,
+    CPT_CPU_X86_SSE4_2,
+    CPT_CPU_X86_SYSCALL,
+    CPT_NAMESPACES,
+    CPT_NO_IPV6,
+    CPT_SLM_DMPRST,
+    mask,
+    mask_of_words,
+)
+
+RestoreRule = Callable[[int], bool]
+
+
+class Vecaps2(Enum):
+    """When CPT_TEST_VECAPS2 fills in the container's unsupported features."""
+
+    ABSENT = "no such request"
+    IF_COMPATIBLE = "only with result 0"
+    ALWAYS = "always"
+
+
+def rule_a(version: int) -> bool:
+    """Take what 2.6.18 restores: up to 0x302, of the early ones up to minor 2."""
+    return version <= 0x302 and not (version < 0x300 and version & 0xF > 2)
+
+
+def rule_b(version: int) -> bool:
+    """Take what 2.6.32 before 042stab restores: up to 0x800, no minor."""
+    return version <= 0x800 and version & 0xF == 0
+
+
+def _rule_c(version: int, newest_minor: int) -> bool:
+    line = version & 0xFF00
+    return (line == 0x300 and version >= 0x303) or (line == 0x800 and version & 0xF <= newest_minor)
+
+
+def rule_c1(version: int) -> bool:
+    """Take what 042stab restores before 088; no other bits are looked at."""
+    return _rule_c(version, 1)
+
+
+def rule_c3(version: int) -> bool:
+    """Take what 042stab restores from 088 on."""
+    return _rule_c(version, 3)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_EIGHT_WORDS = _words("cmov fxsr sse sse2 mmx 3dnow 3dnowext sysenter")
+_TEN_WORDS = (*_EIGHT_WORDS, "emt64", "ia64")
+_TWELVE_WORDS = (*_TEN_WORDS, "syscall", "syscall32")
+_FOURTEEN_WORDS = _words(
+    "cmov fxsr sse sse2 sse4_1 sse4_2 mmx 3dnow 3dnowext sse4a sysenter xsave avx aesni"
+)
+_EIGHTEEN_WORDS = _words(
+    "cmov fxsr sse sse2 sse4_1 sse4_2 mmx 3dnow 3dnowext sse4a sysenter emt64 ia64 "
+    "syscall syscall32 xsave avx aesni"
+)
+_NINETEEN_WORDS = (*_EIGHTEEN_WORDS, "rdrand")
+
+_FPU_2632 = mask_of_words(("fxsr", "sse", "sse2", "mmx", "3dnow", "3dnowext"))
+_FPU_042 = _FPU_2632 | mask_of_words(("sse4_1", "sse4_2", "sse4a", "xsave", "avx", "aesni"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """What one generation of kernels does at /proc/cpt and /proc/rst.
+
+    Masks are of capability bits. What concerns the node:
+    ``node_bits`` are those it can show; ``masked_cpuid``: they follow the kernel's own view of
+    the CPU and /proc/vz/cpuid_override, else the registers; ``sysenter_on_any_vendor``: SEP is
+    not for Intel alone on x86_64; ``test_caps_words`` is None where CPT_TEST_CAPS on /proc/cpt
+    is ENOSYS; ``has_late_requests``, ``has_tracker``: requests that came with 042stab and 088.
+
+    What gathers a container's needs: ``always_bits``, ``fpu_bits`` (a process that used the
+    FPU, of what the node has), ``long_mode_bits`` (a 64-bit process), ``sees_vdso`` (a 32-bit
+    one), ``policies`` (schedulers that are fine), ``carries_no_ipv6``.
+
+    What compares them: ``vecaps_words`` in order, ``sse4_2_bit`` (the bit looked at for that
+    word), ``unsupported_mask``, ``slm_result`` (the answer to an argument with SLM_DMPRST, 0
+    where it is not looked at), ``ipv6_text`` (empty where NO_IPV6 is not),
+    ``tests_namespaces``.
+
+    ``enables_xsave``: programs may use what only XSAVE saves (AVX and later), as they may from
+    Linux 2.6.28 on.
+    ``hz`` is what restore asks of an image (None: not known); ``section_ends`` are the first
+    section number that it does not know: the lowest and the highest that may be.
+    ``repeats_host_pid``: two diagnostics give the node's pid twice, not the container's second.
+    """
+
+    name: str
+    trees: tuple[str, ...]
+    releases: str
+    image_version: int
+    restores: RestoreRule
+    has_test_version: bool
+    has_late_requests: bool
+    has_tracker: bool
+    node_bits: int
+    masked_cpuid: bool
+    sysenter_on_any_vendor: bool
+    test_caps_words: tuple[str, ...] | None
+    always_bits: int
+    fpu_bits: int
+    long_mode_bits: int
+    sees_vdso: bool
+    policies: frozenset[str]
+    skips_kernel_threads: bool
+    carries_no_ipv6: bool
+    namespaces_text: bool
+    enables_xsave: bool
+    hz: int | None
+    section_ends: tuple[int, int]
+    repeats_host_pid: bool
+    vecaps_words: tuple[str, ...]
+    vecaps2: Vecaps2
+    sse4_2_bit: int
+    unsupported_mask: int
+    slm_result: int
+    ipv6_text: str
+    tests_namespaces: bool
+
+
+_028STAB = Generation(
+    name="028stab",
+    trees=("028stab056.1",),
+    releases="2.6.18-*028stab*",
+    image_version=0x302,
+    restores=rule_a,
+    has_test_version=False,
+    has_late_requests=False,
+    has_tracker=False,
+    node_bits=mask_of_words(_TEN_WORDS),
+    masked_cpuid=False,
+    sysenter_on_any_vendor=True,
+    test_caps_words=_EIGHT_WORDS,
+    always_bits=mask(CPT_CPU_X86_CMOV),
+    fpu_bits=mask_of_words(_EIGHT_WORDS),
+    long_mode_bits=mask(CPT_CPU_X86_EMT64),
+    sees_vdso=False,
+    policies=frozenset({"normal"}),
+    skips_kernel_threads=False,
+    carries_no_ipv6=False,
+    namespaces_text=True,
+    enables_xsave=False,
+    hz=None,
+    section_ends=(31, 31),
+    repeats_host_pid=False,
+    vecaps_words=_TEN_WORDS,
+    vecaps2=Vecaps2.ABSENT,
+    sse4_2_bit=CPT_CPU_X86_SSE4_2,
+    unsupported_mask=0xFFFF0000,
+    slm_result=0,
+    ipv6_text="",
+    tests_namespaces=False,
+)
+
+_2_6_32 = replace(
+    _028STAB,
+    name="2.6.32",
+    trees=("2.6.32 before RHEL6",),
+    releases="2.6.32 without a stab number",
+    image_version=0x800,
+    restores=rule_b,
+    node_bits=mask_of_words(_TWELVE_WORDS) | mask(CPT_CPU_X86_SEP32, CPT_SLM_DMPRST),
+    sysenter_on_any_vendor=False,
+    fpu_bits=_FPU_2632,
+    long_mode_bits=mask(CPT_CPU_X86_EMT64, CPT_CPU_X86_SYSCALL),
+    sees_vdso=True,
+    namespaces_text=False,
+    enables_xsave=True,
+    section_ends=(32, 32),
+    vecaps_words=_TWELVE_WORDS,
+    slm_result=1,
+)
+
+_042STAB = replace(
+    _2_6_32,
+    name="042stab",
+    trees=("042stab061.9",),
+    releases="2.6.32-042stab* before 088",
+    image_version=0x801,
+    restores=rule_c1,
+    has_test_version=True,
+    has_late_requests=True,
+    node_bits=mask_of_words(_EIGHTEEN_WORDS) | mask(CPT_CPU_X86_SEP32, CPT_NAMESPACES, CPT_NO_IPV6),
+    test_caps_words=_FOURTEEN_WORDS,
+    always_bits=mask(CPT_CPU_X86_CMOV, CPT_CPU_X86_SYSCALL),
+    fpu_bits=_FPU_042,
+    long_mode_bits=mask(CPT_CPU_X86_EMT64),
+    policies=frozenset({"normal", "batch", "idle"}),
+    skips_kernel_threads=True,
+    hz=1000,
+    section_ends=(33, 33),
+    vecaps_words=_EIGHTEEN_WORDS,
+    # 042stab061.9 to 092.1: the word sse4_2 is said of SSE4_1's bit (a slip, recorded).
+    sse4_2_bit=CPT_CPU_X86_SSE4_1,
+    unsupported_mask=0xE1FD0000,
+    slm_result=4,
+    ipv6_text="IPv6 not loaded on destination node",
+    tests_namespaces=True,
+)
+
+_042STAB088 = replace(
+    _042STAB,
+    name="042stab088",
+    trees=("042stab088.4", "042stab090.5"),
+    releases="042stab088 to 091",
+    image_version=0x803,
+    restores=rule_c3,
+    has_tracker=True,
+    carries_no_ipv6=True,
+    # It grew once more between 088.4 and 141.3; releases.py has where that is certain.
+    section_ends=(34, 35),
+    repeats_host_pid=True,
+    ipv6_text="IPv6 not loaded or disabled on destination node",
+)
+
+_042STAB092 = replace(
+    _042STAB088,
+    name="042stab092",
+    trees=("042stab092.1",),
+    releases="042stab092 to 101.4",
+    vecaps2=Vecaps2.IF_COMPATIBLE,
+)
+
+_042STAB101 = replace(
+    _042STAB092,
+    name="042stab101",
+    trees=("042stab108.1",),
+    releases="042stab101.5 to 106, and 108.1",
+    node_bits=_042STAB.node_bits | mask(CPT_CPU_X86_RDRAND),
+    masked_cpuid=True,
+    test_caps_words=None,
+    fpu_bits=_FPU_042 | mask(CPT_CPU_X86_RDRAND),
+    vecaps_words=_NINETEEN_WORDS,
+    vecaps2=Vecaps2.ALWAYS,
+    sse4_2_bit=CPT_CPU_X86_SSE4_2,
+    unsupported_mask=0xC1FD0000,
+)
+
+_042STAB107 = replace(
+    _042STAB101,
+    name="042stab107",
+    trees=("042stab109.3", "042stab111.12", "042stab113.5", "042stab141.3"),
+    releases="042stab107.1 and later, but 108.1",
+    test_caps_words=_NINETEEN_WORDS,
+)
+
+#: Oldest first.
+GENERATIONS = (
+    _028STAB,
+    _2_6_32,
+    _042STAB,
+    _042STAB088,
+    _042STAB092,
+    _042STAB101,
+    _042STAB107,
+)
+
+BY_NAME = {generation.name: generation for generation in GENERATIONS}

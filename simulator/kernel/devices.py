@@ -1,0 +1,417 @@
+"""/proc/cpt and /proc/rst: which requests there are, and what each does.
+
+Sources: the trees in generations.py for the requests, the recordings for errnos and contexts.
+"""
+
+import errno
+import os
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from simulator.facts.generations import Vecaps2
+from simulator.kernel.caller import Caller, OpenDescription
+from simulator.kernel.containers import Container, Contents, State
+from simulator.kernel.contexts import Context, Contexts, ContextState
+from simulator.kernel.decision import Decision, decide, missing_words
+from simulator.kernel.requests import FIONREAD, Request
+
+if TYPE_CHECKING:
+    from simulator.kernel.kernel import SimulatedKernel
+
+_UNSIGNED_INT = 0xFFFFFFFF
+_UNSIGNED_LONG = 0xFFFFFFFFFFFFFFFF
+_NOTHING_KNOWN = Contents(processes=())
+_VECAPS = struct.Struct("=II")
+
+#: A request's work: the open file, the argument, the caller; the answer.
+Handler = Callable[["OpenDevice", int, Caller], int]
+
+
+def fail(number: int) -> OSError:
+    """Make the error that a system call ends with."""
+    return OSError(number, os.strerror(number))
+
+
+class Device:
+    """One of the two files of a running kernel, and the contexts that are made through it."""
+
+    def __init__(self, kernel: "SimulatedKernel", requests: Mapping[int, Handler]) -> None:
+        self.kernel = kernel
+        self.requests = requests
+        self.contexts = Contexts()
+
+    def open(self) -> "OpenDevice":
+        """Open the file once more."""
+        return OpenDevice(self)
+
+
+class OpenDevice:
+    """An open /proc/cpt or /proc/rst: it has a position, and a context after some request."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.kernel = device.kernel
+        self.context: Context | None = None
+        self._position = 0
+
+    @property
+    def source(self) -> object:
+        """The device, whose list of contexts all its open files show."""
+        return self.device
+
+    def read(self, size: int) -> bytes:
+        """Read on in the list of contexts."""
+        data = self.pread(size, self._position)
+        self._position += len(data)
+        return data
+
+    def pread(self, size: int, position: int) -> bytes:
+        """Read the list of contexts from a position."""
+        return self.device.contexts.listing().encode()[position : position + size]
+
+    def write(self, _: bytes) -> int:
+        """Refuse: these files take no text."""
+        raise fail(errno.EIO)
+
+    def ioctl(self, request: int, argument: int, caller: Caller) -> int:
+        """Answer a request; OSError with the kernel's errno."""
+        if request == FIONREAD:
+            caller.write_memory(argument, struct.pack("=i", -self._position))
+            return 0
+        if caller.pointer_bits() < self.kernel.pointer_bits:
+            raise fail(errno.EINVAL)  # There is no compat_ioctl.
+        argument &= _UNSIGNED_LONG
+        if request in _WITHOUT_CONTEXT and request in self.device.requests:
+            return self.device.requests[request](self, argument, caller)
+        if request == Request.GET_CONTEXT:
+            return self._get_context(argument & _UNSIGNED_INT)
+        return self._with_context(request, argument, caller)
+
+    def close(self) -> None:
+        """Close the file for the last time."""
+        self.unbind()
+
+    def bound_context(self) -> Context:
+        """Return this file's context, made on the spot where there is none."""
+        if self.context is None:
+            self.context = self.device.contexts.create()
+        return self.context
+
+    def unbind(self) -> None:
+        """Leave the context; what a forgotten one had suspended runs on."""
+        context, self.context = self.context, None
+        if context is None:
+            return
+        ended = self.device.contexts.unbind(context)
+        if ended and context.state is ContextState.SUSPENDED:
+            self.kernel.set_state(context.veid, State.RUNNING)
+
+    def _with_context(self, request: int, argument: int, caller: Caller) -> int:
+        context = self._sound_context()
+        handler = self.device.requests.get(request)
+        if handler is None:
+            raise fail(errno.EINVAL)
+        try:
+            return handler(self, argument, caller)
+        finally:
+            context.flush()
+
+    def _sound_context(self) -> Context:
+        context = self.bound_context()
+        if context.state is ContextState.ERROR:
+            raise fail(errno.EBUSY)
+        return context
+
+    def _get_context(self, contextid: int) -> int:
+        """Name the context. On /proc/cpt one that was made just for this ends in ENOMEM."""
+        made_now = self.context is None
+        context = self._sound_context()
+        if context.contextid and context.contextid != contextid:
+            raise fail(errno.EINVAL)
+        if not context.contextid:
+            if self.device.contexts.find(contextid) is not None:
+                raise fail(errno.EEXIST)
+            context.contextid = contextid
+        context.sticky = True
+        if made_now and Request.SUSPEND in self.device.requests:
+            raise fail(errno.ENOMEM)
+        return 0
+
+
+def _join_context(file: OpenDevice, argument: int, _: Caller) -> int:
+    context = file.device.contexts.find(argument & _UNSIGNED_INT)
+    if context is None:
+        raise fail(errno.ENOENT)
+    context.users += 1
+    file.unbind()
+    file.context = context
+    return 0
+
+
+def _put_context(file: OpenDevice, _: int, __: Caller) -> int:
+    if file.context is not None:
+        file.context.sticky = False
+        file.unbind()
+    return 0
+
+
+def _test_version_cpt(file: OpenDevice, _: int, __: Caller) -> int:
+    return file.kernel.generation.image_version
+
+
+def _test_version_rst(file: OpenDevice, argument: int, _: Caller) -> int:
+    return int(file.kernel.generation.restores(argument))
+
+
+def _test_caps_cpt(file: OpenDevice, argument: int, _: Caller) -> int:
+    generation = file.kernel.generation
+    if generation.test_caps_words is None:
+        raise fail(errno.ENOSYS)
+    own = file.kernel.capabilities()
+    return int(bool(missing_words(generation, generation.test_caps_words, own, argument)))
+
+
+def _test_caps_rst(file: OpenDevice, _: int, __: Caller) -> int:
+    return file.kernel.capabilities()
+
+
+def _set_errorfd(file: OpenDevice, argument: int, caller: Caller) -> int:
+    file.bound_context().set_error_file(caller.take(_descriptor(argument)))
+    return 0
+
+
+def _set_veid(file: OpenDevice, argument: int, _: Caller) -> int:
+    _require_idle(file).veid = argument & _UNSIGNED_INT
+    return 0
+
+
+def _set_cpu_flags(file: OpenDevice, _: int, __: Caller) -> int:
+    _require_idle(file)
+    return 0
+
+
+def _test_vecaps(file: OpenDevice, argument: int, _: Caller) -> int:
+    return _decide(file, argument & _UNSIGNED_INT).result
+
+
+def _test_vecaps2(file: OpenDevice, argument: int, caller: Caller) -> int:
+    offered_caps, _ = _VECAPS.unpack(caller.read_memory(argument, _VECAPS.size))
+    decision = _decide(file, offered_caps)
+    if file.kernel.generation.vecaps2 is Vecaps2.ALWAYS or decision.result == 0:
+        answer = _VECAPS.pack(offered_caps, decision.unsupported_caps)
+        caller.write_memory(argument, answer)
+    return decision.result
+
+
+def _suspend(file: OpenDevice, _: int, __: Caller) -> int:
+    context = _require_idle(file)
+    container = _running(file)
+    file.kernel.set_state(container.ctid, State.SUSPENDED)
+    context.state = ContextState.SUSPENDED
+    return 0
+
+
+def _resume(file: OpenDevice, _: int, __: Caller) -> int:
+    _leave_suspended(file, State.RUNNING)
+    return 0
+
+
+def _kill(file: OpenDevice, _: int, __: Caller) -> int:
+    _leave_suspended(file, State.STOPPED)
+    return 0
+
+
+def _dump(file: OpenDevice, _: int, __: Caller) -> int:
+    context = file.bound_context()
+    if context.state is not ContextState.SUSPENDED:
+        raise fail(errno.ENOENT)
+    if context.dump_file is None:
+        raise fail(errno.EBADF)
+    container = file.kernel.containers[context.veid]
+    context.say((container.contents or _NOTHING_KNOWN).dump_failure)
+    raise fail(errno.EINVAL)
+
+
+def _undump(file: OpenDevice, _: int, __: Caller) -> int:
+    context = file.bound_context()
+    if context.dump_file is None:
+        raise fail(errno.EBADF)
+    context.say("this simulated node restores no images")
+    raise fail(errno.EINVAL)
+
+
+def _set_dumpfd_cpt(file: OpenDevice, argument: int, caller: Caller) -> int:
+    description = caller.take(_descriptor(argument))
+    if description.is_directory:
+        description.close()
+        raise fail(errno.EBADF)
+    file.bound_context().set_dump_file(description)
+    return 0
+
+
+def _set_dumpfd_rst(file: OpenDevice, argument: int, caller: Caller) -> int:
+    file.bound_context().set_dump_file(caller.take(_descriptor(argument)))
+    return 0
+
+
+def _check_descriptor(_: OpenDevice, argument: int, caller: Caller) -> int:
+    """Take a descriptor that matters only to what no simulated kernel does."""
+    caller.take(_descriptor(argument)).close()
+    return 0
+
+
+def _set_lazy(file: OpenDevice, argument: int, _: Caller) -> int:
+    if argument:
+        file.bound_context().say("CPT_SET_LAZY ioctl is obsolete.")
+        raise fail(errno.EOPNOTSUPP)
+    return 0
+
+
+def _linkdir_add(_: OpenDevice, argument: int, caller: Caller) -> int:
+    with _taken(caller, argument, errno.EBADFD) as description:
+        if not description.is_directory:
+            raise fail(errno.ENOTDIR)
+    return 0
+
+
+def _stop_tracker(_: OpenDevice, __: int, ___: Caller) -> int:
+    raise fail(errno.EBADRQC)
+
+
+def _do_nothing(_: OpenDevice, __: int, ___: Caller) -> int:
+    return 0
+
+
+def _decide(file: OpenDevice, offered_caps: int) -> Decision:
+    """Gather the needs of the context's container, say what there is to say, and decide."""
+    context = file.bound_context()
+    needs = file.kernel.needs_of(_running(file))
+    decision = decide(file.kernel.generation, needs.caps, offered_caps)
+    for text in (*needs.reports, *decision.messages):
+        context.say(text)
+    return decision
+
+
+def _running(file: OpenDevice) -> Container:
+    """Return the context's container; an errno of its own for each reason against it."""
+    context = file.bound_context()
+    if context.veid == 0:
+        raise fail(errno.EINVAL)
+    container = file.kernel.containers.get(context.veid)
+    if container is None or container.state is State.STOPPED:
+        raise fail(errno.ESRCH)
+    if container.state is State.STOPPING:
+        context.say("CT is not running")
+        raise fail(errno.ESRCH)
+    if container.state is not State.RUNNING:
+        context.say("CT is locked")
+        raise fail(errno.EBUSY)
+    return container
+
+
+def _require_idle(file: OpenDevice) -> Context:
+    context = file.bound_context()
+    if context.state > ContextState.IDLE:
+        raise fail(errno.EBUSY)
+    return context
+
+
+def _leave_suspended(file: OpenDevice, state: State) -> None:
+    context = file.bound_context()
+    if context.state is not ContextState.SUSPENDED:
+        raise fail(errno.ENOENT)
+    file.kernel.set_state(context.veid, state)
+    context.state = ContextState.IDLE
+
+
+def _descriptor(argument: int) -> int:
+    """Read an argument as the kernel's int: 0xffffffff is -1."""
+    number = argument & _UNSIGNED_INT
+    return number - (1 << 32) if number >> 31 else number
+
+
+@contextmanager
+def _taken(caller: Caller, argument: int, number: int) -> Iterator[OpenDescription]:
+    """Hold a descriptor for a moment; one that is not open is the errno ``number``."""
+    try:
+        description = caller.take(_descriptor(argument))
+    except OSError as error:
+        raise fail(number) from error
+    try:
+        yield description
+    finally:
+        description.close()
+
+
+#: Requests that make no context.
+_WITHOUT_CONTEXT = frozenset(
+    {Request.TEST_CAPS, Request.TEST_VERSION, Request.JOIN_CONTEXT, Request.PUT_CONTEXT}
+)
+
+_COMMON: Mapping[int, Handler] = {
+    Request.JOIN_CONTEXT: _join_context,
+    Request.PUT_CONTEXT: _put_context,
+    Request.SET_ERRORFD: _set_errorfd,
+    Request.SET_VEID: _set_veid,
+    Request.RESUME: _resume,
+    Request.KILL: _kill,
+}
+_CPT: Mapping[int, Handler] = {
+    **_COMMON,
+    Request.TEST_CAPS: _test_caps_cpt,
+    Request.TEST_VECAPS: _test_vecaps,
+    Request.SET_DUMPFD: _set_dumpfd_cpt,
+    Request.SET_CPU_FLAGS: _set_cpu_flags,
+    Request.SUSPEND: _suspend,
+    Request.DUMP: _dump,
+}
+_RST: Mapping[int, Handler] = {
+    **_COMMON,
+    Request.TEST_CAPS: _test_caps_rst,
+    Request.SET_DUMPFD: _set_dumpfd_rst,
+    Request.SET_STATUSFD: _check_descriptor,
+    Request.SET_LOCKFD: _check_descriptor,
+    Request.UNDUMP: _undump,
+}
+
+#: Requests that were recorded on 042stab kernels. That older ones lack them is an estimate.
+_LATE_CPT: Mapping[int, Handler] = {
+    Request.SET_PAGEINFDIN: _check_descriptor,
+    Request.SET_PAGEINFDOUT: _check_descriptor,
+    Request.SET_LAZY: _set_lazy,
+    Request.LINKDIR_ADD: _linkdir_add,
+    Request.SET_PRAM: _do_nothing,
+}
+_LATE_RST: Mapping[int, Handler] = {
+    Request.SET_PAGEINFDIN: _check_descriptor,
+    Request.SET_PAGEINFDOUT: _check_descriptor,
+    Request.SET_LOCKFD2: _check_descriptor,
+    Request.HARDLNK_ON: _do_nothing,
+}
+
+
+def cpt_requests(kernel: "SimulatedKernel") -> Mapping[int, Handler]:
+    """Return the requests that this kernel's /proc/cpt knows."""
+    generation = kernel.generation
+    requests = dict(_CPT)
+    if generation.has_late_requests:
+        requests.update(_LATE_CPT)
+    if generation.has_test_version:
+        requests[Request.TEST_VERSION] = _test_version_cpt
+    if generation.has_tracker:
+        requests[Request.STOP_TRACKER] = _stop_tracker
+    if generation.vecaps2 is not Vecaps2.ABSENT:
+        requests[Request.TEST_VECAPS2] = _test_vecaps2
+    return requests
+
+
+def rst_requests(kernel: "SimulatedKernel") -> Mapping[int, Handler]:
+    """Return the requests that this kernel's /proc/rst knows."""
+    requests = dict(_RST)
+    if kernel.generation.has_late_requests:
+        requests.update(_LATE_RST)
+    if kernel.generation.has_test_version:
+        requests[Request.TEST_VERSION] = _test_version_rst
+    return requests

@@ -1,0 +1,371 @@
+"""A simulated node: its kernel, the files that it shows, the containers that it runs."""
+
+import errno
+import os
+import stat
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
+from typing import Protocol
+
+from simulator.facts.capabilities import IA64, X86_64, NodeFacts, node_capabilities
+from simulator.facts.cpuid import CpuidTable, MissingLeafError
+from simulator.facts.generations import Generation
+from simulator.facts.override import OverrideError, format_override, parse_override
+from simulator.kernel.caller import Caller
+from simulator.kernel.containers import Container, Needs, State
+from simulator.kernel.devices import Device, cpt_requests, fail, rst_requests
+from simulator.kernel.needs import gather
+
+CPT = "/proc/cpt"
+RST = "/proc/rst"
+CPUINFO = "/proc/cpuinfo"
+DEV_CPU = "/dev/cpu"
+CPUID = f"{DEV_CPU}/0/cpuid"
+CPUID_OVERRIDE = "/proc/vz/cpuid_override"
+VEINFO = "/proc/vz/veinfo"
+VZ_VERSION = "/proc/vz/version"
+PROC_VERSION = "/proc/version"
+CMDLINE = "/proc/cmdline"
+IF_INET6 = "/proc/net/if_inet6"
+
+#: Folders that an OpenVZ node has; the second is not there inside a container.
+PROC_VZ = "/proc/vz"
+PROC_BC = "/proc/bc"
+MODULE_IPV6 = "/sys/module/ipv6"
+
+#: What a node has of its own, or has not: nothing of the kind is any other machine's.
+_OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION, CMDLINE, IF_INET6)
+_OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, DEV_CPU)
+
+#: What the loopback interface has where there is IPv6.
+_LOOPBACK = "00000000000000000000000000000001 01 80 10 80       lo\n"
+
+#: Processes of the node itself that /proc/vz/veinfo counts (that of a recorded boot).
+_OWN_PROCESSES = 32
+
+#: What others than root, who may do everything, must be permitted for each way to open a file.
+_WANTED = {os.O_RDONLY: 0o004, os.O_WRONLY: 0o002, os.O_RDWR: 0o006}
+
+#: By their inodes programs tell files apart. Those of /proc are as large.
+_FIRST_INODE = 0xF0000000
+
+_REGISTERS = struct.Struct("=4I")
+
+
+class OpenFile(Protocol):
+    """An open file of the node's."""
+
+    @property
+    def source(self) -> object:
+        """What its content is made from: files of equal sources read the same."""
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+
+    def pread(self, size: int, position: int) -> bytes:
+        """Read from a position."""
+
+    def write(self, data: bytes) -> int:
+        """Write; return how much was taken."""
+
+    def ioctl(self, request: int, argument: int, caller: Caller) -> int:
+        """Answer a request."""
+
+    def close(self) -> None:
+        """Close it for the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What stat() tells of a file; ``mode`` has its type too, ``inode`` is its own."""
+
+    mode: int
+    inode: int = 0
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    nlink: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFile:
+    """A file of the node's: who may open it (mode), whether containers see it, and how."""
+
+    mode: int
+    open: Callable[[], OpenFile]
+    in_containers: bool = False
+
+
+@dataclass(slots=True)
+class TextFile:
+    """An open file of text, made when it is read; ``take`` is called with what is written."""
+
+    text: Callable[[], str]
+    take: Callable[[str], None] | None = None
+    _position: int = field(default=0)
+
+    @property
+    def source(self) -> object:
+        """The function that makes the text."""
+        return self.text
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+        data = self.pread(size, self._position)
+        self._position += len(data)
+        return data
+
+    def pread(self, size: int, position: int) -> bytes:
+        """Read from a position."""
+        return self.text().encode()[position : position + size]
+
+    def write(self, data: bytes) -> int:
+        """Hand over what is written; EIO where nothing may be."""
+        if self.take is None:
+            raise fail(errno.EIO)
+        self.take(data.decode("utf-8", "surrogateescape"))
+        return len(data)
+
+    def ioctl(self, _: int, __: int, ___: Caller) -> int:
+        """Refuse: a file of text has no requests."""
+        raise fail(errno.ENOTTY)
+
+    def close(self) -> None:
+        """Close it."""
+
+
+@dataclass(slots=True)
+class CpuidFile:
+    """An open /dev/cpu/N/cpuid: the position is leaf | subleaf << 32, a leaf has 16 bytes."""
+
+    cpuid: CpuidTable
+    _position: int = field(default=0)
+
+    @property
+    def source(self) -> object:
+        """The registers."""
+        return self.cpuid
+
+    def read(self, size: int) -> bytes:
+        """Read on: as many leaves as there is room for."""
+        data = self.pread(size, self._position)
+        self._position += len(data) // _REGISTERS.size
+        return data
+
+    def pread(self, size: int, position: int) -> bytes:
+        """Read eax, ebx, ecx, edx of leaf after leaf; EIO for one that was not recorded."""
+        count, rest = divmod(size, _REGISTERS.size)
+        if rest:
+            raise fail(errno.EINVAL)
+        try:
+            answers = [
+                self.cpuid.answer(one & 0xFFFFFFFF, one >> 32)
+                for one in range(position, position + count)
+            ]
+        except MissingLeafError as error:
+            raise fail(errno.EIO) from error
+        return b"".join(_REGISTERS.pack(*registers) for registers in answers)
+
+    def write(self, _: bytes) -> int:
+        """Refuse, as this device does."""
+        raise fail(errno.EINVAL)
+
+    def ioctl(self, _: int, __: int, ___: Caller) -> int:
+        """Refuse: this device has no requests."""
+        raise fail(errno.ENOTTY)
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class SimulatedKernel:
+    """A node that runs: processes come and go, files are opened, the override is written.
+
+    ``facts`` are what its kernel decides by, ``containers`` what it runs. ``modules`` names
+    which of vzcpt and vzrst are loaded; ``has_override`` says whether its CPU lets the kernel
+    mask CPUID; ``processors`` has what each of its CPUs answers, where they are not all as the
+    first; ``texts`` are what other files read as, by their paths.
+    """
+
+    def __init__(  # noqa: PLR0913 (each is a fact of its own)
+        self,
+        facts: NodeFacts,
+        containers: Iterable[Container] = (),
+        *,
+        modules: frozenset[str] = frozenset({"vzcpt", "vzrst"}),
+        has_override: bool = False,
+        processors: Mapping[int, CpuidTable] = MappingProxyType({}),
+        texts: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.facts = facts
+        self.containers = {container.ctid: container for container in containers}
+        self._processors = processors or ({} if facts.cpuid is None else {0: facts.cpuid})
+        self.cpt = Device(self, cpt_requests(self))
+        self.rst = Device(self, rst_requests(self))
+        for container in self.containers.values():
+            if container.state is State.SUSPENDED:
+                self.cpt.contexts.hold(container.ctid)
+        self._files = {
+            **self._folders(),
+            **self._texts(texts),
+            **self._devices(modules, has_override),
+            **self._cpus(),
+        }
+
+    @property
+    def generation(self) -> Generation:
+        """The generation that the kernel is of."""
+        return self.facts.release.generation
+
+    @property
+    def pointer_bits(self) -> int:
+        """The width of the kernel's pointers."""
+        return 64 if self.facts.machine in (X86_64, IA64) else 32
+
+    @property
+    def release(self) -> str:
+        """What uname -r prints."""
+        return self.facts.release.name
+
+    def capabilities(self) -> int:
+        """Return the node's capability number as it is now."""
+        return node_capabilities(self.facts)
+
+    def cpuid_of(self, processor: int) -> CpuidTable:
+        """Return what one of the processors answers; EINVAL where there is none of that number."""
+        try:
+            return self._processors[processor]
+        except KeyError:
+            raise fail(errno.EINVAL) from None
+
+    def needs_of(self, container: Container) -> Needs:
+        """Return what a container needs, gathered anew where its contents are known.
+
+        EIO where nothing is known of it: a hole must not look like a container without needs.
+        """
+        if container.contents is not None:
+            return gather(container.contents, self.facts)
+        if container.needs is None:
+            raise fail(errno.EIO)
+        return container.needs
+
+    def run_container(self, container: Container) -> None:
+        """Start a container, or change one."""
+        self.containers[container.ctid] = container
+
+    def set_state(self, ctid: int, state: State) -> None:
+        """Let a container go into another state."""
+        self.containers[ctid] = replace(self.containers[ctid], state=state)
+
+    def override_text(self) -> str:
+        """Return what /proc/vz/cpuid_override reads as."""
+        return format_override(self.facts.override)
+
+    def write_override(self, text: str) -> None:
+        """Take a new override table; OSError where the kernel refuses, changing nothing."""
+        try:
+            entries = parse_override(text)
+        except OverrideError as error:
+            raise fail(error.errno) from error
+        self.facts = replace(self.facts, override=entries)
+
+    def open(self, path: str, caller: Caller, flags: int = os.O_RDONLY) -> OpenFile:
+        """Open a file; OSError with ENOENT, EACCES, or EISDIR, as the node would answer."""
+        node_file = self._find(path, caller)
+        wanted = _WANTED.get(flags & os.O_ACCMODE, 0o006)
+        is_permitted = not caller.uid or node_file.mode & wanted == wanted
+        if not is_permitted and not stat.S_ISDIR(node_file.mode):
+            raise fail(errno.EACCES)
+        return node_file.open()
+
+    def stat(self, path: str, caller: Caller) -> Stat:
+        """Tell of a file; OSError with ENOENT where there is none."""
+        mode = self._find(path, caller).mode
+        return Stat(mode, inode=_FIRST_INODE + list(self._files).index(path))
+
+    def list_folder(self, path: str, caller: Caller) -> list[str]:
+        """List the names in a folder, those of folders with a slash at the end."""
+        inside = {
+            other.removeprefix(f"{path}/"): node_file
+            for other, node_file in self._files.items()
+            if other.startswith(f"{path}/") and (not caller.ctid or node_file.in_containers)
+        }
+        return [
+            f"{name}/" if stat.S_ISDIR(node_file.mode) else name
+            for name, node_file in inside.items()
+            if "/" not in name
+        ]
+
+    def owns(self, path: str) -> bool:
+        """Tell whether a path is the node's own business, be something there or not."""
+        return path in _OWN_FILES or any(
+            path == folder or path.startswith(f"{folder}/") for folder in _OWN_FOLDERS
+        )
+
+    def owns_file(self, path: str) -> bool:
+        """Tell whether the node has this file."""
+        return path in self._files
+
+    def veinfo_text(self) -> str:
+        """Return what /proc/vz/veinfo reads as: id, class and processes, the node itself last."""
+        running = [one for one in self.containers.values() if one.state is not State.STOPPED]
+        counts = [(one.ctid, _process_count(one)) for one in reversed(running)]
+        return "".join(
+            f"{ctid:10d} {0:5d} {count:5d}\n" for ctid, count in (*counts, (0, _OWN_PROCESSES))
+        )
+
+    def _find(self, path: str, caller: Caller) -> NodeFile:
+        node_file = self._files.get(path)
+        if node_file is None or (caller.ctid and not node_file.in_containers):
+            raise fail(errno.ENOENT)
+        return node_file
+
+    def _folders(self) -> dict[str, NodeFile]:
+        folder = NodeFile(stat.S_IFDIR | 0o555, _open_folder, in_containers=True)
+        folders = {PROC_VZ: folder, PROC_BC: replace(folder, in_containers=False)}
+        if self.facts.has_ipv6 or "ipv6.disable=1" in self.facts.boot_options:
+            folders[MODULE_IPV6] = folder
+        return folders
+
+    def _texts(self, texts: Mapping[str, str]) -> dict[str, NodeFile]:
+        made: dict[str, Callable[[], str]] = {VEINFO: self.veinfo_text}
+        if self.facts.has_ipv6:
+            made[IF_INET6] = partial(str, _LOOPBACK)
+        made[CMDLINE] = partial(str, " ".join(("ro", *self.facts.boot_options)) + "\n")
+        made.update((path, partial(str, text)) for path, text in texts.items())
+        return {
+            path: NodeFile(stat.S_IFREG | 0o444, partial(TextFile, text), in_containers=True)
+            for path, text in made.items()
+        }
+
+    def _devices(self, modules: frozenset[str], has_override: bool) -> dict[str, NodeFile]:
+        files = {}
+        if "vzcpt" in modules:
+            files[CPT] = NodeFile(stat.S_IFREG | 0o600, self.cpt.open)
+        if "vzrst" in modules:
+            files[RST] = NodeFile(stat.S_IFREG | 0o600, self.rst.open)
+        if has_override:
+            override = partial(TextFile, self.override_text, self.write_override)
+            files[CPUID_OVERRIDE] = NodeFile(stat.S_IFREG | 0o644, override)
+        return files
+
+    def _cpus(self) -> dict[str, NodeFile]:
+        if not self._processors:
+            return {}
+        files = {DEV_CPU: NodeFile(stat.S_IFDIR | 0o755, _open_folder)}
+        for number, cpuid in self._processors.items():
+            folder = f"{DEV_CPU}/{number}"
+            files[folder] = files[DEV_CPU]
+            files[f"{folder}/cpuid"] = NodeFile(stat.S_IFCHR | 0o400, partial(CpuidFile, cpuid))
+        return files
+
+
+def _process_count(container: Container) -> int:
+    return len(container.contents.processes) if container.contents is not None else 1
+
+
+def _open_folder() -> OpenFile:
+    raise fail(errno.EISDIR)

@@ -1,0 +1,173 @@
+"""Both opinions on restoring a checkpoint image on a node."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from simulator.facts.bits import CPT_CPU_X86_EMT64, WORD_BITS, mask
+from simulator.facts.capabilities import PLACES, node_capabilities
+from simulator.facts.generations import BY_NAME
+from simulator.kernel.kernel import RST
+from simulator.profiles.profile import NodeProfile
+from simulator.verdicts.image_restore import Restorer, answer, find_refusals, restorer_of
+from simulator.verdicts.migrations import Migration, Restore
+from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
+from vzcptcheck.image import (
+    ABSENT,
+    EMT64,
+    I386,
+    IA64,
+    PAGE_SIZE,
+    TAIL_SIZE,
+    Header,
+    Image,
+    Tail,
+    architecture_name,
+    index_differences,
+    indexed_at,
+    missing_sections,
+    odd_records,
+    place_words,
+    repeated_sections,
+    section_name,
+)
+
+#: The most that any kernel compares of a suspended container (CPT_TEST_CAPS, 19 words): the bits
+#: of the node that it was suspended on, whatever of it its processes have used.
+_WORDS = BY_NAME["042stab107"].test_caps_words or ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDestination:
+    """A node that an image is to be restored on; ``caps`` is its capability number."""
+
+    restorer: Restorer
+    has_rst: bool
+    caps: int
+
+
+def destination_of(node: NodeProfile) -> ImageDestination:
+    """Return what of a node matters; MissingLeafError where its number was not recorded whole."""
+    facts = node.facts()
+    has_rst = "vzrst" in node.kernel.modules
+    return ImageDestination(restorer_of(facts), has_rst, node_capabilities(facts))
+
+
+def judge_restore(image: Image, node: NodeProfile, waived: Iterable[str] = ()) -> Migration:
+    """Judge the restore of an image on a node; ``waived`` are codes of ours that do not count."""
+    destination = destination_of(node)
+    judgement = Judgement(
+        kernel_opinion(image, destination), our_opinion(image, destination).waive(waived)
+    )
+    findings = find_refusals(image, destination.restorer)
+    return Migration(
+        None, judgement, restore=Restore(image, answer(findings) if destination.has_rst else None)
+    )
+
+
+def kernel_opinion(image: Image, destination: ImageDestination) -> Opinion:
+    """Return every check of restore's that an image does not pass; the first is what it says."""
+    return Opinion(
+        (
+            *_module_reasons(destination),
+            *(finding.reason for finding in find_refusals(image, destination.restorer)),
+        )
+    )
+
+
+def _module_reasons(destination: ImageDestination) -> Iterator[Reason]:
+    if not destination.has_rst:
+        yield Reason(
+            "module-missing", Weight.UNKNOWN, feature="vzrst", place=RST, destination="not loaded"
+        )
+
+
+def our_opinion(image: Image, destination: ImageDestination) -> Opinion:
+    """Return what restore does not look at; of what is no image at all there is nothing to say."""
+    return Opinion(tuple(_our_reasons(image, destination)))
+
+
+def _our_reasons(image: Image, destination: ImageDestination) -> Iterator[Reason]:
+    if image.header is None or image.tail is None or not image.is_recognized:
+        return
+    yield from _section_reasons(image)
+    yield from _machine_reasons(image.header, image.tail, destination.restorer.architecture)
+    yield from _caps_reasons(image.header, image.tail, destination.caps)
+    if image.tail.lazy_pages:
+        yield Reason("image-lazy-pages", Weight.UNKNOWN, source=str(image.tail.lazy_pages))
+    for odd in odd_records(image):
+        yield Reason(
+            "image-odd-record", Weight.REMARK, place=f"offset {odd.offset}", source=odd.text
+        )
+    if image.is_blank:
+        yield Reason("image-blank", Weight.REMARK)
+
+
+def _section_reasons(image: Image) -> Iterator[Reason]:
+    # What comes after those that were looked at may hold them.
+    for name in () if image.is_cut else missing_sections(image):
+        yield Reason("image-section-missing", Weight.REFUSES, feature=name)
+    last = image.last_sections()
+    for number, times in Counter(one.number for one in repeated_sections(image)).items():
+        yield Reason(
+            "image-section-repeated",
+            Weight.REFUSES,
+            feature=section_name(number),
+            place=f"offset {last[number].offset}",
+            source=f"{times} before it",
+        )
+    for number, indexed, found in index_differences(image):
+        stranger = None if found == ABSENT else indexed_at(image, found)
+        yield Reason(
+            "image-index-differs",
+            Weight.UNKNOWN if stranger is None else Weight.REFUSES,
+            feature=section_name(number),
+            place=f"offset {image.size - TAIL_SIZE + 24 + 8 * number}",
+            source=f"by the index {place_words(indexed)}, by the chain {place_words(found)}",
+        )
+
+
+def _machine_reasons(header: Header, tail: Tail, architecture: int) -> Iterator[Reason]:
+    """Compare what the image was made on with the destination, where restore does not."""
+    theirs, ours = architecture_name(header.architecture), architecture_name(architecture)
+    if (header.architecture == IA64) != (architecture == IA64):
+        yield Reason("architecture-differs", Weight.REFUSES, source=theirs, destination=ours)
+    elif header.architecture > IA64:
+        yield Reason("image-architecture-unknown", Weight.UNKNOWN, place="offset 8", source=theirs)
+    elif header.architecture == EMT64 and architecture == I386 and not tail.tasks_64:
+        yield Reason("kernel-narrower", Weight.UNKNOWN, source=theirs, destination=ours)
+    if architecture != IA64 and header.page_size != PAGE_SIZE:
+        yield Reason(
+            "image-page-size",
+            Weight.REFUSES,
+            place="offset 20",
+            source=str(header.page_size),
+            destination=str(PAGE_SIZE),
+        )
+
+
+def _caps_reasons(header: Header, tail: Tail, offered_caps: int) -> Iterator[Reason]:
+    """Compare the capability number of the node that the image was made on, where it has one."""
+    if not header.caps[0]:
+        yield Reason("image-caps-not-recorded", Weight.UNKNOWN, place="offset 40", source="0")
+    # The tail tells for certain whether a 64-bit kernel is needed.
+    required_caps = header.caps[0] & ~(0 if tail.tasks_64 else mask(CPT_CPU_X86_EMT64))
+    for word in _WORDS:
+        bit = WORD_BITS[word]
+        if required_caps & ~offered_caps & 1 << bit:
+            yield Reason(
+                "image-cpu-feature-missing",
+                Weight.REFUSES,
+                feature=word,
+                place=_place(word, bit),
+                source="1",
+                destination="0",
+            )
+
+
+def _place(word: str, bit: int) -> str:
+    place = f"capability bit {bit}"
+    if word not in PLACES:
+        return place
+    leaf, _, register, register_bit = PLACES[word]
+    return f"CPUID {leaf:#010x} {register} bit {register_bit}, {place}"

@@ -1,0 +1,171 @@
+"""Migrations from one recorded node to another, judged: each container by itself."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from simulator.errors import UserError
+from simulator.kernel.containers import Container
+from simulator.profiles.profile import NodeProfile
+from simulator.verdicts.image_restore import Answer
+from simulator.verdicts.programs import our_opinion
+from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.traits import (
+    SUSPENDED,
+    ContainerSide,
+    NodeSide,
+    container_side,
+    needs_of,
+    node_side,
+)
+from simulator.verdicts.verdict import Judgement, Verdict
+from vzcptcheck.image import Image
+from vzcptcheck.outcome import ExitStatus
+
+#: How a kernel's report on a container begins, and the code of the reason that it belongs to.
+#: What comes after is not looked at: names of processes and devices are their owners' choice.
+_CODES_OF_REPORTS = (
+    ("SLM is enabled, but ", "source-slm-module"),
+    ("unsupported netdevice ", "container-netdevice"),
+    ("external process ", "container-entered"),
+    ("foreign process ", "container-entered"),
+    ("namespaces are not supported: ", "container-namespaces"),
+    ("scheduler policy is not supported ", "container-scheduler"),
+    ("task ", "container-traced"),
+    ("NUMA mempolicy is used by ", "container-misc"),
+    ("keys are used by ", "container-misc"),
+    ("Unsupported filesystem ", "container-filesystem"),
+)
+
+#: From the worst on: a definite no outranks what is not known.
+_FROM_WORST = (Verdict.NOT_POSSIBLE, Verdict.UNKNOWN, Verdict.POSSIBLE)
+
+_STATUSES: Mapping[Verdict, int] = MappingProxyType(
+    {
+        Verdict.POSSIBLE: ExitStatus.YES,
+        Verdict.NOT_POSSIBLE: ExitStatus.NO,
+        Verdict.UNKNOWN: ExitStatus.ERROR,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A checkpoint image, and what restore answers; None where it cannot be asked."""
+
+    image: Image
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One container on its way, and what comes of it; ``ctid`` is None for the nodes alone.
+
+    ``reports`` are what the source's kernel says of the container, each with the code of the
+    reason that it belongs to, or with none (""). ``restore`` is there where the container is in
+    a checkpoint image, which has no number.
+    """
+
+    ctid: int | None
+    judgement: Judgement
+    is_suspended: bool = False
+    reports: tuple[tuple[str, str], ...] = ()
+    restore: Restore | None = None
+
+    def reports_on(self, code: str) -> tuple[str, ...]:
+        """Return what is said that belongs to a reason."""
+        return tuple(report for about, report in self.reports if about == code)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The migrations that were asked about, between two nodes that are named.
+
+    The source may be an image's path.
+
+    ``waived`` are the codes of ours that were taken out; ours count only where it is strict.
+    """
+
+    source: str
+    destination: str
+    migrations: tuple[Migration, ...]
+    is_strict: bool = False
+    waived: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of them all."""
+        return worst(one.judgement.verdict(strict=self.is_strict) for one in self.migrations)
+
+
+class Road:
+    """The way from one node to another; ``waived`` are codes of ours that do not count."""
+
+    def __init__(
+        self, source: NodeProfile, destination: NodeProfile, waived: Iterable[str] = ()
+    ) -> None:
+        self._profile = source
+        self._sides: tuple[NodeSide, NodeSide] = node_side(source), node_side(destination)
+        self._waived = tuple(waived)
+
+    def judge_all(self) -> tuple[Migration, ...]:
+        """Judge every container of the source; the nodes alone where it has none."""
+        migrations = tuple(map(self._judge, self._profile.containers))
+        return migrations or (self.judge_nodes(),)
+
+    def judge_nodes(self) -> Migration:
+        """Judge the nodes, whatever is to be moved."""
+        return Migration(None, self._judgement(None))
+
+    def judge_one(self, ctid: int) -> Migration:
+        """Judge one container of the source's; UserError where it has no such."""
+        return self._judge(find_container(self._profile, ctid))
+
+    def judge_suspended(self, ctid: int) -> Migration:
+        """Judge a container that is suspended: its node's number is asked about, not its own."""
+        return Migration(ctid, self._judgement(SUSPENDED), is_suspended=True)
+
+    def _judge(self, container: Container) -> Migration:
+        judgement = self._judgement(container_side(self._profile, container))
+        needs = needs_of(self._profile, container)
+        said = needs.reports if needs else ()
+        codes = {reason.code for reason in judgement.kernel.reasons}
+        return Migration(container.ctid, judgement, reports=_assign(said, codes))
+
+    def _judgement(self, container: ContainerSide | None) -> Judgement:
+        source, destination = self._sides
+        return Judgement(
+            kernel_opinion(source.kernel, destination.kernel, container),
+            our_opinion(source, destination, container).waive(self._waived),
+        )
+
+
+def find_container(profile: NodeProfile, ctid: int) -> Container:
+    """Return a node's container; UserError names those that there are."""
+    for container in profile.containers:
+        if container.ctid == ctid:
+            return container
+    there_are = ", ".join(str(container.ctid) for container in profile.containers) or "none"
+    raise UserError(f"{profile.name!r} has no container {ctid}; there are: {there_are}")
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of verdicts; of none, that all is possible."""
+    found = set(verdicts)
+    return next((verdict for verdict in _FROM_WORST if verdict in found), Verdict.POSSIBLE)
+
+
+def status_of(verdict: Verdict) -> int:
+    """Return the exit status of a verdict: what is not known is an error."""
+    return _STATUSES[verdict]
+
+
+def _assign(reports: Iterable[str], codes: AbstractSet[str]) -> tuple[tuple[str, str], ...]:
+    """Assign reports to those codes that reasons are given by."""
+    assigned = ((_code_of(report), report) for report in reports)
+    return tuple((code if code in codes else "", report) for code, report in assigned)
+
+
+def _code_of(report: str) -> str:
+    return next((code for start, code in _CODES_OF_REPORTS if report.startswith(start)), "")

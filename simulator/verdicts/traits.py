@@ -1,0 +1,110 @@
+"""What of a node, and of a container, a migration depends on: all else makes no difference.
+
+These are small, equal where nodes or containers are alike to every question, and hashable: what
+is compared are classes of them.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from simulator.facts.bits import CPT_CPU_X86_FXSR, mask
+from simulator.facts.capabilities import I386, NodeFacts, node_capabilities
+from simulator.facts.generations import BY_NAME, Generation
+from simulator.facts.instructions import CpuSide, cpu_side
+from simulator.kernel.containers import Container, Needs, State
+from simulator.kernel.decision import tested_bit
+from simulator.profiles.profile import NodeProfile, derive_needs
+
+#: A generation that decides as an older one does: CPT_TEST_VECAPS2 alone tells these two apart,
+#: and no verdict asks it.
+_DECIDES_AS = {"042stab092": "042stab088"}
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSide:
+    """What a node's kernel answers by.
+
+    ``generation_name`` is the oldest generation's that decides as its own does. ``caps`` are
+    the bits of its capability number that some answer depends on: as a source's that is little.
+    """
+
+    generation_name: str
+    has_cpt: bool
+    has_rst: bool
+    is_64_bit: bool
+    caps: int
+
+    @property
+    def generation(self) -> Generation:
+        """The generation that the kernel decides as."""
+        return BY_NAME[self.generation_name]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSide:
+    """A node as source or as destination: its kernel, and its CPU as programs see it."""
+
+    kernel: KernelSide
+    cpu: CpuSide
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSide:
+    """A container to be moved; ``caps`` are what it needs, None where that is not known.
+
+    One that is suspended by its administrator (``is_suspended``) is asked about through its
+    node, since nothing is known of it but where it ran.
+    """
+
+    state: State = State.RUNNING
+    caps: int | None = None
+    is_suspended: bool = False
+
+    @property
+    def may_have_used_fpu(self) -> bool:
+        """Tell whether a process may have: FXSR is needed through that alone."""
+        return self.caps is None or bool(self.caps & mask(CPT_CPU_X86_FXSR))
+
+
+#: A container that is suspended already: all that is known is that there is one.
+SUSPENDED = ContainerSide(is_suspended=True)
+
+
+def node_side(profile: NodeProfile) -> NodeSide:
+    """Return what of a recorded node matters.
+
+    Raises MissingLeafError where a leaf that its kernel needs was not recorded.
+    """
+    facts = profile.facts()
+    name = facts.release.generation.name
+    modules = profile.kernel.modules
+    kernel = KernelSide(
+        generation_name=_DECIDES_AS.get(name, name),
+        has_cpt="vzcpt" in modules,
+        has_rst="vzrst" in modules,
+        is_64_bit=facts.machine not in I386,
+        caps=_asked_caps(facts, modules),
+    )
+    return NodeSide(kernel, cpu_side(facts, (cpu.cpuid for cpu in profile.cpus)))
+
+
+def container_side(profile: NodeProfile, container: Container) -> ContainerSide:
+    """Return what of a recorded container matters."""
+    needs = needs_of(profile, container)
+    return ContainerSide(container.state, None if needs is None else needs.caps)
+
+
+def needs_of(profile: NodeProfile, container: Container) -> Needs | None:
+    """Return what a container needs and what is said of it; None where nobody can be asked."""
+    return derive_needs(profile, container)
+
+
+def _asked_caps(facts: NodeFacts, modules: AbstractSet[str]) -> int:
+    """Return what is asked of a node's number: all as a destination, else a suspended one's."""
+    generation = facts.release.generation
+    if "vzrst" in modules:
+        return node_capabilities(facts)
+    if "vzcpt" not in modules or generation.test_caps_words is None:
+        return 0
+    words = generation.test_caps_words
+    return node_capabilities(facts) & mask(*(tested_bit(generation, word) for word in words))

@@ -1,0 +1,210 @@
+"""vzcptsim matrix: what an operator reads, what a machine reads, and the status."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from simulator.cli import main
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_json import format_profile
+from support.fleets import WEAK, node, small_nodes
+from support.terminals import Terminal
+
+
+def matrix(*arguments: str, stdout: io.StringIO | None = None) -> tuple[int, str, str]:
+    """Run the command, and return its status and what it wrote."""
+    stdout, stderr = stdout or io.StringIO(), io.StringIO()
+    status = main(["matrix", *arguments], stdout, stderr)
+    return status, stdout.getvalue(), stderr.getvalue()
+
+
+def written(folder: Path, nodes: Sequence[NodeProfile]) -> list[str]:
+    """Write nodes' profiles, and return their paths."""
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for one in nodes:
+        paths.append(str(folder / f"{one.name}.json"))
+        Path(paths[-1]).write_text(format_profile(one), "utf-8")
+    return paths
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    """Return the paths of the small nodes."""
+    return written(tmp_path / "nodes", small_nodes())
+
+
+# Formats
+
+
+def test_a_table_is_what_people_get(paths: list[str]) -> None:
+    status, stdout, stderr = matrix(*paths)
+    assert (status, stderr) == (0, "")
+    assert stdout.startswith("Matrix\n6 nodes, 8 containers, 30 ordered pairs. ")
+    assert matrix(*paths, "--format", "table") == (status, stdout, stderr)
+
+
+@pytest.mark.parametrize(
+    ("form", "beginning"),
+    [
+        ("json", '{\n"format": 1,\n"by": "node",\n'),
+        ("csv", "source,destination,containers,kernel,ours,"),
+        ("markdown", "## Matrix\n\n6 nodes"),
+        ("html", "<!DOCTYPE html>"),
+        ("junit", '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites '),
+    ],
+)
+def test_a_format_may_be_asked_for(
+    paths: list[str], tmp_path: Path, form: str, beginning: str
+) -> None:
+    status, stdout, stderr = matrix(*paths, "--format", form)
+    assert (status, stderr) == (0, "")
+    assert stdout.startswith(beginning)
+    output = tmp_path / "output"
+    assert matrix(*paths, "--format", form, "-o", str(output)) == (0, "", "")
+    assert output.read_text("utf-8") == stdout
+
+
+def test_a_table_in_a_file_has_no_colour(paths: list[str], tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    status, stdout, _ = matrix(*paths, "-o", str(output), stdout=Terminal())
+    assert (status, stdout) == (0, "")
+    assert "\x1b" not in output.read_text("utf-8")
+
+
+def test_a_terminal_gets_the_whole_answer(paths: list[str]) -> None:
+    status, stdout, _ = matrix(*paths, "--format", "csv", stdout=Terminal())
+    assert (status, stdout) == (0, matrix(*paths, "--format", "csv")[1])
+
+
+@pytest.mark.parametrize("by", ["node", "class"])
+def test_nodes_or_classes_may_be_asked_for(paths: list[str], by: str) -> None:
+    assert json.loads(matrix(*paths, "--format", "json", "--by", by)[1])["by"] == by
+
+
+def test_strict_and_waived_are_handed_on(paths: list[str]) -> None:
+    options = "--strict", "--waive", "instructions-missing"
+    document = json.loads(matrix(*paths, "--format", "json", *options)[1])
+    assert (document["strict"], document["waived"]) == (True, ["instructions-missing"])
+
+
+def test_every_pair_may_be_asked_for(paths: list[str]) -> None:
+    lines = matrix(*paths, "--full", "--format", "json")[1].splitlines()
+    assert len(lines) == 30
+    assert json.loads(lines[0])["source"] == "strong"
+    status, stdout, _ = matrix(*paths, "--full", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(stdout)))
+    assert status == 0
+    assert len({(row["source"], row["destination"]) for row in rows}) == 30
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--update"], "matrix: --update takes --expect FILE, which it writes"),
+        (["--full"], "matrix: --full takes --format csv or --format json"),
+        (["--full", "--format", "junit"], "matrix: --full takes --format csv or --format json"),
+        (["--full", "--format", "csv", "--by", "class"], "matrix: --full is by node"),
+        (["--expect", "x", "-o", "y"], "matrix: with --expect, --output takes a --format"),
+        (["--waive", "module-missing"], "--waive module-missing: "),
+    ],
+)
+def test_options_that_contradict_each_other_are_a_mistake(
+    paths: list[str], options: list[str], problem: str
+) -> None:
+    status, stdout, stderr = matrix(*paths, *options)
+    assert (status, stdout) == (1, "")
+    assert stderr.startswith(f"vzcptsim: {problem}")
+
+
+def test_a_pair_takes_two_nodes(paths: list[str]) -> None:
+    assert matrix(paths[0]) == (1, "", "vzcptsim: matrix: a pair takes two nodes or more\n")
+
+
+def test_a_node_is_named_once(paths: list[str]) -> None:
+    status, _, stderr = matrix(paths[0], paths[1], paths[0])
+    assert status == 1
+    assert stderr.startswith("vzcptsim: node 'strong' comes twice: ")
+
+
+# Kept matrices
+
+
+def test_a_kept_matrix_is_as_it_was(paths: list[str], tmp_path: Path) -> None:
+    kept = str(tmp_path / "kept.tsv")
+    assert matrix(*paths, "--expect", kept, "--update") == (
+        0,
+        "",
+        f"vzcptsim: {kept}: written, 6 nodes\n",
+    )
+    assert matrix(*paths, "--expect", kept) == (0, "", "")
+    assert matrix(*reversed(paths), "--expect", kept) == (0, "", "")
+
+
+def test_what_has_changed_is_the_answer(tmp_path: Path) -> None:
+    kept = str(tmp_path / "kept.tsv")
+    before = written(tmp_path / "nodes", [node("a", "1:fpu"), node("b")])
+    assert matrix(*before, "--expect", kept, "--update")[0] == 0
+    after = written(tmp_path / "nodes", [node("a", "1:fpu"), node("b", ipv6=False)])
+    line = "a to b, containers 1: kernel: possible -> not possible (destination-ipv6)\n"
+    assert matrix(*after, "--expect", kept) == (2, line, "")
+    status, stdout, stderr = matrix(*after, "--expect", kept, "--format", "csv")
+    assert (status, stderr) == (2, f"vzcptsim: {line}")
+    assert stdout == matrix(*after, "--format", "csv")[1]
+    assert matrix(*after, "--expect", kept, "--update")[0] == 0
+    assert matrix(*after, "--expect", kept) == (0, "", "")
+
+
+def test_waived_codes_are_kept(tmp_path: Path) -> None:
+    kept = str(tmp_path / "kept.tsv")
+    nodes = written(tmp_path / "nodes", [node("a"), node("b", words=WEAK)])
+    waive = "--waive", "instructions-missing"
+    assert matrix(*nodes, *waive, "--expect", kept, "--update")[0] == 0
+    assert "~instructions-missing" in Path(kept).read_text("utf-8")
+    assert matrix(*nodes, *waive, "--expect", kept)[0] == 0
+    status, stdout, _ = matrix(*nodes, "--expect", kept)
+    assert status == 2
+    assert stdout.startswith("a to b, containers any: ours: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"nothing\n", "line 1: the first line is not "), (b"ab\xff", "not UTF-8 at byte 2")],
+)
+def test_a_file_that_is_no_kept_matrix_is_a_mistake(
+    paths: list[str], tmp_path: Path, content: bytes, problem: str
+) -> None:
+    kept = tmp_path / "kept.tsv"
+    kept.write_bytes(content)
+    status, stdout, stderr = matrix(*paths, "--expect", str(kept))
+    assert (status, stdout) == (1, "")
+    assert stderr.startswith(f"vzcptsim: {kept}: {problem}")
+
+
+def test_a_file_too_large_for_a_kept_matrix_is_not_read_whole(
+    paths: list[str], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.tsv"
+    with kept.open("wb") as file:
+        file.truncate(1 << 40)
+    assert matrix(*paths, "--expect", str(kept)) == (
+        1,
+        "",
+        f"vzcptsim: {kept}: over 64 MiB, which no kept matrix has\n",
+    )
+
+
+def test_a_file_that_is_not_there_is_a_mistake(paths: list[str], tmp_path: Path) -> None:
+    kept = str(tmp_path / "kept.tsv")
+    assert matrix(*paths, "--expect", kept) == (
+        1,
+        "",
+        f"vzcptsim: {kept}: No such file or directory\n",
+    )

@@ -1,0 +1,258 @@
+"""vzcptsim pool: what an operator reads and writes, what a machine reads, and the status."""
+
+import io
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from simulator.cli import main
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_json import format_profile
+from support.pooled import maskable, node
+from support.simulated_nodes import AMD
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = json.loads((ROOT / "simulator" / "schema" / "pool.schema.json").read_text("utf-8"))
+MASKING = "042stab141.3.SandyBridge.forced_cpuid_faulting"
+PENRYN = "042stab141.3.Penryn.default"
+EARLY = "2.6.32-042stab061.9"
+
+#: A whole answer, by hand: numbers are those of README and of the recordings.
+MASKED = f"""\
+not one group: 2 nodes in 2 groups; 1 of 2 ordered pairs are possible
+  alone, 2 nodes: {MASKING}, {PENRYN}
+
+The smallest change makes one group:
+  on {MASKING}, write:
+    printf '%s\\n' \\
+      '0x00000001: 0x000206a1 0x00000800 0x80882203 0x078bfbfd' \\
+      '0x0000000d: 0x00000000 0x00000000 0x00000000 0x00000000' \\
+      > /proc/vz/cpuid_override
+    containers lose: sse4_2 aes xsave avx xsaveopt; capability number 235042207, then 144799
+
+Proven on the simulated nodes:
+  with the lines: 1 group; 2 of 2 ordered pairs are possible
+    unlocked: 1
+      {MASKING} -> {PENRYN}
+
+Lines are gone after a reboot: write them again at each boot, before containers start.
+Programs that run already keep the instructions that they chose when they started: the kernel \
+lets their containers pass at once, but restart them before you rely on it.
+"""
+
+
+def vzcptsim(*arguments: str) -> tuple[int, str]:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    status = main(["pool", *arguments], stdout, stderr)
+    return status, stdout.getvalue() or stderr.getvalue()
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(*profiles: NodeProfile) -> list[str]:
+    """Write nodes to files, and return their paths."""
+    for profile in profiles:
+        Path(f"{profile.name}.json").write_text(format_profile(profile), "utf-8")
+    return [f"{profile.name}.json" for profile in profiles]
+
+
+def document(*arguments: str) -> Any:
+    _, text = vzcptsim("--json", *arguments)
+    parsed = json.loads(text)
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(parsed, SCHEMA)
+    return parsed
+
+
+def test_lines_to_copy() -> None:
+    status, text = vzcptsim("--any-container", MASKING, PENRYN)
+    # Penryn's containers that are not running are not counted, and it is said.
+    said = [line for line in text.splitlines() if "not counted" not in line]
+    assert (status, said) == (2, MASKED.splitlines())
+
+
+def test_the_command_is_whole_as_it_is_copied() -> None:
+    _, text = vzcptsim(MASKING, PENRYN)
+    start = text.index("printf")
+    shell = text[start : text.index("> /proc/vz/cpuid_override")]
+    written = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+    (mask,) = document(MASKING, PENRYN)["change"]["masks"]
+    assert written.splitlines() == mask["lines"]
+    same = mask["command"].removesuffix("> /proc/vz/cpuid_override")
+    again = subprocess.run(["sh", "-c", same], capture_output=True, text=True, check=True).stdout
+    assert again == written
+
+
+def test_one_group_is_a_yes() -> None:
+    status, text = vzcptsim(MASKING)
+    assert status == 0
+    assert text.splitlines()[0] == f"one group: 1 node: {MASKING}"
+    assert "--any-container asks for those to come, too." in text
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_not_known_is_status_1() -> None:
+    names = write(node("a", modules=frozenset()), node("b", modules=frozenset()))
+    status, text = vzcptsim(*names)
+    assert status == 1
+    assert "  alone, 2 nodes: a, b" in text
+    assert "No lines and no upgrades help; apart from a are:\n  b:\n" in text
+    assert "    to it: module-missing: vzcpt vzrst\n" in text
+    assert "modprobe vzcpt" in text
+
+
+def test_a_node_that_is_none_is_status_1() -> None:
+    status, text = vzcptsim("nowhere")
+    assert status == 1
+    assert "no node is recorded as 'nowhere'" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_containers_that_are_not_counted_are_said() -> None:
+    spec = ("101:locked", "102:stopped", "103:locked")
+    status, text = vzcptsim(*write(node("a", containers=spec), node("b")))
+    assert status == 0
+    assert "nobody can say what they need: containers: 2 locked, 1 stopped\n" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_upgrades_and_lines() -> None:
+    nodes = (
+        maskable("a", "aesni"),
+        maskable("b", "aesni", override="1: 0 0 2000000 ffffffff"),
+        node("c", kernel=EARLY),
+        node("d", kernel=EARLY),
+    )
+    status, text = vzcptsim(*write(*nodes))
+    assert status == 2
+    assert "  group 1, 2 nodes: a, b\n  group 2, 2 nodes: c, d\n" in text
+    assert "  upgrade c, d:\n    from generation 042stab to 042stab088 or later\n" in text
+    assert "  with the lines: 2 groups; 8 of 12 ordered pairs are possible\n" in text
+    assert "    unlocked: 4\n      a, b -> c, d\n" in text
+    assert "  with the upgrades to 2.6.32-042stab088.4: 1 group; 12 of 12 ordered" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_upgrades_alone() -> None:
+    _, text = vzcptsim(*write(node("a"), node("c", kernel=EARLY)))
+    assert "with the lines" not in text
+    assert "reboot" not in text
+    assert "1 group; 2 of 2 ordered pairs are possible\n    unlocked: 1\n      a -> c\n" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_nodes_of_one_text_that_do_not_lose_the_same() -> None:
+    a, b = maskable("a", "aesni"), maskable("b", "aesni", override="d: 0 0 0 0")
+    other = maskable("c", "aesni", override="1: 206d7 0 2000000 7808800")
+    _, text = vzcptsim(*write(a, b, other, node("d")))
+    assert "  on a, c, write:\n" in text
+    assert "    containers lose: aes; capability number 134354335, then 136607\n" in text
+    assert "  on b, write:\n" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_what_no_change_brings_together_and_why() -> None:
+    nodes = (
+        maskable("a", "aesni"),
+        node("b", containers=("101:fpu", "102:32bit")),
+        node("c", vendor=AMD),
+        node("d", "sse4a", vendor=AMD),
+        node("e", "rdrand", vendor=AMD, kernel="2.6.32-042stab101.5"),
+        node("f", machine="i686", containers=("101:32bit,no-vdso",)),
+    )
+    status, text = vzcptsim(*write(*nodes))
+    assert status == 2
+    assert "The smallest change makes 5 groups, and none makes one:\n" in text
+    assert "This change does not bring together; apart from group 1 are:\n" in text
+    assert "  c:\n    to it: cpu-feature-missing: sysenter\n" in text
+    assert "    from it: cpu-feature-missing: syscall32\n" in text
+    assert "  d:\n    to it: cpu-feature-missing: sysenter\n" in text
+    assert "    from it: cpu-feature-missing: sse4a syscall32\n" in text
+    assert text.count("32-bit programs enter the kernel by SYSENTER on Intel") == 1
+    assert "64-bit programs take a 64-bit kernel" in text
+    assert "warning: cannot mask on d, e: it has no /proc/vz/cpuid_override" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_pairs_that_are_lost_are_said() -> None:
+    nodes = maskable("a", "aesni"), node("b", "aesni"), node("c"), maskable("d", "rdrand")
+    _, text = vzcptsim(*write(*nodes))
+    assert "    lost: 1\n      b -> a\n" in text
+
+
+# JSON
+
+
+@pytest.mark.usefixtures("here")
+def test_json_says_it_all() -> None:
+    names = write(
+        maskable("a", "aesni", containers=("101:fpu", "102:locked")),
+        node("b", kernel=EARLY),
+        node("c", vendor=AMD),
+    )
+    found = document(*names)
+    assert found["verdict"] == "not possible"
+    assert found["nodes"][0] == {"name": "a", "can_mask": True, "why_not": ""}
+    assert [one["can_mask"] for one in found["nodes"]] == [True, False, False]
+    assert found["now"] == {"groups": [["a"], ["b"], ["c"]], "pairs": 6, "possible_pairs": 1}
+    assert found["uncounted_containers"] == [{"node": "a", "ctid": 102, "why": "locked"}]
+    change = found["change"]
+    line = "0x00000001: 0x000206d7 0x00000000 0x00000000 0x07808800"
+    assert change["masks"] == [
+        {
+            "nodes": ["a"],
+            "lines": [line],
+            "command": f"printf '%s\\n' '{line}' > /proc/vz/cpuid_override",
+            "losses": [
+                {
+                    "node": "a",
+                    "features": [{"name": "aes", "place": "CPUID 0x00000001 ecx bit 25"}],
+                    "capability_number_before": 134354335,
+                    "capability_number_after": 136607,
+                }
+            ],
+        }
+    ]
+    assert change["upgrades"] == [
+        {
+            "nodes": ["b"],
+            "from_generation": "042stab",
+            "to_generation": "042stab088",
+            "simulated_release": "2.6.32-042stab088.4",
+        }
+    ]
+    assert change["with_upgrades"]["groups"] == [["a", "b"], ["c"]]
+    assert change["with_upgrades"]["unlocked"] == [{"sources": ["a"], "destinations": ["b"]}]
+    (apart,) = found["apart"]
+    assert apart["group"] == ["c"]
+    assert {
+        "code": "cpu-feature-missing",
+        "feature": "syscall32",
+        "sources": ["c"],
+        "destinations": ["a", "b"],
+    } in apart["reasons"]
+    assert set(found["codes"]) == {"cpu-feature-missing"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (MASKING,),
+        (MASKING, PENRYN),
+        ("--strict", MASKING, PENRYN),
+        ("--strict", "--waive", "instructions-missing", MASKING, PENRYN),
+        ("no-modules.042stab113.5", "ia64.028stab056.1"),
+    ],
+)
+def test_json_is_of_the_schemas_shape(arguments: tuple[str, ...]) -> None:
+    found = document(*arguments)
+    assert (found["verdict"] == "possible") == (len(found["now"]["groups"]) == 1)

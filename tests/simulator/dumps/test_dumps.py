@@ -1,0 +1,605 @@
+"""Register dumps: every form and its variants, what is inferred, and what is refused."""
+
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from simulator.dumps.model import CpuDump, DumpError, Mode, as_32bit, as_64bit, infer_mode
+from simulator.dumps.own_json import format_dumps
+from simulator.dumps.recognise import parse_dump as parse_source
+from simulator.dumps.subleaves import LEAVES_WITH_SUBLEAVES
+from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
+
+Answers = dict[tuple[int, int], Registers]
+Writer = Callable[[CpuidTable], str]
+
+AIDA64 = "AIDA64 or InstLatx64"
+
+# InstLatx64, GenuineIntel00806F8_SapphireRapids_05_CPUID.txt, some of its lines.
+W7_2475X = """\
+CPU Type          : Intel Xeon w7-2475X
+CPUID Manufacturer: GenuineIntel
+CPUID Revision    : 000806F8h
+
+------[ CPUID Registers / Logical CPU #0 ]------
+
+allcpu: Package 0 / Core 0 / Thread 0: Valid
+
+CPUID 00000000: 00000020-756E6547-6C65746E-49656E69 [GenuineIntel]
+CPUID 00000001: 000806F8-00800800-7FFEFBFF-BFEBFBFF
+CPUID 00000002: 00FEFF01-000000F0-00000000-00000000
+CPUID 00000004: FC004121-02C0003F-0000003F-00000000 [SL 00] [L1D: 48 KB]
+CPUID 00000004: FC004122-01C0003F-0000003F-00000000 [SL 01] [L1I: 32 KB]
+CPUID 00000007: 00000002-F3BFBFFB-BB417FEE-FFDD4430 [SL 00]
+CPUID 00000007: 00001C30-00000000-00000000-00000000 [SL 01]
+CPUID 00000007: 00000000-00000000-00000000-00000017 [SL 02]
+CPUID 0000000D: 000602E7-00002B00-00002B00-00000000 [SL 00] [x87]
+CPUID 0000000D: 0000001F-00002A80-0000DD00-00000000 [SL 01] [SSE]
+CPUID 0000000D: 00000100-00000240-00000000-00000000 [SL 02] [AVX]
+CPUID 0000000D: 00000040-00000440-00000000-00000000 [SL 05] [AVX-512 Opmask]
+CPUID 0000000D: 00000200-00000480-00000000-00000000 [SL 06] [AVX-512 Hi256]
+CPUID 0000000D: 00000400-00000680-00000000-00000000 [SL 07] [AVX-512 Hi16]
+CPUID 0000000D: 00000080-00000000-00000001-00000000 [SL 08] [PT]
+CPUID 0000000D: 00000008-00000A80-00000000-00000000 [SL 09] [PKRU]
+CPUID 0000000D: 00000008-00000000-00000001-00000000 [SL 0A]
+CPUID 0000000D: 00000010-00000000-00000001-00000000 [SL 0B]
+CPUID 0000000D: 00000018-00000000-00000001-00000000 [SL 0C]
+CPUID 0000000D: 00000030-00000000-00000001-00000000 [SL 0E]
+CPUID 0000000D: 00000328-00000000-00000001-00000000 [SL 0F]
+CPUID 0000000D: 00000040-00000AC0-00000002-00000000 [SL 11]
+CPUID 0000000D: 00002000-00000B00-00000006-00000000 [SL 12]
+CPUID 80000000: 80000008-00000000-00000000-00000000
+CPUID 80000001: 00000000-00000000-00000121-2C100000
+CPUID 80000006: 00000000-00000000-08007040-00000000 [L2: 2048 KB] / L3: 0 KB]
+
+------[ CPUID Registers / Logical CPU #1 ]------
+
+CPUID 00000000: 00000020-756E6547-6C65746E-49656E69 [GenuineIntel]
+
+------[ MSR Registers ]------
+
+MSR 00000017: 0000-0000-0000-0000
+"""
+
+# libcpuid's tests, an AIDA64 report of a Celeron G1610, some of its lines.
+CELERON_G1610 = """\
+CPU#000 AffMask: 0x0000000000000001
+CPUID 00000000: 0000000D-756E6547-6C65746E-49656E69
+CPUID 00000002: 76035A01-00F0B0FF-00000000-00CA0000
+CPUID 00000004: 1C004121-01C0003F-0000003F-00000000
+CPUID 00000004: 1C004122-01C0003F-0000003F-00000000
+CPUID 80000000: 80000008-00000000-00000000-00000000
+CPUID 80000001: 00000000-00000000-00000001-28100000
+CPU#000 AffMask: 0x0000000000000002
+CPUID 00000000: 0000000D-756E6547-6C65746E-49656E69
+"""
+
+# libcpuid's tests, an AIDA64 report of an Athlon II X4 620, some of its lines.
+ATHLON_II_X4 = """\
+CPUID Registers (CPU #1):
+CPUID 00000000  \t00000005-68747541-444D4163-69746E65
+CPUID 80000000  \t8000001B-68747541-444D4163-69746E65
+CPUID 80000001  \t00100F52-10005146-000037FF-EFD3FBFF
+CPUID Registers (CPU #2):
+CPUID 00000000  \t00000005-68747541-444D4163-69746E65
+"""
+
+# libcpuid's tests, an AIDA64 report of an Athlon (K7), some of its lines.
+ATHLON_K7 = """\
+------[ Logical CPU #0 ]------
+CPUID 00000000 00000001-68747541-444D4163-69746E65
+CPUID 00000001 00000612-00000000-00000000-0081F9FF
+"""
+
+# InstLatx64, a VIA Nehemiah, some of its lines.
+NEHEMIAH = """\
+CPUID 00000000 : 00000001 746E6543 736C7561 48727561
+CPUID 00000001 : 00000694 00000000 00000000 0380B13D
+"""
+
+# cpuid -r on a virtual machine with an EPYC 9004, some of its lines.
+EPYC_CPUID_R = """\
+CPU 0:
+   0x00000000 0x00: eax=0x0000001c ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65
+   0x00000007 0x01: eax=0x00000020 ebx=0x00000000 ecx=0x00000000 edx=0x00000000
+   0x0000000d 0x0b: eax=0x00000010 ebx=0x00000000 ecx=0x00000001 edx=0x00000000
+CPU 1:
+   0x00000000 0x00: eax=0x0000001c ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65
+"""
+
+JSON_ROW = ["0x00000000", "0x0", "0x00000001", "0x746e6543", "0x736c7561", "0x48727561"]
+SAMPLES = [W7_2475X, CELERON_G1610, ATHLON_II_X4, ATHLON_K7, NEHEMIAH, EPYC_CPUID_R]
+SAMPLES += [json.dumps([{"id": "via", "cpuid": [JSON_ROW], "mode": "32-bit"}])]
+
+
+def parse_dump(text: str) -> list[CpuDump]:
+    return parse_source(text.encode("utf-8", "surrogatepass"))
+
+
+def cpus_of(text: str) -> list[str]:
+    return [dump.cpus for dump in parse_dump(text)]
+
+
+def subleaves(table: CpuidTable, leaf: int) -> list[int]:
+    return [key[1] for key in table if key[0] == leaf]
+
+
+def unmarked(text: str) -> str:
+    return "\n".join(line.partition(" [SL ")[0] for line in text.split("\n"))
+
+
+def refusal(text: str) -> DumpError:
+    with pytest.raises(DumpError) as caught:
+        parse_dump(text)
+    return caught.value
+
+
+# Samples of each form
+
+
+def test_instlatx64() -> None:
+    first, second = parse_dump(W7_2475X)
+    assert (first.cpus, first.mode, first.form) == ("0", "32-bit", AIDA64)
+    assert first.table[7, 2] == Registers(0, 0, 0, 0x17)
+    assert first.table[0x8000_0006, 0].ecx == 0x0800_7040
+    assert subleaves(first.table, 4) == [0, 1]
+    assert subleaves(first.table, 0xD) == [*range(3), *range(5, 13), 14, 15, 17, 18]
+    assert (second.cpus, second.mode, len(second.table)) == ("1", "unknown", 1)
+
+
+def test_aida64_numbers_cpus_by_the_affinity_mask() -> None:
+    first, second = parse_dump(CELERON_G1610)
+    assert (first.cpus, second.cpus) == ("0", "1")
+    assert first.mode == "32-bit"
+    assert subleaves(first.table, 4) == [0, 1]
+    assert first.table[4, 1].eax == 0x1C00_4122
+
+
+@pytest.mark.parametrize(("mask", "cpus"), [("3", "0,1"), ("8000000000000000", "63"), ("0", "0")])
+def test_affinity_mask(mask: str, cpus: str) -> None:
+    assert cpus_of(f"CPU#000 AffMask: 0x{mask}\n{NEHEMIAH}") == [cpus]
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus", "vendor"),
+    [
+        pytest.param(ATHLON_II_X4, ["1", "2"], "AuthenticAMD", id="tabs"),
+        pytest.param(ATHLON_K7, ["0"], "AuthenticAMD", id="a-space-for-the-colon"),
+        pytest.param(NEHEMIAH, ["0"], "CentaurHauls", id="spaces-between-registers"),
+    ],
+)
+def test_aida64_variants(text: str, cpus: list[str], vendor: str) -> None:
+    assert cpus_of(text) == cpus
+    assert {dump.table.vendor for dump in parse_dump(text)} == {vendor}
+    assert {dump.mode for dump in parse_dump(text)} == {"unknown"}
+
+
+def test_leaf_0_again_begins_a_cpu() -> None:
+    assert cpus_of(NEHEMIAH * 3) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "------[ Logical CPU #7 ]------",
+        "------[ CPUID Registers / Logical CPU #7 ]------",
+        "------[ CPUID Registers / Logical CPU #7 / P-Core ]------",
+        "CPUID Registers (CPU #7):",
+        "CPUID Registers (CPU #7 Virtual):",
+        "CPU#000 AffMask: 0x0000000000000080",
+        "CPU #003 AffMask: 80",
+    ],
+)
+def test_headings(heading: str) -> None:
+    assert cpus_of(f"{heading}\n{NEHEMIAH}") == ["7"]
+
+
+def test_numbers_that_come_twice_are_no_names() -> None:
+    """Each group of 64 processors has a mask of its own."""
+    assert cpus_of(CELERON_G1610 * 2) == ["0", "1", "2", "3"]
+
+
+def test_a_text_of_another_system() -> None:
+    for encoding in ("utf-8-sig", "utf-16"):
+        data = W7_2475X.replace("\n", "\r\n").encode(encoding)
+        assert parse_source(data) == parse_dump(W7_2475X)
+    big_endian = b"\xfe\xff" + NEHEMIAH.encode("utf-16-be")
+    assert parse_source(big_endian) == parse_dump(NEHEMIAH)
+
+
+def test_the_subleaf_may_stand_after_other_remarks() -> None:
+    text = W7_2475X.replace("[SL 01] [L1I: 32 KB]", "[L1I: 32 KB] [SL 01]")
+    assert text != W7_2475X
+    assert parse_dump(text) == parse_dump(W7_2475X)
+
+
+def test_a_first_line_without_mark_is_subleaf_0() -> None:
+    assert parse_dump(W7_2475X.replace(" [SL 00]", "")) == parse_dump(W7_2475X)
+
+
+def test_cpuid_r_before_it_showed_subleaves() -> None:
+    old = (
+        "CPU:\n   0x00000000: eax=0x0000000b ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69\n"
+        "   0x00000004: eax=0x1c004121 ebx=0x01c0003f ecx=0x0000003f edx=0x00000000\n"
+        "   0x00000004: eax=0x1c004122 ebx=0x01c0003f ecx=0x0000003f edx=0x00000000\n"
+    )
+    [dump] = parse_dump(old)
+    assert subleaves(dump.table, 4) == [0, 1]
+    assert dump.table[4, 1].eax == 0x1C00_4122
+
+
+def test_cpuid_r() -> None:
+    first, second = parse_dump(EPYC_CPUID_R)
+    assert (first.cpus, second.cpus, first.form) == ("0", "1", "cpuid -r")
+    assert first.table[0xD, 0xB] == Registers(0x10, 0, 1, 0)
+
+
+def test_cpuid_r_of_one_cpu_has_no_number() -> None:
+    assert cpus_of(EPYC_CPUID_R.replace("CPU 0:", "CPU:")) == ["0", "1"]
+
+
+@pytest.mark.parametrize(("begin", "newline"), [("\ufeff", "\n"), ("", "\r\n"), ("\n ", "\n")])
+def test_marks_of_other_systems_do_no_harm(begin: str, newline: str) -> None:
+    for text in SAMPLES:
+        assert parse_dump(begin + text.replace("\n", newline)) == parse_dump(text)
+
+
+def test_json_of_one_cpu() -> None:
+    entry = {"cpuid": [JSON_ROW], "brand": "64-bit, so it says"}
+    assert parse_dump(json.dumps(entry)) == [
+        CpuDump("0", parse_rows([JSON_ROW]), "unknown", "JSON")
+    ]
+
+
+def test_json_mode_is_inferred_where_it_is_unknown() -> None:
+    rows = parse_dump(W7_2475X)[0].table.rows()
+    entries = [{"id": mode, "cpuid": rows, "mode": mode} for mode in ("unknown", "64-bit")]
+    assert [dump.mode for dump in parse_dump(json.dumps(entries))] == ["32-bit", "64-bit"]
+
+
+# Leaf 0xD without marks
+
+STATE: Answers = {
+    (0xD, 0): Registers(0b110_0111, 0x340, 0x340, 0),
+    (0xD, 1): Registers(0xF, 0, 0b1_0000_0000, 0),
+    (0xD, 2): Registers(0x100, 0x240, 0, 0),
+    (0xD, 5): Registers(0x40, 0x340, 0, 0),
+    (0xD, 6): Registers(0x200, 0x380, 0, 0),
+    (0xD, 8): Registers(0x80, 0, 1, 0),
+}
+NONE_3_4: Answers = {(0xD, 3): ZEROS, (0xD, 4): ZEROS}
+
+
+def aida64(answers: Answers) -> str:
+    """Write answers, in order of subleaves and without marks, as AIDA64 does."""
+    return "CPUID 00000000: 0000000D-00000000-00000000-00000000\n" + "".join(
+        f"CPUID {leaf:08X}: {'-'.join(f'{value:08X}' for value in answers[leaf, subleaf])}\n"
+        for leaf, subleaf in sorted(answers)
+    )
+
+
+def test_real_unmarked_state_components_are_told() -> None:
+    assert parse_dump(unmarked(W7_2475X))[0] == parse_dump(W7_2475X)[0]
+
+
+# InstLatx64, GenuineIntel00306A9_IvyBridgeWS_CPUID.txt and GenuineIntel00306E4_IvyBridgeEP: leaf
+# 0xD as they list it, and an AMD CPU's with LWP (libcpuid's tests, A8-7680, and hwloc's of 6272).
+AVX = Registers(0x100, 0x240, 0, 0)
+LWP = Registers(0x80, 0x340, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        pytest.param([Registers(7, 0x240, 0x340, 0), AVX], [0, 2], id="e3-1230-v2"),
+        pytest.param([Registers(7, 0x340, 0x340, 0), AVX], [0, 2], id="e5-2697-v2"),
+        pytest.param(
+            [Registers(7, 0x340, 0x3C0, 0x4000_0000), AVX, LWP], [0, 2, 62], id="components"
+        ),
+        pytest.param(
+            [Registers(0x27, 0x340, 0x3C0, 0), AVX, ZEROS, ZEROS, Registers(0x40, 0x340, 0, 0)],
+            [0, 2, 3, 4, 5],
+            id="every number",
+        ),
+        pytest.param(
+            [Registers(0xE7, 0x340, 0x3C0, 0), AVX, Registers(0x40, 0x340, 0, 0)],
+            [0, 2],
+            id="cannot be told",
+        ),
+        pytest.param(
+            [Registers(7, 0x340, 0x340, 0), Registers(1, 0, 0, 0), AVX], [0, 1, 2], id="haswell"
+        ),
+    ],
+)
+def test_avx_after_subleaf_0_is_no_subleaf_1(answers: list[Registers], told: list[int]) -> None:
+    """Old versions leave subleaf 1 out: whether there is XSAVEOPT is unknown then."""
+    rows = "".join(
+        f"CPUID 0000000D: {'-'.join(f'{value:08X}' for value in answer)}\n" for answer in answers
+    )
+    [dump] = parse_dump("CPUID 00000000: 0000000D-756E6547-6C65746E-49656E69\n" + rows)
+    assert subleaves(dump.table, 0xD) == told
+    assert [dump.table[0xD, number] for number in told] == answers[: len(told)]
+    if told[1] != 1:
+        with pytest.raises(MissingLeafError, match="leaf 0x0000000d subleaf 0x1"):
+            dump.table.answer(0xD, 1)
+    assert dump.table.answer(0xD, 2) == AVX
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        pytest.param([0], [0], id="first-only"),
+        pytest.param([0, 1], [0, 1], id="no-component"),
+        pytest.param([0, 1, 2, 5, 6, 8], [0, 1, 2, 5, 6, 8], id="xcr0-and-xss"),
+        pytest.param([0, 1, 2, 5, 6], [0, 1, 2, 5, 6], id="xcr0-only"),
+        pytest.param([0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6], id="every-number"),
+        pytest.param([0, 1, 2], [0, 1, 2], id="cut-off"),
+        pytest.param([0, 1, 2, 5], [0, 1], id="cannot-be-told"),
+    ],
+)
+def test_unmarked_state_components(shown: list[int], told: list[int]) -> None:
+    every = STATE | NONE_3_4
+    [dump] = parse_dump(aida64({(0xD, subleaf): every[0xD, subleaf] for subleaf in shown}))
+    assert subleaves(dump.table, 0xD) == told
+    assert all(dump.table[0xD, subleaf] == every[0xD, subleaf] for subleaf in told)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        pytest.param("", None, "not a register dump in any form known here; tried\n", id="empty"),
+        pytest.param("flags : fpu vme\n", None, "not a register dump in any form", id="no-form"),
+        pytest.param(
+            NEHEMIAH.replace("48727561", "4872756"), 1, "CPUID 00000000 : 00000001", id="short"
+        ),
+        pytest.param(NEHEMIAH + "CPUID 00000002\n", 3, "'CPUID 00000002'", id="no-registers"),
+        pytest.param(NEHEMIAH.replace("0380B13D", "0380B13D ?"), 2, "0380B13D ?", id="remark"),
+        pytest.param(EPYC_CPUID_R.replace("0x0b:", "0x0b"), 4, "as cpuid -r writes", id="cpuid-r"),
+        pytest.param(
+            "\n" + NEHEMIAH.replace("00000000 :", "00000005 :"), 2, "no CPU is without", id="leaf-0"
+        ),
+        pytest.param(
+            NEHEMIAH + "CPUID 00000001 : 00000000 00000000 00000000 00000000",
+            1,
+            "CPU 0, which begins here: leaf 0x00000001 subleaf 0x0 has two different answers",
+            id="two-answers",
+        ),
+        pytest.param(
+            W7_2475X.replace(" [SL 01]", ""), 12, "only some lines of leaf 0x00000004", id="marks"
+        ),
+        pytest.param("[]", None, "a list without a CPU", id="json-empty"),
+        pytest.param('[{"cpuid"\n: ]', 2, "not JSON: Expecting value", id="json-syntax"),
+        pytest.param("[" + "1" * 5000 + "]", None, "not JSON of a register dump", id="json-digits"),
+        pytest.param("[" * 99999, None, "not JSON of a register dump", id="json-nested"),
+        pytest.param("[5]", None, "CPU 0: not an object: 5", id="json-number"),
+        pytest.param("{}", None, "CPU 0: not a list of CPUID rows: None", id="json-no-cpuid"),
+        pytest.param(
+            '{"id": "via", "cpuid": [["0x0"]]}', None, "CPU via: CPUID row 0", id="json-row"
+        ),
+        pytest.param('{"id": 5}', None, "CPU 0: the id is not a string: 5", id="json-id"),
+        pytest.param('{"mode": []}', None, "CPU 0: the mode is none of", id="json-mode"),
+    ],
+)
+def test_refused(text: str, line: int | None, message: str) -> None:
+    error = refusal(text)
+    assert error.line == line
+    assert message in error.message
+    assert str(error) == (error.message if line is None else f"line {line}: {error.message}")
+
+
+# The mode
+
+
+def features(vendor: Sequence[int], answers: Answers) -> CpuidTable:
+    ebx, edx, ecx = vendor
+    return CpuidTable({(0, 0): Registers(1, ebx, ecx, edx), **answers}.items())
+
+
+INTEL = (0x756E_6547, 0x4965_6E69, 0x6C65_746E)
+AMD = (0x6874_7541, 0x6974_6E65, 0x444D_4163)
+HAS_FEATURES: Answers = {(0x8000_0000, 0): Registers(0x8000_0001, 0, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "edx", "mode", "edx_in_64bit"),
+    [
+        pytest.param(INTEL, 0x2C10_0800, "64-bit", 0x2C10_0800, id="intel-64-bit"),
+        pytest.param(INTEL, 0x2C10_0000, "32-bit", 0x2C10_0800, id="intel-32-bit"),
+        pytest.param(INTEL, 0x0010_0000, "unknown", 0x0010_0000, id="intel-without-long-mode"),
+        pytest.param(AMD, 0x2FD3_FBFF, "unknown", 0x2FD3_FBFF, id="amd"),
+        pytest.param(AMD, 0x2FD3_F3FF, "unknown", 0x2FD3_F3FF, id="amd-without-syscall"),
+    ],
+)
+def test_mode(vendor: Sequence[int], edx: int, mode: Mode, edx_in_64bit: int) -> None:
+    key = (0x8000_0001, 0)
+    table = features(vendor, {**HAS_FEATURES, key: Registers(1, 2, 3, edx)})
+    assert infer_mode(table) == mode
+    assert as_64bit(table) == table.replace({key: Registers(1, 2, 3, edx_in_64bit)})
+
+
+@pytest.mark.parametrize(
+    ("vendor", "edx", "edx_in_32bit"),
+    [
+        pytest.param(INTEL, 0x2C10_0800, 0x2C10_0000, id="intel-64-bit"),
+        pytest.param(INTEL, 0x2C10_0000, 0x2C10_0000, id="intel-32-bit"),
+        pytest.param(AMD, 0x2FD3_FBFF, 0x2FD3_FBFF, id="amd"),
+    ],
+)
+def test_32_bit_programs_see_no_syscall_of_intels(
+    vendor: Sequence[int], edx: int, edx_in_32bit: int
+) -> None:
+    key = (0x8000_0001, 0)
+    table = features(vendor, {**HAS_FEATURES, key: Registers(1, 2, 3, edx)})
+    assert as_32bit(table) == table.replace({key: Registers(1, 2, 3, edx_in_32bit)})
+
+
+def test_mode_of_a_cpu_that_was_not_asked() -> None:
+    table = features(INTEL, HAS_FEATURES)
+    assert infer_mode(table) == "unknown"
+    with pytest.raises(MissingLeafError, match="leaf 0x80000001"):
+        as_64bit(table)
+
+
+def test_mode_of_a_cpu_without_extended_leaves() -> None:
+    table = features(INTEL, {(0x8000_0000, 0): ZEROS})
+    assert infer_mode(table) == "unknown"
+    assert as_64bit(table) == table
+
+
+def test_another_leafs_answer_tells_no_mode() -> None:
+    """Intel's CPUs answer the last basic leaf where there is none, whatever its bits mean."""
+    foreign = {
+        (0x8000_0000, 0): Registers(4, 0, 0, 0),
+        (0x8000_0001, 0): Registers(*[0x2000_0800] * 4),
+    }
+    table = features(INTEL, foreign)
+    assert infer_mode(table) == "unknown"
+    written = format_dumps([CpuDump("0", table, "unknown", AIDA64)])
+    assert [dump.mode for dump in parse_source(written.encode())] == ["unknown"]
+
+
+# Properties
+
+numbers = st.integers(0, 0xFFFF_FFFF)
+registers = st.builds(Registers, numbers, numbers, numbers, numbers)
+
+
+def table_of(answers: Answers, first: Registers) -> CpuidTable:
+    kept = {key: value for key, value in answers.items() if key[0] != 0}
+    return CpuidTable({**kept, (0, 0): first}.items())
+
+
+tables = st.builds(
+    table_of, st.dictionaries(st.tuples(numbers, st.integers(0, 0x40)), registers), registers
+)
+
+
+def repeated(answers: dict[int, list[Registers]]) -> Answers:
+    return {
+        (leaf, subleaf): value
+        for leaf, values in answers.items()
+        for subleaf, value in enumerate(values if leaf in LEAVES_WITH_SUBLEAVES else values[:1])
+    }
+
+
+#: Tables whose subleaves can be told without marks; leaf 0xD has tests of its own.
+plain_tables = st.builds(
+    table_of,
+    st.dictionaries(
+        st.sampled_from(sorted(LEAVES_WITH_SUBLEAVES - {0xD})) | st.integers(0x100, 0xFFFF),
+        st.lists(registers, min_size=1, max_size=4),
+    ).map(repeated),
+    registers,
+)
+
+separators = st.sampled_from([": ", " : ", " ", "  \t", ":\t"])
+dashes = st.sampled_from(["-", " ", "  "])
+remarks = st.sampled_from(["", " [GenuineIntel]", "\t[]", " [L2: 2048 KB] / L3: 0 KB]", "  "])
+headings = st.sampled_from(
+    [
+        "------[ Logical CPU #{number} ]------",
+        "------[ CPUID Registers / Logical CPU #{number} ]------\n\nallcpu: Package 0: Valid\n",
+        "CPUID Registers (CPU #{number}):",
+        "CPU#000 AffMask: 0x{mask:016X}",
+    ]
+)
+letters = st.sampled_from([str.upper, str.lower])
+
+
+@st.composite
+def aida64_writers(draw: st.DrawFn, *, marked: bool) -> Writer:
+    """Draw one way to write a CPU as AIDA64 and InstLatx64 do."""
+    separator, dash, remark = draw(separators), draw(dashes), draw(remarks)
+    case = draw(letters)
+
+    def write(table: CpuidTable) -> str:
+        lines = []
+        for (leaf, subleaf), answer in table.items():
+            mark = f" [SL {subleaf:02X}]" if marked else ""
+            figures = dash.join(case(f"{value:08x}") for value in answer)
+            lines.append(f"CPUID {case(f'{leaf:08x}')}{separator}{figures}{mark}{remark}\n")
+        return "".join(lines)
+
+    return write
+
+
+def write_cpuid_r(table: CpuidTable) -> str:
+    return "".join(
+        f"   {leaf:#010x} {subleaf:#04x}:"
+        + "".join(
+            f" {name}={value:#010x}" for name, value in zip(Registers._fields, answer, strict=True)
+        )
+        + "\n"
+        for (leaf, subleaf), answer in table.items()
+    )
+
+
+def headed(heading: str, parts: list[str]) -> str:
+    return "".join(
+        f"{heading.format(number=number, mask=1 << number)}\n{part}\n"
+        for number, part in enumerate(parts)
+    )
+
+
+def expected(cpus: list[CpuidTable], form: str) -> list[CpuDump]:
+    return [
+        CpuDump(str(number), table, infer_mode(table), form) for number, table in enumerate(cpus)
+    ]
+
+
+@given(st.lists(tables, min_size=1, max_size=3), aida64_writers(marked=True), headings)
+def test_aida64_with_marks_round_trips(cpus: list[CpuidTable], write: Writer, heading: str) -> None:
+    text = headed(heading, [write(table) for table in cpus])
+    assert parse_dump(text) == expected(cpus, AIDA64)
+
+
+@given(st.lists(plain_tables, min_size=1, max_size=3), aida64_writers(marked=False))
+def test_aida64_without_marks_and_headings_round_trips(
+    cpus: list[CpuidTable], write: Writer
+) -> None:
+    assert parse_dump("".join(map(write, cpus))) == expected(cpus, AIDA64)
+
+
+@given(st.lists(tables, min_size=1, max_size=3))
+def test_cpuid_r_round_trips(cpus: list[CpuidTable]) -> None:
+    text = headed("CPU {number}:", [write_cpuid_r(table) for table in cpus])
+    assert parse_dump(text) == expected(cpus, "cpuid -r")
+
+
+@given(
+    st.lists(
+        st.builds(
+            CpuDump, st.text(), tables, st.sampled_from(["32-bit", "64-bit"]), st.just("JSON")
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_json_round_trips(dumps: list[CpuDump]) -> None:
+    entries = [{"id": dump.cpus, "cpuid": dump.table.rows(), "mode": dump.mode} for dump in dumps]
+    assert parse_dump(json.dumps(entries)) == dumps
+
+
+def is_parsed_or_refused(text: str) -> bool:
+    try:
+        return len(parse_dump(text)) > 0
+    except DumpError:
+        return True
+
+
+@given(st.text() | st.text('[]{}:,"0x1 \n-CPUIDE#axbcd=', min_size=1))
+@example("[" * 900 + "]" * 900)
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    assert is_parsed_or_refused(text)
+
+
+@given(st.sampled_from(SAMPLES), st.data())
+def test_any_damage_is_parsed_or_refused(sample: str, data: st.DataObject) -> None:
+    begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(sample))] * 2)))
+    assert is_parsed_or_refused(sample[:begin] + data.draw(st.text(max_size=3)) + sample[end:])

@@ -1,0 +1,303 @@
+"""What differs between two nodes: each fact by itself, and nothing that is no fact of theirs."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from simulator.errors import UserError
+from simulator.fleets.changes import Change, node_changes
+from simulator.kernel.containers import Container, Needs, State
+from simulator.profiles.profile import NodeProfile, Origin, OriginKind
+from simulator.profiles.profile_json import parse_profile
+from simulator.profiles.store import fixture_names, load_node
+from support.simulated_profiles import CAPABILITY_NUMBER, encoded, good_document, profiles
+
+GOOD = parse_profile(encoded(good_document()), "good", "good.json")
+
+
+def with_kernel(**facts: Any) -> NodeProfile:
+    return replace(GOOD, kernel=replace(GOOD.kernel, **facts))
+
+
+def with_cpu(**facts: Any) -> NodeProfile:
+    return replace(GOOD, cpus=(replace(GOOD.cpus[0], **facts), GOOD.cpus[1]))
+
+
+def with_answers(**facts: Any) -> NodeProfile:
+    return replace(GOOD, answers=replace(GOOD.answers, **facts))
+
+
+def with_container(**facts: Any) -> NodeProfile:
+    containers = [one for one in GOOD.containers if one.ctid != 103]
+    return replace(GOOD, containers=(*containers, replace(GOOD.containers[2], **facts)))
+
+
+def forth_and_back(new: NodeProfile) -> list[Change]:
+    """Return what differs; what differs the other way round is the same in reverse."""
+    forth, back = node_changes(GOOD, new), node_changes(new, GOOD)
+    reverse = {replace(change, old=change.new, new=change.old) for change in back}
+    assert set(forth) == reverse
+    return list(forth)
+
+
+@pytest.mark.parametrize("name", fixture_names()[::10])
+def test_a_node_does_not_differ_from_itself(name: str) -> None:
+    assert node_changes(load_node(name), load_node(name)) == ()
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        pytest.param(replace(GOOD, name="other"), id="name"),
+        pytest.param(
+            replace(GOOD, origin=Origin(OriginKind.COMPOSED, "elsewhere", GOOD.origin.utrace)),
+            id="origin",
+        ),
+        pytest.param(with_kernel(boot_options=GOOD.kernel.boot_options[::-1]), id="boot options"),
+        pytest.param(with_cpu(flags=("lm", "sep", "cmov", "fpu")), id="flags"),
+        pytest.param(replace(GOOD, containers=GOOD.containers[::-1]), id="containers"),
+    ],
+)
+def test_what_is_left_aside(same: NodeProfile) -> None:
+    assert forth_and_back(same) == []
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (
+            with_kernel(release="2.6.32-042stab092.1"),
+            [
+                Change("kernel", "release", "2.6.32-042stab113.5", "2.6.32-042stab092.1"),
+                Change("kernel", "generation", "042stab107", "042stab092"),
+            ],
+        ),
+        (with_kernel(machine="i686"), [Change("kernel", "machine", "x86_64", "i686")]),
+        (
+            with_kernel(vz_version=None),
+            [Change("kernel", "vz_version", "042stab113_5", "not known")],
+        ),
+        (
+            with_kernel(boot_options=("ipv6.disable=1", "noxsave")),
+            [
+                Change("kernel", "boot option", "nordrand", None),
+                Change("kernel", "boot option", None, "noxsave"),
+            ],
+        ),
+        (
+            with_kernel(modules=frozenset({"vzrst"})),
+            [Change("kernel", "module", "vzcpt", None)],
+        ),
+        (with_kernel(ipv6=True), [Change("kernel", "IPv6", "no", "yes")]),
+        (
+            with_kernel(slm_without_module=False),
+            [Change("kernel", "SLM without its module", "yes", "no")],
+        ),
+        (
+            replace(GOOD, origin=replace(GOOD.origin, utrace=True)),
+            [Change("kernel", "utrace", "no", "yes")],
+        ),
+    ],
+)
+def test_kernels_differ(new: NodeProfile, expected: list[Change]) -> None:
+    assert forth_and_back(new) == expected
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (with_cpu(processors="0"), [Change("cpu", "processors", "0-3,8", "0")]),
+        (with_cpu(model_name="New"), [Change("cpu", "model name", "Some CPU", "New")]),
+        (with_cpu(model_name=None), [Change("cpu", "model name", "Some CPU", "not known")]),
+        (with_cpu(microcode="0x2a"), [Change("cpu", "microcode", "0x15", "0x2a")]),
+        (
+            with_cpu(flags=("fpu", "cmov", "lm", "avx", "fma")),
+            [
+                Change("cpu", "flag", "sep", None),
+                Change("cpu", "flag", None, "avx"),
+                Change("cpu", "flag", None, "fma"),
+            ],
+        ),
+        (with_cpu(flags=None), [Change("cpu", "flags", "known", "not known")]),
+        (replace(GOOD, cpus=GOOD.cpus[:1]), [Change("cpus", "processors", "4-7", None)]),
+        (
+            replace(GOOD, cpus=(GOOD.cpus[0], replace(GOOD.cpus[1], microcode="1"))),
+            [Change("cpu 1", "microcode", "not known", "1")],
+        ),
+    ],
+)
+def test_cpus_differ(new: NodeProfile, expected: list[Change]) -> None:
+    assert forth_and_back(new) == expected
+
+
+def test_registers_differ() -> None:
+    table = GOOD.cpus[0].cpuid
+    registers = table[0x1, 0]._replace(ecx=table[0x1, 0].ecx ^ 1 << 28)
+    (change,) = forth_and_back(with_cpu(cpuid=table.replace({(0x1, 0): registers})))
+    assert (change.part, change.name) == ("cpu", "avx")
+    assert change.place == "CPUID 0x00000001 ecx bit 28"
+    assert {change.old, change.new} == {"0", "1"}
+
+
+LINE = GOOD.cpuid_override.strip() if GOOD.cpuid_override else ""
+OTHER = "0x00000007: 0x00000000 0x00000000 0x00000000 0x00000000"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            None,
+            [
+                Change("cpuid_override", "/proc/vz/cpuid_override", "a file", "no file"),
+                Change("cpuid_override", "line", LINE, None),
+            ],
+        ),
+        ("", [Change("cpuid_override", "line", LINE, None)]),
+        (f"{LINE}\n{OTHER}\n", [Change("cpuid_override", "line", None, OTHER)]),
+        (
+            f"{OTHER}\n",
+            [
+                Change("cpuid_override", "line", LINE, None),
+                Change("cpuid_override", "line", None, OTHER),
+            ],
+        ),
+    ],
+)
+def test_overrides_differ(text: str | None, expected: list[Change]) -> None:
+    assert forth_and_back(replace(GOOD, cpuid_override=text)) == expected
+
+
+def test_the_order_of_an_override_matters() -> None:
+    one = replace(GOOD, cpuid_override=f"{LINE}\n{OTHER}\n")
+    other = replace(GOOD, cpuid_override=f"{OTHER}\n{LINE}\n")
+    assert node_changes(one, other) == (
+        Change("cpuid_override", "order of lines", f"{LINE}, {OTHER}", f"{OTHER}, {LINE}"),
+    )
+
+
+def bit(part: str, name: str, number: int, old: str, new: str) -> Change:
+    return Change(part, name, old, new, f"capability bit {number}")
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (
+            with_answers(image_version=0x801),
+            [Change("answers", "image version", "0x803 (32_3)", "0x801 (32_1)")],
+        ),
+        (
+            with_answers(image_version=None),
+            [Change("answers", "image version", "0x803 (32_3)", "not known")],
+        ),
+        (
+            with_answers(accepted_versions=(0x303, 0x304, 0x800, 0x801, 0x900)),
+            [
+                Change("answers", "accepted version", "0x802 (32_2)", None),
+                Change("answers", "accepted version", "0x803 (32_3)", None),
+                Change("answers", "accepted version", None, "0x900"),
+            ],
+        ),
+        (
+            with_answers(accepted_versions=None),
+            [
+                Change(
+                    "answers",
+                    "accepted versions",
+                    "0x303 (18_3), 0x304 (18_4), 0x800 (32), 0x801 (32_1), 0x802 (32_2), "
+                    "0x803 (32_3)",
+                    "not known",
+                )
+            ],
+        ),
+        (
+            # Bits 26, 28 and the nameless 30: kernel-facts.md, section 4.
+            with_answers(capability_number=CAPABILITY_NUMBER ^ (1 << 26 | 1 << 28 | 1 << 30)),
+            [
+                Change("answers", "capability number", "369259935", "1107457439"),
+                bit("answers", "avx", 26, "1", "0"),
+                bit("answers", "NO_IPV6", 28, "1", "0"),
+                bit("answers", "", 30, "0", "1"),
+            ],
+        ),
+        (
+            with_answers(capability_number=None),
+            [Change("answers", "capability number", "369259935", "not known")],
+        ),
+    ],
+)
+def test_answers_differ(new: NodeProfile, expected: list[Change]) -> None:
+    assert forth_and_back(new) == expected
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (
+            replace(GOOD, containers=(*GOOD.containers[:-1], Container(ctid=105))),
+            [
+                Change("containers", "container", "104", None),
+                Change("containers", "container", None, "105"),
+            ],
+        ),
+        (
+            with_container(state=State.LOCKED, needs=None),
+            [
+                Change("container 103", "state", "running", "locked"),
+                Change("container 103", "needs", "1", "not known"),
+            ],
+        ),
+        (
+            with_container(needs=Needs(3, ("said",))),
+            [bit("container 103", "fxsr", 1, "0", "1")],
+        ),
+        (
+            with_container(needs=Needs(1, ("said otherwise",))),
+            [
+                Change("container 103", "report", "said", None),
+                Change("container 103", "report", None, "said otherwise"),
+            ],
+        ),
+    ],
+)
+def test_containers_differ(new: NodeProfile, expected: list[Change]) -> None:
+    assert forth_and_back(new) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differs"),
+    [
+        ("task 1001/1(init) is ptraced", "task 2001/7(init) is ptraced", False),
+        ("keys are used by 1001,1001(init)", "keys are used by 7,1001(init)", False),
+        ("keys are used by 1001,1001(init)", "keys are used by 1001,1001(sh)", True),
+        ("unsupported netdevice tun0", "unsupported netdevice tun1", True),
+        # A name is not looked into.
+        ("task 1/1(1/1(x)", "task 2/2(1/1(x)", False),
+        ("task 1/1(1/1(x)", "task 1/1(2/2(x)", True),
+    ],
+)
+def test_processes_have_other_numbers_each_time(one: str, other: str, differs: bool) -> None:
+    old = with_container(needs=Needs(1, (one,)))
+    new = with_container(needs=Needs(1, (other,)))
+    assert bool(node_changes(old, new)) is differs
+
+
+@settings(max_examples=20)
+@given(profiles, profiles)
+def test_any_two_can_be_compared_and_only_equal_ones_are_equal(
+    old: NodeProfile, new: NodeProfile
+) -> None:
+    try:
+        old.facts()
+        new.facts()
+    except UserError:
+        return
+    forth, back = node_changes(old, new), node_changes(new, old)
+    assert len(forth) == len(back)
+    assert {(one.part, one.name, one.place) for one in forth} == {
+        (one.part, one.name, one.place) for one in back
+    }
+    assert node_changes(old, old) == ()

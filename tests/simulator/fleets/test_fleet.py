@@ -1,0 +1,141 @@
+"""Fleets: nodes and containers by class, no name twice."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from simulator.errors import UserError
+from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.fleets.fleet import (
+    Classes,
+    Fleet,
+    Load,
+    gather_fleet,
+    group_by_class,
+    group_by_node,
+    read_fleet,
+)
+from simulator.profiles.profile_json import format_profile
+from simulator.verdicts.traits import container_side, node_side
+from support.fleets import NEW, OLD, WEAK, node, small_fleet, small_nodes
+from support.simulated_profiles import recorded_nodes
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Fleet:
+    """Return the fleet of all recorded nodes."""
+    return gather_fleet(recorded_nodes().values())
+
+
+# Classes
+
+
+def test_what_is_equal_has_one_number() -> None:
+    classes: Classes[str] = Classes()
+    assert [classes.number(one) for one in "abacb"] == [0, 1, 0, 2, 1]
+    assert list(classes) == ["a", "b", "c"]
+    assert len(classes) == 3
+
+
+def test_a_recorded_node_is_of_the_class_that_its_side_makes(recorded: Fleet) -> None:
+    for member, profile in zip(recorded.members, recorded_nodes().values(), strict=True):
+        side = node_side(profile)
+        node_class = recorded.classes[member.node_class]
+        assert (member.name, node_class.side) == (profile.name, side)
+        assert recorded.kernels[node_class.kernel] == side.kernel
+        assert recorded.makes[node_class.make] == replace(side.kernel, caps=0)
+        assert recorded.cpus[node_class.cpu] == side.cpu
+
+
+def test_a_recorded_container_is_of_the_class_that_its_side_makes(recorded: Fleet) -> None:
+    for member, profile in zip(recorded.members, recorded_nodes().values(), strict=True):
+        assert [(ctid, recorded.containers[number]) for ctid, number in member.containers] == [
+            (one.ctid, container_side(profile, one)) for one in profile.containers
+        ]
+
+
+def test_names_and_what_makes_no_difference_make_no_class() -> None:
+    fleet = gather_fleet([node("one", "101:fpu"), node("other", "7:fpu,process=httpd")])
+    assert [(one.name, one.node_class) for one in fleet.members] == [("one", 0), ("other", 0)]
+    assert [one.containers for one in fleet.members] == [((101, 0),), ((7, 0),)]
+
+
+def test_kernels_differ_by_their_numbers_and_makes_do_not() -> None:
+    nodes = [node("one"), node("other", words=WEAK), node("old", release=OLD)]
+    fleet = gather_fleet(nodes)
+    assert [(one.kernel, one.make) for one in fleet.classes] == [(0, 0), (1, 0), (2, 1)]
+
+
+# Mistakes
+
+
+def test_a_name_comes_once() -> None:
+    with pytest.raises(UserError) as caught:
+        gather_fleet([node("one"), node("one", release=OLD)])
+    assert str(caught.value) == (
+        "node 'one' comes twice: name each node once, and give each profile a file name of its own"
+    )
+
+
+def test_a_leaf_that_was_not_recorded_is_told_with_its_node() -> None:
+    bare = node("one")
+    table = CpuidTable([((0, 0), Registers(13, 0x756E6547, 0x6C65746E, 0x49656E69))])
+    hollow = replace(bare, cpus=(replace(bare.cpus[0], cpuid=table),))
+    with pytest.raises(UserError) as caught:
+        gather_fleet([hollow])
+    assert str(caught.value).startswith("node 'one': leaf ")
+    assert str(caught.value).endswith(" was not recorded, and its kernel asks for it")
+
+
+# Reading
+
+
+def test_profiles_are_read_by_name_and_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(format_profile(node("mine", "101:fpu")), "utf-8")
+    seen: list[str] = []
+    fleet = read_fleet(
+        ["042stab141.3.qemu64.default", str(path)], lambda profile: seen.append(profile.name)
+    )
+    assert [member.name for member in fleet.members] == ["042stab141.3.qemu64.default", "mine"]
+    assert len(seen) == 2
+
+
+def test_two_files_of_one_name_are_a_mistake(tmp_path: Path) -> None:
+    paths = []
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        paths.append(tmp_path / folder / "same.json")
+        paths[-1].write_text(format_profile(node("same")), "utf-8")
+    with pytest.raises(UserError, match="'same' comes twice"):
+        read_fleet(map(str, paths))
+
+
+# Groups
+
+
+def test_a_node_is_a_group_with_its_containers() -> None:
+    groups = group_by_node(small_fleet())
+    assert [one.nodes for one in groups] == [(profile.name,) for profile in small_nodes()]
+    assert [one.number for one in groups] == list(range(len(groups)))
+    assert [load.label for load in groups[0].loads] == [101, 102, 103]
+    assert {load.count for load in groups[0].loads} == {1}
+
+
+def test_a_node_without_containers_is_to_be_moved_alone() -> None:
+    (group,) = group_by_node(gather_fleet([node("bare")]))
+    assert group.loads == (Load(None, None, 1),)
+
+
+def test_nodes_that_are_alike_are_a_group() -> None:
+    nodes = [node("a", "1:fpu", "2:fpu", "3"), node("b", release=OLD), node("c", "1"), node("d")]
+    groups = group_by_class(gather_fleet(nodes))
+    assert [one.nodes for one in groups] == [("a", "c", "d"), ("b",)]
+    assert groups[0].loads == (Load(None, None, 1), Load(0, 0, 2), Load(1, 1, 2))
+    assert groups[1].loads == (Load(None, None, 1),)
+
+
+def test_the_release_of_a_generation_makes_no_group() -> None:
+    nodes = [node("a", release=NEW), node("b", release="2.6.32-042stab111.12")]
+    assert len(group_by_class(gather_fleet(nodes))) == 1

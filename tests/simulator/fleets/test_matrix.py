@@ -1,0 +1,180 @@
+"""The matrix by class says of every pair what judging the pair by itself does."""
+
+from collections.abc import Callable
+from itertools import permutations, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.fleets.fleet import Fleet, Group, gather_fleet, group_by_class, group_by_node
+from simulator.fleets.matrix import Counts, Matrix
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.store import fixture_names
+from simulator.verdicts.migrations import Migration, Road, worst
+from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict
+from support.fleets import node, small_fleet, small_nodes
+from support.simulated_profiles import recorded_nodes
+
+#: Real pairs, spread over all of them.
+PAIRS = list(permutations(fixture_names(), 2))[::17]
+
+WAIVED = ("instructions-missing", "xsave-area-smaller")
+
+verdicts = st.sampled_from(Verdict)
+
+
+def counted(found: list[Verdict]) -> Counts:
+    return Counts(*(found.count(verdict) for verdict in Verdict))
+
+
+def strict(kernel: Verdict, ours: Verdict) -> Verdict:
+    return worst((kernel, ours))
+
+
+# Counts
+
+
+@given(st.lists(verdicts), st.lists(verdicts))
+def test_counts_add_up(one: list[Verdict], other: list[Verdict]) -> None:
+    assert counted(one).plus(counted(other)) == counted(one + other)
+
+
+@given(st.lists(verdicts))
+def test_the_verdict_of_counts_is_the_worst(found: list[Verdict]) -> None:
+    assert counted(found).verdict is worst(found)
+
+
+@given(st.lists(verdicts), verdicts)
+def test_another_opinion_holds_where_it_is_the_worse_one(
+    found: list[Verdict], other: Verdict
+) -> None:
+    assert counted(found).cut_by(other) == counted([strict(one, other) for one in found])
+
+
+# Opinions
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Matrix:
+    """Return the matrix of all recorded nodes."""
+    return matrix_of(gather_fleet(recorded_nodes().values()), group_by_node, WAIVED)
+
+
+def matrix_of(
+    fleet: Fleet,
+    grouping: Callable[[Fleet], tuple[Group, ...]] = group_by_node,
+    waived: tuple[str, ...] = (),
+) -> Matrix:
+    return Matrix(fleet, grouping(fleet), waived)
+
+
+def reasons(opinion: Opinion) -> set[Reason]:
+    assert len(set(opinion.reasons)) == len(opinion.reasons)
+    return set(opinion.reasons)
+
+
+def agree(one: Judgement, other: Judgement) -> bool:
+    return reasons(one.kernel) == reasons(other.kernel) and reasons(one.ours) == reasons(other.ours)
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_each_migration_is_judged_as_by_itself(recorded: Matrix, part: int) -> None:
+    members = {member.name: member for member in recorded.fleet.members}
+    for source, destination in PAIRS[part::8]:
+        road = Road(recorded_nodes()[source], recorded_nodes()[destination], WAIVED)
+        one, other = members[source], members[destination]
+        classes = one.node_class, other.node_class
+        assert agree(recorded.judge(*classes), road.judge_nodes().judgement)
+        for ctid, container in one.containers:
+            assert agree(recorded.judge(*classes, container), road.judge_one(ctid).judgement)
+
+
+def test_opinions_that_are_equal_have_one_number() -> None:
+    matrix = matrix_of(small_fleet())
+    for source, destination in product(matrix.groups, repeat=2):
+        matrix.outcomes(source, destination)
+    assert len(set(matrix.opinions)) == len(matrix.opinions)
+    assert matrix.verdicts == [opinion.verdict for opinion in matrix.opinions]
+
+
+def test_what_was_asked_of_kernels_is_told() -> None:
+    matrix = matrix_of(gather_fleet([node("a"), node("b")]))
+    number = matrix.kernel_opinion(*matrix.fleet.classes * 2, None)
+    assert list(matrix.kernel_opinions()) == [((0, 0, None), number)]
+
+
+# Pairs
+
+
+def judged_one_by_one(source: NodeProfile, destination: NodeProfile) -> tuple[Migration, ...]:
+    return Road(source, destination, WAIVED).judge_all()
+
+
+def summary_of(migrations: list[Migration]) -> tuple[Counts, Counts, Counts]:
+    judgements = [one.judgement for one in migrations]
+    return (
+        counted([one.kernel.verdict for one in judgements]),
+        counted([one.ours.verdict for one in judgements]),
+        counted([one.verdict(strict=True) for one in judgements]),
+    )
+
+
+def test_every_ordered_pair_of_nodes_is_there_once() -> None:
+    pairs = [(one.source.nodes, one.destination.nodes) for one in matrix_of(small_fleet()).pairs()]
+    names = [(profile.name,) for profile in small_nodes()]
+    assert pairs == list(permutations(names, 2))
+
+
+@pytest.mark.parametrize("grouping", [group_by_node, group_by_class])
+def test_a_pair_counts_its_migrations(grouping: Callable[[Fleet], tuple[Group, ...]]) -> None:
+    nodes = {profile.name: profile for profile in small_nodes()}
+    matrix = matrix_of(small_fleet(), grouping, WAIVED)
+    for pair in matrix.pairs():
+        destination = nodes[pair.destination.nodes[-1]]
+        migrations = [
+            migration
+            for name in pair.source.nodes
+            for migration in judged_one_by_one(nodes[name], destination)
+        ]
+        assert pair.summary == summary_of(migrations)
+        assert pair.summary.counts(strict=True) == pair.summary.both
+        assert pair.summary.counts(strict=False) == pair.summary.kernel
+
+
+def test_a_recorded_pair_counts_its_migrations(recorded: Matrix) -> None:
+    nodes = recorded_nodes()
+    source = recorded.groups[40]
+    for pair in recorded.row(source):
+        migrations = judged_one_by_one(nodes[source.nodes[0]], nodes[pair.destination.nodes[0]])
+        assert pair.summary == summary_of(list(migrations))
+
+
+def test_a_class_of_several_nodes_is_paired_with_itself() -> None:
+    fleet = gather_fleet([node("a", "1"), node("b", "1"), node("c", "1", ipv6=False)])
+    pairs = list(matrix_of(fleet, group_by_class).pairs())
+    numbers = [(pair.source.number, pair.destination.number) for pair in pairs]
+    assert numbers == [(0, 0), (0, 1), (1, 0)]
+    assert [pair.summary.kernel for pair in pairs] == [Counts(2), Counts(0, 2), Counts(1)]
+
+
+def test_rows_that_are_done_are_told() -> None:
+    matrix = matrix_of(small_fleet())
+    seen: list[None] = []
+    matrix.seen = lambda: seen.append(None)
+    assert len(list(matrix.pairs())) == 30
+    assert len(seen) == 6
+
+
+def test_outcomes_are_the_migrations_by_what_is_said_of_them() -> None:
+    matrix = matrix_of(small_fleet())
+    for pair in matrix.pairs():
+        outcomes = matrix.outcomes(pair.source, pair.destination)
+        keys = [(outcome.kernel, outcome.ours) for outcome in outcomes]
+        assert len(set(keys)) == len(keys)
+        for load in pair.source.loads:
+            classes = pair.source.node_class, pair.destination.node_class
+            (outcome,) = [one for one in outcomes if load.label in one.labels]
+            assert matrix.judge(*classes, load.container) == Judgement(
+                matrix.opinions[outcome.kernel], matrix.opinions[outcome.ours]
+            )

@@ -1,0 +1,517 @@
+"""Groups of nodes, and the smallest change that makes one of them, proven on the nodes."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise, product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.errors import UserError
+from simulator.facts.instructions import named
+from simulator.facts.override import MAX_ENTRIES, apply_override, format_override, parse_override
+from simulator.fleets import pool_change
+from simulator.fleets.masking import Basis, basis_of, bits_by_name, make_lines, with_dependents
+from simulator.fleets.pool import Rule, Stage, count_pairs, rifts, unlocked
+from simulator.fleets.pool_change import Change, Pool, PoolError, loss_of, make_pool, obstacles
+from simulator.kernel.containers import Container, Needs
+from simulator.kernel.kernel import SimulatedKernel
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.profile_checks import check_profile
+from simulator.profiles.store import load_node
+from simulator.verdicts.verdict import Verdict
+from support.pooled import FPU, LEAST, maskable, node
+from support.simulated_nodes import AMD
+from support.simulated_profiles import recorded_nodes
+
+OLD, EARLY, V088 = "2.6.18-028stab056.1", "2.6.32-042stab061.9", "2.6.32-042stab088.4"
+MASKING = "042stab141.3.SandyBridge.forced_cpuid_faulting"
+PENRYN = "042stab141.3.Penryn.default"
+
+SSE4, AES, XSAVE, AVX, RDRAND = 3 << 13, 1 << 27, 1 << 25, 1 << 26, 1 << 29
+SANDY = ("sse4_1", "sse4_2", "aesni", "xsave", "avx")
+
+
+def pool(*profiles: NodeProfile, **rule: Any) -> Pool:
+    return make_pool(profiles, Rule(**rule))
+
+
+def groups(stage: Stage) -> list[str]:
+    """Return each group's names, which are of one letter."""
+    return ["".join(stage.name(group)) for group in stage.groups]
+
+
+def changed(*profiles: NodeProfile, **rule: Any) -> Change:
+    change = pool(*profiles, **rule).change
+    assert change is not None
+    return change
+
+
+def texts(change: Change) -> dict[str, str]:
+    """Return what is to be written, by node."""
+    nodes = change.with_lines.nodes
+    return {nodes[number].name: mask.text for mask in change.masks for number in mask.nodes}
+
+
+def numbers(stage: Stage) -> list[int | None]:
+    return [one.profile.answers.capability_number for one in stage.nodes]
+
+
+# Groups
+
+
+def test_nodes_that_are_alike_are_one_group() -> None:
+    made = pool(node("a"), node("b"), node("c"))
+    assert groups(made.now) == ["abc"]
+    assert (made.now.possible_pairs, made.now.verdict) == (6, Verdict.POSSIBLE)
+    assert made.change is None
+
+
+def test_a_node_is_one_group_whatever_it_is() -> None:
+    made = pool(node("a", kernel=OLD))
+    assert groups(made.now) == ["a"]
+    assert (made.now.possible_pairs, made.now.verdict) == (0, Verdict.POSSIBLE)
+
+
+def test_a_node_without_containers_counts_for_one_that_uses_all_it_has() -> None:
+    made = pool(node("a", "aesni"), node("b"))
+    assert groups(made.now) == ["a", "b"]
+    assert (made.now.possible_pairs, made.now.verdict) == (1, Verdict.NOT_POSSIBLE)
+
+
+def test_a_node_with_containers_counts_for_what_they_use() -> None:
+    # Container 101 has not used the FPU.
+    nodes = node("a", "aesni", containers=("101",)), node("b", containers=("101",))
+    assert groups(pool(*nodes).now) == ["ab"]
+    assert groups(pool(*nodes, any_container=True).now) == ["a", "b"]
+
+
+def test_vendors_are_apart_for_the_32_bit_programs_that_may_come() -> None:
+    made = pool(node("a"), node("b", vendor=AMD))
+    assert groups(made.now) == ["a", "b"]
+    assert made.change is None
+    found = rifts(made.now, *made.now.groups)
+    assert [(one.feature, one.sources, one.destinations) for one in found] == [
+        ("sysenter", (0,), (1,)),
+        ("syscall32", (1,), (0,)),
+    ]
+    assert obstacles(made.now, found) == {}
+
+
+def test_vendors_are_together_where_no_32_bit_program_runs() -> None:
+    made = pool(node("a", containers=FPU), node("b", vendor=AMD, containers=FPU))
+    assert groups(made.now) == ["ab"]
+
+
+def test_all_that_can_migrate_to_each_other_is_no_chain() -> None:
+    # a and b fit each other, and so do b and c; a's container needs what c lacks.
+    a = node("a", "aesni", containers=FPU)
+    b = node("b", "aesni", containers=("101",))
+    c = node("c", containers=FPU)
+    made = pool(a, b, c)
+    assert groups(made.now) == ["ab", "c"]
+    assert made.now.possible_pairs == 5
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["101:locked", "101:stopped", "101:suspended", "101:stopping"],
+)
+def test_a_container_of_which_nothing_is_known_splits_nothing(spec: str) -> None:
+    made = pool(node("a", containers=(spec,)), node("b"))
+    assert groups(made.now) == ["ab"]
+    assert [(one.node, one.ctid, one.why) for one in made.uncounted] == [
+        ("a", 101, spec.partition(":")[2])
+    ]
+
+
+def test_a_running_container_that_was_not_described_is_not_counted() -> None:
+    profile = replace(node("a"), containers=(Container(ctid=7),))
+    made = pool(profile, node("b"))
+    assert [(one.ctid, one.why) for one in made.uncounted] == [(7, "needs not known")]
+    assert groups(made.now) == ["ab"]
+
+
+@pytest.mark.parametrize(
+    "word", ["entered", "traced", "policy=fifo", "mount=nfs", "device=tun0", "mempolicy", "keys"]
+)
+def test_what_cannot_be_moved_anywhere_splits_nothing_but_for_its_cpu(word: str) -> None:
+    spec = f"101:fpu,{word}"
+    assert groups(pool(node("a", containers=(spec,)), node("b")).now) == ["ab"]
+    assert groups(pool(node("a", "aesni", containers=(spec,)), node("b")).now) == ["a", "b"]
+
+
+def test_private_mounts_are_the_containers_own_matter_before_042stab_and_asked_after() -> None:
+    spec = ("101:private-mounts",)
+    made = pool(node("a", kernel=V088, containers=spec), node("b", kernel="2.6.32-dzhanibekov.1"))
+    found = rifts(made.now, *made.now.groups)
+    assert ("destination-namespaces", (0,)) in [(one.code, one.sources) for one in found]
+
+
+def test_what_is_not_known_is_no_yes() -> None:
+    made = pool(node("a", modules=frozenset()), node("b", modules=frozenset()))
+    assert groups(made.now) == ["a", "b"]
+    assert made.now.verdict is Verdict.UNKNOWN
+    assert made.change is None
+    found = rifts(made.now, *made.now.groups)
+    assert [(one.code, one.feature) for one in found[:2]] == [
+        ("module-missing", "vzcpt"),
+        ("module-missing", "vzrst"),
+    ]
+
+
+def test_nodes_that_are_alike_may_still_refuse_each_other() -> None:
+    # 042stab early: a node without IPv6 does not pass its own number.
+    made = pool(node("a", kernel=EARLY, ipv6=False), node("b", kernel=EARLY, ipv6=False))
+    assert groups(made.now) == ["a", "b"]
+
+
+def test_two_nodes_of_one_name_are_a_mistake() -> None:
+    with pytest.raises(UserError, match="two nodes are named a"):
+        pool(node("a"), node("b"), node("a"))
+
+
+# Lines
+
+
+def test_the_recorded_node_that_masks_goes_with_an_older_cpu() -> None:
+    made = pool(load_node(MASKING), load_node(PENRYN))
+    change = made.change
+    assert change is not None
+    # Leaf 1 ECX 9e982203 without SSE4.2 (20), AES (25), XSAVE (26), OSXSAVE (27), AVX (28).
+    assert texts(change) == {
+        MASKING: "0x00000001: 0x000206a1 0x00000800 0x80882203 0x078bfbfd\n"
+        "0x0000000d: 0x00000000 0x00000000 0x00000000 0x00000000\n"
+    }
+    assert numbers(change.with_all) == [144799, 144799]
+    assert change.with_all.groups == ((0, 1),)
+    assert made.now.possible_pairs == 1
+    (pair,) = unlocked(made.now, change.with_all)
+    assert (pair.sources, pair.destinations) == ((0,), (1,))
+    assert unlocked(change.with_all, made.now) == ()
+    loss = loss_of(made.now.nodes[0], change.with_all.nodes[0])
+    assert {row.name for row in loss.features} == {"sse4_2", "aes", "xsave", "avx", "xsaveopt"}
+    assert (loss.number_before, loss.number_after) == (235042207, 144799)
+
+
+def test_nodes_get_the_same_number_where_each_has_what_another_lacks() -> None:
+    change = changed(maskable("a", "aesni"), maskable("b", "rdrand"), maskable("c"))
+    assert groups(change.with_all) == ["abc"]
+    assert numbers(change.with_all) == [LEAST] * 3
+    assert set(texts(change)) == {"a", "b"}
+
+
+def test_nodes_alike_get_one_text() -> None:
+    change = changed(maskable("a", "aesni"), maskable("b", "aesni"), node("c"))
+    (mask,) = change.masks
+    assert mask.nodes == (0, 1)
+    assert [count_pairs(unlocked(change.with_lines, change.with_lines))] == [0]
+
+
+def test_a_node_that_cannot_mask_is_what_the_others_come_down_to() -> None:
+    change = changed(maskable("a", *SANDY, "rdrand"), node("b", "sse4_1", "aesni"))
+    assert numbers(change.with_all) == [LEAST | 1 << 13 | AES] * 2
+    assert set(texts(change)) == {"a"}
+
+
+def test_a_node_that_cannot_mask_and_has_more_stays_out() -> None:
+    made = pool(maskable("a", "aesni"), node("b", "aesni"), node("c"))
+    assert groups(made.now) == ["ab", "c"]
+    assert made.change is None
+    found = rifts(made.now, *made.now.groups)
+    assert {(one.feature, one.sources, one.destinations) for one in found} == {
+        ("aesni", (0, 1), (2,))
+    }
+    assert [(why.name, members) for why, members in obstacles(made.now, found).items()] == [
+        ("FILE", (1,))
+    ]
+
+
+def test_a_node_hides_what_another_has_to_hide() -> None:
+    # c lacks AES, so a hides it; then a lacks it for b.
+    a, b = maskable("a", "aesni"), maskable("b", "aesni", containers=FPU)
+    change = changed(a, b, node("c"))
+    assert numbers(change.with_all) == [LEAST] * 3
+
+
+def test_a_node_hides_what_goes_with_what_another_lacks() -> None:
+    # One lacks XSAVE, as where it boots with noxsave, and has AVX: XSAVE takes AVX along.
+    odd = maskable("b", *SANDY, boot_options=("noxsave",))
+    assert odd.answers.capability_number == LEAST | SSE4 | AES | AVX
+    change = changed(maskable("a", *SANDY), odd)
+    assert numbers(change.with_all) == [LEAST | SSE4 | AES] * 2
+
+
+def test_a_change_that_makes_no_fewer_groups_is_none() -> None:
+    # As above, but the odd one cannot mask: what it needs would not be there any more.
+    odd = node("b", *SANDY, boot_options=("noxsave",))
+    made = pool(maskable("a", *SANDY), odd)
+    assert groups(made.now) == ["a", "b"]
+    assert made.change is None
+
+
+def test_containers_that_do_not_need_it_let_a_node_keep_a_feature() -> None:
+    a = maskable("a", "aesni", "rdrand", containers=("101",))
+    b = maskable("b", "aesni", "rdrand", containers=FPU)
+    c = node("c", containers=FPU)
+    change = changed(a, b, c)
+    assert numbers(change.with_all) == [LEAST | AES | RDRAND, LEAST, LEAST]
+    both = changed(a, b, c, any_container=True)
+    assert numbers(both.with_all) == [LEAST] * 3
+
+
+def test_needs_that_were_recorded_alone_go_down_with_the_node() -> None:
+    a = maskable("a", "aesni")
+    a = replace(a, containers=(Container(ctid=101, needs=Needs(AES | 1 << 1)),))
+    change = changed(a, node("b"))
+    assert groups(change.with_all) == ["ab"]
+    assert change.with_all.nodes[0].profile.containers[0].needs == Needs(1 << 1)
+
+
+def test_each_vendor_gets_a_pool_of_its_own() -> None:
+    change = changed(
+        maskable("a", "aesni"),
+        node("b"),
+        maskable("c", "aesni", vendor=AMD),
+        node("d", vendor=AMD),
+    )
+    assert groups(change.with_all) == ["ab", "cd"]
+
+
+def test_pairs_that_a_change_takes_away_are_named() -> None:
+    # b needs AES and cannot mask, so it cannot be with c; a could take from b, and hides AES.
+    nodes = maskable("a", "aesni"), node("b", "aesni"), node("c"), maskable("d", "rdrand")
+    made = pool(*nodes)
+    assert groups(made.now) == ["ab", "c", "d"]
+    assert made.change is not None
+    assert groups(made.change.with_all) == ["acd", "b"]
+    (lost,) = unlocked(made.change.with_all, made.now)
+    assert (lost.sources, lost.destinations) == ((1,), (0,))
+
+
+# Our opinion
+
+
+def test_our_opinion_counts_where_it_is_strict() -> None:
+    names = ("masked-nothing.042stab113.5", "042stab141.3.SandyBridge.default")
+    haswell, sandy = map(load_node, names)
+    kernel = make_pool([haswell, sandy], Rule())
+    assert kernel.change is not None
+    loss = loss_of(kernel.now.nodes[0], kernel.change.with_all.nodes[0])
+    assert {row.name for row in loss.features} == {"rdrand"}
+    strict = make_pool([haswell, sandy], Rule(strict=True))
+    assert strict.change is not None
+    assert strict.change.with_all.verdict is Verdict.POSSIBLE
+    loss = loss_of(strict.now.nodes[0], strict.change.with_all.nodes[0])
+    lost = {row.name for row in loss.features}
+    assert {"rdrand", "fma", "movbe", "f16c", "bmi1", "avx2", "bmi2", "abm"} <= lost
+    waived = make_pool([haswell, sandy], Rule(strict=True, waived=("instructions-missing",)))
+    assert waived.change is not None
+    loss = loss_of(waived.now.nodes[0], waived.change.with_all.nodes[0])
+    assert {row.name for row in loss.features} == {"rdrand", "abm"}
+
+
+def test_no_line_changes_how_large_an_area_restore_needs() -> None:
+    made = pool(load_node(MASKING), load_node(PENRYN), strict=True)
+    assert made.change is None
+    found = {one.code for one in rifts(made.now, *made.now.groups)}
+    assert {"xsave-area-smaller", "xsave-component-missing"} <= found
+
+
+# Upgrades
+
+
+def test_a_kernel_that_takes_no_newer_image_is_upgraded() -> None:
+    made = pool(node("a"), node("b", kernel=EARLY))
+    change = made.change
+    assert change is not None
+    assert change.masks == ()
+    assert [(one.generation, one.nodes) for one in change.upgrades] == [("042stab", (1,))]
+    assert groups(change.with_lines) == ["a", "b"]
+    assert groups(change.with_all) == ["ab"]
+    assert change.with_all.nodes[1].profile.kernel.release == V088
+
+
+def test_early_kernels_among_themselves_are_not_upgraded() -> None:
+    made = pool(node("a", kernel=EARLY, containers=FPU), node("b", kernel=EARLY, containers=FPU))
+    assert groups(made.now) == ["ab"]
+
+
+def test_where_one_has_to_be_upgraded_no_other_is_left_behind() -> None:
+    change = changed(node("a", kernel=EARLY), node("b", kernel=OLD), node("c", kernel=V088))
+    assert [(one.generation, one.nodes) for one in change.upgrades] == [
+        ("042stab", (0,)),
+        ("028stab", (1,)),
+    ]
+    assert groups(change.with_all) == ["abc"]
+
+
+def test_there_is_no_newer_kernel_for_ia64() -> None:
+    made = pool(node("a", kernel=OLD, machine="ia64"), node("b", kernel=EARLY))
+    assert made.change is None
+    made = pool(node("a", kernel=OLD, machine="ia64"), node("b", kernel=EARLY), node("c"))
+    assert made.change is not None
+    assert groups(made.change.with_all) == ["bc", "a"]
+
+
+def test_lines_and_upgrades_go_together() -> None:
+    made = pool(maskable("a", "aesni"), node("b", kernel=EARLY))
+    change = made.change
+    assert change is not None
+    assert (set(texts(change)), [one.nodes for one in change.upgrades]) == ({"a"}, [(1,)])
+    assert groups(change.with_all) == ["ab"]
+
+
+def test_a_32_bit_kernel_is_of_another_pool() -> None:
+    made = pool(node("a", containers=FPU), node("b", machine="i686", containers=FPU))
+    assert made.change is None
+    features = {one.feature for one in rifts(made.now, *made.now.groups)}
+    assert "emt64" in features
+
+
+# Errors of the program
+
+
+def test_a_node_that_does_not_answer_as_planned_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forget(_: SimulatedKernel, __: str) -> None:
+        """Take a table, and do nothing."""
+
+    monkeypatch.setattr(SimulatedKernel, "write_override", forget)
+    with pytest.raises(PoolError, match="a: with its lines"):
+        pool(maskable("a", "aesni"), node("b"))
+
+
+# Any fleet of nodes that can mask
+
+_CLOSED = {"sse4_2": "sse4_1", "avx": "sse4_2 xsave", "3dnowext": "3dnow", "xsaveopt": "xsave"}
+_WORDS = ("sse4_1", "sse4_2", "aesni", "xsave", "avx", "rdrand", "sse4a", "3dnow", "3dnowext")
+_SPECS = st.lists(st.sampled_from(["101", "102:fpu", "103:32bit", "104:fpu,entered"]), unique=True)
+
+
+@st.composite
+def _cpus(draw: st.DrawFn) -> list[str]:
+    words = draw(st.sets(st.sampled_from([*_WORDS, "xsaveopt"])))
+    for word in (*_WORDS, "xsaveopt"):
+        if not set(_CLOSED.get(word, "").split()) <= words:
+            words.discard(word)
+    return sorted(words)
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> list[NodeProfile]:
+    count = draw(st.integers(2, 5))
+    return [
+        maskable(chr(97 + number), *draw(_cpus()), containers=tuple(draw(_SPECS)))
+        for number in range(count)
+    ]
+
+
+def written(fleet: Iterable[NodeProfile], change: Change) -> list[NodeProfile]:
+    """Return the nodes as profiles that say so themselves."""
+    own = texts(change)
+    return [
+        profile
+        if profile.name not in own
+        else check_profile(change.with_lines.nodes[number].profile, profile.name)
+        for number, profile in enumerate(fleet)
+    ]
+
+
+@settings(deadline=None, max_examples=30)
+@given(fleets(), st.booleans())
+def test_any_fleet_that_can_mask_becomes_one_group(fleet: list[NodeProfile], any_one: bool) -> None:
+    made = pool(*fleet, any_container=any_one)
+    if made.change is None:
+        assert len(made.now.groups) == 1
+        return
+    change = made.change
+    assert change.upgrades == ()
+    assert len(change.with_lines.groups) == 1
+    assert change.with_all.verdict is Verdict.POSSIBLE
+    assert len(pool(*written(fleet, change), any_container=any_one).now.groups) == 1
+    if any_one:
+        assert len(set(numbers(change.with_all))) == 1
+    for profile in fleet:
+        text = texts(change).get(profile.name, "")
+        entries = parse_override(text)
+        assert len(entries) <= MAX_ENTRIES
+        assert len(text) < 1024
+        own = profile.cpus[0].cpuid
+        for entry in entries:
+            answer = own.answer(entry.leaf, entry.subleaf or 0)
+            seen = entry.registers
+            osxsave = 1 << 27 if entry.leaf == 1 else 0
+            assert not seen.ecx & ~answer.ecx & ~osxsave
+            assert not seen.edx & ~answer.edx
+            assert not seen.ebx & ~answer.ebx
+        masked = apply_override(own, entries)
+        for word, needed in _CLOSED.items():
+            if masked.has_bit(*place(word)):
+                assert all(masked.has_bit(*place(one)) for one in needed.split())
+
+
+def place(word: str) -> tuple[int, int, Any, int]:
+    (row,) = named(bits_by_name()[word])
+    return row.leaf, row.subleaf, row.register, row.bit
+
+
+@settings(deadline=None, max_examples=15)
+@given(fleets(), st.booleans())
+def test_no_smaller_change_would_do(fleet: list[NodeProfile], any_one: bool) -> None:
+    change = pool(*fleet, any_container=any_one).change
+    if change is None:
+        return
+    after = written(fleet, change)
+    for number, profile in enumerate(fleet):
+        if profile.name not in texts(change):
+            continue
+        loss = loss_of(*(stage.nodes[number] for stage in (_now(fleet, any_one), change.with_all)))
+        hidden = sum(bits_by_name()[row.name] for row in loss.features)
+        for row in loss.features:
+            kept = hidden & ~bits_by_name()[row.name]
+            if with_dependents(kept) != kept:
+                continue  # It cannot be without what else is hidden.
+            smaller = list(after)
+            smaller[number] = _with_hidden(profile, kept)
+            assert len(pool(*smaller, any_container=any_one).now.groups) > 1
+
+
+def _now(fleet: Iterable[NodeProfile], any_one: bool) -> Stage:
+    return pool(*fleet, any_container=any_one).now
+
+
+def _with_hidden(profile: NodeProfile, hidden: int) -> NodeProfile:
+    basis = basis_of(profile)
+    assert isinstance(basis, Basis)
+    text = format_override(make_lines(basis, hidden))
+    return pool_change.apply_lines(profile, text)
+
+
+# All recorded nodes
+
+
+def test_no_group_of_recorded_nodes_holds_a_pair_that_is_not_possible() -> None:
+    now = make_pool(recorded_nodes().values(), Rule()).now
+    assert sorted(number for group in now.groups for number in group) == list(range(len(now.nodes)))
+    for group in now.groups:
+        for one, other in product(group, repeat=2):
+            source, destination = now.nodes[one].behaviour, now.nodes[other].behaviour
+            assert one == other or now.is_possible(source, destination)
+    assert all(len(one) >= len(other) for one, other in pairwise(now.groups))
+
+
+def test_a_thousand_nodes_take_no_longer_than_their_classes() -> None:
+    kinds = [maskable("x", "aesni"), maskable("x", "rdrand"), node("x"), node("x", vendor=AMD)]
+    fleet = [replace(kinds[number % 4], name=f"n{number}") for number in range(1000)]
+    made = make_pool(fleet, Rule())
+    assert [len(group) for group in made.now.groups] == [250] * 4
+    assert made.change is not None
+    assert [len(group) for group in made.change.with_all.groups] == [750, 250]
+    assert made.change.with_all.possible_pairs == 750 * 749 + 250 * 249
+    assert count_pairs(unlocked(made.now, made.change.with_all)) == 4 * 250 * 250
+    assert re.fullmatch(r"n\d+", made.change.with_all.name(made.change.masks[0].nodes)[0])

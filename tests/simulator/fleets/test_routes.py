@@ -1,0 +1,154 @@
+"""Ways between nodes: one-way ones, islands, and destinations, the best first."""
+
+import pytest
+
+from simulator.fleets.fleet import Group, gather_fleet, group_by_class, group_by_node
+from simulator.fleets.matrix import Counts, Matrix, Pair, Summary
+from simulator.fleets.routes import Router, Ways
+from simulator.profiles.profile import NodeProfile
+from support.fleets import NEW, OLD, STRONG, WEAK, node
+
+NO_FPU = tuple(word for word in STRONG if word != "3dnow")
+
+
+def matrix_of(*nodes: NodeProfile) -> Matrix:
+    fleet = gather_fleet(nodes)
+    return Matrix(fleet, group_by_node(fleet))
+
+
+def ways_of(matrix: Matrix, *, strict: bool = False) -> Ways:
+    ways = Ways(matrix.groups, strict=strict)
+    assert len(list(ways.watch(matrix.pairs()))) == len(matrix.groups) * (len(matrix.groups) - 1)
+    return ways
+
+
+def names(groups: list[Group] | tuple[Group, ...]) -> list[str]:
+    return [group.nodes[0] for group in groups]
+
+
+# One-way
+
+
+def one_way(matrix: Matrix, *, strict: bool = False) -> dict[str, list[str]]:
+    ways = ways_of(matrix, strict=strict)
+    return {group.nodes[0]: names(ways.one_way(group)) for group in matrix.groups}
+
+
+def test_a_container_that_used_more_than_the_other_has_cannot_come_back() -> None:
+    matrix = matrix_of(node("strong", "1:fpu"), node("weak", "1:fpu", words=WEAK))
+    assert one_way(matrix) == {"strong": [], "weak": ["strong"]}
+
+
+def test_a_way_is_open_where_anything_can_go() -> None:
+    matrix = matrix_of(node("strong", "1:fpu", "2"), node("weak", "1:fpu", words=WEAK))
+    assert one_way(matrix) == {"strong": [], "weak": []}
+
+
+def test_a_way_on_which_something_is_unknown_is_not_closed() -> None:
+    matrix = matrix_of(node("strong", "1:fpu", "2:locked"), node("weak", "1:fpu", words=WEAK))
+    assert one_way(matrix) == {"strong": [], "weak": []}
+
+
+def test_our_opinion_closes_ways_where_it_is_strict() -> None:
+    lesser = tuple(word for word in STRONG if word != "rdrand")
+    nodes = node("a", "1", release=OLD), node("b", "1", release=OLD, words=lesser)
+    assert one_way(matrix_of(*nodes)) == {"a": [], "b": []}
+    assert one_way(matrix_of(*nodes), strict=True) == {"a": [], "b": ["a"]}
+
+
+# Islands
+
+
+@pytest.mark.parametrize(
+    ("modules", "islands"),
+    [(frozenset(), ["c"]), ({"vzcpt"}, []), ({"vzrst"}, []), ({"vzcpt", "vzrst"}, [])],
+)
+def test_an_island_is_what_nothing_leaves_and_nothing_comes_to(
+    modules: frozenset[str], islands: list[str]
+) -> None:
+    odd = node("c", "1", modules=frozenset(modules))
+    matrix = matrix_of(node("a", "1"), node("b", "1"), odd)
+    assert names(ways_of(matrix).islands()) == islands
+
+
+def test_a_class_whose_nodes_can_migrate_among_themselves_is_no_island() -> None:
+    fleet = gather_fleet([node("a", "1"), node("b", "1"), node("c", "1", modules=frozenset())])
+    matrix = Matrix(fleet, group_by_class(fleet))
+    ways = Ways(matrix.groups)
+    assert len(list(ways.watch(matrix.pairs()))) == 3
+    assert names(ways.islands()) == ["c"]
+
+
+def test_ways_are_learnt_from_the_counts_that_matter() -> None:
+    one, other = matrix_of(node("a"), node("b")).groups
+    there = Summary(Counts(1, 1), Counts(0, 2), Counts(0, 2))
+    back = Summary(Counts(0, 2), Counts(2), Counts(0, 2))
+    pairs = [Pair(one, other, there), Pair(other, one, back)]
+    for strict, found in ((False, [other]), (True, [])):
+        ways = Ways((one, other), strict=strict)
+        assert list(ways.watch(iter(pairs))) == pairs
+        assert ways.one_way(one) == found
+        assert ways.one_way(other) == []
+        assert bool(ways.islands()) is strict
+
+
+# Destinations
+
+
+def routes(matrix: Matrix, number: int = 0, *, strict: bool = False) -> dict[int | None, list[str]]:
+    found = Router(matrix, strict=strict).routes(matrix.groups[number])
+    return {label: names(route.destinations) for route in found for label in route.labels}
+
+
+def test_destinations_are_those_that_the_kernel_lets_a_container_go_to() -> None:
+    source = node("strong", "1:fpu", "2", "3:entered", "4:stopped")
+    matrix = matrix_of(source, node("weak", words=WEAK), node("other"), node("old", release=OLD))
+    assert routes(matrix) == {1: ["other"], 2: ["other", "weak"], 3: [], 4: []}
+
+
+def test_containers_with_the_same_destinations_are_one_route() -> None:
+    matrix = matrix_of(node("a", "1:fpu", "2", "3:fpu"), node("b"), node("c"))
+    (route,) = Router(matrix).routes(matrix.groups[0])
+    assert route.labels == (1, 3, 2)
+    assert names(route.destinations) == ["b", "c"]
+
+
+def test_nodes_without_containers_have_destinations_too() -> None:
+    matrix = matrix_of(node("a"), node("b"), node("weak", words=WEAK))
+    assert routes(matrix) == {None: ["b", "weak"]}
+
+
+def test_where_we_are_strict_our_opinion_takes_destinations_away() -> None:
+    lesser = tuple(word for word in STRONG if word != "rdrand")
+    matrix = matrix_of(
+        node("a", "1", release=OLD), node("b", release=OLD, words=lesser), node("c", release=OLD)
+    )
+    assert routes(matrix) == {1: ["c", "b"]}
+    assert routes(matrix, strict=True) == {1: ["c"]}
+
+
+def test_the_best_destination_is_the_one_that_has_least_against_it() -> None:
+    amd = node("other-vendor", vendor="AuthenticAMD")
+    matrix = matrix_of(node("a", "1"), amd, node("weak", words=WEAK), node("same"))
+    found = routes(matrix)[1]
+    assert found[0] == "same"
+    assert set(found) == {"same", "weak", "other-vendor"}
+
+
+def test_the_nearest_generation_comes_first_of_kernels_that_are_fine() -> None:
+    releases = {"107": NEW, "101": "2.6.32-042stab108.1", "088": "2.6.32-042stab088.4"}
+    nodes = [node(name, release=release) for name, release in releases.items()]
+    matrix = matrix_of(node("a", "1", release=releases["088"]), *nodes)
+    assert routes(matrix)[1] == ["088", "101", "107"]
+
+
+def test_what_is_equally_good_stays_in_the_order_in_which_it_was_named() -> None:
+    matrix = matrix_of(node("z", "1"), node("y"), node("a"), node("m"))
+    assert routes(matrix)[1] == ["y", "a", "m"]
+
+
+def test_by_class_a_container_may_stay_within_its_class() -> None:
+    fleet = gather_fleet([node("a", "1"), node("b", "1"), node("c", "1", modules=frozenset())])
+    matrix = Matrix(fleet, group_by_class(fleet))
+    assert routes(matrix) == {0: ["a"]}
+    assert routes(matrix, 1) == {1: []}

@@ -1,0 +1,68 @@
+"""What is known of a container."""
+
+import pytest
+
+from simulator.kernel.containers import (
+    POLICIES,
+    Container,
+    Contents,
+    Entered,
+    Needs,
+    Process,
+    State,
+)
+
+
+def test_a_container_is_running_and_nothing_is_known_of_it_unless_said() -> None:
+    container = Container(ctid=101)
+    assert container.state is State.RUNNING
+    assert container.contents is None
+    assert container.needs is None
+
+
+def test_a_process_is_an_ordinary_64bit_one_unless_said() -> None:
+    process = Process(pid=1, host_pid=1001)
+    assert (process.name, process.bits, process.vdso, process.policy) == (
+        "init",
+        64,
+        True,
+        "normal",
+    )
+    assert process.entered is None
+    traits = ("used_fpu", "traced", "private_mounts", "mempolicy", "keys", "kernel_thread")
+    assert not any(getattr(process, trait) for trait in traits)
+
+
+@pytest.mark.parametrize("kind", list(Entered))
+def test_the_kernel_has_a_word_for_each_kind_of_guest(kind: Entered) -> None:
+    assert kind.value in {
+        "external process",
+        "external process group",
+        "external process session",
+        "foreign process",
+    }
+
+
+def test_the_states_and_policies_are_those_of_the_schema() -> None:
+    assert [state.value for state in State] == [
+        "running",
+        "stopping",
+        "stopped",
+        "locked",
+        "suspended",
+    ]
+    assert POLICIES == ("normal", "batch", "idle", "fifo", "rr")
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (Process(pid=1, host_pid=2), "pid"),
+        (Contents(()), "processes"),
+        (Needs(0), "caps"),
+        (Container(ctid=1), "state"),
+    ],
+)
+def test_facts_cannot_be_changed(value: object, field: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(value, field, 5)

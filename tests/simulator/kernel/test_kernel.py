@@ -1,0 +1,401 @@
+"""A node's files: which there are, who may open them, what they hold."""
+
+import errno
+import os
+import stat
+import struct
+from typing import Any
+
+import pytest
+
+from simulator.facts.cpuid import CpuidTable
+from simulator.kernel.containers import Container, Needs, State
+from simulator.kernel.kernel import SimulatedKernel, Stat
+from simulator.run.in_process import SimulatedSyscalls
+from support.simulated_nodes import (
+    AMD,
+    EVERYTHING,
+    RELEASES,
+    caps,
+    container,
+    cpu,
+    failing,
+    node_facts,
+)
+
+CPT = "/proc/cpt"
+RST = "/proc/rst"
+CPUID = "/dev/cpu/0/cpuid"
+CPUINFO = "/proc/cpuinfo"
+OVERRIDE = "/proc/vz/cpuid_override"
+NOBODY = 65534
+
+CPUINFO_TEXT = "processor\t: 0\nvendor_id\t: GenuineIntel\n"
+
+
+def node(*, cpuid: CpuidTable | None = None, **traits: Any) -> SimulatedKernel:
+    """Return a node with every file there may be."""
+    facts = node_facts("042stab107", cpuid=cpuid or cpu(*EVERYTHING))
+    whole = {"has_override": True, "texts": {CPUINFO: CPUINFO_TEXT}}
+    return SimulatedKernel(facts, [container()], **{**whole, **traits})
+
+
+@pytest.fixture
+def kernel() -> SimulatedKernel:
+    """Return a node with every file there may be."""
+    return node()
+
+
+def root(kernel: SimulatedKernel) -> SimulatedSyscalls:
+    return SimulatedSyscalls(kernel)
+
+
+def read(kernel: SimulatedKernel, path: str) -> str:
+    """Read a file of text whole, as root."""
+    caller = root(kernel)
+    return caller.read(caller.open(path, os.O_RDONLY), 1 << 16).decode()
+
+
+# Which there are
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [
+        (CPT, stat.S_IFREG | 0o600),
+        (RST, stat.S_IFREG | 0o600),
+        (CPUINFO, stat.S_IFREG | 0o444),
+        (OVERRIDE, stat.S_IFREG | 0o644),
+        (CPUID, stat.S_IFCHR | 0o400),
+        ("/proc/vz", stat.S_IFDIR | 0o555),
+        ("/proc/bc", stat.S_IFDIR | 0o555),
+    ],
+)
+def test_a_file_of_root(kernel: SimulatedKernel, path: str, mode: int) -> None:
+    found = kernel.stat(path, root(kernel))
+    assert found == Stat(mode, found.inode, uid=0, gid=0, size=0, nlink=1)
+
+
+def test_each_file_has_an_inode_of_its_own(kernel: SimulatedKernel) -> None:
+    paths = (CPT, RST, CPUINFO, OVERRIDE, CPUID, "/proc/vz", "/proc/bc", "/dev/cpu", "/dev/cpu/0")
+    inodes = {path: kernel.stat(path, root(kernel)).inode for path in paths}
+    assert len(set(inodes.values())) == len(paths)
+    assert inodes == {path: kernel.stat(path, root(kernel)).inode for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("path", "without"),
+    [
+        (CPT, node(modules=frozenset({"vzrst"}))),
+        (RST, node(modules=frozenset({"vzcpt"}))),
+        (OVERRIDE, node(has_override=False)),
+        (CPUINFO, node(texts={})),
+        (CPUID, SimulatedKernel(node_facts(machine="ia64", cpuid=None))),
+        ("/proc/vz/meminfo", node()),
+        ("", node()),
+        ("proc/cpt", node()),
+    ],
+)
+def test_a_file_that_is_not_there_is_enoent(path: str, without: SimulatedKernel) -> None:
+    with failing(errno.ENOENT):
+        root(without).open(path, os.O_RDWR)
+    with failing(errno.ENOENT):
+        without.stat(path, root(without))
+
+
+@pytest.mark.parametrize("uid", [0, NOBODY])
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR])
+@pytest.mark.parametrize("path", ["/proc/vz", "/proc/bc", "/dev/cpu", "/dev/cpu/0"])
+def test_a_folder_is_no_file(kernel: SimulatedKernel, path: str, flags: int, uid: int) -> None:
+    with failing(errno.EISDIR):
+        SimulatedSyscalls(kernel, uid=uid).open(path, flags)
+
+
+@pytest.mark.parametrize(
+    ("has_ipv6", "boot_options", "is_there"),
+    [(True, (), True), (False, ("ipv6.disable=1",), True), (False, (), False)],
+)
+def test_the_folder_of_ipv6_is_there_where_the_module_is_loaded(
+    has_ipv6: bool, boot_options: tuple[str, ...], is_there: bool
+) -> None:
+    facts = node_facts(has_ipv6=has_ipv6, boot_options=boot_options)
+    assert root(SimulatedKernel(facts)).exists("/sys/module/ipv6") is is_there
+
+
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_the_addresses_of_ipv6_are_there_where_it_is(has_ipv6: bool) -> None:
+    process = root(SimulatedKernel(node_facts(has_ipv6=has_ipv6)))
+    assert process.exists("/proc/net/if_inet6") is has_ipv6
+
+
+def test_the_command_line_has_the_boot_options() -> None:
+    process = root(SimulatedKernel(node_facts(boot_options=("noxsave", "clearcpuid=154"))))
+    fd = process.open("/proc/cmdline", os.O_RDONLY)
+    assert process.read(fd, 4096) == b"ro noxsave clearcpuid=154\n"
+
+
+def test_a_suspended_container_is_in_the_list_of_contexts() -> None:
+    held = Container(ctid=113, state=State.SUSPENDED)
+    process = root(SimulatedKernel(node_facts(), [held]))
+    fd = process.open(CPT, os.O_RDONLY)
+    assert process.read(fd, 4096).decode().splitlines()[1].split()[1:] == ["00000071", "113", "2"]
+
+
+# What is in folders
+
+
+@pytest.mark.parametrize(
+    ("path", "ctid", "names"),
+    [
+        ("/proc/vz", 0, ["cpuid_override", "veinfo", "version"]),
+        ("/proc/vz", 101, ["veinfo", "version"]),
+        ("/proc/bc", 0, []),
+        ("/dev/cpu", 0, ["0/", "1/", "17/"]),
+        ("/dev/cpu/17", 0, ["cpuid"]),
+        ("/dev/cpu", 101, []),
+        ("/dev", 0, ["cpu/"]),
+        ("/nowhere", 0, []),
+    ],
+)
+def test_a_folder_lists_what_its_reader_sees(path: str, ctid: int, names: list[str]) -> None:
+    kernel = node(
+        processors=dict.fromkeys((0, 1, 17), cpu(*EVERYTHING)),
+        texts={CPUINFO: CPUINFO_TEXT, "/proc/vz/version": "042stab113_5\n"},
+    )
+    assert sorted(kernel.list_folder(path, SimulatedSyscalls(kernel, ctid=ctid))) == names
+
+
+def test_each_processor_answers_for_itself() -> None:
+    both = {0: cpu(*EVERYTHING), 3: cpu("sse2", vendor=AMD)}
+    caller = root(node(cpuid=both[0], processors=both))
+    for number, table in both.items():
+        fd = caller.open(f"/dev/cpu/{number}/cpuid", os.O_RDONLY)
+        for leaf in (0x0, 0x1, 0x80000001):
+            assert struct.unpack("<4I", caller.pread(fd, 16, leaf)) == table[leaf, 0]
+        caller.close(fd)
+    assert not caller.exists("/dev/cpu/1/cpuid")
+
+
+def test_a_node_whose_cpu_is_not_known_has_no_processors() -> None:
+    kernel = SimulatedKernel(node_facts(machine="ia64", cpuid=None))
+    assert kernel.list_folder("/dev", root(kernel)) == []
+
+
+# Who may open them
+
+READ, WRITE, BOTH = os.O_RDONLY, os.O_WRONLY, os.O_RDWR
+
+
+@pytest.mark.parametrize("flags", [READ, WRITE, BOTH, BOTH | os.O_CLOEXEC])
+@pytest.mark.parametrize("path", [CPT, RST, OVERRIDE, CPUINFO, CPUID])
+def test_root_may_open_each_file(kernel: SimulatedKernel, path: str, flags: int) -> None:
+    caller = root(kernel)
+    caller.close(caller.open(path, flags))
+
+
+@pytest.mark.parametrize(
+    ("path", "permitted"),
+    [(CPT, ()), (RST, ()), (CPUID, ()), (CPUINFO, (READ,)), (OVERRIDE, (READ,))],
+)
+def test_others_may_read_what_all_may_read(
+    kernel: SimulatedKernel, path: str, permitted: tuple[int, ...]
+) -> None:
+    caller = SimulatedSyscalls(kernel, uid=NOBODY)
+    for flags in (READ, WRITE, BOTH, READ | WRITE | BOTH):
+        if flags in permitted:
+            caller.close(caller.open(path, flags))
+        else:
+            with failing(errno.EACCES):
+                caller.open(path, flags)
+
+
+@pytest.mark.parametrize("uid", [0, NOBODY])
+@pytest.mark.parametrize("path", [CPT, RST, OVERRIDE, CPUID, "/proc/bc"])
+def test_inside_a_container_the_nodes_files_are_not_there(
+    kernel: SimulatedKernel, path: str, uid: int
+) -> None:
+    caller = SimulatedSyscalls(kernel, uid=uid, ctid=101)
+    assert not caller.exists(path)
+    with failing(errno.ENOENT):
+        caller.open(path, os.O_RDWR)
+
+
+@pytest.mark.parametrize("path", [CPUINFO, "/proc/vz"])
+def test_inside_a_container_some_files_are(kernel: SimulatedKernel, path: str) -> None:
+    assert SimulatedSyscalls(kernel, ctid=101).exists(path)
+
+
+# /proc/cpuinfo
+
+
+def test_cpuinfo_is_read_in_pieces(kernel: SimulatedKernel) -> None:
+    caller = root(kernel)
+    fd = caller.open(CPUINFO, READ)
+    pieces = []
+    while piece := caller.read(fd, 7):
+        pieces.append(piece)
+    assert b"".join(pieces) == CPUINFO_TEXT.encode()
+    assert caller.pread(fd, 9, 0) == b"processor"
+
+
+def test_cpuinfo_takes_no_text_and_has_no_requests(kernel: SimulatedKernel) -> None:
+    caller = root(kernel)
+    fd = caller.open(CPUINFO, BOTH)
+    with failing(errno.EIO):
+        caller.write(fd, b"x")
+    with failing(errno.ENOTTY):
+        caller.ioctl(fd, 0x2D08, 0)
+
+
+# /dev/cpu/0/cpuid
+
+
+def registers(caller: SimulatedSyscalls, leaf: int, subleaf: int = 0) -> tuple[int, ...]:
+    fd = caller.open(CPUID, READ)
+    answer = caller.pread(fd, 16, leaf | subleaf << 32)
+    caller.close(fd)
+    return struct.unpack("<4I", answer)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "subleaf"), [(0x0, 0), (0x1, 0), (0x7, 0), (0xD, 1), (0x80000001, 0)]
+)
+def test_cpuid_is_read_at_leaf_and_subleaf(
+    kernel: SimulatedKernel, leaf: int, subleaf: int
+) -> None:
+    assert registers(root(kernel), leaf, subleaf) == cpu(*EVERYTHING)[leaf, subleaf]
+
+
+def test_cpuid_of_a_leaf_that_the_cpu_lacks_is_zeros(kernel: SimulatedKernel) -> None:
+    assert registers(root(kernel), 0x80000008) == (0, 0, 0, 0)
+
+
+def test_cpuid_of_a_leaf_that_was_not_recorded_is_eio(kernel: SimulatedKernel) -> None:
+    with failing(errno.EIO):
+        registers(root(kernel), 0x2)
+
+
+@pytest.mark.parametrize("size", [1, 15, 17, 33])
+def test_cpuid_is_read_in_sixteens(kernel: SimulatedKernel, size: int) -> None:
+    caller = root(kernel)
+    fd = caller.open(CPUID, READ)
+    with failing(errno.EINVAL):
+        caller.pread(fd, size, 0)
+    with failing(errno.EINVAL):
+        caller.read(fd, size)
+
+
+def test_cpuid_reads_on_leaf_after_leaf(kernel: SimulatedKernel) -> None:
+    caller = root(kernel)
+    fd = caller.open(CPUID, READ)
+    leaves = cpu(*EVERYTHING)
+    both = struct.pack("<8I", *leaves[0x80000000, 0], *leaves[0x80000001, 0])
+    assert caller.pread(fd, 32, 0x80000000) == both
+    assert caller.read(fd, 16) == struct.pack("<4I", *leaves[0x0, 0])
+    assert caller.read(fd, 16) == struct.pack("<4I", *leaves[0x1, 0])
+    assert caller.read(fd, 0) == b""
+
+
+def test_cpuid_takes_no_text_and_has_no_requests(kernel: SimulatedKernel) -> None:
+    caller = root(kernel)
+    fd = caller.open(CPUID, READ)
+    with failing(errno.EINVAL):
+        caller.write(fd, b"x")
+    with failing(errno.ENOTTY):
+        caller.ioctl(fd, 0x2D08, 0)
+
+
+# /proc/vz/cpuid_override
+
+
+def write_override(kernel: SimulatedKernel, text: bytes) -> int:
+    caller = root(kernel)
+    return caller.write(caller.open(OVERRIDE, WRITE), text)
+
+
+def test_an_override_is_taken_reads_back_and_masks_the_node(kernel: SimulatedKernel) -> None:
+    before = kernel.capabilities()
+    assert write_override(kernel, b"1: 0 0 bfffffff ffffffff\n") == 25
+    assert read(kernel, OVERRIDE) == "0x00000001: 0x00000000 0x00000000 0xbfffffff 0xffffffff\n"
+    assert kernel.capabilities() == before & ~caps("RDRAND")
+
+
+def test_an_override_does_not_mask_cpuid_on_the_node_itself(kernel: SimulatedKernel) -> None:
+    write_override(kernel, b"1: 0 0 0 0\n")
+    assert registers(root(kernel), 0x1) == cpu(*EVERYTHING)[0x1, 0]
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        (b"garbage\n", errno.EINVAL),
+        (b"1: 0 0 0 0\r\n", errno.EINVAL),
+        (b"1: 0 0 0 \xff", errno.EINVAL),
+        (b"1: 0 0 0 0\n" * 17, errno.E2BIG),
+        (b" " * 4096, errno.E2BIG),
+    ],
+)
+def test_a_bad_override_changes_nothing(
+    kernel: SimulatedKernel, written: bytes, number: int
+) -> None:
+    write_override(kernel, b"1: 0 0 bfffffff ffffffff\n")
+    before = read(kernel, OVERRIDE), kernel.capabilities()
+    with failing(number):
+        write_override(kernel, written)
+    assert (read(kernel, OVERRIDE), kernel.capabilities()) == before
+
+
+@pytest.mark.parametrize("blank", [b"", b"\n"])
+def test_a_blank_write_clears_the_override(kernel: SimulatedKernel, blank: bytes) -> None:
+    before = kernel.capabilities()
+    write_override(kernel, b"1: 0 0 0 0\n")
+    assert write_override(kernel, blank) == len(blank)
+    assert read(kernel, OVERRIDE) == ""
+    assert kernel.capabilities() == before
+
+
+# The node itself
+
+
+@pytest.mark.parametrize(("machine", "width"), [("x86_64", 64), ("i686", 32), ("ia64", 64)])
+def test_pointers_are_as_wide_as_the_machine(machine: str, width: int) -> None:
+    assert SimulatedKernel(node_facts(machine=machine)).pointer_bits == width
+
+
+@pytest.mark.parametrize("generation", RELEASES)
+def test_a_node_knows_its_generation(generation: str) -> None:
+    assert SimulatedKernel(node_facts(generation)).generation.name == generation
+
+
+def test_needs_follow_the_node_where_the_contents_are_known(kernel: SimulatedKernel) -> None:
+    known = container(used_fpu=True)
+    before = kernel.needs_of(known).caps
+    write_override(kernel, b"1: 0 0 bfffffff ffffffff\n")
+    assert kernel.needs_of(known).caps == before & ~caps("RDRAND")
+
+
+def test_needs_are_as_stated_where_the_contents_are_not_known(kernel: SimulatedKernel) -> None:
+    needs = Needs(caps("SSE4A"), ("said",))
+    assert kernel.needs_of(Container(ctid=7, needs=needs)) == needs
+
+
+def test_contents_go_before_stated_needs() -> None:
+    amd = SimulatedKernel(node_facts("042stab107", vendor=AMD))
+    both = Container(ctid=7, contents=container(bits=32).contents, needs=Needs(0))
+    assert amd.needs_of(both).caps == caps("SYSCALL", "SYSCALL32")
+
+
+def test_a_container_of_which_nothing_is_known_is_not_one_without_needs(
+    kernel: SimulatedKernel,
+) -> None:
+    with failing(errno.EIO):
+        kernel.needs_of(Container(ctid=7))
+
+
+def test_a_container_comes_and_changes(kernel: SimulatedKernel) -> None:
+    kernel.run_container(container(102))
+    kernel.set_state(102, State.LOCKED)
+    assert {ctid: one.state for ctid, one in kernel.containers.items()} == {
+        101: State.RUNNING,
+        102: State.LOCKED,
+    }

@@ -1,0 +1,139 @@
+"""/proc/cpuinfo: what the kernels booted for the recordings showed, and who else can read it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.facts.capabilities import shown_registers
+from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.profiles.cpuinfo import flags_of, format_cpuinfo, processor_ranges
+from simulator.profiles.cpus import load_cpus
+from simulator.profiles.profile import CpuFacts, NodeProfile
+from support.simulated_nodes import AMD, EVERYTHING, cpu
+from support.simulated_profiles import captured_nodes
+from vzcptcheck import cpuinfo
+
+CAPTURED = captured_nodes()
+
+#: Flags that a kernel makes up itself, or takes from elsewhere than these registers.
+MADE_UP = {
+    "arat",
+    "constant_tsc",
+    "cpuid_faulting",
+    "eagerfpu",
+    "extd_apicid",
+    "ibp_disable",
+    "npt",
+    "rep_good",
+    "retpoline",
+    "unfair_spinlock",
+    "up",
+    "xtopology",
+}
+
+
+def facts(cpuid: CpuidTable, processors: str = "0") -> CpuFacts:
+    return CpuFacts(
+        processors=processors,
+        cpuid=cpuid,
+        model_name="Some CPU",
+        microcode="0x15",
+        flags=("fpu", "cmov"),
+    )
+
+
+@pytest.mark.parametrize("profile", CAPTURED, ids=lambda profile: profile.name)
+def test_flags_of_registers_are_in_the_recorded_order(profile: NodeProfile) -> None:
+    shown = profile.cpus[0].flags or ()
+    ours = flags_of(profile.cpus[0].cpuid)
+    assert [flag for flag in shown if flag in ours] == [flag for flag in ours if flag in shown]
+
+
+@pytest.mark.parametrize("profile", CAPTURED, ids=lambda profile: profile.name)
+def test_every_recorded_flag_comes_from_the_registers_or_the_kernel(profile: NodeProfile) -> None:
+    ours = set(flags_of(profile.cpus[0].cpuid))
+    assert set(profile.cpus[0].flags or ()) - ours - MADE_UP == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        ((), ()),
+        (("cmov", "fxsr"), ("cmov", "fxsr")),
+        (("sysenter", "aesni", "xsaveopt"), ("sep", "aes", "xsaveopt")),
+        (("3dnow", "3dnowext", "lm", "syscall"), ("syscall", "lm", "3dnowext", "3dnow")),
+        (("sse4a", "sse4_1", "sse4_2", "rdrand"), ("sse4_1", "sse4_2", "rdrand", "sse4a")),
+    ],
+)
+def test_a_flag_stands_for_its_bit(words: tuple[str, ...], flags: tuple[str, ...]) -> None:
+    assert flags_of(cpu(*words)) == flags
+
+
+def test_a_boot_option_takes_its_flag() -> None:
+    hidden = shown_registers(cpu(*EVERYTHING), ["noxsave"])
+    assert set(flags_of(cpu(*EVERYTHING))) - set(flags_of(hidden)) == {"xsave", "xsaveopt"}
+
+
+def test_leaves_that_were_not_recorded_have_no_flags() -> None:
+    assert flags_of(CpuidTable([((0, 0), Registers(1, 0, 0, 0))])) == ()
+
+
+def test_no_flag_comes_twice_on_any_real_cpu() -> None:
+    for one in load_cpus().values():
+        flags = flags_of(one.table)
+        assert len(set(flags)) == len(flags), one.name
+
+
+@pytest.mark.parametrize(
+    ("processors", "numbers"),
+    [
+        ("0", [0]),
+        ("0-3,8", [0, 1, 2, 3, 8]),
+        ("7,5-6", [7, 5, 6]),
+        ("3-0", []),
+    ],
+)
+def test_processors_of_a_list(processors: str, numbers: list[int]) -> None:
+    assert [one for part in processor_ranges(processors) for one in part] == numbers
+
+
+@given(st.lists(st.integers(0, 9999).map(lambda first: range(first, first + 3)), min_size=1))
+def test_a_list_of_ranges_is_read_as_written(ranges: list[range]) -> None:
+    text = ",".join(f"{one[0]}-{one[-1]}" for one in ranges)
+    assert list(processor_ranges(text)) == ranges
+
+
+def test_a_processor_is_a_block_as_the_kernel_writes_it() -> None:
+    (block,) = format_cpuinfo(facts(cpu("cmov", vendor=AMD)))
+    assert block.splitlines() == [
+        "processor\t: 0",
+        "vendor_id\t: AuthenticAMD",
+        "cpu family\t: 6",
+        "model\t\t: 45",
+        "model name\t: Some CPU",
+        "stepping\t: 7",
+        "microcode\t: 0x15",
+        "flags\t\t: fpu cmov",
+    ]
+    assert block.endswith("\n")
+
+
+def test_what_is_not_known_has_no_line() -> None:
+    unknown = CpuFacts(processors="0", cpuid=cpu(), model_name=None, microcode=None, flags=None)
+    (block,) = format_cpuinfo(unknown)
+    keys = [line.partition("\t")[0] for line in block.splitlines()]
+    assert keys == ["processor", "vendor_id", "cpu family", "model", "stepping"]
+
+
+@pytest.mark.parametrize("profile", CAPTURED, ids=lambda profile: profile.name)
+def test_the_production_tools_parser_reads_it(profile: NodeProfile) -> None:
+    text = "\n".join(format_cpuinfo(profile.cpus[0]))
+    (processor,) = cpuinfo.parse_cpuinfo(text.encode())
+    assert processor["vendor_id"] == profile.cpus[0].cpuid.vendor
+    assert cpuinfo.flags_of(processor) == frozenset(profile.cpus[0].flags or ())
+
+
+def test_several_processors_are_apart_by_an_empty_line() -> None:
+    text = "\n".join(format_cpuinfo(facts(cpu(), "0-1,4")))
+    blocks = cpuinfo.parse_cpuinfo(text.encode())
+    assert [block["processor"] for block in blocks] == ["0", "1", "4"]

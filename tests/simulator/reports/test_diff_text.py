@@ -1,0 +1,121 @@
+"""A difference for people: each fact once, then the verdicts that change, and what made it."""
+
+import io
+
+from simulator.fleets.changes import Change
+from simulator.fleets.diff import Diff
+from simulator.fleets.verdict_changes import VerdictChange
+from simulator.reports.diff_text import diff_lines
+from simulator.reports.terminal import render
+from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
+
+AVX = Reason("cpu-feature-missing", Weight.REFUSES, feature="avx", place="CPUID x")
+AGAIN = Reason("cpu-feature-missing", Weight.REFUSES, feature="sse", place="CPUID y")
+BMI = Reason("instructions-missing", Weight.REFUSES, feature="bmi1")
+LOCKED = Reason("container-locked", Weight.UNKNOWN)
+
+
+def written(diff: Diff) -> list[str]:
+    return render(diff_lines(diff), io.StringIO()).splitlines()
+
+
+def turned(
+    ctid: int | None, old: tuple[Reason, ...], new: tuple[Reason, ...], *, is_source: bool = True
+) -> VerdictChange:
+    """Return a migration that the kernel's verdict changes on."""
+    judgements = Judgement(Opinion(old), Opinion()), Judgement(Opinion(new), Opinion())
+    return VerdictChange("other", is_source, ctid, *judgements)
+
+
+def test_no_difference() -> None:
+    assert written(Diff("a", "b", ())) == ["a to b: no differences"]
+
+
+def test_differences_by_part() -> None:
+    changes = (
+        Change("kernel", "release", "one", "two"),
+        Change("kernel", "boot option", "noxsave", None),
+        Change("cpu", "avx", "0", "1", "CPUID 0x00000001 ecx bit 28"),
+        Change("cpu", "", "0x1", "0x2", "CPUID 0x00000001 eax"),
+        Change("cpuid_override", "line", None, "0x1: 0"),
+    )
+    assert written(Diff("a", "b", changes)) == [
+        "a to b: 5 differences",
+        "  kernel",
+        "    release: one -> two",
+        "    - boot option: noxsave",
+        "  cpu",
+        "    avx  CPUID 0x00000001 ecx bit 28: 0 -> 1",
+        "    CPUID 0x00000001 eax: 0x1 -> 0x2",
+        "  cpuid_override",
+        "    + line: 0x1: 0",
+    ]
+
+
+def test_what_is_the_same_in_several_containers_is_said_once() -> None:
+    changes = (
+        Change("container 101", "avx", "0", "1"),
+        Change("container 102", "avx", "1", "0"),
+        Change("container 103", "avx", "0", "1"),
+    )
+    assert written(Diff("a", "b", changes))[1:] == [
+        "  container 101, 103",
+        "    avx: 0 -> 1",
+        "  container 102",
+        "    avx: 1 -> 0",
+    ]
+
+
+def test_one_difference_is_one() -> None:
+    assert written(Diff("a", "b", (Change("kernel", "IPv6", "yes", "no"),)))[0] == (
+        "a to b: 1 difference"
+    )
+
+
+def test_verdicts_that_change_with_what_made_it() -> None:
+    verdicts = (
+        turned(101, (), (AVX, AGAIN)),
+        # It has a reason more, which is no news: what made it is the same.
+        turned(102, (LOCKED,), (LOCKED, AVX, AGAIN)),
+        turned(103, (), (AVX, AGAIN)),
+        turned(None, (AVX,), (LOCKED,), is_source=False),
+    )
+    diff = Diff("a", "b", (), nodes=("other", "more"), verdicts=verdicts)
+    assert written(diff) == [
+        "a to b: no differences",
+        "",
+        "with 2 nodes, verdicts change on 4 migrations (ours not counted without --strict)",
+        "  to other, containers 101, 103, the kernel: possible -> not possible",
+        "    + cpu-feature-missing  avx  CPUID x",
+        "    + cpu-feature-missing  sse  CPUID y",
+        "  to other, container 102, the kernel: unknown -> not possible",
+        "    + cpu-feature-missing  avx  CPUID x",
+        "    + cpu-feature-missing  sse  CPUID y",
+        "  from other, any container, the kernel: not possible -> unknown",
+        "    - cpu-feature-missing  avx  CPUID x",
+        "    + container-locked",
+    ]
+
+
+def test_each_opinion_that_changes_is_told_by_itself() -> None:
+    change = VerdictChange(
+        "other",
+        is_source=True,
+        ctid=7,
+        old=Judgement(Opinion((AVX,)), Opinion()),
+        new=Judgement(Opinion(), Opinion((BMI,))),
+    )
+    diff = Diff("a", "b", (), ("other",), (change,), is_strict=True, waived=("vendor-differs",))
+    assert written(diff)[2:] == [
+        "with 1 node, verdicts change on 1 migration (ours counted in but for vendor-differs)",
+        "  to other, container 7, the kernel: not possible -> possible",
+        "    - cpu-feature-missing  avx  CPUID x",
+        "  to other, container 7, ours: possible -> not possible",
+        "    + instructions-missing  bmi1",
+    ]
+
+
+def test_verdicts_that_stand() -> None:
+    assert written(Diff("a", "b", (), nodes=("other",)))[2] == (
+        "with 1 node, verdicts change on no migrations (ours not counted without --strict)"
+    )

@@ -1,0 +1,322 @@
+"""The report as HTML: what is in the file. What it does in a browser is in tests/browser."""
+
+import base64
+import hashlib
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import html5lib
+import pytest
+
+from simulator.fleets.fleet import Group, gather_fleet
+from simulator.profiles.profile import NodeProfile
+from simulator.reports.as_html import html_text
+from simulator.reports.notes import Note, note_on
+from simulator.reports.view import View
+from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
+from support.simulated_profiles import captured_nodes
+
+HOSTILE = (
+    "<script>window.x=1</script>",
+    '"><img src=x onerror=window.x=1>',
+    "</script><script>window.x=1</script><!--",
+    "\u2028\u202emoc.{{ 7 * 7 }}&amp;",
+)
+
+_XHTML = "{http://www.w3.org/1999/xhtml}"
+
+
+@cache
+def nodes() -> tuple[NodeProfile, ...]:
+    return tuple(captured_nodes()[::4])
+
+
+def named(*names: str) -> list[NodeProfile]:
+    return [replace(one, name=name) for one, name in zip(nodes(), names, strict=False)]
+
+
+def view_of(profiles: Any, **options: Any) -> View:
+    return View(gather_fleet(profiles), **options)
+
+
+def text_of(view: View, **options: Any) -> str:
+    return "".join(html_text(view, **options))
+
+
+def parsed(text: str) -> Any:
+    """Parse as a browser does, and fail at what it would have to mend."""
+    return html5lib.HTMLParser(strict=True).parse(text)
+
+
+def all_of(document: Any, tag: str) -> list[Any]:
+    return list(document.iter(f"{_XHTML}{tag}"))
+
+
+def data_of(text: str) -> Any:
+    (data,) = (one for one in all_of(parsed(text), "script") if one.get("type"))
+    return json.loads(data.text)
+
+
+def script_of(document: Any) -> str:
+    (script,) = (one.text for one in all_of(document, "script") if not one.get("type"))
+    return str(script)
+
+
+def words_of(document: Any) -> str:
+    """Return what the head of the page says."""
+    head = document.find(f".//{_XHTML}header")
+    return " ".join("".join(head.itertext()).split())
+
+
+@cache
+def plain() -> Any:
+    return parsed(text_of(view_of(nodes())))
+
+
+class TestDocument:
+    @pytest.mark.parametrize("is_by_class", [False, True])
+    def test_nothing_in_it_has_to_be_mended(self, is_by_class: bool) -> None:
+        parsed(text_of(view_of(nodes(), is_by_class=is_by_class)))
+
+    def test_the_same_matrix_gives_the_same_text(self) -> None:
+        assert text_of(view_of(nodes())) == text_of(view_of(nodes()))
+
+    def test_it_refers_to_nothing_outside(self) -> None:
+        document = plain()
+        references = [
+            value
+            for one in document.iter()
+            for name, value in one.attrib.items()
+            if name in {"src", "href", "srcset", "action", "data", "poster"}
+        ]
+        assert references == ["data:,"]
+        (style,) = all_of(document, "style")
+        assert not re.search(r"url\(|@import", style.text)
+        assert not re.search(r"https?:|fetch\(|XMLHttpRequest|WebSocket", script_of(document))
+
+    def test_no_text_is_ever_made_markup_by_the_script(self) -> None:
+        script = script_of(plain())
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", script)
+
+    def test_ids_are_unique_and_labels_lead_somewhere(self) -> None:
+        document = plain()
+        ids = [one.get("id") for one in document.iter() if one.get("id")]
+        assert len(ids) == len(set(ids))
+        assert {one.get("aria-labelledby") for one in document.iter()} - {None} <= set(ids)
+
+    def test_the_script_finds_what_it_looks_for(self) -> None:
+        document = plain()
+        ids = {one.get("id") for one in document.iter()}
+        assert set(re.findall(r'find\("([^"]+)"\)', script_of(document))) <= ids
+
+
+class TestPolicy:
+    def test_only_this_style_and_this_script_are_allowed(self) -> None:
+        document = plain()
+        (policy,) = (
+            one.get("content")
+            for one in all_of(document, "meta")
+            if one.get("http-equiv") == "Content-Security-Policy"
+        )
+        (style,) = all_of(document, "style")
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert rules == {
+            "default-src": "'none'",
+            "script-src": f"'sha256-{_digest(script_of(document))}'",
+            "style-src": f"'sha256-{_digest(style.text)}'",
+            "img-src": "data:",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+            "require-trusted-types-for": "'script'",
+            "trusted-types": "'none'",
+        }
+
+    def test_there_are_no_inline_styles_or_handlers(self) -> None:
+        document = plain()
+        names = {name for one in document.iter() for name in one.attrib}
+        assert not {name for name in names if name == "style" or name.startswith("on")}
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+class TestNames:
+    def test_names_are_never_markup(self) -> None:
+        text = text_of(view_of(named(*HOSTILE)), made=HOSTILE[0])
+        document = parsed(text)
+        assert len(all_of(document, "script")) == 2
+        assert not all_of(document, "img")
+        assert HOSTILE[0] in words_of(document)
+
+    def test_names_are_shown_as_they_are_but_for_what_cannot_be_seen(self) -> None:
+        names = [group["name"] for group in data_of(text_of(view_of(named(*HOSTILE))))["groups"]]
+        assert names == [*HOSTILE[:3], "\\u2028\\u202emoc.{{ 7 * 7 }}&amp;"]
+
+    def test_data_cannot_leave_its_element(self) -> None:
+        notes = {name: Note(HOSTILE[2], HOSTILE[3]) for name in HOSTILE}
+        text = text_of(view_of(named(*HOSTILE)), notes=notes)
+        begin = text.index('id="data">') + len('id="data">')
+        data = text[begin : text.index("</script>", begin)]
+        assert not set(data) & set("<>&\u2028\u2029\u202e")
+        assert json.loads(data)["groups"][0]["releases"] == [HOSTILE[2]]
+
+
+class TestHead:
+    def test_says_how_many_there_are_and_when_it_was_made(self) -> None:
+        view = view_of(nodes())
+        containers = sum(len(one.containers) for one in nodes())
+        words = words_of(parsed(text_of(view, made="2026-11-03 09:12")))
+        assert f"{len(nodes())} nodes, {containers} containers." in words
+        assert "Made 2026-11-03 09:12." in words
+        assert "Made" not in words_of(plain())
+
+    def test_one_is_not_many(self) -> None:
+        alone = replace(nodes()[0], containers=nodes()[0].containers[:1])
+        assert "1 node, 1 container." in words_of(parsed(text_of(view_of([alone]))))
+
+    def test_says_what_counts(self) -> None:
+        view = view_of(nodes(), waived=("vendor-differs", "instructions-missing"), is_strict=True)
+        words = words_of(parsed(text_of(view)))
+        assert "Strict: our opinion counts." in words
+        assert "Waived: vendor-differs, instructions-missing." in words
+
+    def test_says_nothing_of_what_was_not_asked_for(self) -> None:
+        words = words_of(plain())
+        assert "Strict" not in words
+        assert "Waived" not in words
+
+    @pytest.mark.parametrize("is_by_class", [False, True])
+    def test_counts_pairs_of_nodes_by_each_opinion(self, is_by_class: bool) -> None:
+        doubled = [*nodes(), *(replace(one, name=f"{one.name}.too") for one in nodes())]
+        view = view_of(doubled, is_by_class=is_by_class)
+        document = parsed(text_of(view))
+        body = document.find(f".//{_XHTML}tbody")
+        for place, row in enumerate(body.findall(f"{_XHTML}tr")):
+            found: Counter[Verdict] = Counter()
+            for source, destination, summary in view.matrix.pairs():
+                others = len(destination.nodes) - (source is destination)
+                found[summary[place].verdict] += len(source.nodes) * others
+            shown = ["".join(cell.itertext()) for cell in row.findall(f"{_XHTML}td")[:3]]
+            assert shown == [f"{found[one]:,} {one.value}" for one in Verdict]
+            assert found.total() == len(doubled) * (len(doubled) - 1)
+
+    def test_bars_are_as_wide_as_their_share(self) -> None:
+        document = plain()
+        bars = list(document.iter("{http://www.w3.org/2000/svg}svg"))
+        assert len(bars) == 3
+        for bar in bars:
+            ends = [
+                (float(one.get("x").rstrip("%")), float(one.get("width").rstrip("%")))
+                for one in bar
+            ]
+            assert ends[0][0] == 0
+            assert sum(width for _, width in ends) == pytest.approx(100, abs=0.01)
+            assert ends[1][0] == pytest.approx(ends[0][1], abs=0.01)
+
+    def test_a_single_node_has_no_pairs(self) -> None:
+        words = words_of(parsed(text_of(view_of(nodes()[:1]))))
+        assert "The kernel 0 possible 0 not possible 0 unknown" in words
+
+
+class _Reader:
+    """Reads the data as the script does, to compare them with the matrix."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def summary(self, source: Group, destination: Group) -> int:
+        row = self.data["rows"][self.data["groups"][source.number]["row"]]
+        return int(row[self.data["groups"][destination.number]["class"]])
+
+    def outcomes(self, source: Group, destination: Group) -> list[tuple[Any, ...]]:
+        other = self.data["groups"][destination.number]["class"]
+        kernel = self.data["classes"][other]["kernel"]
+        rows = self.data["rows"]
+        return [
+            (load[0], self.opinion(rows[load[3]][kernel]), self.opinion(rows[load[4]][other]))
+            for load in self.data["groups"][source.number]["loads"]
+        ]
+
+    def opinion(self, number: int) -> tuple[Verdict, Opinion]:
+        verdict, reasons = self.data["opinions"][number]
+        read = (self.data["reasons"][one] for one in reasons)
+        reasons = (
+            Reason(one[0], list(Weight)[one[1]], *one[2:7], is_waived=bool(one[7])) for one in read
+        )
+        return list(Verdict)[verdict], Opinion(tuple(reasons))
+
+
+@pytest.mark.parametrize("is_by_class", [False, True])
+class TestData:
+    def view(self, is_by_class: bool) -> View:
+        return view_of(captured_nodes(), waived=("vendor-differs",), is_by_class=is_by_class)
+
+    def test_has_the_counts_of_every_pair(self, is_by_class: bool) -> None:
+        view = self.view(is_by_class)
+        data = data_of(text_of(view))
+        for source, destination, summary in view.matrix.pairs():
+            number = _Reader(data).summary(source, destination)
+            assert data["summaries"][number] == [*summary.kernel, *summary.ours, *summary.both]
+
+    def test_has_both_opinions_on_every_migration(self, is_by_class: bool) -> None:
+        view = self.view(is_by_class)
+        data = data_of(text_of(view))
+        opinions, verdicts = view.matrix.opinions, view.matrix.verdicts
+        for source, destination, _ in view.matrix.pairs():
+            expected = {
+                label: tuple((verdicts[one], opinions[one]) for one in (said.kernel, said.ours))
+                for said in view.matrix.outcomes(source, destination)
+                for label in said.labels
+            }
+            found = _Reader(data).outcomes(source, destination)
+            assert {label: tuple(said) for label, *said in found} == expected
+
+    def test_explains_each_code_that_comes_up(self, is_by_class: bool) -> None:
+        data = data_of(text_of(self.view(is_by_class)))
+        assert {reason[0] for reason in data["reasons"]} == set(data["codes"])
+        assert all(code["next_step"] and code["summary"] for code in data["codes"].values())
+
+    def test_says_each_thing_once(self, is_by_class: bool) -> None:
+        data = data_of(text_of(self.view(is_by_class)))
+        for key in ("rows", "summaries", "reasons", "opinions"):
+            entries = [json.dumps(entry) for entry in data[key]]
+            assert len(entries) == len(set(entries)), key
+
+
+class TestGroups:
+    def test_a_node_that_is_alone_of_its_class_has_no_pair_with_it(self) -> None:
+        view = view_of(nodes())
+        data = data_of(text_of(view))
+        classes = Counter(member.node_class for member in view.fleet.members)
+        for group in view.matrix.groups:
+            is_alone = classes[group.node_class] == 1
+            assert (_Reader(data).summary(group, group) == -1) is is_alone
+
+    def test_classes_are_called_by_number_and_first_node(self) -> None:
+        twins = [nodes()[0], replace(nodes()[0], name="twin"), nodes()[1]]
+        groups = data_of(text_of(view_of(twins, is_by_class=True)))["groups"]
+        first, second = nodes()[0].name, nodes()[1].name
+        assert [group["name"] for group in groups] == [f"0: {first} +1", f"1: {second}"]
+        assert [group["nodes"] for group in groups] == [[first, "twin"], [second]]
+
+    def test_what_is_known_of_kernels_and_cpus_is_noted(self) -> None:
+        one, other = nodes()[:2]
+        (cpu,) = one.cpus
+        notes = {one.name: note_on(one)}
+        first, second = data_of(text_of(view_of([one, other]), notes=notes))["groups"]
+        assert (first["releases"], first["models"]) == ([one.kernel.release], [cpu.model_name])
+        assert (second["releases"], second["models"]) == ([], [])
+
+    def test_a_node_may_have_several_cpus_or_none_that_is_named(self) -> None:
+        (cpu,) = nodes()[0].cpus
+        several = [replace(cpu, model_name=name) for name in ("One", None, "Two", "One")]
+        assert note_on(replace(nodes()[0], cpus=tuple(several))).cpu == "One, Two"
+        nameless = note_on(replace(nodes()[0], cpus=()))
+        assert nameless.cpu == ""
+        group = data_of(text_of(view_of(nodes()[:1]), notes={nodes()[0].name: nameless}))["groups"]
+        assert group[0]["models"] == []

@@ -1,0 +1,87 @@
+"""Text for people: folded and coloured on a terminal alone, and never a terminal's command."""
+
+import io
+
+import pytest
+
+from simulator.reports.terminal import HEADING, STYLES, Line, line, render, verdict_word
+from simulator.verdicts.verdict import Verdict
+from support.terminals import SGR, Terminal
+from vzcptcheck.outcome import printable
+
+#: What would clear the screen, ring, hide, turn text around, or forge a line.
+HOSTILE = "a\x1b[2J\x9b1m\x07\x08\r\n\t\x7f\u202e\u2028\udcffz"
+SHOWN = r"a\x1b[2J\x9b1m\x07\x08\r\n\t\x7f\u202e\u2028\udcffz"
+
+
+@pytest.fixture(autouse=True)
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def on_terminal(*lines: Line) -> str:
+    return render(lines, Terminal())
+
+
+def in_file(*lines: Line) -> str:
+    return render(lines, io.StringIO())
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO()], ids=["none", "a file"])
+def test_elsewhere_a_line_is_one_without_colour(stream: io.StringIO | None) -> None:
+    text = render([line(4, verdict_word("possible"), ": ", "x y " * 50 + ".")], stream)
+    assert text == f"    possible: {'x y ' * 50}.\n"
+
+
+def test_on_a_terminal_a_line_is_folded_with_its_indent() -> None:
+    folded = on_terminal(line(4, "some words that take more than 20 columns"))
+    assert [one.rstrip() for one in folded.splitlines()] == [
+        "    some words that",
+        "    take more than",
+        "    20 columns",
+    ]
+
+
+def test_a_word_that_is_wider_than_the_terminal_is_folded() -> None:
+    assert on_terminal(line(0, "x" * 30)).split() == ["x" * 20, "x" * 10]
+
+
+def test_verdicts_have_colours_on_a_terminal() -> None:
+    assert set(STYLES) == {verdict.value for verdict in Verdict}
+    words = [SGR.findall(on_terminal(line(0, verdict_word(one))))[0] for one in STYLES]
+    assert words == ["\x1b[32m", "\x1b[1;31m", "\x1b[33m"]
+
+
+def test_no_color_takes_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[32m" not in on_terminal(line(0, verdict_word("possible")))
+
+
+def test_a_dumb_terminal_gets_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in on_terminal(line(0, verdict_word("possible")))
+
+
+def test_a_line_without_words_is_blank() -> None:
+    assert in_file(line(0, "a"), line(0), line(0, "b")) == "a\n\nb\n"
+
+
+def test_what_could_speak_to_the_terminal_is_spelled_out() -> None:
+    assert printable(HOSTILE) == SHOWN
+    assert printable("ordinary Ω [bold]x[/bold] :smile: 'é'") == (
+        "ordinary Ω [bold]x[/bold] :smile: 'é'"
+    )
+
+
+@pytest.mark.parametrize("word", [HOSTILE, (HOSTILE, HEADING)], ids=["plain", "styled"])
+def test_every_word_is_harmless(word: str | tuple[str, str]) -> None:
+    assert in_file(line(2, "x", word)) == f"  x{SHOWN}\n"
+    shown = SGR.sub("", on_terminal(line(2, "x", word)))
+    assert "".join(shown.split()) == f"x{SHOWN}"
+
+
+@pytest.mark.parametrize("text", ["[bold]x[/bold]", "[/x]", ":smile:", "\\[x]"])
+def test_a_word_is_text_and_no_markup(text: str) -> None:
+    assert in_file(line(0, text)) == f"{text}\n"

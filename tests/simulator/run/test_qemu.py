@@ -1,0 +1,565 @@
+"""The emulated CPU: as near to each recorded node's as qemu-user can be, and what it runs."""
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from simulator.facts.cpuid import CpuidTable, MissingLeafError, RegisterName, Registers
+from simulator.run.elf_probe import ElfClass, build_probe
+from simulator.run.qemu import (
+    FEATURES,
+    Differences,
+    Emulation,
+    EmulationError,
+    Feature,
+    IdentityDifference,
+    Qemu,
+    choose_model,
+    describe,
+    emulate,
+    find_differences,
+    find_qemu,
+    measure_cpuid,
+    parse_flags,
+    resolve_program,
+)
+from support.simulated_nodes import AMD, INTEL, VENDORS, cpu
+from support.simulated_profiles import recorded_nodes
+
+ROOT = Path(__file__).resolve().parents[3]
+NODES = recorded_nodes()
+SANDY_BRIDGE = NODES["042stab141.3.SandyBridge.default"].cpus[0].cpuid
+XEON = NODES["intel-xeon-e5-2650-0.042stab092.1"].cpus[0].cpuid
+
+#: Distinct CPUs, each by the first node that has it.
+CPUS: dict[CpuidTable, str] = {}
+for _node in NODES.values():
+    for _cpu in _node.cpus:
+        CPUS.setdefault(_cpu.cpuid, _node.name)
+
+#: The first version whose translator has AVX (qemu's ChangeLog/7.2).
+FIRST_VERSION = (7, 2)
+
+
+def reason_to_skip(program: str) -> str:
+    """Say why there are no tests of an emulator here, if so."""
+    if shutil.which(program) is None:
+        return f"{program} is not installed (qemu-user)"
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    version = re.search(r"version (\d+)\.(\d+)", said.stdout)
+    if version is None or tuple(map(int, version.groups())) < FIRST_VERSION:
+        return f"this {program} is older than 7.2: its translator has no AVX"
+    return ""
+
+
+WITHOUT_X86_64 = reason_to_skip("qemu-x86_64")
+WITHOUT_I386 = reason_to_skip("qemu-i386")
+emulated = pytest.mark.skipif(bool(WITHOUT_X86_64), reason=WITHOUT_X86_64)
+emulated_i386 = pytest.mark.skipif(bool(WITHOUT_I386), reason=WITHOUT_I386)
+native = pytest.mark.skipif(os.uname().machine != "x86_64", reason="this machine is no x86-64")
+
+
+def mask(*bits: int | range) -> int:
+    every = [range(bit, bit + 1) if isinstance(bit, int) else bit for bit in bits]
+    return sum(1 << bit for bits in every for bit in bits)
+
+
+#: What qemu's translator does not have as of 7.2, by why not.
+TCG_LACKS: tuple[tuple[str, int, int, RegisterName, int], ...] = (
+    ("AVX-512", 0x7, 0, "ebx", mask(16, 17, 21, 26, 27, 28, 30, 31)),
+    ("AVX-512", 0x7, 0, "ecx", mask(1, 6, 11, 12, 14)),
+    ("AVX-512", 0x7, 0, "edx", mask(8, 23)),
+    ("AVX-512, AVX-VNNI", 0x7, 1, "eax", mask(4, 5)),
+    ("AVX-512, PKU, AMX: state that nothing here uses", 0xD, 0, "eax", mask(5, 6, 7, 9, 17, 18)),
+    ("TSX", 0x7, 0, "ebx", mask(4, 11)),
+    ("TSX", 0x7, 0, "edx", mask(16)),
+    ("AMX", 0x7, 0, "edx", mask(22, 24, 25)),
+    ("AMX", 0x7, 1, "eax", mask(21)),
+    ("RDSEED, SHA", 0x7, 0, "ebx", mask(18, 29)),
+    ("GFNI, VPCLMULQDQ, RDPID", 0x7, 0, "ecx", mask(8, 10, 22)),
+    ("PREFETCHWT1, WAITPKG, CLDEMOTE, MOVDIR, ENQCMD", 0x7, 0, "ecx", mask(0, 5, 25, 27, 28, 29)),
+    ("SERIALIZE", 0x7, 0, "edx", mask(14)),
+    ("fast string instructions", 0x7, 0, "edx", mask(4)),
+    ("fast string instructions", 0x7, 1, "eax", mask(10, 11, 12)),
+    ("AMD's XOP, LWP, FMA4, TBM", 0x8000_0001, 0, "ecx", mask(11, 15, 16, 21)),
+    ("misaligned SSE, PREFETCHW, MWAITX", 0x8000_0001, 0, "ecx", mask(7, 8, 29)),
+    ("CLZERO, RDPRU, INVLPGB, MCOMMIT", 0x8000_0008, 0, "ebx", mask(0, 3, 4, 8)),
+    ("XSAVEC, XSAVES, XFD", 0xD, 1, "eax", mask(1, 3, 4, 8)),
+    ("FXSAVE's optimisation", 0x8000_0001, 0, "edx", mask(25)),
+    ("x87 details", 0x7, 0, "ebx", mask(6, 13)),
+    ("SGX, key locker", 0x7, 0, "ebx", mask(2)),
+    ("SGX, key locker, shadow stack, TME", 0x7, 0, "ecx", mask(7, 13, 23, 30)),
+    ("SGX, user interrupts, branch tracking", 0x7, 0, "edx", mask(1, 5, 20)),
+    ("a kernel's: debugging, power, virtualization", 0x1, 0, "ecx", mask(2, range(4, 9), 11)),
+    ("a kernel's: CID, MSRs, PCID, DCA, APIC", 0x1, 0, "ecx", mask(10, 14, 15, 17, 18, 21, 24)),
+    ("a kernel's: VME, DS, HT, TM, PBE", 0x1, 0, "edx", mask(1, 21, 28, 29, 31)),
+    ("a kernel's: TSC, PCID, monitoring, tracing", 0x7, 0, "ebx", mask(1, 10, 12, 15, 25)),
+    ("a kernel's: OSPKE, bus locks", 0x7, 0, "ecx", mask(4, 24)),
+    ("a kernel's: speculation, hybrid, tracing", 0x7, 0, "edx", mask(10, 15, 18, 19)),
+    ("a kernel's: speculation, capabilities", 0x7, 0, "edx", mask(26, 27, 28, 29, 30, 31)),
+    ("a kernel's: monitoring, INVD", 0x7, 1, "eax", mask(8, 22, 30)),
+    ("AMD kernel's: topology, APIC", 0x8000_0001, 0, "ecx", mask(1, 3, 9, 10, 12, 13, 17, 19, 22)),
+    ("AMD kernel's: counters", 0x8000_0001, 0, "ecx", mask(range(23, 29), 30)),
+    ("AMD kernel's: errors, speculation", 0x8000_0008, 0, "ebx", mask(1, 2, 6, 9, 10)),
+    ("AMD kernel's: speculation", 0x8000_0008, 0, "ebx", mask(range(12, 16), range(17, 22))),
+    ("AMD kernel's: PPIN, speculation", 0x8000_0008, 0, "ebx", mask(23, 24, range(27, 32))),
+    (
+        "copies of leaf 1 on Hygon, and of VME",
+        0x8000_0001,
+        0,
+        "edx",
+        mask(range(10), range(12, 18)),
+    ),
+    ("copies of leaf 1 on Hygon", 0x8000_0001, 0, "edx", mask(23, 24)),
+    ("power management", 0x8000_0007, 0, "edx", mask(range(32))),
+    ("virtualization", 0x8000_000A, 0, "edx", mask(range(32))),
+)
+
+#: The kernels did not turn XSAVE on, and left the processor's own bit; qemu always turns it on.
+OSXSAVE = (0x1, 0, "ecx", mask(27))
+EXTRA_OSXSAVE = {"042stab141.3.Haswell.clearcpuid.154", "042stab141.3.SandyBridge.noxsave"}
+
+Word = tuple[int, int, RegisterName]
+WORDS: list[Word] = sorted({row[1:4] for row in TCG_LACKS} | {(0x6, 0, "eax")})
+
+
+def allowed_to_lack(word: Word) -> int:
+    allowed = 0
+    for _, leaf, subleaf, register, bits in TCG_LACKS:
+        if (leaf, subleaf, register) == word:
+            allowed |= bits
+    return allowed
+
+
+def recorded_words(cpuid: CpuidTable) -> Iterator[tuple[Word, int]]:
+    for word in WORDS:
+        try:
+            yield word, cpuid.register(*word)
+        except MissingLeafError:
+            continue
+
+
+@cache
+def qemu(elf_class: ElfClass) -> Qemu:
+    return find_qemu(elf_class)
+
+
+@cache
+def measured(cpuid: CpuidTable, elf_class: ElfClass = ElfClass.X86_64) -> CpuidTable:
+    """Ask the CPU that is chosen for one what it answers."""
+    return measure_cpuid(qemu(elf_class), choose_model(qemu(elf_class), cpuid))
+
+
+def end(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120
+    )
+
+
+def write(path: Path, content: str | bytes, mode: int = 0o755) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    path.chmod(mode)
+    return path
+
+
+def feature(name: str) -> Feature:
+    (found,) = [one for one in FEATURES if one.name == name]
+    return found
+
+
+class TestNearness:
+    """Expected are the recorded registers; ``measured`` are those of a run of the instruction."""
+
+    @emulated
+    @pytest.mark.parametrize("cpuid", CPUS, ids=CPUS.values())
+    def test_nothing_is_missing_but_what_the_translator_lacks(self, cpuid: CpuidTable) -> None:
+        answers = measured(cpuid)
+        lacking = {
+            word: bits
+            for word, recorded in recorded_words(cpuid)
+            if (bits := recorded & ~answers.register(*word) & ~allowed_to_lack(word))
+        }
+        assert lacking == {}
+
+    @emulated
+    @pytest.mark.parametrize("cpuid", CPUS, ids=CPUS.values())
+    def test_nothing_is_there_that_the_node_has_not(self, cpuid: CpuidTable) -> None:
+        answers = measured(cpuid)
+        extra = {
+            (*word, bits)
+            for word, recorded in recorded_words(cpuid)
+            if (bits := answers.register(*word) & ~recorded)
+        }
+        assert extra == ({OSXSAVE} if CPUS[cpuid] in EXTRA_OSXSAVE else set())
+
+    @emulated
+    @pytest.mark.parametrize("cpuid", CPUS, ids=CPUS.values())
+    def test_it_is_known_by_the_same_names(self, cpuid: CpuidTable) -> None:
+        answers = measured(cpuid)
+        for leaf in (0x0, 0x8000_0002, 0x8000_0003, 0x8000_0004):
+            assert answers[leaf, 0] == cpuid[leaf, 0]
+        assert answers[0x1, 0].eax == cpuid[0x1, 0].eax
+        assert answers[0x8000_0000, 0].eax == cpuid[0x8000_0000, 0].eax
+
+    @emulated
+    def test_nodes_captured_under_qemu_are_emulated_without_a_difference(self) -> None:
+        assert find_differences(SANDY_BRIDGE, measured(SANDY_BRIDGE)) == Differences((), (), ())
+
+    @emulated
+    def test_the_hypervisor_bit_is_as_on_the_node(self) -> None:
+        assert measured(SANDY_BRIDGE).has_bit(0x1, 0, "ecx", 31)
+        assert not measured(XEON).has_bit(0x1, 0, "ecx", 31)
+
+    @emulated
+    def test_the_xsave_area_is_as_on_the_node(self) -> None:
+        assert measured(XEON)[0xD, 0] == XEON[0xD, 0] == Registers(7, 0x340, 0x340, 0)
+
+    @emulated_i386
+    def test_a_32_bit_program_sees_no_long_mode(self) -> None:
+        found = find_differences(SANDY_BRIDGE, measured(SANDY_BRIDGE, ElfClass.I386))
+        names = {one.name for one in found.missing}
+        assert (names, found.extra, found.identity) == ({"lm", "syscall"}, (), ())
+
+    @emulated
+    def test_a_cpu_without_a_name(self) -> None:
+        answers = measured(cpu("sse", "lm"))
+        assert (answers.vendor, answers.brand) == (INTEL, "")
+        assert answers.has_bit(0x1, 0, "edx", 25)
+
+    @emulated
+    def test_names_with_commas_lose_them(self) -> None:
+        brand = b"A CPU, 2 GHz".ljust(16, b"\0")
+        words = Registers(*(int.from_bytes(brand[at : at + 4], "little") for at in (0, 4, 8, 12)))
+        empty = dict.fromkeys([(0x8000_0003, 0), (0x8000_0004, 0)], Registers(0, 0, 0, 0))
+        last = {(0x8000_0000, 0): Registers(0x8000_0004, 0, 0, 0)}
+        named = cpu("lm").replace({(0x8000_0002, 0): words, **empty, **last})
+        assert find_differences(named, measured(named)).identity == (
+            IdentityDifference("model-id", "A CPU, 2 GHz", "A CPU  2 GHz"),
+        )
+
+    @emulated
+    def test_qemu_means_the_same_bits_by_its_names(self, tmp_path: Path) -> None:
+        """All that has a name here, asked for at once: what is refused is told by its bit."""
+        flags = parse_flags(end("qemu-x86_64", "-cpu", "help").stdout)
+        named = {one.qemu_name: one for one in FEATURES if one.qemu_name in flags}
+        assert len(named) > 150
+        model = f"base,level=32,xlevel=0x80000021,{','.join(f'+{name}' for name in named)}"
+        program = write(tmp_path / "program", build_probe([], ElfClass.X86_64))
+        said = end("qemu-x86_64", "-cpu", model, str(program)).stderr
+        refused = dict(re.findall(r"CPUID\S+?\.([\w.-]+) \[bit (\d+)\]", said))
+        assert {name: named[name].bit for name in refused} == {
+            name: int(bit) for name, bit in refused.items()
+        }
+        answers = measure_cpuid(qemu(ElfClass.X86_64), model)
+        set_bits = {one for one in FEATURES if one.is_in(answers)}
+        consequences = {feature("osxsave")} | {one for one in set_bits if not one.name}
+        assert set_bits - consequences == {named[name] for name in named.keys() - refused.keys()}
+
+    @emulated
+    def test_each_name_alone_sets_its_bit(self) -> None:
+        for one in qemu(ElfClass.X86_64).offered:
+            if one.leaf in (0x1, 0x7):
+                model = f"base,+lm,level=13,+{one.qemu_name}"
+                assert one.is_in(measure_cpuid(qemu(ElfClass.X86_64), model)), one
+
+
+class TestEmulating:
+    @emulated
+    def test_a_program_executes_the_instruction(self) -> None:
+        script = (
+            "from vzcptcheck.instruction import execute_cpuid as e;"
+            "print([e(leaf, 0) for leaf in (0, 0x80000002, 0x80000003, 0x80000004)])"
+        )
+        python = str(Path(sys.executable).resolve())
+        emulation = emulate([python, "-S", "-c", script], XEON)
+        ended = end(*emulation.command)
+        expected = [tuple(XEON[leaf, 0]) for leaf in (0, 0x80000002, 0x80000003, 0x80000004)]
+        assert (ended.stdout, ended.stderr) == (f"{expected}\n", "")
+
+    @emulated
+    def test_requests_of_the_checkpoint_get_to_no_kernel(self) -> None:
+        """A kernel says ENOTTY to such a request of this file."""
+        python = str(Path(sys.executable).resolve())
+        request = "import fcntl; fcntl.ioctl(open('/dev/null'), 0x2d05, 0)"
+        ended = end(*emulate([python, "-S", "-c", request], XEON).command)
+        assert f"OSError: [Errno {errno.ENOSYS}]" in ended.stderr
+
+    @emulated
+    def test_a_program_keeps_the_name_that_it_was_called_by(self) -> None:
+        emulation = emulate(["sh", "-c", "echo $0 $1; exit 3"], XEON)
+        ended = end(*emulation.command)
+        assert (ended.returncode, ended.stdout) == (3, "sh\n")
+
+    @emulated
+    def test_a_script_is_run_by_its_interpreter(self, tmp_path: Path) -> None:
+        script = write(tmp_path / "script", "#!/bin/sh -e\nfalse | true; echo $0 $*; false; echo\n")
+        ended = end(*emulate([str(script), "a", "b"], XEON).command)
+        assert (ended.returncode, ended.stdout) == (1, f"{script} a b\n")
+
+    @emulated
+    def test_an_extra_feature_is_told(self) -> None:
+        cpuid = NODES["042stab141.3.SandyBridge.noxsave"].cpus[0].cpuid
+        assert "features emulated alone (1): osxsave" in describe(emulate(["sh"], cpuid))
+
+    @emulated
+    def test_a_model_that_there_is_not(self) -> None:
+        with pytest.raises(EmulationError, match=r"nonesuch.*try a later qemu-user"):
+            measure_cpuid(qemu(ElfClass.X86_64), "nonesuch")
+
+    def test_a_node_without_cpuid(self) -> None:
+        with pytest.raises(EmulationError, match=r"no CPUID instruction to emulate \(ia64\)"):
+            emulate(["sh"], None)
+
+
+class TestDescription:
+    def describe(self, recorded: CpuidTable, answers: CpuidTable) -> list[str]:
+        found = find_differences(recorded, answers)
+        return describe(Emulation(("/bin/qemu-x86_64",), answers, found)).splitlines()
+
+    def test_a_cpu_without_differences(self) -> None:
+        assert self.describe(XEON, XEON) == [
+            "CPUID is answered by qemu-x86_64: GenuineIntel, family 6, model 45, stepping 7, "
+            "Intel(R) Xeon(R) CPU E5-2650 0 @ 2.00GHz",
+            "The emulator refuses requests to /proc/cpt and /proc/rst (ENOSYS), and programs that "
+            "the command starts run on this machine's CPU.",
+        ]
+
+    def test_differences(self) -> None:
+        recorded = XEON.replace({(0x1, 0): XEON[0x1, 0]._replace(edx=XEON[0x1, 0].edx & ~1)})
+        less = XEON.replace(
+            {
+                (0x0, 0): Registers(0xD, *VENDORS[AMD]),
+                (0x1, 0): XEON[0x1, 0]._replace(ecx=XEON[0x1, 0].ecx & ~(1 << 28 | 1 << 25)),
+            }
+        )
+        assert self.describe(recorded, less)[1:-1] == [
+            "features on the node alone (2): aes avx",
+            "features emulated alone (1): fpu",
+            "vendor: 'GenuineIntel' on the node, 'AuthenticAMD' emulated",
+        ]
+
+    def test_bits_without_a_name_are_counted(self) -> None:
+        ones = Registers(0xFFFF_FFFF, 0, 0, 0)
+        recorded = XEON.replace({(0xD, 0): ones})
+        (line,) = self.describe(recorded, XEON)[1:-1]
+        assert line == "features on the node alone (29)"
+
+    def test_a_long_list_is_cut(self) -> None:
+        nothing = dict.fromkeys([(0x1, 0), (0x8000_0001, 0)], Registers(0, 0, 0, 0))
+        line = self.describe(XEON, XEON.replace(nothing))[1]
+        assert line.endswith(" ...")
+        assert len(line) < 300
+
+
+class TestDifferences:
+    def test_what_was_not_recorded_is_not_compared(self) -> None:
+        hole = CpuidTable((key, answer) for key, answer in XEON.items() if key[0] == 0)
+        assert find_differences(hole, XEON) == Differences((), (), ())
+
+    def test_bits_are_told_by_their_places(self) -> None:
+        assert feature("avx2").place == "0x00000007.ebx.5"
+        assert feature("avx_vnni").place == "0x00000007/1.eax.4"
+
+    def test_every_name_is_there_once(self) -> None:
+        names = [one.name for one in FEATURES if one.name]
+        assert len(names) == len(set(names))
+
+    def test_the_brand_is_compared_with_its_blanks(self) -> None:
+        recorded = XEON[0x8000_0002, 0]
+        other = XEON.replace({(0x8000_0002, 0): recorded._replace(eax=0x20202041)})
+        (found,) = find_differences(XEON, other).identity
+        brand = "Intel(R) Xeon(R) CPU E5-2650 0 @ 2.00GHz"
+        assert found == IdentityDifference("model-id", f"       {brand}", f"A      {brand}")
+
+
+FAKE_HELP = """\
+Available CPUs:
+x86 base                  base CPU model type with no features enabled
+x86 max                   Enables all features supported by the accelerator
+
+Recognized CPUID flags:
+  avx avx2
+  lm sse4.1
+"""
+
+
+def test_flags_are_parsed() -> None:
+    assert parse_flags(FAKE_HELP) == {"avx", "avx2", "lm", "sse4.1"}
+    assert parse_flags("CPUs:\n  base\n") == frozenset()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder the only one on PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+class TestFinding:
+    """An emulator that is a script: it runs what it is given on this machine's CPU."""
+
+    def fake(self, path: Path) -> None:
+        write(path, f'#!/bin/sh\n[ "$2" != help ] || exec /bin/cat <<E\n{FAKE_HELP}E\nexec "$3"\n')
+
+    @native
+    def test_a_static_one_will_do(self, folder: Path) -> None:
+        self.fake(folder / "qemu-x86_64-static")
+        found = find_qemu(ElfClass.X86_64)
+        assert found.path == str(folder / "qemu-x86_64-static")
+        assert feature("lm") in found.offered
+
+    @native
+    def test_what_it_answers_is_measured(self, folder: Path) -> None:
+        self.fake(folder / "qemu-x86_64")
+        host = measure_cpuid(find_qemu(ElfClass.X86_64), "max")
+        emulation = emulate([sys.executable], host)
+        assert emulation.cpuid.brand == host.brand
+        assert emulation.command[1:3] == ("-cpu", choose_model(find_qemu(ElfClass.X86_64), host))
+        assert emulation.command[3:] == (sys.executable,)
+        assert emulation.differences == Differences((), (), ())
+
+    @native
+    def test_only_what_is_on_both_sides_is_asked_for(self, folder: Path) -> None:
+        self.fake(folder / "qemu-x86_64")
+        model = choose_model(find_qemu(ElfClass.X86_64), cpu("lm", "sse4_1", "sse2"))
+        assert model == (
+            "base,+sse4.1,+lm,vendor=GenuineIntel,family=6,model=45,stepping=7,"
+            "level=13,xlevel=2147483649,model-id="
+        )
+
+    def test_an_emulator_that_says_nothing(self, folder: Path) -> None:
+        write(folder / "qemu-x86_64", "#!/bin/sh\nexit 7\n")
+        with pytest.raises(EmulationError, match="does not run its CPU model 'max': status 7;"):
+            find_qemu(ElfClass.X86_64)
+
+    @pytest.mark.parametrize(
+        ("elf_class", "program"),
+        [(ElfClass.X86_64, "qemu-x86_64"), (ElfClass.I386, "qemu-i386")],
+    )
+    @pytest.mark.usefixtures("folder")
+    def test_none(self, elf_class: ElfClass, program: str) -> None:
+        said = f"^--cpu-instruction needs {program}: install qemu-user$"
+        with pytest.raises(EmulationError, match=said):
+            find_qemu(elf_class)
+
+
+class TestPrograms:
+    """A folder that is all of PATH, with ``program`` of 64 bits and ``program32`` in it."""
+
+    @pytest.fixture(autouse=True)
+    def _programs(self, folder: Path) -> None:
+        write(folder / "program", build_probe([], ElfClass.X86_64))
+        write(folder / "program32", build_probe([], ElfClass.I386))
+
+    def refuse(self, *command: str) -> str:
+        with pytest.raises(EmulationError) as refused:
+            resolve_program(command)
+        return str(refused.value)
+
+    def script(self, folder: Path, line: str, name: str = "script") -> str:
+        return str(write(folder / name, f"#!{line}\n"))
+
+    def test_by_path(self, folder: Path) -> None:
+        path = f"{folder}/program"
+        assert resolve_program([path, "a"]) == (ElfClass.X86_64, (path, "a"))
+
+    def test_by_name(self, folder: Path) -> None:
+        words = ("-0", "program32", f"{folder}/program32", "-a")
+        assert resolve_program(["program32", "-a"]) == (ElfClass.I386, words)
+
+    @pytest.mark.parametrize(
+        ("line", "arguments"),
+        [
+            ("{}/program", ()),
+            (" {}/program\t", ()),
+            ("{}/program -x", ("-x",)),
+            ("{}/program \t-x  y ", ("-x  y",)),
+        ],
+    )
+    def test_a_script(self, folder: Path, line: str, arguments: tuple[str, ...]) -> None:
+        script = self.script(folder, line.format(folder))
+        words = (f"{folder}/program", *arguments, script, "a")
+        assert resolve_program(["script", "a"]) == (ElfClass.X86_64, words)
+
+    def test_a_script_whose_interpreter_is_one(self, folder: Path) -> None:
+        inner = self.script(folder, f"{folder}/program32 -i", "inner")
+        outer = self.script(folder, f"{inner} -o", "outer")
+        words = (f"{folder}/program32", "-i", inner, "-o", outer)
+        assert resolve_program(["outer"]) == (ElfClass.I386, words)
+
+    def test_an_interpreter_is_not_looked_for_on_path(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        script = self.script(folder, "program")
+        assert self.refuse(script) == (
+            f"./program (the interpreter of {script}): no such program there: see how it is spelled"
+        )
+        monkeypatch.chdir(folder)
+        assert resolve_program([script]) == (ElfClass.X86_64, ("./program", script))
+
+    def test_env(self, folder: Path) -> None:
+        script = self.script(folder, "/usr/bin/env program")
+        words = ("-0", "program", f"{folder}/program", script, "a")
+        assert resolve_program([script, "a"]) == (ElfClass.X86_64, words)
+
+    @pytest.mark.parametrize("line", ["/usr/bin/env", "/bin/env -S program", "/bin/env A=1 b"])
+    def test_env_with_more_to_it(self, folder: Path, line: str) -> None:
+        script = self.script(folder, line)
+        assert self.refuse(script) == (
+            f"{script}: what its line '#!{line}' starts would not be emulated: put the "
+            "interpreter before the script in the command"
+        )
+
+    def test_scripts_without_end(self, folder: Path) -> None:
+        script = self.script(folder, f"{folder}/script")
+        assert self.refuse(script) == (
+            f"{script}: too many interpreters, each a script: name a program"
+        )
+
+    @pytest.mark.parametrize("line", ["", "  \t"])
+    def test_no_interpreter(self, folder: Path, line: str) -> None:
+        script = self.script(folder, line)
+        assert self.refuse(script) == f"{script}: its #! line names no interpreter"
+
+    def test_not_there(self, folder: Path) -> None:
+        assert self.refuse("nowhere") == ("nowhere: no such program on PATH: see how it is spelled")
+        assert self.refuse(f"{folder}/nowhere") == (
+            f"{folder}/nowhere: no such program there: see how it is spelled"
+        )
+
+    def test_not_executable(self, folder: Path) -> None:
+        (folder / "program").chmod(0o644)
+        assert self.refuse("program") == ("program: not executable: see its permissions (chmod +x)")
+
+    def test_neither_a_program_nor_a_script(self, folder: Path) -> None:
+        text = write(folder / "text", "echo hello\n")
+        assert self.refuse("text") == (
+            f"{text}: neither an ELF program nor a script with a #! line: "
+            "put its interpreter before it"
+        )
+
+    def test_for_another_machine(self, folder: Path) -> None:
+        header = bytearray(build_probe([], ElfClass.X86_64))
+        header[18:20] = (183).to_bytes(2, "little")
+        other = write(folder / "other", bytes(header))
+        assert self.refuse("other") == f"{other}: a program for another machine than an x86"
+
+    def test_not_readable(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Root reads everything."""
+
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        monkeypatch.setattr(Path, "open", refuse)
+        assert self.refuse("program") == (
+            f"{folder}/program: Permission denied: an emulator has to read the program"
+        )

@@ -1,0 +1,163 @@
+"""What a supervisor does when something goes wrong; what it does else is in test_run.py."""
+
+import errno
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulator.profiles.store import load_node
+from simulator.run.seccomp import AUDIT_ARCH_X86_64, Notification
+from simulator.run.session import Forwarding, end_as
+from simulator.run.supervisor import Place, Supervisor
+
+UNAME = Notification(1, os.getpid(), AUDIT_ARCH_X86_64, 63, (0, 0, 0, 0, 0, 0))
+
+
+class OneListener:
+    """A listener with one notification, or with none."""
+
+    def __init__(self, notification: Notification | None) -> None:
+        self.fd = os.open("/dev/null", os.O_RDONLY)
+        self.failed: list[int] = []
+        self._notification = notification
+
+    def receive(self) -> Notification | None:
+        return self._notification
+
+    def is_valid(self, _: Notification) -> bool:
+        return True
+
+    def fail(self, _: Notification, number: int) -> None:
+        self.failed.append(number)
+
+
+@pytest.fixture
+def supervised() -> Iterator[list[Supervisor]]:
+    made: list[Supervisor] = []
+    yield made
+    for one in made:
+        one.close()
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def supervise(made: list[Supervisor], listener: OneListener) -> Supervisor:
+    kernel = load_node("042stab141.3.SandyBridge.default").boot()
+    made.append(Supervisor(Place(kernel), listener))  # type: ignore[arg-type]
+    return made[-1]
+
+
+def test_a_process_that_is_gone_is_not_served(supervised: list[Supervisor]) -> None:
+    listener = OneListener(None)
+    supervise(supervised, listener).serve()
+    assert listener.failed == []
+
+
+def test_a_call_that_cannot_be_answered_fails_as_it_would(supervised: list[Supervisor]) -> None:
+    listener = OneListener(UNAME)
+    supervise(supervised, listener).serve()
+    assert listener.failed == [errno.EFAULT]
+
+
+def test_a_mistake_of_ours_leaves_nobody_waiting(
+    supervised: list[Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = OneListener(UNAME)
+    supervisor = supervise(supervised, listener)
+    monkeypatch.setattr(supervisor, "_handle", lambda _: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        supervisor.serve()
+    assert listener.failed == [errno.EIO]
+
+
+def test_inotify_that_cannot_be_had_is_an_error(supervised: list[Supervisor]) -> None:
+    listener = OneListener(None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kernel = load_node("042stab141.3.SandyBridge.default").boot()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError) as caught:
+            Supervisor(Place(kernel), listener)  # type: ignore[arg-type]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    os.close(listener.fd)
+    assert caught.value.errno == errno.EMFILE
+
+
+def test_a_file_that_cannot_be_watched_is_an_error(supervised: list[Supervisor]) -> None:
+    supervisor = supervise(supervised, OneListener(None))
+    with pytest.raises(OSError) as caught:
+        supervisor._watch(9999)
+    assert caught.value.errno == errno.ENOENT
+
+
+def test_a_file_that_is_open_at_the_end_is_closed() -> None:
+    before = open_descriptors()
+    supervisor = supervise([], OneListener(None))
+    kernel = supervisor.kernel
+    contexts = list(kernel.cpt.contexts)
+    device = kernel.cpt.open()
+    device.bound_context()
+    handed: list[int] = []
+    supervisor.listener.answer_with_file = lambda *words: handed.append(words[1])  # type: ignore[method-assign]
+    supervisor._serve_file(UNAME, device, "/proc/cpt", os.O_RDWR)
+    supervisor.close()
+    assert len(handed) == 1
+    assert list(kernel.cpt.contexts) == contexts
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("number", [15, 9])
+def test_to_end_as_another_did_is_to_take_its_signal(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, sign: sent.append((pid, sign)))
+    monkeypatch.setattr("signal.signal", _handler)
+    assert end_as(number) == -number
+    assert sent == [(os.getpid(), number)]
+
+
+def _handler(number: int, _: object) -> None:
+    if number == 9:
+        raise OSError(errno.EINVAL, "refused")
+
+
+class TestForwarding:
+    @pytest.fixture
+    def sent(self) -> list[int]:
+        return []
+
+    @pytest.mark.parametrize(
+        "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+    )
+    def test_a_signal_is_handed_on_for_as_long_as_there_is_who_takes_it(
+        self, number: signal.Signals, sent: list[int]
+    ) -> None:
+        before = signal.getsignal(number)
+        with Forwarding(sent.append):
+            signal.raise_signal(number)
+        assert sent == [number]
+        assert signal.getsignal(number) == before
+
+    def test_an_interrupt_is_not_handed_on(self, sent: list[int]) -> None:
+        before = signal.getsignal(signal.SIGINT)
+        with Forwarding(sent.append):
+            signal.raise_signal(signal.SIGINT)
+        assert sent == []
+        assert signal.getsignal(signal.SIGINT) == before
+
+    def test_an_interrupt_that_is_ignored_stays_so(self, sent: list[int]) -> None:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with Forwarding(sent.append):
+                assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,242 @@
+"""Every reason's code is documented, and every documented code is given somewhere."""
+
+import inspect
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from itertools import product
+
+import pytest
+
+from simulator.errors import UserError
+from simulator.facts.instructions import XsaveArea
+from simulator.kernel.containers import State
+from simulator.verdicts import image as image_module
+from simulator.verdicts import image_restore as restore_module
+from simulator.verdicts import programs as our_module
+from simulator.verdicts import restore as kernel_module
+from simulator.verdicts.codes import find_code, load_codes, next_step
+from simulator.verdicts.image import ImageDestination
+from simulator.verdicts.image_restore import Restorer
+from simulator.verdicts.traits import SUSPENDED, ContainerSide, NodeSide, node_side
+from simulator.verdicts.verdict import Opinion
+from support.images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
+from support.simulated_nodes import RELEASES, caps
+from support.simulated_profiles import recorded_nodes
+from support.simulated_sides import SANDY_BRIDGE, WELCOMING, kernel, needing, node
+from vzcptcheck.image import MOST_SECTIONS, Image, read_image
+
+Pair = tuple[NodeSide, NodeSide, ContainerSide | None]
+Example = Pair | tuple[Image, ImageDestination]
+
+NEW = node()
+NARROW = node(kernel_side=kernel(is_64_bit=False))
+
+
+def recorded(name: str) -> NodeSide:
+    return node_side(recorded_nodes()[name])
+
+
+def between(source: str, destination: str, **traits: bool | int) -> Pair:
+    """Make a pair of two generations; traits are the destination's."""
+    one, other = kernel(source), kernel(destination, **traits)
+    return node(kernel_side=one), node(kernel_side=other), None
+
+
+def offering(offered: int, container: ContainerSide | None, source: str = "042stab107") -> Example:
+    """Make a pair of a generation and a new node that offers this number."""
+    return node(kernel_side=kernel(source)), node(kernel_side=kernel(caps=offered)), container
+
+
+def losing(*names: str) -> Example:
+    return node(*SANDY_BRIDGE, *names), NEW, None
+
+
+def hole(destination: NodeSide) -> Example:
+    return node(area=None), destination, None
+
+
+def restored(data: bytes, hz: int | None = 1000, caps: int = WELCOMING) -> Example:
+    """Make a pair of an image and a node with a 042stab kernel."""
+    image = read_image(lambda size, position: data[position : position + size], len(data))
+    restorer = Restorer(lambda version: version < 0x900, hz, (34, 35), 1)
+    return image, ImageDestination(restorer, True, caps)
+
+
+def changed(changes: str) -> Example:
+    return restored(change(build(), changes))
+
+
+#: A pair that gives each code: of recorded nodes where there is one, else composed.
+EXAMPLES: dict[str, Example] = {
+    "module-missing": (
+        recorded("no-vzcpt.042stab141.3"),
+        recorded("042stab141.3.Haswell.default"),
+        None,
+    ),
+    "version-not-told": between("2.6.32", "042stab107"),
+    "version-not-tested": between("042stab107", "2.6.32"),
+    "version-too-new": (
+        recorded("042stab141.3.Haswell.default"),
+        recorded("042stab061.9.SandyBridge.default"),
+        None,
+    ),
+    "caps-not-told": between("042stab107", "042stab107", caps=0),
+    "caps-not-compared": offering(WELCOMING, SUSPENDED, "042stab101"),
+    "container-not-running": (NEW, NEW, ContainerSide(State.STOPPED)),
+    "container-locked": (NEW, NEW, ContainerSide(State.LOCKED)),
+    "container-suspended": (NEW, NEW, ContainerSide(State.SUSPENDED)),
+    "needs-unknown": (NEW, NEW, ContainerSide()),
+    "cpu-feature-missing": (
+        recorded("042stab141.3.SandyBridge.default"),
+        recorded("042stab141.3.Penryn.default"),
+        needing("AVX"),
+    ),
+    "destination-slm-module": (NEW, recorded("slm.dzhanibekov.1"), needing()),
+    "source-slm-module": offering(WELCOMING, needing("SLM_DMPRST"), "2.6.32"),
+    "container-entered": (NEW, NEW, needing("EXTERNAL_PROCESS")),
+    "container-namespaces": offering(WELCOMING, needing("NAMESPACES"), "028stab"),
+    "container-scheduler": (NEW, NEW, needing("SCHEDULER_POLICY")),
+    "container-traced": (NEW, NEW, needing("PTRACED_FROM_VE0")),
+    "container-filesystem": (NEW, NEW, needing("UNSUPPORTED_FSTYPE")),
+    "container-netdevice": (NEW, NEW, needing("UNSUPPORTED_NETDEV")),
+    "container-misc": (NEW, NEW, needing("UNSUPPORTED_MISC")),
+    "container-other": (NEW, NEW, ContainerSide(caps=1 << 30)),
+    "destination-ipv6": (NEW, recorded("no-ipv6.042stab113.5"), needing()),
+    "destination-namespaces": offering(caps("CMOV"), needing("NAMESPACES")),
+    "image-size": restored(b""),
+    "image-signature": changed("u8@0=0"),
+    "image-hz": restored(build(), hz=None),
+    "image-version": changed("u16@6=0x900"),
+    "image-tail": changed("u32@end-8=26"),
+    "image-chain": changed("u64@80=0"),
+    "image-chain-long": restored(build(((9, 16),) * (MOST_SECTIONS + 1))),
+    "image-section-unknown": restored(build(((34, 16), *CHAIN_141))),
+    "image-64-bit": changed("u16@8=0"),
+    "image-veinfo": changed("u32@264=1"),
+    "restore-version-too-new": between("028stab", "2.6.32"),
+    "restore-version-too-old": between("028stab", "042stab"),
+    "restore-version-other-family": between("2.6.32", "028stab"),
+    "architecture-differs": (recorded("ia64.028stab056.1"), NEW, None),
+    "kernel-narrower": (NEW, NARROW, None),
+    "vendor-differs": (NEW, node(vendor="AuthenticAMD"), None),
+    "instructions-missing": losing("avx2"),
+    "instructions-differ": losing("abm"),
+    "instructions-slower": losing("erms"),
+    "instructions-kernel-only": losing("smep"),
+    "cpuid-not-recorded": (
+        recorded("amd-epyc-7763.042stab141.3"),
+        recorded("hygon-c86-7185.042stab088.4"),
+        None,
+    ),
+    "xsave-not-recorded": hole(NEW),
+    "xsave-component-missing": (NEW, node(area=XsaveArea()), None),
+    "xsave-layout-differs": (
+        recorded("amd-epyc-9655.042stab113.5"),
+        recorded("intel-xeon-max-9460.042stab141.3"),
+        None,
+    ),
+    "xsave-area-smaller": (NEW, node(area=XsaveArea()), None),
+    "image-caps-not-recorded": restored(build(caps=0)),
+    "image-cpu-feature-missing": restored(build(caps=CAPS_SANDY_BRIDGE), caps=0),
+    "image-section-missing": restored(build(())),
+    "image-section-repeated": restored(build(((8, 16), *CHAIN_141))),
+    "image-index-differs": changed("zero@end-224=216"),
+    "image-architecture-unknown": changed("u16@8=3"),
+    "image-page-size": changed("u16@20=0"),
+    "image-lazy-pages": changed("u32@end-232=1"),
+    "image-odd-record": changed("u16@10=1"),
+    "image-blank": restored(build()),
+}
+
+
+def opinions(example: Example) -> dict[str, Opinion]:
+    if len(example) == 2:
+        return {
+            "kernel": image_module.kernel_opinion(*example),
+            "ours": image_module.our_opinion(*example),
+        }
+    source, destination, container = example
+    return {
+        "kernel": kernel_module.kernel_opinion(source.kernel, destination.kernel, container),
+        "ours": our_module.our_opinion(source, destination, container),
+    }
+
+
+def given_codes(example: Example) -> Iterator[tuple[str, str]]:
+    for whose, opinion in opinions(example).items():
+        yield from ((whose, reason.code) for reason in opinion.reasons)
+
+
+def test_there_is_an_example_of_every_code_and_no_other() -> None:
+    assert list(EXAMPLES) == list(load_codes())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_documented_code_is_given_by_the_opinion_that_it_belongs_to(name: str) -> None:
+    given = set(given_codes(EXAMPLES[name]))
+    assert {whose for whose, code in given if code == name} == {find_code(name).opinion}
+
+
+def test_what_is_given_is_documented() -> None:
+    """All generations as source and destination, every bit, every state, every recorded CPU."""
+    given = {code for example in EXAMPLES.values() for code in given_codes(example)}
+    bits = [ContainerSide(caps=1 << bit) for bit in range(32)]
+    states = [ContainerSide(state) for state in State]
+    for source, destination in product(RELEASES, repeat=2):
+        for container in (None, SUSPENDED, *bits, *states):
+            one, other, _ = between(source, destination, caps=1 << 24 | 1 << 28)
+            given.update(given_codes((one, other, container)))
+    nodes = [recorded(name) for name in recorded_nodes()]
+    given.update(code for one in nodes for code in given_codes((one, nodes[0], None)))
+    given.update(code for one in nodes for code in given_codes((nodes[0], one, None)))
+    documented = {(code.opinion, name) for name, code in load_codes().items()}
+    assert given <= documented
+
+
+def test_no_code_is_spelled_in_the_modules_that_is_not_documented() -> None:
+    for module in (kernel_module, our_module, image_module, restore_module):
+        spelled = re.findall(r'Reason\(\s*"([a-z0-9-]+)"', inspect.getsource(module))
+        assert spelled
+        assert set(spelled) <= set(load_codes())
+
+
+def test_codes_have_what_they_say_in_one_form() -> None:
+    for name, code in load_codes().items():
+        assert code.name == name
+        assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name)
+        assert code.opinion in ("kernel", "ours")
+        assert not code.summary.endswith(".")
+        assert len(code.summary) <= 90
+        assert code.explanation.endswith(".")
+        assert code.next_step.endswith((".", "'.", ")."))
+        for text in (code.summary, code.explanation, code.next_step):
+            assert text == " ".join(text.split())
+
+
+def test_the_file_has_those_two_tables_and_nothing_else() -> None:
+    text = resources.files("simulator").joinpath("data", "codes.toml").read_text("utf-8")
+    tables = tomllib.loads(text)
+    assert list(tables) == ["kernel", "ours"]
+    keys = {tuple(table) for codes in tables.values() for table in codes.values()}
+    assert keys == {("summary", "explanation", "next_step")}
+
+
+def test_the_next_step_of_a_code() -> None:
+    assert next_step("destination-slm-module") == (
+        "Load the module on the destination: 'modprobe slm_dmprst'."
+    )
+
+
+def test_an_unknown_code_names_those_that_are_near() -> None:
+    with pytest.raises(UserError) as caught:
+        find_code("needs-unkown")
+    assert str(caught.value) == "there is no code 'needs-unkown': did you mean needs-unknown?"
+
+
+def test_a_code_that_is_near_to_none_names_them_all() -> None:
+    with pytest.raises(UserError) as caught:
+        next_step("zzz")
+    assert str(caught.value).startswith("there is no code 'zzz': there are module-missing, ")
+    assert str(caught.value).endswith(", image-blank")

@@ -1,0 +1,90 @@
+"""The drop-in contract, asked of an installed vzcptcheck: what vzmigrate calls, on simulated nodes.
+
+The program is started as it was installed, under ``vzcptsim run``; its exit status, standard
+output and standard error are those of a replay.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.store import load_node
+from support.replayed import Said, replay
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Kernels that answer each request, that know some of them, and that know none.
+NODES = (
+    "042stab141.3.SandyBridge.default",
+    "042stab108.1.qemu64.default",
+    "042stab061.9.qemu64.default",
+    "amd-opteron-6272.028stab056.1",
+    "ia64.dzhanibekov.1",
+)
+
+#: Of a node's containers, so many are asked for: recorded nodes have up to 20.
+_CONTAINERS = 4
+
+#: What runs on the node and starts the program; it knows nothing of any simulator.
+_GUEST = """
+import json, subprocess, sys
+program, commands, answer = json.loads(sys.argv[1])
+answers = []
+for command in commands:
+    ended = subprocess.run([*program, *command], capture_output=True, text=True)
+    answers.append([ended.returncode, ended.stdout, ended.stderr])
+with open(answer, "w") as file:
+    json.dump(answers, file)
+"""
+
+
+def commands(profile: NodeProfile) -> list[list[str]]:
+    """List version, caps and help with arguments that fit the node, that do not, and are wrong."""
+    number = str(profile.answers.capability_number or 1)
+    containers = [str(container.ctid) for container in profile.containers[:_CONTAINERS]]
+    offers = (number, "0", "2147483647")
+    return [
+        [],
+        ["help"],
+        ["bogus"],
+        ["version"],
+        *(["version", version] for version in ("770", "0x801", "2051", "2052", "abc", "-1")),
+        ["version", "1", "2"],
+        ["caps"],
+        *(["caps", offer] for offer in offers),
+        *(["caps", ctid, offer] for ctid in (*containers, "4242") for offer in offers),
+        ["caps", "1", "2", "3"],
+    ]
+
+
+def statuses_of(program: Sequence[str], node: str) -> set[int]:
+    """Check every command's answers on a node, and return the statuses that there were."""
+    profile = load_node(node)
+    asked = commands(profile)
+    kernel = profile.boot()
+    given = _run_on(node, program, asked)
+    for command, answer in zip(asked, given, strict=True):
+        assert answer == replay(kernel, *command), (node, command)
+    return {answer.status for answer in given}
+
+
+def check_contract(program: Sequence[str]) -> None:
+    """Check it on all nodes: a yes, a no and an error are among the answers."""
+    assert set.union(*(statuses_of(program, node) for node in NODES)) == {0, 1, 2}
+
+
+def _run_on(node: str, program: Sequence[str], asked: Sequence[Sequence[str]]) -> list[Said]:
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer.json"
+        guest = [sys.executable, "-IS", "-c", _GUEST, json.dumps([program, asked, str(answer)])]
+        subprocess.run(
+            [sys.executable, "-m", "simulator", "run", "--node", node, "--", *guest],
+            check=True,
+            cwd=ROOT,
+            timeout=300,
+        )
+        return [Said(*one) for one in json.loads(answer.read_text("utf-8"))]

@@ -1,0 +1,184 @@
+"""The HTML report as its reader has it: what is on the page, by what it is called there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from simulator.reports.as_html import html_text
+from simulator.reports.notes import note_on
+from simulator.reports.view import View
+from support.chromium import Chromium
+
+_SET = """
+const [name, value] = arguments;
+const field = document.forms.filters.elements[name];
+if (field.type === "checkbox") { field.checked = value; } else { field.value = value; }
+field.dispatchEvent(new Event("input", { bubbles: true }));
+"""
+
+#: Feel for the first cell with the mouse: what is left of it and above it are names.
+_FIRST_CELL = """
+const grid = document.getElementById("grid"), tip = document.getElementById("tip");
+const box = document.getElementById("canvas").getBoundingClientRect();
+const isCell = (x, y) => {
+  grid.dispatchEvent(new MouseEvent("mousemove", { clientX: x, clientY: y, bubbles: true }));
+  return !tip.hidden;
+};
+let [x, y] = [Math.ceil(box.left), Math.ceil(box.top)];
+const [right, bottom] = [Math.floor(box.right) - 2, Math.floor(box.bottom) - 2];
+while (x < right && !isCell(x, bottom)) { x += 1; }
+while (y < bottom && !isCell(x, y)) { y += 1; }
+return [x, y];
+"""
+
+#: Step through all cells by the keyboard's events, row by row, and collect what is read out.
+_READ_ALL = """
+const grid = document.getElementById("grid"), read = [];
+const press = (key, ctrlKey = false) =>
+  grid.dispatchEvent(new KeyboardEvent("keydown", { key, ctrlKey, bubbles: true }));
+const cell = () => document.getElementById(grid.getAttribute("aria-activedescendant"));
+const [rows, columns] = ["aria-rowcount", "aria-colcount"].map((name) => grid.getAttribute(name));
+grid.focus();
+press("Home", true);
+for (let row = 1; row < rows; row += 1) {
+  for (let column = 1; column < columns; column += 1) {
+    read.push(cell().textContent);
+    press("ArrowRight");
+  }
+  press("ArrowDown");
+  press("Home");
+}
+return read;
+"""
+
+_COLOUR = """
+const [x, y] = arguments, canvas = document.getElementById("canvas");
+const box = canvas.getBoundingClientRect();
+const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+context.drawImage(canvas, box.left - x, box.top - y);
+const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+return `#${[red, green, blue].map((one) => one.toString(16).padStart(2, "0")).join("")}`;
+"""
+
+
+def write_report(view: View, path: Path, **options: Any) -> Path:
+    """Write a report into a file."""
+    path.write_text("".join(html_text(view, **options)), "utf-8")
+    return path
+
+
+def notes_on(profiles: Any) -> dict[str, Any]:
+    """Note down what is known of nodes."""
+    return {profile.name: note_on(profile) for profile in profiles}
+
+
+class ReportPage:
+    """A report that is open."""
+
+    def __init__(self, browser: Chromium) -> None:
+        self.browser = browser
+
+    def text(self, selector: str) -> str:
+        """Return what is to be read in an element, with single spaces."""
+        script = "return document.querySelector(arguments[0]).innerText"
+        return " ".join(str(self.browser.run(script, selector)).split())
+
+    def texts(self, selector: str) -> list[str]:
+        """Return the texts of all elements alike."""
+        script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)"
+        return [" ".join(text.split()) for text in self.browser.run(script, selector)]
+
+    def attribute(self, selector: str, name: str) -> Any:
+        """Return an attribute; None where it is not there."""
+        script = "return document.querySelector(arguments[0]).getAttribute(arguments[1])"
+        return self.browser.run(script, selector, name)
+
+    def is_seen(self, selector: str) -> bool:
+        """Tell whether an element takes any room."""
+        script = "return document.querySelector(arguments[0]).getClientRects().length > 0"
+        return bool(self.browser.run(script, selector))
+
+    def set(self, name: str, value: str | bool) -> None:
+        """Fill in a field of the filters."""
+        self.browser.run(_SET, name, value)
+        self.browser.frame()
+
+    def push(self, selector: str) -> None:
+        """Push a button."""
+        self.browser.run("document.querySelector(arguments[0]).click()", selector)
+        self.browser.frame()
+
+    def found(self) -> str:
+        """Return what the filters say that they leave."""
+        return self.text("#found")
+
+    def fragment(self) -> str:
+        """Return the address's fragment."""
+        return str(self.browser.run("return location.hash"))
+
+    def focus(self) -> None:
+        """Go to the heat map."""
+        self.browser.run("document.getElementById('grid').focus()")
+        self.browser.frame()
+
+    def focused(self) -> str:
+        """Return the id of what has the focus."""
+        return str(self.browser.run("return document.activeElement.id"))
+
+    def active(self) -> str:
+        """Return what a screen reader reads of the active cell."""
+        script = """
+          const id = document.getElementById("grid").getAttribute("aria-activedescendant");
+          return document.getElementById(id).textContent;"""
+        return str(self.browser.run(script))
+
+    def read_all(self) -> list[str]:
+        """Return what is read out of every cell."""
+        read: list[str] = self.browser.run(_READ_ALL)
+        return read
+
+    def first_cell(self) -> tuple[float, float]:
+        """Return where the first cell's upper left corner is, in the window."""
+        self.browser.run("document.getElementById('grid').scrollIntoView()")
+        self.browser.frame()
+        x, y = self.browser.run(_FIRST_CELL)
+        return x, y
+
+    def size(self) -> int:
+        """Return how large cells are."""
+        return int(self.browser.run("return document.forms.filters.elements.size.value"))
+
+    def place(self, row: int, column: int) -> tuple[float, float]:
+        """Return where the middle of a cell is, in the window."""
+        x, y = self.first_cell()
+        return x + (column + 0.5) * self.size(), y + (row + 0.5) * self.size()
+
+    def click(self, row: int, column: int) -> None:
+        """Click on a cell."""
+        self.browser.click(*self.place(row, column))
+        self.browser.frame()
+
+    def colour(self, x: float, y: float) -> str:
+        """Return the colour of a point of the heat map."""
+        return str(self.browser.run(_COLOUR, x, y))
+
+    def variable(self, name: str) -> str:
+        """Return one of the page's colours."""
+        script = """
+          const style = getComputedStyle(document.documentElement);
+          return style.getPropertyValue(`--${arguments[0]}`).trim();"""
+        return str(self.browser.run(script, name))
+
+    def violations(self, axe: str) -> str:
+        """Return what axe-core has against the page as it is."""
+        self.browser.run(axe)
+        script = """
+          const done = arguments[0];
+          axe
+            .run(document, { resultTypes: ["violations"] })
+            .then((found) => done(found.violations), (reason) => done(String(reason)));"""
+        found = self.browser.run_async(script)
+        assert isinstance(found, list), f"axe-core failed: {found}"
+        return json.dumps(
+            [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found], indent=1
+        )

@@ -1,0 +1,48 @@
+"""Sides of nodes for tests of opinions, each trait of them by name."""
+
+from typing import Any
+
+from simulator.facts.instructions import CpuSide, XsaveArea, load_instructions
+from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
+from support.simulated_nodes import caps
+
+#: A number that offers every feature and mount namespaces, and has nothing against it.
+WELCOMING = 0x3FFFFFFF & ~caps("SLM_DMPRST", "NO_IPV6")
+
+SANDY_BRIDGE = ("cmov", "fxsr", "mmx", "sse", "sse2", "pni", "sse4_1", "sse4_2", "xsave", "avx")
+AVX_AREA = XsaveArea(0x4, 832)
+
+
+def rows(*names: str) -> int:
+    """Make a mask of the table's rows of these names."""
+    numbers = {row.name: number for number, row in enumerate(load_instructions())}
+    return sum(1 << numbers[name] for name in names)
+
+
+def kernel(generation_name: str = "042stab107", **traits: Any) -> KernelSide:
+    """Describe a 64-bit kernel with both modules."""
+    described = {"has_cpt": True, "has_rst": True, "is_64_bit": True, "caps": WELCOMING}
+    return KernelSide(generation_name, **{**described, **traits})
+
+
+def cpu_of(*names: str, vendor: str = "GenuineIntel", **traits: Any) -> CpuSide:
+    """Describe a CPU that shows these features, all recorded, and can do as much."""
+    mask = rows(*names)
+    described: dict[str, Any] = {
+        "shown": mask,
+        "may_be_shown": mask,
+        "usable": mask,
+        "may_be_usable": mask,
+        "area": AVX_AREA,
+    }
+    return CpuSide(vendor, **{**described, **traits})
+
+
+def node(*names: str, kernel_side: KernelSide | None = None, **traits: Any) -> NodeSide:
+    """Describe a node whose CPU has these features (one that has AVX, if none are named)."""
+    return NodeSide(kernel_side or kernel(), cpu_of(*(names or SANDY_BRIDGE), **traits))
+
+
+def needing(*names: str) -> ContainerSide:
+    """Describe a running container that needs these bits of the header's."""
+    return ContainerSide(caps=caps(*names))
