@@ -19,7 +19,8 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     user_components,
 )
-from simulator.facts.instructions import COMPONENTS, rows_by_leaf
+from simulator.facts.features import JUDGED_LEAVES
+from simulator.facts.instructions import COMPONENTS
 
 _AVX = COMPONENTS.index("AVX")
 
@@ -54,7 +55,7 @@ def _read_keys(dump: CpuDump) -> Iterator[Key]:
     """Yield each leaf and subleaf that some part of this program reads."""
     for leaf in (VENDOR_LEAF, SIGNATURE_LEAF, EXTENDED_LEAF, *BRAND_LEAVES, XSAVE_LEAF):
         yield leaf, 0
-    yield from rows_by_leaf()
+    yield from JUDGED_LEAVES
     answer = dump.answers().get((XSAVE_LEAF, 0), NOTHING_KNOWN)
     components = user_components(answer.values) & ((1 << len(COMPONENTS)) - 1)
     # Those before have their places on every CPU.

@@ -21,6 +21,7 @@ from simulator.facts.bits import (
     mask,
 )
 from simulator.facts.cpuid import CpuidTable, RegisterName
+from simulator.facts.features import BY_WORD, RDRAND, XSAVE, XSAVEOPT
 from simulator.facts.override import OverrideEntry, apply_override
 from simulator.facts.releases import Release
 
@@ -36,30 +37,12 @@ _Place = tuple[int, int, RegisterName, int]
 
 #: Where in CPUID each word's bit comes from: leaf, subleaf, register, bit.
 PLACES: Mapping[str, _Place] = MappingProxyType(
-    {
-        "cmov": (0x1, 0, "edx", 15),
-        "fxsr": (0x1, 0, "edx", 24),
-        "sse": (0x1, 0, "edx", 25),
-        "sse2": (0x1, 0, "edx", 26),
-        "sse4_1": (0x1, 0, "ecx", 19),
-        "sse4_2": (0x1, 0, "ecx", 20),
-        "mmx": (0x1, 0, "edx", 23),
-        "3dnow": (0x80000001, 0, "edx", 31),
-        "3dnowext": (0x80000001, 0, "edx", 30),
-        "sse4a": (0x80000001, 0, "ecx", 6),
-        "sysenter": (0x1, 0, "edx", 11),
-        "syscall": (0x80000001, 0, "edx", 11),
-        "xsave": (0x1, 0, "ecx", 26),
-        "avx": (0x1, 0, "ecx", 28),
-        "aesni": (0x1, 0, "ecx", 25),
-        "rdrand": (0x1, 0, "ecx", 30),
-    }
+    {word: BY_WORD[word].location for word in WORD_BITS if word in BY_WORD}
 )
-_XSAVEOPT: _Place = (0xD, 1, "eax", 0)
 
 #: What a boot option takes from the kernel's view. noxsave leaves AVX's bit (recorded).
 _BOOT_OPTIONS: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
-    {"noxsave": (PLACES["xsave"], _XSAVEOPT), "nordrand": (PLACES["rdrand"],)}
+    {"noxsave": (XSAVE.location, XSAVEOPT.location), "nordrand": (RDRAND.location,)}
 )
 
 #: The words of x86_capability that hold a register: clearcpuid=N is bit N % 32 of word N // 32.
@@ -113,7 +96,7 @@ def has_eager_fpu(facts: NodeFacts) -> bool:
         return False
     if "eagerfpu=on" in facts.boot_options or facts.cpuid.vendor == INTEL:
         return True
-    return _kernel_view(facts, facts.cpuid).has_bit(*_XSAVEOPT)
+    return _kernel_view(facts, facts.cpuid).has_bit(*XSAVEOPT.location)
 
 
 def has_sysenter(facts: NodeFacts) -> bool:

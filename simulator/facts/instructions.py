@@ -1,24 +1,14 @@
-"""What programs get from a CPU: instruction sets by their CPUID bits, and XSAVE's area.
+"""What programs in a node's containers get from its CPUs: features, and the area of XSAVE.
 
-The kernel compares 19 of these; data/instructions.tsv has the others too.
+The kernel compares 19 features; the table in features.py has the others too.
 """
 
-import csv
-import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from simulator.facts.capabilities import PLACES, NodeFacts, shown_registers
-from simulator.facts.cpuid import (
-    XSAVE_LEAF,
-    CpuidTable,
-    Key,
-    MissingLeafError,
-    RegisterName,
-    Registers,
-    user_components,
-)
+from simulator.facts.capabilities import NodeFacts, shown_registers
+from simulator.facts.cpuid import XSAVE_LEAF, CpuidTable, MissingLeafError, user_components
+from simulator.facts.features import JUDGED_LEAVES, OF_XSAVE, XSAVE, judged_in
 from simulator.facts.override import OverrideEntry
 
 #: XSAVE's components by their bit. The kernels enable the first three from Linux 2.6.30 on.
@@ -45,27 +35,7 @@ _AVX_END = 832
 _XSAVED = (1 << len(COMPONENTS)) - (1 << _AVX)
 
 
-@dataclass(frozen=True, slots=True)
-class Instructions:
-    """One row of the table: a CPUID bit, and what becomes of a program that loses it."""
-
-    name: str
-    leaf: int
-    subleaf: int
-    register: RegisterName
-    bit: int
-    effect: str
-    state: str
-
-    @property
-    def place(self) -> str:
-        """Say where CPUID has the bit."""
-        subleaf = f" subleaf {self.subleaf}" if self.subleaf else ""
-        return f"CPUID {self.leaf:#010x}{subleaf} {self.register} bit {self.bit}"
-
-
-@dataclass(frozen=True, slots=True)
-class XsaveArea:
+class XsaveArea(NamedTuple):
     """What a process's FPU state is saved in, in XSAVE's standard form.
 
     ``components`` is a mask of those that XSAVE alone saves (AVX and later), ``size`` in bytes is
@@ -78,9 +48,8 @@ class XsaveArea:
     offsets: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CpuSide:
-    """A node's CPUs as programs in containers see them; masks are over ``load_instructions()``.
+class CpuSide(NamedTuple):
+    """A node's CPUs as programs in containers see them; masks are of features.
 
     ``shown``: CPUID tells of it on some CPU; ``usable``: it works on all of them; both may
     hold of more (``may_be_``) where a leaf was not recorded. ``area`` is None where it is not
@@ -95,38 +64,12 @@ class CpuSide:
     area: XsaveArea | None = XsaveArea()
 
 
-@functools.cache
-def load_instructions() -> tuple[Instructions, ...]:
-    """Read the table."""
-    text = resources.files("simulator").joinpath("data", "instructions.tsv").read_text("utf-8")
-    lines = (line for line in text.splitlines() if not line.startswith("#"))
-    return tuple(map(_instructions, csv.DictReader(lines, delimiter="\t")))
-
-
-@functools.cache
-def rows_by_leaf() -> Mapping[Key, Sequence[tuple[Instructions, int]]]:
-    """Sort the rows by leaf and subleaf, each with its bit in masks."""
-    sorted_rows: dict[Key, list[tuple[Instructions, int]]] = {}
-    for number, row in enumerate(load_instructions()):
-        sorted_rows.setdefault((row.leaf, row.subleaf), []).append((row, 1 << number))
-    return sorted_rows
-
-
-def named(mask: int) -> Iterator[Instructions]:
-    """Yield the rows of a mask."""
-    rows = load_instructions()
-    while mask:
-        lowest = mask & -mask
-        yield rows[lowest.bit_length() - 1]
-        mask ^= lowest
-
-
 def cpu_side(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuSide:
     """Return what of a node's CPUs matters to programs: the facts' kernel, and all its CPUs."""
     if facts.cpuid is None:
         return CpuSide()
     uses_xsave = facts.release.generation.enables_xsave and _kernel_sees_xsave(facts, facts.cpuid)
-    disabled = 0 if uses_xsave else _xsave_rows()
+    disabled = 0 if uses_xsave else OF_XSAVE
     hidden = _hidden(facts.override) if facts.release.generation.masked_cpuid else 0
     shown = may_be_shown = 0
     usable = may_be_usable = ~disabled
@@ -141,45 +84,23 @@ def cpu_side(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuSide:
     return CpuSide(facts.cpuid.vendor, shown, may_be_shown, usable, may_be_usable, area)
 
 
-def _instructions(row: dict[str, str]) -> Instructions:
-    return Instructions(
-        name=row["name"],
-        leaf=int(row["leaf"], 16),
-        subleaf=int(row["subleaf"], 16),
-        register=row["register"],  # type: ignore[arg-type]
-        bit=int(row["bit"]),
-        effect=row["effect"],
-        state=row["state"],
-    )
-
-
-@functools.cache
-def _xsave_rows() -> int:
-    rows = enumerate(load_instructions())
-    return sum(1 << number for number, row in rows if row.state == "xsave")
-
-
 def _kernel_sees_xsave(facts: NodeFacts, cpuid: CpuidTable) -> bool:
     """Tell whether the kernel turns XSAVE on: boot options may hide it, an override does not."""
-    return shown_registers(cpuid, facts.boot_options).has_bit(*PLACES["xsave"])
+    return shown_registers(cpuid, facts.boot_options).has_bit(*XSAVE.location)
 
 
 def _masks(table: CpuidTable) -> tuple[int, int]:
     """Return what a CPU has, and what it may have: all of a leaf that was not recorded."""
     has = may_have = 0
-    for (leaf, subleaf), rows in rows_by_leaf().items():
+    for key, every in JUDGED_LEAVES.items():
         try:
-            own = _set_in(table.answer(leaf, subleaf), rows)
+            own = judged_in(key, table.answer(*key))
         except MissingLeafError:
-            may_have |= sum(bit for _, bit in rows)
+            may_have |= every
         else:
             has |= own
             may_have |= own
     return has, may_have
-
-
-def _set_in(registers: Registers, rows: Iterable[tuple[Instructions, int]]) -> int:
-    return sum(bit for row, bit in rows if getattr(registers, row.register) >> row.bit & 1)
 
 
 def _hidden(override: Iterable[OverrideEntry]) -> int:
@@ -188,10 +109,10 @@ def _hidden(override: Iterable[OverrideEntry]) -> int:
     That may show what the CPU has not; a program that believes it has crashed already.
     """
     hidden = 0
-    for (leaf, subleaf), rows in rows_by_leaf().items():
-        entry = next((entry for entry in override if entry.matches(leaf, subleaf)), None)
+    for key, every in JUDGED_LEAVES.items():
+        entry = next((entry for entry in override if entry.matches(*key)), None)
         if entry is not None:
-            hidden |= sum(bit for _, bit in rows) - _set_in(entry.registers, rows)
+            hidden |= every & ~judged_in(key, entry.registers)
     return hidden
 
 

@@ -1,6 +1,7 @@
 """What differs between the answers of two CPUs to CPUID, but for what differs at every reading.
 
-Flags are told bit by bit, by the names in data/instructions.tsv; other registers whole.
+Features that the verdict on programs judges are told bit by bit, by their names; registers that
+have none of them are told whole.
 """
 
 import functools
@@ -17,7 +18,7 @@ from simulator.facts.cpuid import (
     RegisterName,
     Registers,
 )
-from simulator.facts.instructions import load_instructions
+from simulator.facts.features import JUDGED, features_in
 
 _ALL = 0xFFFF_FFFF
 _REGISTERS: tuple[RegisterName, ...] = ("eax", "ebx", "ecx", "edx")
@@ -118,7 +119,7 @@ def _left_aside(key: Key, register: RegisterName) -> int:
 def _names() -> Mapping[tuple[int, int, RegisterName], Mapping[int, str]]:
     """Return the bits that have names, by the registers that hold flags."""
     names: dict[tuple[int, int, RegisterName], dict[int, str]] = {}
-    for row in load_instructions():
+    for row in features_in(JUDGED):
         names.setdefault((row.leaf, row.subleaf, row.register), {})[row.bit] = row.name
     return names
 

@@ -2,18 +2,17 @@
 
 A line replaces the whole answer to a leaf, on every CPU of the node, so it is made of what the
 node's own programs see now, less what is hidden. Features are masks over
-``instructions.load_instructions()``. What cannot be without a hidden feature is hidden with it:
+facts/features.py. What cannot be without a hidden feature is hidden with it:
 lines never describe a CPU that cannot be. Sources: Intel SDM volume 1, chapters 13 to 15 (what
 has to be looked at before an instruction set is used), Linux arch/x86/kernel/cpu/cpuid-deps.c.
 """
 
-import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from simulator.facts.bits import WORD_BITS
-from simulator.facts.capabilities import PLACES, NodeFacts, node_capabilities, shown_registers
+from simulator.facts.capabilities import NodeFacts, node_capabilities, shown_registers
 from simulator.facts.cpuid import (
     SIGNATURE_LEAF,
     XSAVE_LEAF,
@@ -23,40 +22,28 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     Registers,
 )
-from simulator.facts.instructions import Instructions, load_instructions, rows_by_leaf
+from simulator.facts.features import (
+    BY_NAME,
+    BY_WORD,
+    FEATURES,
+    JUDGED,
+    JUDGED_LEAVES,
+    OSXSAVE,
+    XSAVE,
+    features_in,
+    without_features,
+)
 from simulator.facts.override import OverrideEntry
 from simulator.kernel.containers import Container
 from simulator.profiles.profile import NodeProfile, derive_answers, derive_needs
 
-#: Features, and what each of them cannot be without; the rest follows. XSAVE's own leaf 0xD is
-#: left as it is while XSAVE stays: a program that is told of a smaller area than the kernel has
-#: enabled is overrun, since XGETBV and XSAVE themselves are not masked.
-_CANNOT_BE_WITHOUT = (
-    ("3dnowext", "3dnow"),
-    ("ssse3 sse4a", "pni"),
-    ("sse4_1", "ssse3"),
-    ("sse4_2", "sse4_1"),
-    ("avx", "sse4_2"),
-    ("avx xsaveopt xsavec xgetbv1 xsaves mpx pku lwp apx_f amx_tile", "xsave"),
-    ("fma f16c fma4 xop avx2 vaes vpclmulqdq sm3", "avx"),
-    ("vaes", "aes"),
-    ("vpclmulqdq", "pclmulqdq"),
-    ("sm4 sha512 avx_vnni avx_ifma avx_vnni_int8 avx_vnni_int16 avx_ne_convert", "avx2"),
-    ("avx10 avx512f", "avx2"),
-    ("avx512dq avx512ifma avx512pf avx512er avx512cd avx512bw avx512vl avx512vbmi", "avx512f"),
-    ("avx512_vbmi2 avx512_vnni avx512_bitalg avx512_vpopcntdq avx512_4vnniw", "avx512f"),
-    ("avx512_4fmaps avx512_vp2intersect avx512_fp16 avx512_bf16", "avx512f"),
-    ("amx_bf16 amx_int8 amx_fp16 amx_complex", "amx_tile"),
-)
+#: The features that a line may hide.
+MASKABLE = JUDGED & ~sum(feature.mask for feature in FEATURES if feature.always_stays)
 
-#: What programs do not ask for before they use it, or what is how they enter the kernel: a line
-#: that hides it changes the kernel's answer, and helps no program.
-_NEVER_HIDDEN = frozenset(
-    "fpu tsc cx8 cmov clflush mmx fxsr sse sse2 sep syscall lm".split()  # noqa: SIM905 (a list)
+#: Each feature with needs: its mask, and that of what it cannot be without.
+_DEPENDENTS = tuple(
+    (one.mask, sum(BY_NAME[name].mask for name in one.needs)) for one in FEATURES if one.needs
 )
-
-#: The XSAVE feature as programs see it: the kernel has turned it on.
-_OSXSAVE = 1 << 27
 
 #: The lowest 24 bits of leaf 1's EBX; those above are an APIC id, which every CPU has its own of.
 _ALL_BUT_APIC_ID = 0x00FFFFFF
@@ -104,45 +91,28 @@ class Basis:
     kept: tuple[OverrideEntry, ...]
 
 
-@functools.cache
-def maskable() -> int:
-    """Return the features that a line may hide."""
-    rows = enumerate(load_instructions())
-    return sum(1 << number for number, row in rows if row.name not in _NEVER_HIDDEN)
-
-
-@functools.cache
-def bits_by_name() -> Mapping[str, int]:
-    """Return each feature's bit in masks: by its name, and by the kernel's word for it."""
-    bits = {row.name: 1 << number for number, row in enumerate(load_instructions())}
-    for row in load_instructions():
-        word = _word_of(row)
-        if word is not None:
-            bits[word] = bits[row.name]
-    return bits
-
-
 def numbers_bits(features: int) -> int:
     """Return the bits of a capability number that go with features."""
-    return sum(1 << WORD_BITS[word] for word in PLACES if features & bits_by_name().get(word, 0))
+    return sum(1 << WORD_BITS[one.word] for one in features_in(features) if one.word)
 
 
 def features_of(capability_bits: int) -> int:
     """Return the features, of those that a line may hide, that bits of a number stand for."""
-    found = 0
-    for word in PLACES:
-        if capability_bits >> WORD_BITS[word] & 1:
-            found |= bits_by_name()[word]
-    return found & maskable()
+    words = (word for word in BY_WORD if capability_bits >> WORD_BITS[word] & 1)
+    return sum(BY_WORD[word].mask for word in words) & MASKABLE
 
 
 def with_dependents(features: int) -> int:
-    """Return features together with all that cannot be without them."""
-    grown = features
+    """Return features together with all that cannot be without them.
+
+    XSAVE's own leaf 0xD is left as it is while XSAVE stays: a program that is told of a smaller
+    area than the kernel has enabled is overrun, since XGETBV and XSAVE themselves are not masked.
+    """
     while True:
-        for names, needed in _CANNOT_BE_WITHOUT:
-            if grown & bits_by_name()[needed]:
-                grown |= sum(bits_by_name()[name] for name in names.split())
+        grown = features
+        for dependent, needed in _DEPENDENTS:
+            if grown & needed:
+                grown |= dependent
         if grown == features:
             return grown
         features = grown
@@ -202,14 +172,8 @@ def _with_needs(profile: NodeProfile, before: NodeProfile, container: Container)
     return replace(container, needs=needs)
 
 
-def _word_of(row: Instructions) -> str | None:
-    """Return the kernel's word for a feature that it compares."""
-    place = row.leaf, row.subleaf, row.register, row.bit
-    return next((word for word, own in PLACES.items() if own == place), None)
-
-
 def _asked_leaves() -> Iterator[Key]:
-    yield from rows_by_leaf()
+    yield from JUDGED_LEAVES
     yield XSAVE_LEAF, 0
 
 
@@ -217,7 +181,7 @@ def _seen(facts: NodeFacts, tables: Iterable[CpuidTable], key: Key) -> Registers
     """Return what programs in containers see of a leaf: all CPUs' features, less what is hidden."""
     answers = [_own(facts, table, key) for table in tables]
     answers[:0] = [entry.registers for entry in facts.override if entry.matches(*key)][:1]
-    names = {row.register for row, _ in rows_by_leaf().get(key, ())}
+    names = {feature.register for feature in features_in(JUDGED_LEAVES.get(key, 0))}
     seen, *limits = answers
     for limit in limits:
         common = {name: getattr(seen, name) & getattr(limit, name) for name in names}
@@ -231,32 +195,25 @@ def _own(facts: NodeFacts, table: CpuidTable, key: Key) -> Registers:
     if key != (SIGNATURE_LEAF, 0):
         return registers
     ecx = registers.ecx
-    if shown_registers(table, facts.boot_options).has_bit(*PLACES["xsave"]):
-        ecx |= _OSXSAVE
+    if shown_registers(table, facts.boot_options).has_bit(*XSAVE.location):
+        ecx |= 1 << OSXSAVE.bit
     return registers._replace(ebx=registers.ebx & _ALL_BUT_APIC_ID, ecx=ecx)
 
 
 def _changed(seen: Mapping[Key, Registers], hidden: int) -> Iterator[OverrideEntry]:
     """Yield a line for each leaf that features are hidden in."""
-    is_without_xsave = bool(hidden & bits_by_name()["xsave"])
-    clears_areas = is_without_xsave and seen[XSAVE_LEAF, 0] != ZEROS
-    for (leaf, subleaf), rows in rows_by_leaf().items():
+    clears_areas = False
+    if hidden & XSAVE.mask:
+        hidden |= OSXSAVE.mask
+        clears_areas = seen[XSAVE_LEAF, 0] != ZEROS
+    for leaf, subleaf in JUDGED_LEAVES:
         if leaf == XSAVE_LEAF and clears_areas:
             yield OverrideEntry(XSAVE_LEAF, None, ZEROS)
             continue
         own = seen[leaf, subleaf]
-        left = _without(own, [row for row, bit in rows if hidden & bit])
-        if leaf == SIGNATURE_LEAF and is_without_xsave:
-            left = left._replace(ecx=left.ecx & ~_OSXSAVE)
+        left = without_features((leaf, subleaf), own, hidden)
         if left != own:
             yield OverrideEntry(leaf, subleaf if leaf in _WITH_SUBLEAVES else None, left)
-
-
-def _without(registers: Registers, rows: Iterable[Instructions]) -> Registers:
-    for row in rows:
-        value = getattr(registers, row.register) & ~(1 << row.bit)
-        registers = registers._replace(**{row.register: value})
-    return registers
 
 
 def _shadows(new: OverrideEntry, old: OverrideEntry) -> bool:

@@ -14,19 +14,18 @@ from operator import and_
 
 from simulator.errors import UserError
 from simulator.facts.capabilities import IA64, node_capabilities
+from simulator.facts.features import MASKS, Feature, features_in
 from simulator.facts.generations import BY_NAME, Generation
-from simulator.facts.instructions import Instructions, named
 from simulator.facts.override import format_override
 from simulator.facts.releases import EXAMPLES
 from simulator.fleets.masking import (
+    MASKABLE,
     Basis,
     Obstacle,
     apply_lines,
-    bits_by_name,
     derived,
     features_of,
     make_lines,
-    maskable,
     numbers_bits,
     with_dependents,
 )
@@ -88,7 +87,7 @@ class Change:
 class Loss:
     """What containers lose on a node: features that worked, and bits of the node's number."""
 
-    features: tuple[Instructions, ...]
+    features: tuple[Feature, ...]
     number_before: int
     number_after: int
 
@@ -118,14 +117,14 @@ def loss_of(before: Node, after: Node) -> Loss:
     """Compare what a node's containers see before a change and after it."""
     shown = node_side(before.profile).cpu.shown & ~node_side(after.profile).cpu.shown
     numbers = (node_capabilities(one.profile.facts()) for one in (before, after))
-    return Loss(tuple(named(shown)), *numbers)
+    return Loss(tuple(features_in(shown)), *numbers)
 
 
 def obstacles(stage: Stage, found: Iterable[Rift]) -> dict[Obstacle, tuple[int, ...]]:
     """Return the nodes that are in the way for want of lines, by why they cannot have any."""
     numbers: dict[Obstacle, set[int]] = {}
     for rift in found:
-        if bits_by_name().get(rift.feature, 0) & maskable():
+        if MASKS.get(rift.feature, 0) & MASKABLE:
             for number in rift.sources:
                 basis = stage.nodes[number].basis
                 if isinstance(basis, Obstacle):
@@ -182,7 +181,7 @@ def _hideable(reason: Reason, source: Behaviour) -> int:
         return 0
     if reason.code != "cpu-feature-missing" and reason.code not in _INSTRUCTIONS:
         return 0
-    return bits_by_name().get(reason.feature, 0) & maskable()
+    return MASKS.get(reason.feature, 0) & MASKABLE
 
 
 def _outdated(nodes: Sequence[Node], group: Iterable[int]) -> set[int]:

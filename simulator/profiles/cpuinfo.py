@@ -4,60 +4,27 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from simulator.facts.cpuid import CpuidTable, RegisterName
+from simulator.facts.cpuid import CpuidTable
+from simulator.facts.features import FEATURES
 
 if TYPE_CHECKING:
     from simulator.profiles.profile import CpuFacts
 
-#: Flags in the order of /proc/cpuinfo, by register from bit 0 on; '-' is a bit without a name.
+#: Registers in the order in which /proc/cpuinfo has their flags.
 #: Source: /proc/cpuinfo of the recorded boots, and cpufeature.h of 2.6.32-042stab141.3.
-_FLAGS: tuple[tuple[int, int, RegisterName, str], ...] = (
-    (
-        0x1,
-        0,
-        "edx",
-        (
-            "fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 pn clflush "
-            "- dts acpi mmx fxsr sse sse2 ss ht tm ia64 pbe"
-        ),
-    ),
-    (
-        0x80000001,
-        0,
-        "edx",
-        (
-            "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb "
-            "rdtscp - lm 3dnowext 3dnow"
-        ),
-    ),
-    (
-        0x1,
-        0,
-        "ecx",
-        (
-            "pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid - fma cx16 xtpr pdcm - "
-            "pcid dca sse4_1 sse4_2 x2apic movbe popcnt - aes xsave - avx f16c rdrand hypervisor"
-        ),
-    ),
-    (
-        0x80000001,
-        0,
-        "ecx",
-        (
-            "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw "
-            "ibs xop skinit wdt - lwp fma4 - - nodeid_msr - tbm topoext perfctr_core"
-        ),
-    ),
-    (
-        0x7,
-        0,
-        "ebx",
-        (
-            "fsgsbase - - bmi1 hle avx2 - smep bmi2 erms invpcid rtm - - mpx - avx512f avx512dq "
-            "rdseed adx smap - - clflushopt clwb - avx512pf avx512er avx512cd - avx512bw avx512vl"
-        ),
-    ),
-    (0xD, 1, "eax", "xsaveopt xsavec xgetbv1 xsaves"),
+_REGISTERS = (
+    (0x1, 0, "edx"),
+    (0x8000_0001, 0, "edx"),
+    (0x1, 0, "ecx"),
+    (0x8000_0001, 0, "ecx"),
+    (0x7, 0, "ebx"),
+    (0xD, 1, "eax"),
+)
+
+#: Flags in the order of /proc/cpuinfo.
+_FLAGS = sorted(
+    (feature for feature in FEATURES if feature.is_printed),
+    key=lambda feature: (_REGISTERS.index(feature.location[:3]), feature.bit),
 )
 
 
@@ -67,11 +34,9 @@ def flags_of(cpuid: CpuidTable) -> tuple[str, ...]:
     A kernel adds others (constant_tsc, rep_good, eagerfpu...) and hides some.
     """
     return tuple(
-        flag
-        for leaf, subleaf, register, names in _FLAGS
-        if (leaf, subleaf) in cpuid
-        for bit, flag in enumerate(names.split())
-        if flag != "-" and cpuid.has_bit(leaf, subleaf, register, bit)
+        flag.name
+        for flag in _FLAGS
+        if (flag.leaf, flag.subleaf) in cpuid and cpuid.has_bit(*flag.location)
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from simulator.facts.capabilities import I386, IA64, INTEL, PLACES, X86_64
 from simulator.facts.cpuid import SIGNATURE_LEAF, MissingLeafError
+from simulator.facts.features import BY_WORD, LONG_MODE, SYSCALL
 from simulator.facts.override import OverrideError, format_override, parse_override
 from simulator.facts.releases import UnknownReleaseError, identify
 from simulator.kernel.containers import Container, Contents, State
@@ -21,14 +22,7 @@ from simulator.profiles.profile import (
 #: A contradiction: where in the profile, and what it is.
 _Problem = tuple[str, str]
 
-#: What /proc/cpuinfo calls the features whose kernel word differs.
-_FLAG_OF_WORD = {"sysenter": "sep", "aesni": "aes"}
-
 _NOBODY_ASKED = "where files were gathered, nobody asked the kernel"
-
-_EXTENDED = 0x80000001
-_LONG_MODE_BIT = 29
-_SYSCALL_BIT = 11
 
 
 def check_profile(profile: NodeProfile, where: str) -> NodeProfile:
@@ -92,18 +86,18 @@ def _cpu_problems(profile: NodeProfile) -> Iterator[_Problem]:
 def _one_cpu_problems(profile: NodeProfile, cpu: CpuFacts, path: str) -> Iterator[_Problem]:
     cpu.cpuid.answer(SIGNATURE_LEAF, 0)  # /proc/cpuinfo takes the family from it.
     if profile.kernel.machine == X86_64:
-        if not cpu.cpuid.has_bit(_EXTENDED, 0, "edx", _LONG_MODE_BIT):
+        if not cpu.cpuid.has_bit(*LONG_MODE.location):
             yield f"{path}.cpuid", "the kernel is 64-bit, and this CPU is not"
-        syscall = cpu.cpuid.has_bit(_EXTENDED, 0, "edx", _SYSCALL_BIT)
+        syscall = cpu.cpuid.has_bit(*SYSCALL.location)
         if cpu.cpuid.vendor == INTEL and not syscall:
             yield (
                 f"{path}.cpuid",
                 "SYSCALL (0x80000001 edx bit 11) is missing, as where a 32-bit program reads it",
             )
     flags = cpu.flags or ()
-    for word, place in PLACES.items():
-        flag = _FLAG_OF_WORD.get(word, word)
-        if flag in flags and not cpu.cpuid.has_bit(*place):
+    for word in PLACES:
+        flag = BY_WORD[word].name
+        if flag in flags and not cpu.cpuid.has_bit(*PLACES[word]):
             yield f"{path}.flags", f"{flag} is there, but not in CPUID"
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from simulator.errors import UserError
+from simulator.facts import features
 from simulator.facts.cpuid import (
     BRAND_LEAVES,
     EXTENDED_LEAF,
@@ -32,133 +33,26 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     RegisterName,
 )
+from simulator.facts.features import Feature
 from simulator.run.elf_probe import ELF_MAGIC, ElfClass, build_probe, parse_answers, parse_elf_class
 
-#: Registers that are masks of features, and what /proc/cpuinfo calls their bits from bit 0 on;
-#: '-' is a bit that it has no word for. Names that it lacks are qemu's or the manuals'.
-#: Sources: cpufeatures.h of Linux 6.12, Intel SDM volume 2A, AMD APM volume 3, appendix E.
-_WORDS: tuple[tuple[int, int, RegisterName, str], ...] = (
-    (
-        0x7,
-        0,
-        "ebx",
-        (
-            "fsgsbase tsc_adjust sgx bmi1 hle avx2 fdp_excptn_only smep bmi2 erms invpcid rtm cqm "
-            "zero_fcs_fds mpx rdt_a avx512f avx512dq rdseed adx smap avx512ifma pcommit clflushopt "
-            "clwb intel_pt avx512pf avx512er avx512cd sha_ni avx512bw avx512vl"
-        ),
-    ),
-    (
-        0x7,
-        0,
-        "ecx",
-        (
-            "prefetchwt1 avx512vbmi umip pku ospke waitpkg avx512_vbmi2 shstk gfni vaes vpclmulqdq "
-            "avx512_vnni avx512_bitalg tme avx512_vpopcntdq - la57 - - - - - rdpid key_locker "
-            "bus_lock_detect cldemote - movdiri movdir64b enqcmd sgx_lc pks"
-        ),
-    ),
-    (
-        0x7,
-        0,
-        "edx",
-        (
-            "- sgx_keys avx512_4vnniw avx512_4fmaps fsrm uintr - - avx512_vp2intersect srbds_ctrl "
-            "md_clear rtm_always_abort - tsx_force_abort serialize hybrid_cpu tsxldtrk - pconfig "
-            "arch_lbr ibt - amx_bf16 avx512_fp16 amx_tile amx_int8 spec_ctrl stibp flush_l1d "
-            "arch_capabilities core_capabilities ssbd"
-        ),
-    ),
-    (
-        0x7,
-        1,
-        "eax",
-        (
-            "sha512 sm3 sm4 rao_int avx_vnni avx512_bf16 lass cmpccxadd arch_perfmon_ext - fzrm "
-            "fsrs fsrc - - - - fred lkgs wrmsrns - amx_fp16 hreset avx_ifma - - lam msrlist"
-        ),
-    ),
-    (0xD, 0, "eax", ""),
-    (0xD, 1, "eax", "xsaveopt xsavec xgetbv1 xsaves xfd"),
-    (
-        0x1,
-        0,
-        "ecx",
-        (
-            "pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid sdbg fma cx16 xtpr pdcm "
-            "- pcid dca sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave osxsave avx "
-            "f16c rdrand hypervisor"
-        ),
-    ),
-    (
-        0x1,
-        0,
-        "edx",
-        (
-            "fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 pn clflush "
-            "- ds acpi mmx fxsr sse sse2 ss ht tm ia64 pbe"
-        ),
-    ),
-    (
-        0x8000_0001,
-        0,
-        "ecx",
-        (
-            "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw "
-            "ibs xop skinit wdt - lwp fma4 tce - nodeid_msr - tbm topoext perfctr_core perfctr_nb "
-            "- bpext ptsc perfctr_llc mwaitx addr_mask_ext"
-        ),
-    ),
-    (
-        0x8000_0001,
-        0,
-        "edx",
-        (
-            "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb "
-            "rdtscp - lm 3dnowext 3dnow"
-        ),
-    ),
-    (
-        0x8000_0008,
-        0,
-        "ebx",
-        (
-            "clzero irperf xsaveerptr invlpgb rdpru - mba - mcommit wbnoinvd - - amd_ibpb - "
-            "amd_ibrs amd_stibp - amd_stibp_always_on - - - - - amd_ppin amd_ssbd virt_ssbd "
-            "amd_ssb_no cppc amd_psfd btc_no ibpb_ret brs"
-        ),
-    ),
-    (0x6, 0, "eax", "dtherm ida arat pln - - pts hwp"),
-    (0x8000_0007, 0, "edx", "- - - - - - - - invtsc cpb"),
-    (
-        0x8000_000A,
-        0,
-        "edx",
-        (
-            "npt lbrv svm_lock nrip_save tsc_scale vmcb_clean flushbyasid decodeassists - - "
-            "pausefilter - pfthreshold avic - v_vmsave_vmload vgif - x2avic - v_spec_ctrl - - - - "
-            "vnmi - - svme_addr_chk"
-        ),
-    ),
+#: Registers that are masks of features, those first that programs are most likely to use.
+_REGISTERS: tuple[tuple[int, int, RegisterName], ...] = (
+    (0x7, 0, "ebx"),
+    (0x7, 0, "ecx"),
+    (0x7, 0, "edx"),
+    (0x7, 1, "eax"),
+    (0xD, 0, "eax"),
+    (0xD, 1, "eax"),
+    (0x1, 0, "ecx"),
+    (0x1, 0, "edx"),
+    (0x8000_0001, 0, "ecx"),
+    (0x8000_0001, 0, "edx"),
+    (0x8000_0008, 0, "ebx"),
+    (0x6, 0, "eax"),
+    (0x8000_0007, 0, "edx"),
+    (0x8000_000A, 0, "edx"),
 )
-
-#: What qemu calls a feature where that is not /proc/cpuinfo's word with hyphens.
-_QEMU_NAMES = {
-    "amd_ibpb": "ibpb",
-    "amd_ibrs": "ibrs",
-    "amd_ssb_no": "amd-no-ssb",
-    "avx512_bitalg": "avx512bitalg",
-    "avx512_vbmi2": "avx512vbmi2",
-    "avx512_vnni": "avx512vnni",
-    "core_capabilities": "core-capability",
-    "cr8_legacy": "cr8legacy",
-    "pausefilter": "pause-filter",
-    "sgx_lc": "sgxlc",
-    "sse4_1": "sse4.1",
-    "sse4_2": "sse4.2",
-    "tsc_deadline_timer": "tsc-deadline",
-    "tsxldtrk": "tsx-ldtrk",
-}
 
 _PROGRAMS = {ElfClass.X86_64: "qemu-x86_64", ElfClass.I386: "qemu-i386"}
 
@@ -170,35 +64,6 @@ _MAX_INTERPRETERS = 5
 
 class EmulationError(UserError):
     """A program cannot be run on a node's emulated CPU; the text says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """A bit of an answer of CPUID; ``name`` is as /proc/cpuinfo spells it, or empty."""
-
-    name: str
-    leaf: int
-    subleaf: int
-    register: RegisterName
-    bit: int
-
-    @property
-    def place(self) -> str:
-        """Where the bit is, as in ``0x00000007.ebx.5`` or ``0x00000007/1.eax.4``."""
-        subleaf = f"/{self.subleaf:x}" if self.subleaf else ""
-        return f"{self.leaf:#010x}{subleaf}.{self.register}.{self.bit}"
-
-    @property
-    def qemu_name(self) -> str:
-        """What qemu calls it, if it does."""
-        return _QEMU_NAMES.get(self.name, self.name.replace("_", "-"))
-
-    def is_in(self, cpuid: CpuidTable) -> bool | None:
-        """Tell whether a CPU has it; None where that was not recorded."""
-        try:
-            return cpuid.has_bit(self.leaf, self.subleaf, self.register, self.bit)
-        except MissingLeafError:
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +107,14 @@ class Qemu:
 
 
 def _features() -> Iterator[Feature]:
-    for leaf, subleaf, register, text in _WORDS:
-        names = dict(enumerate(text.replace("-", "").split(" ")))
+    named = {feature.location: feature for feature in features.FEATURES}
+    for leaf, subleaf, register in _REGISTERS:
         for bit in range(32):
-            yield Feature(names.get(bit, ""), leaf, subleaf, register, bit)
+            place = leaf, subleaf, register, bit
+            yield named.get(place) or Feature("", *place)
 
 
-#: All that is compared, those bits first that programs are most likely to use.
+#: All that is compared: every bit of the registers, the nameless ones too.
 FEATURES = tuple(_features())
 
 

@@ -1,20 +1,14 @@
 """Our opinion on a migration: what the kernel does not look at, and programs or restore meet.
 
-It never changes the kernel's. Sources: data/instructions.tsv for what programs lose;
+It never changes the kernel's. Sources: facts/features.py for what programs lose;
 kernel-facts.md, section 5, for the rules that live in restore itself.
 """
 
 from collections.abc import Iterator
 
 from simulator.facts.cpuid import XSAVE_LEAF
-from simulator.facts.instructions import (
-    COMPONENTS,
-    CpuSide,
-    Instructions,
-    XsaveArea,
-    named,
-    rows_by_leaf,
-)
+from simulator.facts.features import JUDGED_LEAVES, Feature, features_in
+from simulator.facts.instructions import COMPONENTS, CpuSide, XsaveArea
 from simulator.verdicts.restore import refused_version
 from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
 from simulator.verdicts.verdict import Opinion, Reason, Weight
@@ -91,7 +85,7 @@ def _instruction_reasons(
     source: CpuSide, destination: CpuSide, *, used_fpu: bool
 ) -> Iterator[Reason]:
     """Name the instruction sets that programs were shown, and that do not work there."""
-    for row in named(source.shown & ~destination.may_be_usable):
+    for row in features_in(source.shown & ~destination.may_be_usable):
         yield Reason(
             _CODES[row.effect],
             Weight.REFUSES if _is_harmful(row, used_fpu=used_fpu) else Weight.REMARK,
@@ -103,15 +97,15 @@ def _instruction_reasons(
         )
 
 
-def _is_harmful(row: Instructions, *, used_fpu: bool) -> bool:
+def _is_harmful(row: Feature, *, used_fpu: bool) -> bool:
     """Tell whether the loss of it would harm a program of the container."""
-    return row.effect in _HARMFUL and (used_fpu or row.state == "-")
+    return row.effect in _HARMFUL and (used_fpu or not row.state)
 
 
-def _who_needs(row: Instructions, *, used_fpu: bool) -> str:
+def _who_needs(row: Feature, *, used_fpu: bool) -> str:
     if row.effect == "kernel":
         return ""
-    if used_fpu or row.state == "-":
+    if used_fpu or not row.state:
         return "programs that use it"
     return "nobody so far: no process has used the FPU"
 
@@ -120,18 +114,15 @@ def _leaf_reasons(source: CpuSide, destination: CpuSide, *, used_fpu: bool) -> I
     """Say which leaves were not recorded of a side and would matter to programs."""
     certain = source.shown & ~destination.may_be_usable
     unsure = source.may_be_shown & ~destination.usable & ~certain
-    for (leaf, subleaf), rows in rows_by_leaf().items():
-        harmful = [
-            (row.name, bit)
-            for row, bit in rows
-            if unsure & bit and _is_harmful(row, used_fpu=used_fpu)
-        ]
-        bits = sum(bit for _, bit in harmful)
+    for (leaf, subleaf), judged in JUDGED_LEAVES.items():
+        rows = features_in(unsure & judged)
+        harmful = [row for row in rows if _is_harmful(row, used_fpu=used_fpu)]
+        bits = sum(row.mask for row in harmful)
         if bits:
             yield Reason(
                 "cpuid-not-recorded",
                 Weight.UNKNOWN,
-                feature=" ".join(name for name, _ in harmful),
+                feature=" ".join(row.name for row in harmful),
                 place=f"CPUID {leaf:#010x} subleaf {subleaf}",
                 source=_NOT_RECORDED if bits & ~source.shown else _YES,
                 destination=_NOT_RECORDED if bits & destination.may_be_usable else _NO,

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from simulator.facts.instructions import CpuSide, XsaveArea, load_instructions
+from simulator.facts.features import BY_NAME
+from simulator.facts.instructions import CpuSide, XsaveArea
 from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
 from support.simulated_nodes import caps
 
@@ -14,9 +15,8 @@ AVX_AREA = XsaveArea(0x4, 832)
 
 
 def rows(*names: str) -> int:
-    """Make a mask of the table's rows of these names."""
-    numbers = {row.name: number for number, row in enumerate(load_instructions())}
-    return sum(1 << numbers[name] for name in names)
+    """Make a mask of the features of these names."""
+    return sum(BY_NAME[name].mask for name in names)
 
 
 def kernel(generation_name: str = "042stab107", **traits: Any) -> KernelSide:

@@ -4,7 +4,6 @@ import json
 import re
 import struct
 from collections.abc import Iterable
-from importlib import resources
 
 import pytest
 from hypothesis import given
@@ -205,18 +204,19 @@ def test_cpuid_in_words_is_refused(text: str, line: int | None, message: str) ->
     assert message in error.message
 
 
-def labels() -> list[dict[str, str]]:
-    text = resources.files("simulator").joinpath("dumps", "labels.tsv").read_text("utf-8")
-    header, *rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
-    return [dict(zip(header, row, strict=True)) for row in rows]
+def labels() -> list[tuple[int, int, str, int, int, str]]:
+    """Return what has a label: its leaf, subleaf, registers, lowest bit, width, and the label."""
+    return [
+        (leaf, one.subleaf, f"{one.high}:{one.register}", one.bit, one.width, label)
+        for leaf, label, one in cpuid_text.labelled_fields()
+    ]
 
 
 def test_the_labels_are_of_different_bits() -> None:
     """But for those that another vendor, or an older version, has another word for."""
-    places: dict[tuple[str, ...], list[str]] = {}
-    for row in labels():
-        key = (row["leaf"], row["subleaf"], row["register"], row["bit"], row["width"])
-        places.setdefault(key, []).append(row["label"])
+    places: dict[object, list[str]] = {}
+    for *place, label in labels():
+        places.setdefault(tuple(place), []).append(label)
     several = [sorted(words) for words in places.values() if len(words) > 1]
     assert sorted(several) == [
         ["64-bit extensions technology available", "AA-64", "long mode (AA-64)"],
@@ -252,27 +252,24 @@ MANUALS = """\
 
 
 def test_labels_by_the_manuals() -> None:
-    found = {(row["leaf"], row["register"], row["bit"], row["label"]) for row in labels()}
-    assert {tuple(line.split(" ", 3)) for line in MANUALS.splitlines()} <= found
+    found = {
+        f"{leaf:#010x} {registers.removeprefix('None:')} {bit} {label}"
+        for leaf, _, registers, bit, _, label in labels()
+    }
+    assert set(MANUALS.splitlines()) <= found
 
 
 @given(st.sets(st.integers(0, len(labels()) - 1)))
 def test_cpuid_in_words_round_trips(chosen: set[int]) -> None:
-    rows = [row for row in labels() if row["width"] == "1"]
-    lines, expected = [], {}
-    for number, row in enumerate(rows):
-        value = number in chosen
-        lines.append(f"   heading ({row['leaf']}):\n      {row['label']} = {str(value).lower()}\n")
-        key = (int(row["leaf"], 16), int(row["subleaf"], 16), row["register"], int(row["bit"]))
-        expected.setdefault(key, value)
     # The same bit has two words at times: those are to agree.
-    agreeing = [
-        line
-        for number, (row, line) in enumerate(zip(rows, lines, strict=True))
-        if expected[int(row["leaf"], 16), int(row["subleaf"], 16), row["register"], int(row["bit"])]
-        == (number in chosen)
-    ]
-    [dump] = cpuid_text.parse(Lines("".join(agreeing).encode()))
+    lines: list[str] = []
+    expected: dict[tuple[int, int, str, int], bool] = {}
+    for number, (leaf, label, one) in enumerate(cpuid_text.labelled_fields()):
+        value = number in chosen
+        place = leaf, one.subleaf, one.register, one.bit
+        if one.width == 1 and expected.setdefault(place, value) == value:
+            lines.append(f"   heading ({leaf:#x}):\n      {label} = {str(value).lower()}\n")
+    [dump] = cpuid_text.parse(Lines("".join(lines).encode()))
     for (leaf, subleaf, register, bit), value in expected.items():
         values, known = bits(dump, leaf, subleaf, register)
         assert known >> bit & 1

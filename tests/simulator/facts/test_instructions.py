@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from simulator.facts.capabilities import PLACES
 from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.facts.features import BY_NAME, JUDGED, features_in
 from simulator.facts.generations import GENERATIONS
-from simulator.facts.instructions import CpuSide, XsaveArea, cpu_side, load_instructions, named
+from simulator.facts.instructions import CpuSide, XsaveArea, cpu_side
 from simulator.facts.override import parse_override
 from support.simulated_nodes import AMD, cpu, node_facts
 from support.simulated_profiles import captured_nodes
@@ -83,19 +84,21 @@ def transcribed() -> list[tuple[str, int, int, str, int]]:
     return rows
 
 
+JUDGED_FEATURES = tuple(features_in(JUDGED))
+
+
 def rows(*names: str) -> int:
     """Make a mask of the table's rows of these names."""
-    numbers = {row.name: number for number, row in enumerate(load_instructions())}
-    return sum(1 << numbers[name] for name in names)
+    return sum(BY_NAME[name].mask for name in names)
 
 
 def names(mask: int) -> set[str]:
-    return {row.name for row in named(mask)}
+    return {row.name for row in features_in(mask)}
 
 
 def with_bit(table: CpuidTable, name: str) -> CpuidTable:
     """Give a CPU one feature of the table more, and the leaf that tells of it."""
-    row = next(named(rows(name)))
+    row = next(features_in(rows(name)))
     key = row.leaf, row.subleaf
     own = table[key] if key in table else Registers(0, 0, 0, 0)
     changed = own._replace(**{row.register: getattr(own, row.register) | 1 << row.bit})
@@ -108,27 +111,25 @@ def side(table: CpuidTable, *others: CpuidTable, **traits: Any) -> CpuSide:
 
 
 def test_the_table_is_the_transcript() -> None:
-    table = [
-        (row.name, row.leaf, row.subleaf, row.register, row.bit) for row in load_instructions()
-    ]
+    table = [(row.name, row.leaf, row.subleaf, row.register, row.bit) for row in JUDGED_FEATURES]
     assert sorted(table) == sorted(transcribed())
 
 
 def test_effects_are_the_transcripts() -> None:
     by_effect: dict[str, set[str]] = {"wrong": WRONG, "slower": SLOWER, "kernel": KERNEL}
-    for row in load_instructions():
+    for row in JUDGED_FEATURES:
         expected = [effect for effect, listed in by_effect.items() if row.name in listed]
         assert [row.effect] == (expected or ["crash"]), row.name
 
 
 def test_states_are_the_transcripts() -> None:
-    for row in load_instructions():
-        expected = "fpu" if row.name in FPU else "xsave" if row.name in XSAVE else "-"
+    for row in JUDGED_FEATURES:
+        expected = "fpu" if row.name in FPU else "xsave" if row.name in XSAVE else ""
         assert row.state == expected, row.name
 
 
 def test_a_name_and_a_place_come_once_and_leaves_in_order() -> None:
-    table = load_instructions()
+    table = JUDGED_FEATURES
     assert max(Counter(row.name for row in table).values()) == 1
     assert max(Counter(row.place for row in table).values()) == 1
     leaves = [(row.leaf, row.subleaf) for row in table]
@@ -137,7 +138,7 @@ def test_a_name_and_a_place_come_once_and_leaves_in_order() -> None:
 
 def test_the_places_of_what_the_kernel_compares_are_its_own() -> None:
     spelled = {"sysenter": "sep", "aesni": "aes"}
-    table = {row.name: row for row in load_instructions()}
+    table = {row.name: row for row in JUDGED_FEATURES}
     for word, place in PLACES.items():
         row = table[spelled.get(word, word)]
         assert (row.leaf, row.subleaf, row.register, row.bit) == place
@@ -148,7 +149,7 @@ def test_recorded_kernels_spell_the_names_so() -> None:
     found = set()
     for node in captured_nodes():
         for one in node.cpus:
-            for row in load_instructions():
+            for row in JUDGED_FEATURES:
                 if row.name in (one.flags or ()):
                     assert one.cpuid.has_bit(row.leaf, row.subleaf, row.register, row.bit)
                     found.add(row.name)
@@ -164,13 +165,13 @@ def test_recorded_kernels_spell_the_names_so() -> None:
     ],
 )
 def test_a_place_is_spelled(name: str, place: str) -> None:
-    assert [row.place for row in named(rows(name))] == [place]
+    assert [row.place for row in features_in(rows(name))] == [place]
 
 
-@given(st.sets(st.sampled_from([row.name for row in load_instructions()])))
+@given(st.sets(st.sampled_from([row.name for row in JUDGED_FEATURES])))
 def test_a_mask_names_its_rows_in_the_tables_order(chosen: set[str]) -> None:
-    expected = [row for row in load_instructions() if row.name in chosen]
-    assert list(named(rows(*chosen))) == expected
+    expected = [row for row in JUDGED_FEATURES if row.name in chosen]
+    assert list(features_in(rows(*chosen))) == expected
 
 
 # A CPU as programs see it
@@ -192,7 +193,7 @@ def test_every_row_is_read_from_its_own_place() -> None:
             (0x80000008, 0): Registers(0, 0, 0, 0),
         }
     )
-    for row in load_instructions():
+    for row in JUDGED_FEATURES:
         assert names(side(with_bit(plain, row.name)).shown) == {"xsave", row.name}
 
 

@@ -5,21 +5,20 @@ from dataclasses import replace
 import pytest
 
 from simulator.facts.cpuid import CpuidTable, Registers
-from simulator.facts.instructions import load_instructions, named
+from simulator.facts.features import JUDGED, MASKS, features_in
 from simulator.facts.override import format_override
 from simulator.fleets.masking import (
+    MASKABLE,
     MAX_KEPT,
     Basis,
     Obstacle,
     apply_lines,
     basis_of,
-    bits_by_name,
     features_of,
     make_lines,
     numbers_bits,
     with_dependents,
 )
-from simulator.fleets.masking import maskable as maskable_features
 from simulator.kernel.containers import Container, Needs
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
@@ -34,11 +33,11 @@ EDX = "0x07808800"
 
 
 def bits(text: str) -> int:
-    return sum(bits_by_name()[name] for name in text.split())
+    return sum(MASKS[name] for name in text.split())
 
 
 def names(features: int) -> set[str]:
-    return {row.name for row in named(features)}
+    return {row.name for row in features_in(features)}
 
 
 def lines(profile: NodeProfile, hidden: str) -> list[str]:
@@ -51,12 +50,12 @@ def lines(profile: NodeProfile, hidden: str) -> list[str]:
 
 
 def test_all_that_xsave_saves_goes_with_it() -> None:
-    saved = {row.name for row in load_instructions() if row.state == "xsave"}
+    saved = {row.name for row in features_in(JUDGED) if row.state == "xsave"}
     assert saved <= names(with_dependents(bits("xsave")))
 
 
 def test_all_of_avx512_goes_with_its_foundation_and_with_avx2() -> None:
-    avx512 = {row.name for row in load_instructions() if row.name.startswith("avx512")}
+    avx512 = {row.name for row in features_in(JUDGED) if row.name.startswith("avx512")}
     assert names(with_dependents(bits("avx512f"))) == avx512
     assert avx512 < names(with_dependents(bits("avx2")))
 
@@ -85,7 +84,7 @@ def test_nothing_is_hidden_with_nothing() -> None:
 
 
 def test_words_of_the_kernel_are_features() -> None:
-    assert bits_by_name()["aesni"] == bits_by_name()["aes"]
+    assert MASKS["aesni"] == MASKS["aes"]
     assert features_of(1 << 27 | 1 << 29) == bits("aes rdrand")
     assert numbers_bits(bits("aes xsave avx2")) == 1 << 27 | 1 << 25
 
@@ -93,7 +92,7 @@ def test_words_of_the_kernel_are_features() -> None:
 def test_what_every_program_takes_for_granted_is_never_hidden() -> None:
     # CMOV, FXSR, SSE, SSE2, MMX, SEP, SYSCALL; EMT64, SYSCALL32 and SEP32 are no features.
     assert features_of(0x1D9F) == 0
-    kept = {row.name for row in named(~maskable_features() & (1 << len(load_instructions())) - 1)}
+    kept = {row.name for row in features_in(~MASKABLE & JUDGED)}
     taken = "fpu tsc cx8 cmov clflush mmx fxsr sse sse2 sep syscall lm"
     assert " ".join(sorted(kept)) == " ".join(sorted(taken.split()))
 
@@ -229,7 +228,7 @@ def test_a_table_that_is_as_full_as_may_be_leaves_room() -> None:
     full = "".join(f"4000000{number} 0: 0 0 0 0\n" for number in range(MAX_KEPT))
     basis = basis_of(maskable("a", table=table, override=full))
     assert isinstance(basis, Basis)
-    hidden = maskable_features() & ~bits("xsave") | bits("pni xsaveopt rdrand")
+    hidden = MASKABLE & ~bits("xsave") | bits("pni xsaveopt rdrand")
     entries = make_lines(basis, hidden)
     assert len(entries) == MAX_KEPT + 5
     assert len(format_override(entries)) < 1024

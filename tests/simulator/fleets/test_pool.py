@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.errors import UserError
-from simulator.facts.instructions import named
+from simulator.facts.features import MASKS, features_in
 from simulator.facts.override import MAX_ENTRIES, apply_override, format_override, parse_override
 from simulator.fleets import pool_change
-from simulator.fleets.masking import Basis, basis_of, bits_by_name, make_lines, with_dependents
+from simulator.fleets.masking import Basis, basis_of, make_lines, with_dependents
 from simulator.fleets.pool import Rule, Stage, count_pairs, rifts, unlocked
 from simulator.fleets.pool_change import Change, Pool, PoolError, loss_of, make_pool, obstacles
 from simulator.kernel.containers import Container, Needs
@@ -456,7 +456,7 @@ def test_any_fleet_that_can_mask_becomes_one_group(fleet: list[NodeProfile], any
 
 
 def place(word: str) -> tuple[int, int, Any, int]:
-    (row,) = named(bits_by_name()[word])
+    (row,) = features_in(MASKS[word])
     return row.leaf, row.subleaf, row.register, row.bit
 
 
@@ -471,9 +471,9 @@ def test_no_smaller_change_would_do(fleet: list[NodeProfile], any_one: bool) -> 
         if profile.name not in texts(change):
             continue
         loss = loss_of(*(stage.nodes[number] for stage in (_now(fleet, any_one), change.with_all)))
-        hidden = sum(bits_by_name()[row.name] for row in loss.features)
+        hidden = sum(MASKS[row.name] for row in loss.features)
         for row in loss.features:
-            kept = hidden & ~bits_by_name()[row.name]
+            kept = hidden & ~MASKS[row.name]
             if with_dependents(kept) != kept:
                 continue  # It cannot be without what else is hidden.
             smaller = list(after)

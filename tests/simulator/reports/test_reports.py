@@ -478,7 +478,7 @@ def test_a_narrow_kernel_is_told() -> None:
 
 def test_a_node_without_cpuid_is_told() -> None:
     fleet = gather_fleet([node("a"), node("b", release=OLD)])
-    side = replace(fleet.classes[0].side, cpu=replace(fleet.cpus[0], vendor=""))
+    side = replace(fleet.classes[0].side, cpu=fleet.cpus[0]._replace(vendor=""))
     odd = replace(fleet, classes=(replace(fleet.classes[0], side=side), *fleet.classes[1:]))
     assert by_title(View(odd, is_by_class=True))["Classes of nodes"].rows[0][3] == "ia64"
 

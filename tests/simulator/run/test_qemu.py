@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from simulator.facts.cpuid import CpuidTable, MissingLeafError, RegisterName, Registers
+from simulator.facts.features import Feature
 from simulator.run.elf_probe import ElfClass, build_probe
 from simulator.run.qemu import (
     FEATURES,
     Differences,
     Emulation,
     EmulationError,
-    Feature,
     IdentityDifference,
     Qemu,
     choose_model,
@@ -364,10 +364,6 @@ class TestDifferences:
     def test_what_was_not_recorded_is_not_compared(self) -> None:
         hole = CpuidTable((key, answer) for key, answer in XEON.items() if key[0] == 0)
         assert find_differences(hole, XEON) == Differences((), (), ())
-
-    def test_bits_are_told_by_their_places(self) -> None:
-        assert feature("avx2").place == "0x00000007.ebx.5"
-        assert feature("avx_vnni").place == "0x00000007/1.eax.4"
 
     def test_every_name_is_there_once(self) -> None:
         names = [one.name for one in FEATURES if one.name]
