@@ -92,11 +92,18 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", "--quiet", ".")
     session.run("ruff", "format", "--quiet", "--check", ".")
     # pytest imports its plugin anywhere; packages are built on EL7.
-    builders = ("build_zipapp", "node_files", "build_packages", "changelog")
+    builders = (
+        "build_packages",
+        "build_zipapp",
+        "changelog",
+        "completions",
+        "node_files",
+        "programs",
+    )
     on_nodes = ("vzcptcheck", "simulator/pytest_plugin.py", *(f"tools/{it}.py" for it in builders))
     session.run("vermin", "--quiet", "--violations", f"-t={FLOOR}-", "--no-tips", *on_nodes)
     session.run("lint-imports", silent=True)
-    folders = ("examples/*.sh", "gather/*.sh", "completions/*.bash")
+    folders = ("examples/*.sh", "gather/*.sh")
     scripts = [str(path) for folder in folders for path in Path().glob(folder)]
     session.run("shellcheck", *scripts, ".ci/run")
     for service, files in CI_FILES.items():
@@ -204,7 +211,7 @@ def _build(session: nox.Session) -> None:
 
 def _build_packages(session: nox.Session) -> None:
     for kind in ("rpm", "deb"):
-        session.run("python", "tools/build_packages.py", kind, "dist", *_compilers())
+        session.run("python", "-m", "tools.build_packages", kind, "dist", *_compilers())
 
 
 def _compilers() -> list[str]:
@@ -229,8 +236,8 @@ def bench(session: nox.Session) -> None:
     session.install("--quiet", ".[sim]")
     folder = Path(session.virtualenv.location)
     node, python = folder / "node", folder / "bin" / "python"
-    laid_out = (str(node), str(python), "usr/share/zsh/site-functions")
-    session.run("python", "tools/node_files.py", *laid_out, silent=True)
+    laid_out = (str(node), str(python), "share/zsh/site-functions")
+    session.run("python", "-m", "tools.node_files", *laid_out, silent=True)
     session.run("python", "benchmarks/startup.py", str(folder), str(node))
     session.run("python", "benchmarks/supervisor.py")
     session.run("python", "benchmarks/matrix.py")

@@ -1,6 +1,6 @@
 """Build a node's packages: an RPM or a Debian package.
 
-Usage: python tools/build_packages.py rpm|deb FOLDER [COMPILER]...
+Usage: python -m tools.build_packages rpm|deb FOLDER [COMPILER]...
 
 The package is written to FOLDER. Its tool runs by /usr/bin/python3, and is compiled for the
 COMPILERs: that Python where none is given. The RPM takes rpmbuild, of EL7 or later; the Debian
@@ -22,9 +22,7 @@ import tempfile
 import textwrap
 from pathlib import Path
 
-import build_zipapp
-import changelog
-import node_files
+from tools import build_zipapp, changelog, node_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ ROOT = build_zipapp.ROOT
 PACKAGING = ROOT / "packaging"
 DOCUMENTS = "usr/share/doc/vzcptcheck"
 #: Where Debian's zsh looks for what other packages bring; elsewhere it is site-functions.
-DEBIAN_ZSH = "usr/share/zsh/vendor-completions"
+DEBIAN_ZSH = "share/zsh/vendor-completions"
 
 #: What the RPM is built from.
 _SOURCES = (
@@ -42,9 +40,11 @@ _SOURCES = (
     "CHANGELOG.md",
     "vzcptcheck/*.py",
     "man/vzcptcheck.[1-9]",
-    "completions/*vzcptcheck*",
+    "completions/engine.*",
     "tools/build_zipapp.py",
+    "tools/completions.py",
     "tools/node_files.py",
+    "tools/programs.py",
 )
 
 

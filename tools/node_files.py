@@ -1,10 +1,10 @@
 """Lay out what a node's package installs: the tool, its manual page, its completions.
 
-Usage: python tools/node_files.py ROOT PYTHON ZSH [COMPILER]...
+Usage: python -m tools.node_files ROOT PYTHON ZSH [COMPILER]...
 
-PYTHON is the interpreter that the tool names. ZSH is the folder where zsh looks for completions,
-which distributions do not agree on. COMPILERs are those of build_zipapp.py. Printed are the
-paths below ROOT in the manner of an RPM's %files; a completion's folders are the package's
+PYTHON is the interpreter that the tool names. ZSH is the folder below /usr where zsh looks for
+completions, which distributions do not agree on. COMPILERs are those of build_zipapp.py. Printed
+are the paths below ROOT in the manner of an RPM's %files; a completion's folders are the package's
 own too, since nobody else may have made them. This runs on Python 3.6.
 """
 
@@ -13,7 +13,9 @@ import io
 import sys
 from pathlib import Path
 
-import build_zipapp
+from tools import build_zipapp
+from tools.completions import completions
+from tools.programs import vzcptcheck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 
 ROOT = build_zipapp.ROOT
 TOOL = "usr/sbin/vzcptcheck"
-
-#: The folder that each kind of completion goes to, and its name there; zsh's is given.
-BASH = "usr/share/bash-completion/completions/vzcptcheck"
-FISH = "usr/share/fish/vendor_completions.d/vzcptcheck.fish"
 _SHARED = "usr/share"
 
 
@@ -40,7 +38,7 @@ def lay_out(root: "Path", python: "str", zsh: "str", compilers: "Sequence[str]")
     """Write the files below ``root``; yield each one's line of %files."""
     yield from _write(root, TOOL, b"")
     build_zipapp.build(root / TOOL, python, compilers)
-    for name, data in sorted(_texts(zsh.strip("/"))):
+    for name, data in sorted(_texts(zsh)):
         yield from _write(root, name, data)
 
 
@@ -48,9 +46,8 @@ def _texts(zsh: "str") -> "Iterator[tuple[str, bytes]]":
     """Yield the manual page and the completions, each with its place."""
     for page in ROOT.glob("man/vzcptcheck.[1-9]"):
         yield f"usr/share/man/man{page.suffix[1:]}/{page.name}.gz", compress(page.read_bytes())
-    places = {"vzcptcheck.bash": BASH, "_vzcptcheck": f"{zsh}/_vzcptcheck", "vzcptcheck.fish": FISH}
-    for source in ROOT.glob("completions/*vzcptcheck*"):
-        yield places[source.name], source.read_bytes()
+    for name, text in completions(vzcptcheck(), {}, zsh):
+        yield f"usr/{name}", text.encode()
 
 
 def compress(data: "bytes") -> "bytes":

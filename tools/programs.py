@@ -1,17 +1,20 @@
 """The command lines of both programs as plain facts: what manuals and completions are made of.
 
 Those of vzcptsim are its parser's. vzcptcheck has no parser to ask: its commands and operands are
-those of its usage, and a test compares its options with its source.
+those of its usage, and a test compares its options with its source. All of this but ``vzcptsim()``
+runs on Python 3.6.
 """
 
 import argparse
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from simulator.cli import build_parser
 from vzcptcheck.cli import USAGE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,57 +25,55 @@ WORDS = "--"
 _HELPS = {"--help": "show this help, and end", "--version": "show the version of this program"}
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """An option; ``metavar`` is its value's name, or nothing where it takes none."""
 
-    flags: tuple[str, ...]
-    metavar: str
-    help: str
-    choices: tuple[str, ...] = ()
-    repeats: bool = False
+    flags: "tuple[str, ...]"
+    metavar: "str"
+    help: "str"
+    choices: "tuple[str, ...]" = ()
+    repeats: "bool" = False
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """An argument that is no option."""
 
-    metavar: str
-    help: str
-    choices: tuple[str, ...] = ()
+    metavar: "str"
+    help: "str"
+    choices: "tuple[str, ...]" = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command; ``usage`` is a line, ``after`` paragraphs of prose that belong to it."""
 
-    name: str
-    help: str
-    usage: str
-    options: tuple[Option, ...]
-    operands: tuple[Operand, ...]
-    after: tuple[str, ...] = ()
+    name: "str"
+    help: "str"
+    usage: "str"
+    options: "tuple[Option, ...]"
+    operands: "tuple[Operand, ...]"
+    after: "tuple[str, ...]" = ()
 
     @property
-    def hands_on(self) -> bool:
+    def hands_on(self) -> "bool":
         """Whether words after ``--`` are another program's."""
         return f" {WORDS} " in self.usage
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A program: its own options, and its commands in the order of its help."""
 
-    name: str
-    options: tuple[Option, ...]
-    commands: tuple[Command, ...]
+    name: "str"
+    options: "tuple[Option, ...]"
+    commands: "tuple[Command, ...]"
 
 
 # vzcptsim
 
 
-def vzcptsim() -> Program:
+def vzcptsim() -> "Program":
     """Return the command line of vzcptsim, as its parser has it."""
+    from simulator.cli import build_parser  # noqa: PLC0415 - of Python 3.11, and not on nodes
+
     parser = build_parser()
     (choice,) = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
     helps = {one.dest: one.help or "" for one in choice._choices_actions}
@@ -82,7 +83,7 @@ def vzcptsim() -> Program:
     return Program(parser.prog, tuple(_options(parser)), commands)
 
 
-def _command(name: str, text: str, parser: argparse.ArgumentParser) -> Command:
+def _command(name: "str", text: "str", parser: "argparse.ArgumentParser") -> "Command":
     operands = tuple(
         Operand(_name_of(one), one.help or "", tuple(map(str, one.choices or ())))
         for one in parser._actions
@@ -99,7 +100,7 @@ def _command(name: str, text: str, parser: argparse.ArgumentParser) -> Command:
     )
 
 
-def _usage(parser: argparse.ArgumentParser) -> str:
+def _usage(parser: "argparse.ArgumentParser") -> "str":
     """Return the usage as one line, without --help: argparse's own differs between Pythons."""
     if parser.usage:
         return parser.usage.replace(" [-h]", "")
@@ -119,11 +120,11 @@ def _usage(parser: argparse.ArgumentParser) -> str:
     return " ".join(words)
 
 
-def _shown(group: argparse._MutuallyExclusiveGroup) -> list[argparse.Action]:
+def _shown(group: "argparse._MutuallyExclusiveGroup") -> "list[argparse.Action]":
     return group._group_actions
 
 
-def _spelled(one: argparse.Action) -> str:
+def _spelled(one: "argparse.Action") -> "str":
     """Return an option with its value, as usages have it."""
     flag = one.option_strings[0]
     if one.nargs == 0:
@@ -131,7 +132,7 @@ def _spelled(one: argparse.Action) -> str:
     return f"{flag} {'|'.join(map(str, one.choices)) if one.choices else _name_of(one)}"
 
 
-def _options(parser: argparse.ArgumentParser) -> Iterator[Option]:
+def _options(parser: "argparse.ArgumentParser") -> "Iterator[Option]":
     for one in parser._actions:
         if one.option_strings:
             yield Option(
@@ -143,11 +144,11 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[Option]:
             )
 
 
-def _expand(one: argparse.Action, parser: argparse.ArgumentParser) -> str:
+def _expand(one: "argparse.Action", parser: "argparse.ArgumentParser") -> "str":
     return parser._get_formatter()._expand_help(one)
 
 
-def _name_of(one: argparse.Action) -> str:
+def _name_of(one: "argparse.Action") -> "str":
     return str(one.metavar or one.dest).upper()
 
 
@@ -172,11 +173,11 @@ _OPTIONS = {
 }
 
 
-def vzcptcheck(usage: str = USAGE) -> Program:
+def vzcptcheck(usage: "str" = USAGE) -> "Program":
     """Return the command line of vzcptcheck, as its usage has it."""
     forms, texts, *_ = usage.split("\n\n")
-    lines = [line.removeprefix("Usage:").split()[1:] for line in forms.splitlines()]
-    helps: dict[str, str] = {}
+    lines = [line.replace("Usage:", "").split()[1:] for line in forms.splitlines()]
+    helps: "dict[str, str]" = {}
     for words, text in re.findall(r"^  (\S.*?)  +(\S.*)$", texts, re.MULTILINE):
         helps.setdefault(words.split()[0], text)
     helps.setdefault("help", "how to use the program")
@@ -198,7 +199,7 @@ def vzcptcheck(usage: str = USAGE) -> Program:
     return Program("vzcptcheck", own, tuple(commands))
 
 
-def _operands(forms: list[list[str]]) -> tuple[Operand, ...]:
+def _operands(forms: "list[list[str]]") -> "tuple[Operand, ...]":
     """Return the first operand of each form: words that are to be typed are one's choices."""
     firsts = [form[0].strip("[]") for form in forms if form]
     literal = tuple(word for word in firsts if word.isalpha() and word.islower())

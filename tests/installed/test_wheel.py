@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.contract import check_contract
+from support.documents import shared_folder
 from support.hostile import HostileFolder
 from support.pythons import FLOOR, pythons_at_hand
 from support.released import ROOT, SDIST, WHEEL, call, everything_in
@@ -54,7 +55,9 @@ def _check_working_folder(tool: Path, folder: Path) -> None:
     assert hostile.imported == []
 
 
-def test_vzcptsim_finds_all_its_data_in_a_fresh_environment(tmp_path: Path) -> None:
+def test_vzcptsim_finds_all_its_data_in_a_fresh_environment_and_shells_and_man_theirs(
+    tmp_path: Path,
+) -> None:
     environment = tmp_path / "environment"
     call(sys.executable, "-m", "venv", environment)
     call(environment / "bin" / "python", "-m", "pip", "--quiet", "install", f"{WHEEL}[sim]")
@@ -67,6 +70,11 @@ def test_vzcptsim_finds_all_its_data_in_a_fresh_environment(tmp_path: Path) -> N
     call("env", "-C", tmp_path, vzcptsim, *composed, "-o", "mine.json")
     call("env", "-C", tmp_path, vzcptsim, "run", "--node", "mine.json", "--", "uname", "-r")
     call("env", "-C", tmp_path, vzcptsim, "matrix", node, "mine.json", "--format", "html")
+    generated = [path for path in shared_folder().glob("**/*") if path.is_file()]
+    assert len(generated) == 8
+    for path in generated:
+        installed = environment / path.relative_to(shared_folder())
+        assert installed.read_bytes() == path.read_bytes()
 
 
 def test_the_wheel_has_both_packages_whole() -> None:

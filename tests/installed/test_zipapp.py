@@ -55,16 +55,11 @@ def test_what_is_built_in_another_folder_at_another_time_is_the_same(tmp_path: P
                 copy.write_bytes(path.read_bytes())
     again = tmp_path / "again"
     again.mkdir()
-    tools = source / "tools"
-    call(
-        "python3",
-        tools / "build_zipapp.py",
-        again / ZIPAPP.name,
-        "/usr/bin/python3",
-        *compilers,
-    )
+    there = ("env", "-C", source, "python3")
+    zipapp = (again / ZIPAPP.name, "/usr/bin/python3")
+    call(*there, "tools/build_zipapp.py", *zipapp, *compilers)
     for kind in ("rpm", "deb"):
-        call("python3", tools / "build_packages.py", kind, again, *compilers)
+        call(*there, "-m", "tools.build_packages", kind, again, *compilers)
     for first in (ZIPAPP, RPM, DEB):
         assert (again / first.name).read_bytes() == first.read_bytes(), first.name
 

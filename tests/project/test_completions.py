@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,12 +14,17 @@ import pytest
 from simulator.profiles.cpus import load_cpus
 from simulator.profiles.store import fixture_names
 from simulator.verdicts.codes import load_codes
+from support.documents import shared_folder
+from support.pythons import pythons_at_hand
 from support.running import NODE, ROOT, command_line
-from tools.made import is_as_made
-from tools.make_completions import KINDS, completions, words_of
+from tools.completions import KINDS, ZSH_FOLDER
 from tools.programs import Program, vzcptcheck, vzcptsim
+from tools.shared_files import names
 
-FOLDER = ROOT / "completions"
+SHARE = shared_folder() / "share"
+BASH = SHARE / "bash-completion" / "completions"
+FISH = SHARE / "fish" / "vendor_completions.d"
+ZSH = SHARE / "zsh" / "site-functions"
 FORMATS = ["csv", "html", "json", "junit", "markdown", "table"]
 HASWELL = [name for name in fixture_names() if name.startswith("042stab141.3.Haswell")]
 
@@ -61,7 +67,7 @@ def _started(command: Sequence[str], folder: Path, **variables: str) -> str:
 def _by_bash(line: str, folder: Path) -> list[str]:
     words = re.findall(r"=|[^\s=]+", line) + ([""] if line.endswith(" ") else [])
     script = (
-        f"source {FOLDER}/vzcptcheck.bash && source {FOLDER}/vzcptsim.bash\n"
+        f"source {BASH}/vzcptcheck && source {BASH}/vzcptsim\n"
         f"COMP_WORDS=({' '.join(map(shlex.quote, words))}) COMP_CWORD={len(words) - 1}\n"
         f"_{words[0]}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
@@ -70,7 +76,7 @@ def _by_bash(line: str, folder: Path) -> list[str]:
 
 def _by_fish(line: str, folder: Path) -> list[str]:
     script = (
-        f"source {FOLDER}/vzcptcheck.fish; source {FOLDER}/vzcptsim.fish; "
+        f"source {FISH}/vzcptcheck.fish; source {FISH}/vzcptsim.fish; "
         f"complete -C {shlex.quote(line)}"
     )
     offered = _started(["fish", "--no-config", "-c", script], folder, TERM="dumb").splitlines()
@@ -111,7 +117,7 @@ sort -u offered 2>/dev/null
 
 def _by_zsh(line: str, folder: Path) -> list[str]:
     # What compinit finds is kept in the folder above, for all tests.
-    return _started(["zsh", "-f", "-c", _ZSH, "zsh", str(FOLDER), line], folder).split()
+    return _started(["zsh", "-f", "-c", _ZSH, "zsh", str(ZSH), line], folder).split()
 
 
 SHELLS = {"bash": _by_bash, "zsh": _by_zsh, "fish": _by_fish}
@@ -127,17 +133,26 @@ in_each_shell = pytest.mark.parametrize(
 )
 
 
-def test_they_are_what_the_tool_makes_of_the_command_lines() -> None:
-    for path, text in completions().items():
-        assert is_as_made(path, text), f"{path}: run python -m tools.make_completions"
-    assert sorted(completions()) == sorted(FOLDER.iterdir())
+def test_shellcheck_has_nothing_to_say_of_those_for_bash() -> None:
+    path = f"{Path(sys.executable).parent}:{os.defpath}"
+    ended = subprocess.run(
+        [str(shutil.which("shellcheck", path=path)), *sorted(BASH.iterdir())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
-def test_a_file_that_says_anything_else_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "vzcptsim.bash"
-    assert not is_as_made(path, "matrix")
-    path.write_text("matrix --exepct", "utf-8")
-    assert not is_as_made(path, "matrix --expect")
+def test_packages_have_the_same_when_the_oldest_python_at_hand_builds_them(
+    tmp_path: Path,
+) -> None:
+    python = next(iter(pythons_at_hand().values()))
+    command = [python, "-B", "-m", "tools.node_files", str(tmp_path), python, ZSH_FOLDER]
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    for path in (BASH / "vzcptcheck", FISH / "vzcptcheck.fish", ZSH / "_vzcptcheck"):
+        packaged = tmp_path / "usr" / "share" / path.relative_to(SHARE)
+        assert packaged.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("program", [vzcptcheck(), vzcptsim()], ids=lambda program: program.name)
@@ -149,9 +164,9 @@ def test_every_value_is_completed_or_free_text(program: Program) -> None:
 
 
 def test_names_are_the_projects() -> None:
-    assert words_of("nodes") == fixture_names()
-    assert words_of("cpus") == list(load_cpus())
-    assert set(words_of("waivable")) < set(words_of("codes")) == set(load_codes())
+    assert names()["nodes"] == fixture_names()
+    assert names()["cpus"] == list(load_cpus())
+    assert set(names()["waivable"]) < set(names()["codes"]) == set(load_codes())
 
 
 @in_each_shell
@@ -209,7 +224,7 @@ def test_after_two_dashes_any_program_is_offered(shell: str, tmp_path: Path) -> 
 
 def test_on_a_node_its_running_containers_are_offered(tmp_path: Path) -> None:
     script = (
-        f"source {FOLDER}/vzcptcheck.bash; COMP_WORDS=(vzcptcheck caps 10) COMP_CWORD=2; "
+        f"source {BASH}/vzcptcheck; COMP_WORDS=(vzcptcheck caps 10) COMP_CWORD=2; "
         "_vzcptcheck; echo ${COMPREPLY[@]}"
     )
     offered = subprocess.run(

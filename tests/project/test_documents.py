@@ -40,7 +40,7 @@ from support.named import (
     variables,
 )
 from support.running import NODE, ROOT
-from tools.make_manuals import manuals, properties
+from tools.manuals import properties
 from vzcptcheck.cli import _COMMANDS, USAGE
 from vzcptcheck.outcome import ExitStatus
 
@@ -378,11 +378,6 @@ def test_the_format_has_no_property_without_a_meaning() -> None:
         "$defs": {"b": {"properties": {"c": {"const": 1}}}},
     }
     assert [(path, need) for path, need, _ in properties(schema)] == [("a", True), ("a[].c", False)]
-
-
-def test_made_pages_are_as_they_are_made() -> None:
-    for path, text in manuals().items():
-        assert path.read_text("utf-8") == text, f"{path}: run python -m tools.make_manuals"
 
 
 def test_help_is_the_manuals_source() -> None:

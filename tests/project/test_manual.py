@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from support.documents import plain, read_blocks
+from support.documents import manual_pages, plain, read_blocks
 from support.running import ROOT
 from vzcptcheck import __version__
 from vzcptcheck.cli import USAGE
 
-PAGES = sorted(ROOT.glob("man/*.[1-9]"))
+PAGES = manual_pages()
 PAGE = ROOT / "man" / "vzcptcheck.8"
 SCRIPT = ROOT / "examples" / "check-migration.sh"
 

@@ -15,7 +15,6 @@ from vzcptcheck import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-WHEEL = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 
 GOOD = """\
 # Changelog
@@ -71,23 +70,6 @@ def test_the_changelogs_newest_version_is_the_projects() -> None:
 def test_the_projects_changelog_says_something_of_every_release() -> None:
     for release in changelog.read_releases():
         assert list(changelog.all_items(release))
-
-
-def test_every_manual_page_and_completion_is_in_the_wheel() -> None:
-    shared = WHEEL["shared-data"]
-    for page in ROOT.glob("man/*.[1-9]"):
-        place = f"share/man/man{page.suffix[1:]}/{page.name}"
-        assert shared.get(f"man/{page.name}") == place
-    folders = {
-        ".bash": "share/bash-completion/completions",
-        "": "share/zsh/site-functions",
-        ".fish": "share/fish/vendor_completions.d",
-    }
-    for completion in ROOT.glob("completions/*"):
-        name = completion.name.removesuffix(".bash")
-        place = f"{folders[completion.suffix]}/{name}"
-        assert shared.get(f"completions/{completion.name}") == place
-    assert all((ROOT / source).is_file() for source in shared)
 
 
 def test_releases_are_read() -> None:

@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from support.running import ROOT, UNMEASURED
+from tools.shared_files import write
 
 _PROMPT = re.compile(r"(?:\[root@([\w.-]+)\])?([$#]) (.*)")
 _FENCE = re.compile(r"((?:^<!-- [^\n]*? -->\n)*)^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -65,7 +66,13 @@ class Step:
 
 def documents() -> list[Path]:
     """List what is written for users: README, docs, manual pages."""
-    return [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("man/*.[1-9]"))]
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *manual_pages()]
+
+
+def manual_pages() -> list[Path]:
+    """List the manual pages, by name: the one in git, and those that are generated."""
+    pages = (*ROOT.glob("man/*.[1-9]"), *shared_folder().glob("share/man/*/*"))
+    return sorted(pages, key=lambda page: page.name)
 
 
 def read_blocks(path: Path, text: str | None = None) -> list[Block]:
@@ -201,12 +208,26 @@ _STARTS = {
 @cache
 def programs_folder() -> Path:
     """Make a folder with both programs of this checkout, as if they were installed."""
-    folder = Path(tempfile.mkdtemp(prefix="vzcptsim-tests-"))
-    atexit.register(shutil.rmtree, folder)
+    folder = _temporary_folder()
     for name, start in _STARTS.items():
         text = _START.format(python=shlex.quote(sys.executable), root=ROOT, start=start)
         (folder / name).write_text(text, "utf-8")
         (folder / name).chmod(0o755)
+    return folder
+
+
+@cache
+def shared_folder() -> Path:
+    """Make a folder with the completions and manual pages that a wheel's build generates."""
+    folder = _temporary_folder()
+    write(folder)
+    return folder
+
+
+def _temporary_folder() -> Path:
+    """Make a folder that is removed when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix="vzcptsim-tests-"))
+    atexit.register(shutil.rmtree, folder)
     return folder
 
 

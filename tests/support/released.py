@@ -51,10 +51,10 @@ def everything_in(root: Path, without: Sequence[str] = ()) -> dict[str, tuple[in
 
 def node_files(zsh: str) -> set[str]:
     """Return the paths that a node's package installs: the tool, its manual, its completions."""
-    places = {
-        "vzcptcheck.bash": "usr/share/bash-completion/completions/vzcptcheck",
-        "_vzcptcheck": f"{zsh}/_vzcptcheck",
-        "vzcptcheck.fish": "usr/share/fish/vendor_completions.d/vzcptcheck.fish",
+    return {
+        TOOL,
+        "usr/share/bash-completion/completions/vzcptcheck",
+        "usr/share/fish/vendor_completions.d/vzcptcheck.fish",
+        "usr/share/man/man8/vzcptcheck.8.gz",
+        f"{zsh}/_vzcptcheck",
     }
-    completions = {places[path.name] for path in ROOT.glob("completions/*vzcptcheck*")}
-    return {TOOL, "usr/share/man/man8/vzcptcheck.8.gz", *completions}

@@ -1,27 +1,24 @@
-"""Make the completions of both programs for bash, zsh and fish: see completions/.
+"""Generate the completions of a program for bash, zsh and fish.
 
-Usage: python -m tools.make_completions [--check]
-
-Commands, options and formats are the parsers'. Names of recorded nodes and CPUs, codes and
-releases are written into the files too, so that nothing is started when TAB is pressed: where a
-node is added, this is to be run again, and a test says so. What is the same for every program is
-in tools/completions/.
+Commands, options and formats are those of the program's command line. The names of recorded nodes
+and CPUs, codes and releases are written into the files too, so that TAB starts no program. The
+text that is the same for every program is in completions/. This runs on Python 3.6.
 """
 
 import re
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
-from simulator.facts.releases import EXAMPLES
-from simulator.profiles.cpus import load_cpus
-from simulator.profiles.store import fixture_names
-from simulator.verdicts.codes import load_codes
-from tools.made import settle
-from tools.programs import ROOT, WORDS, Command, Option, Program, vzcptcheck, vzcptsim
+from tools.programs import ROOT, WORDS
 
-FOLDER = ROOT / "completions"
-_ENGINES = ROOT / "tools" / "completions"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tools.programs import Command, Option, Program
+
+    #: The words of each kind that is a list of names: of recorded nodes, for example.
+    Names = Mapping[str, Sequence[str]]
+
+_ENGINES = ROOT / "completions"
 
 #: What completes a value or an operand, by its name; what is not here is free text.
 KINDS = {
@@ -46,59 +43,47 @@ _KINDS_OF_OPTIONS = {"--inside": "", "--waive": "waivable"}
 #: Prints the numbers of a node's running containers.
 _CONTAINERS = r"sed -n 's/^ *\([1-9][0-9]*\) .*/\1/p' /proc/vz/veinfo 2>/dev/null"
 
-
-def completions() -> dict[Path, str]:
-    """Return each file of completions, with its text."""
-    files = {}
-    for program in (vzcptcheck(), vzcptsim()):
-        for name, lines in (
-            (f"{program.name}.bash", _bash(program)),
-            (f"_{program.name}", _zsh(program)),
-            (f"{program.name}.fish", _fish(program)),
-        ):
-            files[FOLDER / name] = "\n".join(lines) + "\n"
-    return files
+#: Where zsh looks for completions; Debian's zsh looks elsewhere for those of packages.
+ZSH_FOLDER = "share/zsh/site-functions"
 
 
-def kind_of(option: Option) -> str:
+def completions(
+    program: "Program", names: "Names", zsh_folder: "str" = ZSH_FOLDER
+) -> "Iterator[tuple[str, str]]":
+    """Yield the path of each completion below the prefix of an installation, and its text."""
+    name = program.name
+    for path, lines in (
+        (f"share/bash-completion/completions/{name}", _bash(program, names)),
+        (f"{zsh_folder}/_{name}", _zsh(program, names)),
+        (f"share/fish/vendor_completions.d/{name}.fish", _fish(program, names)),
+    ):
+        yield path, "\n".join(lines) + "\n"
+
+
+def kind_of(option: "Option") -> "str":
     """Return the kind of an option's value; nothing where it is free text."""
     return _KINDS_OF_OPTIONS.get(option.flags[-1], KINDS.get(option.metavar, ""))
 
 
-def words_of(kind: str) -> list[str]:
-    """Return the words of a kind that is a list of names, in their order."""
-    codes = load_codes().values()
-    words = {
-        "codes": [code.name for code in codes],
-        "cpus": list(load_cpus()),
-        "nodes": fixture_names(),
-        "releases": list(EXAMPLES.values()),
-        "waivable": [code.name for code in codes if code.opinion != "kernel"],
-    }
-    return words.get(kind, [])
-
-
-def _kinds(program: Program) -> set[str]:
+def _kinds(program: "Program") -> "set[str]":
     """Return the kinds of what a program takes."""
     options = (option for command in program.commands for option in command.options)
     return {*map(kind_of, options), *map(_operand_kind, program.commands)}
 
 
-def _names(program: Program) -> Iterator[tuple[str, list[str]]]:
+def _used(names: "Names", program: "Program") -> "Iterator[tuple[str, Sequence[str]]]":
     """Yield each kind of names that a program takes, with the names."""
-    for kind in ("nodes", "cpus", "releases", "codes", "waivable"):
-        if kind in _kinds(program):
-            yield kind, words_of(kind)
+    return ((kind, words) for kind, words in names.items() if kind in _kinds(program))
 
 
-def _head(program: Program, shell: str) -> str:
+def _head(program: "Program", shell: "str") -> "str":
     return (
         f"# {shell} completion for {program.name}.\n"
-        "# Made by tools.make_completions of the program's own command line: change that."
+        "# Generated from the program's command line by tools/completions.py."
     )
 
 
-def _engine(program: Program, shell: str) -> Iterator[str]:
+def _engine(program: "Program", shell: "str") -> "Iterator[str]":
     """Yield the functions of an engine that a program has a use for."""
     text = (_ENGINES / f"engine.{shell}").read_text("utf-8").rstrip()
     for block in text.split("\n\n"):
@@ -108,7 +93,7 @@ def _engine(program: Program, shell: str) -> Iterator[str]:
             yield whole.replace("PROGRAM", program.name) + "\n"
 
 
-def _is_of_use(line: str, program: Program) -> bool:
+def _is_of_use(line: "str", program: "Program") -> "bool":
     """Tell whether a line is about words that the program takes; a function is by its first."""
     if "_PROGRAM_hand" in line:
         return any(command.hands_on for command in program.commands)
@@ -116,12 +101,12 @@ def _is_of_use(line: str, program: Program) -> bool:
     return not kind or (kind[1] or kind[2]) in {*_kinds(program), "files"}
 
 
-def _choices(command: Command) -> tuple[str, ...]:
+def _choices(command: "Command") -> "tuple[str, ...]":
     """Return the words that may stand right after the command's name."""
     return tuple(word for one in command.operands for word in one.choices)
 
 
-def _operand_kind(command: Command) -> str:
+def _operand_kind(command: "Command") -> "str":
     """Return the kind of what a command works on."""
     return next((KINDS[one.metavar] for one in command.operands if one.metavar in KINDS), "")
 
@@ -129,9 +114,9 @@ def _operand_kind(command: Command) -> str:
 # bash: one function says what each place takes, the engine does the rest
 
 
-def _bash(program: Program) -> Iterator[str]:
+def _bash(program: "Program", names: "Names") -> "Iterator[str]":
     yield f"{_head(program, 'bash')}\n# shellcheck shell=bash\n"
-    for kind, words in _names(program):
+    for kind, words in _used(names, program):
         yield "\n".join([f"_{program.name}_{kind}='", *(f"    {word}" for word in words), "'\n"])
     yield f"_{program.name}_takes() {{"
     yield "    # What may stand in a place: @KIND for a kind of words, and words themselves."
@@ -146,7 +131,7 @@ def _bash(program: Program) -> Iterator[str]:
     yield f"complete -F _{program.name} {program.name}"
 
 
-def _bash_cases(command: Command) -> Iterator[str]:
+def _bash_cases(command: "Command") -> "Iterator[str]":
     flags = [flag for option in command.options for flag in option.flags]
     flags += [WORDS] if command.hands_on else []
     if flags:
@@ -162,11 +147,11 @@ def _bash_cases(command: Command) -> Iterator[str]:
         yield _bash_case(f"{command.name} any", _taken((), kind))
 
 
-def _bash_case(place: str, takes: str) -> str:
+def _bash_case(place: "str", takes: "str") -> "str":
     return f"        '{place}') what='{takes}' ;;"
 
 
-def _taken(choices: tuple[str, ...], kind: str) -> str:
+def _taken(choices: "tuple[str, ...]", kind: "str") -> "str":
     return " ".join([*choices, *([f"@{kind}"] if kind else [])])
 
 
@@ -182,10 +167,10 @@ _ZSH_ACTIONS = {
 }
 
 
-def _zsh(program: Program) -> Iterator[str]:
+def _zsh(program: "Program", names: "Names") -> "Iterator[str]":
     name = program.name
     yield f"#compdef {name}\n{_head(program, 'zsh')}\n"
-    for kind, words in _names(program):
+    for kind, words in _used(names, program):
         yield "\n".join([f"_{name}_{kind}=(", *(f"    {word}" for word in words), ")\n"])
     yield from _engine(program, "zsh")
     for command in program.commands:
@@ -214,7 +199,7 @@ _ZSH_TAIL = """\
 _PROGRAM "$@\""""
 
 
-def _zsh_command(name: str, command: Command) -> str:
+def _zsh_command(name: "str", command: "Command") -> "str":
     specs = [_zsh_option(name, one) for one in command.options]
     specs += _zsh_operands(name, command)
     arguments = f"_arguments -s{' -S' if command.hands_on else ''}"
@@ -222,12 +207,12 @@ def _zsh_command(name: str, command: Command) -> str:
     return f"_{name}-{command.name}() {{\n    " + " \\\n    ".join(body) + "\n}\n"
 
 
-def _plain(text: str) -> str:
+def _plain(text: "str") -> "str":
     """Return a help text without what zsh's specifications take for their own."""
     return re.sub(r"([\[\]:\\])", r"\\\1", text).replace("'", "'\\''")
 
 
-def _zsh_option(name: str, option: Option, excludes: str = "") -> str:
+def _zsh_option(name: "str", option: "Option", excludes: "str" = "") -> "str":
     flags = option.flags
     excludes = excludes or ("" if option.repeats or len(flags) == 1 else f"({' '.join(flags)})")
     value = ""
@@ -241,12 +226,12 @@ def _zsh_option(name: str, option: Option, excludes: str = "") -> str:
     return f"'{excludes}{star}'{{{','.join(spelled)}}}'{text}"
 
 
-def _zsh_flag(flag: str) -> str:
+def _zsh_flag(flag: "str") -> "str":
     """Return an option as it is told that its value may follow it at once."""
     return f"{flag}=" if flag.startswith("--") else f"{flag}+"
 
 
-def _zsh_action(name: str, kind: str, choices: tuple[str, ...]) -> str:
+def _zsh_action(name: "str", kind: "str", choices: "tuple[str, ...]") -> "str":
     if choices and not kind:
         return f"({' '.join(choices)})"
     if kind in _ZSH_ACTIONS:
@@ -254,7 +239,7 @@ def _zsh_action(name: str, kind: str, choices: tuple[str, ...]) -> str:
     return f"compadd -a _{name}_{kind}" if kind else " "
 
 
-def _zsh_operands(name: str, command: Command) -> Iterator[str]:
+def _zsh_operands(name: "str", command: "Command") -> "Iterator[str]":
     kind, choices = _operand_kind(command), _choices(command)
     if choices and kind:
         both = f'_alternative "words: :({" ".join(choices)})" "files: :_files"'
@@ -275,10 +260,10 @@ def _zsh_operands(name: str, command: Command) -> Iterator[str]:
 # fish: a line for each word
 
 
-def _fish(program: Program) -> Iterator[str]:
+def _fish(program: "Program", names: "Names") -> "Iterator[str]":
     name = program.name
     yield f"{_head(program, 'fish')}\n"
-    for kind, words in _names(program):
+    for kind, words in _used(names, program):
         yield f"set -g __{name}_{kind} \\\n    " + " \\\n    ".join(words) + "\n"
     yield from _engine(program, "fish")
     yield f"complete -c {name} -f"
@@ -294,11 +279,11 @@ def _fish(program: Program) -> Iterator[str]:
         yield from _fish_operands(name, command)
 
 
-def _fish_text(text: str) -> str:
+def _fish_text(text: "str") -> "str":
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def _fish_option(name: str, option: Option) -> str:
+def _fish_option(name: "str", option: "Option") -> "str":
     words = [
         f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags
     ]
@@ -307,7 +292,7 @@ def _fish_option(name: str, option: Option) -> str:
     return " ".join([*words, f"-d '{_fish_text(option.help)}'"])
 
 
-def _fish_answer(name: str, kind: str, choices: tuple[str, ...]) -> str:
+def _fish_answer(name: "str", kind: "str", choices: "tuple[str, ...]") -> "str":
     """Return what offers the words of a kind, and nothing else but files where they will do."""
     if kind == "files" and not choices:
         return "-F"
@@ -321,7 +306,7 @@ def _fish_answer(name: str, kind: str, choices: tuple[str, ...]) -> str:
     return f"-f -a '{words}'" if kind or choices else "-f"
 
 
-def _fish_operands(name: str, command: Command) -> Iterator[str]:
+def _fish_operands(name: "str", command: "Command") -> "Iterator[str]":
     kind, choices = _operand_kind(command), _choices(command)
     first = f"complete -c {name} -n '__{name}_first {command.name}'"
     if choices:
@@ -333,7 +318,3 @@ def _fish_operands(name: str, command: Command) -> Iterator[str]:
     if command.hands_on:
         words = f"__{name}_handed_on{' vzcptcheck' if command.name == 'replay' else ''}"
         yield f"complete -c {name} -n '__{name}_hands_on {command.name}' -f -a '({words})'"
-
-
-if __name__ == "__main__":
-    sys.exit(settle(__doc__.splitlines()[0], completions()))
