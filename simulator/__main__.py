@@ -12,13 +12,14 @@ def run() -> int:
         return 1
     try:
         from simulator.cli import main
+
+        return main()
     except ImportError as error:
         if not error.name or error.name.startswith("simulator"):
             raise
         problem = "the package {} is missing: pip install 'vzcptcheck[sim]'"
         sys.stderr.write("vzcptsim: " + problem.format(error.name) + "\n")
         return 1
-    return main()
 
 
 if __name__ == "__main__":

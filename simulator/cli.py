@@ -2,38 +2,40 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
-from io import StringIO
-from typing import TextIO
+from collections.abc import Container, Sequence
+from importlib import import_module
 
-from simulator.commands import (
-    check,
-    compose,
-    cpus,
-    diff,
-    import_,
-    kernels,
-    matrix,
-    nodes,
-    pool,
-    replay,
-    run,
-)
-from simulator.commands.options import HelpShown, Parser
+from simulator.commands.options import HelpAsked, Parser
 from simulator.errors import UserError
 from simulator.output import Streams
 from vzcptcheck import __version__
 from vzcptcheck.outcome import ExitStatus
 
-#: The commands in the order of the help.
-_COMMANDS = (nodes, kernels, cpus, replay, run, compose, import_, check, matrix, diff, pool)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+#: What the commands do, in the order of the help. Each is a module of simulator.commands, which
+#: is imported where the command is asked for: ``add_options`` says what it takes.
+_COMMANDS = {
+    "nodes": "list the recorded nodes",
+    "kernels": "list the kernels that can be simulated",
+    "cpus": "list the real CPUs to compose nodes from",
+    "replay": "run vzcptcheck on a recorded node, in this process",
+    "run": "run any program, with all that it starts, on a recorded node",
+    "compose": "make a node's profile from a CPU's registers and a kernel release",
+    "import": "read a register dump in any form, and write it in the project's own (JSON)",
+    "check": "say whether containers can migrate from one node to another, and why not",
+    "matrix": "say who can migrate where: all pairs of nodes",
+    "diff": "say what differs between two nodes, and which verdicts change with it",
+    "pool": "group nodes that can all migrate to each other, and say what makes one group",
+}
 
 
 def main(
     arguments: Sequence[str] | None = None,
-    stdout: TextIO | None = None,
-    stderr: TextIO | None = None,
+    stdout: "TextIO | None" = None,
+    stderr: "TextIO | None" = None,
 ) -> int:
     """Run one command and return its exit status; what is not given is the process's own."""
     streams = Streams(
@@ -50,12 +52,10 @@ def main(
 
 def _run(arguments: Sequence[str], streams: Streams) -> int:
     own, words = _split(arguments)
-    shown = StringIO()
     try:
-        with redirect_stdout(shown):
-            options = build_parser().parse_args(own)
-    except HelpShown:
-        streams.answer(shown.getvalue())
+        options = build_parser(own).parse_args(own)
+    except HelpAsked as asked:
+        streams.answer(str(asked))
         return ExitStatus.YES
     options.words = words
     status: int = options.command(options, streams)
@@ -71,15 +71,28 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return words[:cut], words[cut + 1 :]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of every command."""
+class _Version(argparse.Action):
+    """Show the version of the program, as --help does its text."""
+
+    def __call__(self, *_: object) -> None:
+        """Raise HelpAsked."""
+        raise HelpAsked(f"vzcptsim {__version__}\n")
+
+
+def build_parser(words: Container[str] = _COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of every command; those that are none of the words have no options."""
     parser = Parser(
         prog="vzcptsim",
         description="Simulate recorded OpenVZ nodes, where there is no OpenVZ at hand.",
         epilog="NODE is the name of a recorded node (see 'vzcptsim nodes') or a profile's path.",
     )
-    parser.add_argument("--version", action="version", version=f"vzcptsim {__version__}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show program's version number and exit"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in _COMMANDS:
-        module.add_parser(commands)
+    for name, text in _COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if name in words:
+            module = "import_" if name == "import" else name
+            import_module(f"simulator.commands.{module}").add_options(command)
     return parser

@@ -2,19 +2,15 @@
 
 import argparse
 import reprlib
-import shutil
-import textwrap
 from collections.abc import Sequence
-from typing import Any
 
-from simulator.commands.options import Commands, add_json
-from simulator.commands.waiving import add_strictness, waived_codes
+from simulator.commands.options import HelpAsked, add_json, add_strictness, waived_codes
 from simulator.errors import UsageError
 from simulator.output import Streams
-from simulator.profiles.store import load_node
-from simulator.verdicts.codes import find_code
-from simulator.verdicts.image_files import is_image
-from simulator.verdicts.migrations import Check, Migration, Road, status_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simulator.verdicts.migrations import Check, Migration, Road
 
 _EPILOG = """\
 Without --ct and --suspended, every container of SOURCE is judged, and the worst verdict is the
@@ -34,23 +30,18 @@ class _Explain(argparse.Action):
 
     def __call__(
         self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,  # noqa: ARG002 (argparse gives it)
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,  # noqa: ARG002 (argparse gives it)
+        _: argparse.ArgumentParser,
+        __: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        ___: str | None = None,
     ) -> None:
-        """Show it, and end."""
-        print(_explain(str(values)))  # noqa: T201 (as argparse prints its help)
-        parser.exit()
+        """Raise HelpAsked."""
+        raise HelpAsked(_explain(str(values)))
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "check",
-        help="say whether containers can migrate from one node to another, and why not",
-        epilog=_EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.epilog = _EPILOG
     parser.add_argument(
         "source", metavar="SOURCE", help="the node that containers are on, or an image's path"
     )
@@ -89,13 +80,18 @@ def _container_id(text: str) -> int:
 
 
 def _check(options: argparse.Namespace, streams: Streams) -> int:
-    waived = waived_codes(options)
-    check = _judge(options, waived)
+    from simulator.verdicts.migrations import status_of
+
+    check = _judge(options, waived_codes(options))
     streams.answer(_format(check, options, streams))
     return status_of(check.verdict)
 
 
-def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
+def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
+    from simulator.profiles.store import load_node
+    from simulator.verdicts.image_files import is_image
+    from simulator.verdicts.migrations import Check, Road
+
     if options.image or is_image(options.source):
         return _judge_image(options, waived)
     source, destination = load_node(options.source), load_node(options.destination)
@@ -103,18 +99,20 @@ def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
     return Check(source.name, destination.name, migrations, options.strict, waived)
 
 
-def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> Check:
+def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
     if options.ct is not None or options.suspended is not None:
         raise UsageError(f"{options.source} is an image, of one container: no --ct, no --suspended")
+    from simulator.profiles.store import load_node
     from simulator.verdicts.image import judge_restore
     from simulator.verdicts.image_files import load_image
+    from simulator.verdicts.migrations import Check
 
     destination = load_node(options.destination)
     migration = judge_restore(load_image(options.source), destination, waived)
     return Check(options.source, destination.name, (migration,), options.strict, waived)
 
 
-def _migrations(road: Road, options: argparse.Namespace) -> tuple[Migration, ...]:
+def _migrations(road: "Road", options: argparse.Namespace) -> "tuple[Migration, ...]":
     if options.ct is not None:
         return (road.judge_one(options.ct),)
     if options.suspended is not None:
@@ -122,7 +120,7 @@ def _migrations(road: Road, options: argparse.Namespace) -> tuple[Migration, ...
     return road.judge_all()
 
 
-def _format(check: Check, options: argparse.Namespace, streams: Streams) -> str:
+def _format(check: "Check", options: argparse.Namespace, streams: Streams) -> str:
     if options.json:
         from simulator.reports.migration_json import format_check
 
@@ -135,6 +133,11 @@ def _format(check: Check, options: argparse.Namespace, streams: Streams) -> str:
 
 def _explain(name: str) -> str:
     """Write what is documented of a code, as wide as help is."""
+    import shutil
+    import textwrap
+
+    from simulator.verdicts.codes import find_code
+
     code = find_code(name)
     whose = "the kernel's" if code.opinion == "kernel" else "ours; it may be waived"
     paragraphs = (
@@ -143,4 +146,4 @@ def _explain(name: str) -> str:
         f"Next: {code.next_step}",
     )
     wrapper = textwrap.TextWrapper(shutil.get_terminal_size().columns - 2, break_on_hyphens=False)
-    return "\n\n".join(map(wrapper.fill, paragraphs))
+    return "\n\n".join(map(wrapper.fill, paragraphs)) + "\n"

@@ -1,37 +1,26 @@
 """vzcptsim compose: a profile from a CPU's registers and a kernel release."""
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TypeVar
 
-from simulator.commands.options import Commands
-from simulator.dumps.files import STDIN, read_source, title_of
-from simulator.dumps.model import DumpError, whole_table
-from simulator.dumps.recognise import KEYS, Source, parse_dump
 from simulator.errors import UsageError
-from simulator.facts.capabilities import MACHINES, X86_64
-from simulator.facts.releases import EXAMPLES
 from simulator.output import Streams, write_atomically
-from simulator.profiles.compose import CpuSource, compose
-from simulator.profiles.cpus import UnknownCpuError, find_cpu, load_cpus
-from simulator.profiles.profile import KernelFacts
-from simulator.profiles.profile_json import format_profile, parse_profile
-from simulator.profiles.specs import SYNTAX, parse_spec
 from vzcptcheck.outcome import ExitStatus
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simulator.profiles.compose import CpuSource
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    from simulator.dumps.recognise import KEYS
+    from simulator.facts.capabilities import MACHINES, X86_64
+    from simulator.facts.releases import EXAMPLES
+    from simulator.profiles.specs import SYNTAX
+
     releases = ", ".join(EXAMPLES.values())
-    parser = commands.add_parser(
-        "compose",
-        help="make a node's profile from a CPU's registers and a kernel release",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"{SYNTAX}\n\nKernel releases are those as in: {releases}.",
-    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"{SYNTAX}\n\nKernel releases are those as in: {releases}."
     parser.add_argument(
         "--cpuid",
         metavar="DUMP",
@@ -79,6 +68,13 @@ def add_parser(commands: Commands) -> None:
 
 
 def _compose(options: argparse.Namespace, streams: Streams) -> int:
+    from pathlib import Path
+
+    from simulator.profiles.compose import compose
+    from simulator.profiles.profile import KernelFacts
+    from simulator.profiles.profile_json import format_profile, parse_profile
+    from simulator.profiles.specs import parse_spec
+
     modules = frozenset({"vzcpt", "vzrst"} - set(options.no_module))
     kernel = KernelFacts(
         release=options.kernel,
@@ -99,36 +95,40 @@ def _compose(options: argparse.Namespace, streams: Streams) -> int:
     if options.output is None:
         streams.answer(text)
     else:
-        write_atomically(Path(options.output), text)
+        write_atomically(options.output, [text])
     return ExitStatus.YES
 
 
-def _read_cpu(dump: str, processor: int) -> CpuSource:
+def _read_cpu(dump: str, processor: int) -> "CpuSource":
     """Read registers from a dump, or those of a recorded CPU."""
+    from pathlib import Path
+
+    from simulator.dumps.files import STDIN, read_source, title_of
+    from simulator.dumps.model import DumpError, whole_table
+    from simulator.dumps.recognise import parse_dump
+    from simulator.profiles.compose import CpuSource
+    from simulator.profiles.cpus import UnknownCpuError, find_cpu, load_cpus
+
     if dump in load_cpus():
         cpu = find_cpu(dump)
-        return _pick(
-            [CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)], dump, processor
-        )
+        _check_number(dump, processor, 1)
+        return CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)
+    if dump != STDIN and not Path(dump).exists():
+        try:
+            find_cpu(dump)
+        except UnknownCpuError as error:
+            raise UsageError(f"{dump}: no such file; {error}") from error
     where = title_of(dump)
     try:
-        one = _pick(parse_dump(_read(dump)), dump, processor)
+        dumps = parse_dump(read_source(dump))
+        _check_number(dump, processor, len(dumps))
+        one = dumps[processor]
         table = whole_table(one)
     except DumpError as error:
         raise UsageError(f"{where}: {error}") from error
     return CpuSource(table, f"{Path(where).name}, {one.form}, CPU {one.cpus}", one.mode)
 
 
-def _pick(cpus: Sequence[_T], dump: str, processor: int) -> _T:
-    if not 0 <= processor < len(cpus):
-        raise UsageError(f"{dump}: no --processor {processor}: the first of {len(cpus)} is 0")
-    return cpus[processor]
-
-
-def _read(dump: str) -> Source:
-    if dump != STDIN and not Path(dump).exists():
-        try:
-            find_cpu(dump)
-        except UnknownCpuError as error:
-            raise UsageError(f"{dump}: no such file; {error}") from error
-    return read_source(dump)
+def _check_number(dump: str, processor: int, count: int) -> None:
+    if not 0 <= processor < count:
+        raise UsageError(f"{dump}: no --processor {processor}: the first of {count} is 0")

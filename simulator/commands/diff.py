@@ -2,14 +2,13 @@
 
 import argparse
 
-from simulator.commands.options import Commands, add_json
-from simulator.commands.waiving import add_strictness, waived_codes
-from simulator.fleets.changes import node_changes
-from simulator.fleets.diff import Diff
-from simulator.fleets.verdict_changes import verdict_changes
+from simulator.commands.options import add_json, add_strictness, waived_codes
 from simulator.output import Streams
-from simulator.profiles.store import load_node
 from vzcptcheck.outcome import ExitStatus
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simulator.fleets.diff import Diff
 
 _EPILOG = """\
 The exit status is 0 where no verdict on a migration to or from a NODE changes, and 2 where one
@@ -20,13 +19,9 @@ JSON's shape is simulator/schema/diff.schema.json.
 """
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "diff",
-        help="say what differs between two nodes, and which verdicts change with it",
-        epilog=_EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.epilog = _EPILOG
     parser.add_argument("old", metavar="OLD", help="the node as it was")
     parser.add_argument("new", metavar="NEW", help="the node as it is, or another one")
     parser.add_argument(
@@ -43,7 +38,12 @@ def _diff(options: argparse.Namespace, streams: Streams) -> int:
     return ExitStatus.NO if diff.matters else ExitStatus.YES
 
 
-def _compare(options: argparse.Namespace) -> Diff:
+def _compare(options: argparse.Namespace) -> "Diff":
+    from simulator.fleets.changes import node_changes
+    from simulator.fleets.diff import Diff
+    from simulator.fleets.verdict_changes import verdict_changes
+    from simulator.profiles.store import load_node
+
     waived = waived_codes(options)
     old, new = load_node(options.old), load_node(options.new)
     nodes = [load_node(node) for node in options.nodes]
@@ -58,7 +58,7 @@ def _compare(options: argparse.Namespace) -> Diff:
     )
 
 
-def _format(diff: Diff, options: argparse.Namespace, streams: Streams) -> str:
+def _format(diff: "Diff", options: argparse.Namespace, streams: Streams) -> str:
     if options.json:
         from simulator.reports.diff_json import format_diff
 

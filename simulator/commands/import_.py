@@ -1,48 +1,38 @@
 """vzcptsim import: a register dump, as the world has them, in the project's own form."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-from simulator.commands.options import Commands
-from simulator.dumps.files import read_source, title_of
-from simulator.dumps.grouping import differences, group, numbers_of
-from simulator.dumps.model import CpuDump, DumpError
-from simulator.dumps.own_json import format_dumps
-from simulator.dumps.recognise import AUTO, KEYS, parse_dump
-from simulator.dumps.unknown import summarize_unknown
 from simulator.errors import UsageError
 from simulator.output import Streams, write_atomically
 from vzcptcheck.outcome import ExitStatus, printable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simulator.dumps.model import CpuDump
+
+#: The format of what tools/gather wrote.
+_GATHERED = "gathered"
+
 _SHOWN_DIFFERENCES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What a format makes of a file: the text to write, and what to say of it."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    from simulator.dumps.recognise import AUTO, KEYS
 
-    text: str
-    remarks: Sequence[str]
-
-
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "import",
-        help="read a register dump in any form, and write it in the project's own (JSON)",
-        description="FORMAT is recognised where it is not given. What is written is what "
-        "'vzcptsim compose --cpuid' reads; bits that the dump does not tell are unknown in it.",
+    formats = (AUTO, *KEYS, _GATHERED)
+    parser.description = (
+        "FORMAT is recognised where it is not given. What is written is what "
+        "'vzcptsim compose --cpuid' reads; bits that the dump does not tell are unknown in it."
     )
     parser.add_argument(
         "format",
         metavar="FORMAT",
         nargs="?",
-        choices=_FORMATS,
+        choices=formats,
         default=AUTO,
-        help=f"one of: {', '.join(_FORMATS)}",
+        help=f"one of: {', '.join(formats)}",
     )
     parser.add_argument("file", metavar="FILE", help="a path, or - for standard input")
     parser.add_argument("-o", "--output", metavar="OUT", help="write there, not to stdout")
@@ -50,42 +40,49 @@ def add_parser(commands: Commands) -> None:
 
 
 def _import(options: argparse.Namespace, streams: Streams) -> int:
-    imported = _FORMATS[options.format](options.file)
+    from simulator.dumps.files import title_of
+
+    read = _read_gathered if options.format == _GATHERED else _read_dump
+    text, remarks = read(options.format, options.file)
     if options.output is None:
-        streams.answer(imported.text)
+        streams.answer(text)
     else:
-        write_atomically(Path(options.output), imported.text)
-    for remark in imported.remarks:
+        write_atomically(options.output, [text])
+    for remark in remarks:
         streams.remark(f"{title_of(options.file)}: {remark}")
     return ExitStatus.YES
 
 
-def _import_dump(key: str, file: str) -> Imported:
+def _read_dump(form: str, file: str) -> tuple[str, Sequence[str]]:
+    """Return the text to write for a register dump, and what to say of it."""
+    from simulator.dumps.files import read_source, title_of
+    from simulator.dumps.grouping import group
+    from simulator.dumps.model import DumpError
+    from simulator.dumps.own_json import format_dumps
+    from simulator.dumps.recognise import parse_dump
+
     try:
-        dumps = parse_dump(read_source(file), key)
+        dumps = parse_dump(read_source(file), form)
     except DumpError as error:
         raise UsageError(f"{title_of(file)}: {error}") from error
     kinds = group(dumps)
-    return Imported(format_dumps(kinds), list(_remarks(dumps, kinds)))
+    return format_dumps(kinds), list(_remarks(dumps, kinds))
 
 
-def _import_gathered(file: str) -> Imported:
+def _read_gathered(_: str, file: str) -> tuple[str, Sequence[str]]:
+    """Return the profile of a gathered node, and what to say of it."""
     from simulator.profiles.gathered import load_gathered
     from simulator.profiles.profile_json import format_profile
 
     gathered = load_gathered(file)
-    return Imported(format_profile(gathered.profile), gathered.remarks)
+    return format_profile(gathered.profile), gathered.remarks
 
 
-#: What makes something of a file, by the name of its format.
-_FORMATS: Mapping[str, Callable[[str], Imported]] = {
-    **{key: partial(_import_dump, key) for key in (AUTO, *KEYS)},
-    "gathered": _import_gathered,
-}
-
-
-def _remarks(dumps: Sequence[CpuDump], kinds: Sequence[CpuDump]) -> Iterator[str]:
+def _remarks(dumps: "Sequence[CpuDump]", kinds: "Sequence[CpuDump]") -> Iterator[str]:
     """Say what was recognised, what is unknown, and how kinds of CPUs in one machine differ."""
+    from simulator.dumps.grouping import numbers_of
+    from simulator.dumps.unknown import summarize_unknown
+
     forms = ", ".join(dict.fromkeys(printable(dump.form) for dump in dumps))
     yield (
         f"{forms}: {_count(len(dumps), 'processor')}, {_count(len(kinds), 'kind')} of CPU; "
@@ -97,7 +94,9 @@ def _remarks(dumps: Sequence[CpuDump], kinds: Sequence[CpuDump]) -> Iterator[str
         yield f"the processors are of several kinds: {'; '.join(parts)}"
 
 
-def _difference(one: CpuDump, other: CpuDump) -> str:
+def _difference(one: "CpuDump", other: "CpuDump") -> str:
+    from simulator.dumps.grouping import differences
+
     names = list(differences(one, other))
     more = len(names) - _SHOWN_DIFFERENCES
     shown = ", ".join(names[:_SHOWN_DIFFERENCES]) or "what is said of them"

@@ -2,20 +2,20 @@
 
 import argparse
 
-from simulator.commands.options import Commands, add_json
+from simulator.commands.options import add_json
 from simulator.output import Streams
-from simulator.reports.listings import kernel_listing
 from vzcptcheck.outcome import ExitStatus
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("kernels", help="list the kernels that can be simulated")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
     add_json(parser)
     parser.set_defaults(command=_kernels)
 
 
 def _kernels(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.reports.listings import kernel_listing
+
     listing = kernel_listing()
     streams.answer(listing.as_json() if options.json else listing.as_table(streams.stdout))
     return ExitStatus.YES

@@ -1,24 +1,19 @@
 """vzcptsim matrix: who can migrate where, every ordered pair of nodes with every container."""
 
 import argparse
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from simulator.commands.options import Commands
-from simulator.commands.waiving import add_strictness, waived_codes
+from simulator.commands.options import add_strictness, waived_codes
 from simulator.errors import UsageError
 from simulator.output import Streams, write_atomically
-from simulator.profiles.profile import NodeProfile
-from simulator.reports.notes import Note, note_on
-from simulator.reports.progress import progress
 from vzcptcheck.outcome import ExitStatus
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from simulator.fleets.expectations import Expectation
     from simulator.fleets.fleet import Fleet
-    from simulator.reports.view import View
+    from simulator.profiles.profile import NodeProfile
+    from simulator.reports.view import Note, View
 
 _TABLE = "table"
 _FORMATS = (_TABLE, "json", "csv", "markdown", "junit", "html")
@@ -33,11 +28,9 @@ standard error. The JSON's shape is simulator/schema/matrix.schema.json.
 """
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "matrix", help="say who can migrate where: all pairs of nodes", epilog=_EPILOG
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.epilog = _EPILOG
     parser.add_argument("nodes", metavar="NODE", nargs="+", help="two nodes or more")
     parser.add_argument("--format", choices=_FORMATS, help="how to write it; a table if not said")
     parser.add_argument("--by", choices=("node", "class"), help="report nodes, or classes of them")
@@ -60,6 +53,8 @@ def add_parser(commands: Commands) -> None:
 
 
 def _matrix(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.reports.terminal import progress
+
     waived = waived_codes(options)
     _refuse_contradictions(options)
     notes: dict[str, Note] = {}
@@ -87,11 +82,12 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError("matrix: with --expect, --output takes a --format")
 
 
-def _read(nodes: Iterable[str], step: Callable[[], None], notes: dict[str, Note]) -> "Fleet":
+def _read(nodes: Iterable[str], step: Callable[[], None], notes: "dict[str, Note]") -> "Fleet":
     """Read the nodes, and note down what a report tells of them beside."""
     from simulator.fleets.fleet import read_fleet
+    from simulator.reports.view import note_on
 
-    def seen(profile: NodeProfile) -> None:
+    def seen(profile: "NodeProfile") -> None:
         notes[profile.name] = note_on(profile)
         step()
 
@@ -103,11 +99,12 @@ def _read(nodes: Iterable[str], step: Callable[[], None], notes: dict[str, Note]
 
 def _report(
     fleet: "Fleet",
-    notes: Mapping[str, Note],
+    notes: "Mapping[str, Note]",
     waived: tuple[str, ...],
     options: argparse.Namespace,
     streams: Streams,
 ) -> None:
+    from simulator.reports.terminal import progress
     from simulator.reports.view import View
 
     is_by_class = False if options.full else {"node": False, "class": True}.get(options.by)
@@ -120,9 +117,7 @@ def _report(
 def _hand_on(chunks: Iterator[str], options: argparse.Namespace, streams: Streams) -> Iterable[str]:
     """Write a report as it is made; return what has to wait until no bar is on the terminal."""
     if options.output is not None:
-        from simulator.reports.writing import write_chunks
-
-        write_chunks(Path(options.output), chunks)
+        write_atomically(options.output, chunks)
         return ()
     if streams.stdout is not None and streams.stdout.isatty():
         return list(chunks)
@@ -136,7 +131,7 @@ def _answer(chunks: Iterable[str], streams: Streams) -> None:
 
 
 def _chunks(
-    view: "View", notes: Mapping[str, Note], options: argparse.Namespace, streams: Streams
+    view: "View", notes: "Mapping[str, Note]", options: argparse.Namespace, streams: Streams
 ) -> Iterator[str]:
     """Return the text of a report, as it is made; each loads no more than its own libraries."""
     if options.format in {None, _TABLE}:
@@ -144,10 +139,12 @@ def _chunks(
 
         return table_text(view, None if options.output else streams.stdout)
     if options.full and options.format == "json":
-        from simulator.reports.full import json_lines
+        from simulator.reports.as_json import json_lines
 
         return json_lines(view)
     if options.format == "html":
+        import time
+
         from simulator.reports.as_html import html_text
 
         return html_text(view, made=time.strftime("%Y-%m-%d %H:%M %Z"), notes=notes)
@@ -182,7 +179,7 @@ def _update(
 ) -> int:
     from simulator.fleets.expectation_text import format_expectation
 
-    write_atomically(Path(options.expect), format_expectation(_expectation(fleet, waived)))
+    write_atomically(options.expect, [format_expectation(_expectation(fleet, waived))])
     streams.remark(f"{options.expect}: written, {len(fleet.members)} nodes")
     return ExitStatus.YES
 
@@ -190,6 +187,8 @@ def _update(
 def _compare(
     fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
 ) -> int:
+    from pathlib import Path
+
     from simulator.fleets.expectation_changes import compare
     from simulator.fleets.expectation_text import read_expectation
 

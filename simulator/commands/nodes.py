@@ -1,24 +1,25 @@
 """vzcptsim nodes: the recorded nodes."""
 
 import argparse
-from fnmatch import fnmatch
 
-from simulator.commands.options import Commands, add_json
+from simulator.commands.options import add_json
 from simulator.output import Streams
-from simulator.profiles.store import fixture_names, load_node
-from simulator.reports.listings import node_listing
 from vzcptcheck.outcome import ExitStatus
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("nodes", help="list the recorded nodes")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
     parser.add_argument("pattern", nargs="*", help="only names like these, as in '*141.3*'")
     add_json(parser)
     parser.set_defaults(command=_nodes)
 
 
 def _nodes(options: argparse.Namespace, streams: Streams) -> int:
+    from fnmatch import fnmatch
+
+    from simulator.profiles.store import fixture_names, load_node
+    from simulator.reports.listings import node_listing
+
     names = [
         name
         for name in fixture_names()

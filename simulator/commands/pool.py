@@ -2,11 +2,8 @@
 
 import argparse
 
-from simulator.commands.options import Commands, add_json
-from simulator.commands.waiving import add_strictness, waived_codes
+from simulator.commands.options import add_json, add_strictness, waived_codes
 from simulator.output import Streams
-from simulator.profiles.store import load_node
-from simulator.verdicts.migrations import status_of
 
 _EPILOG = """\
 A node counts for its running containers whose needs are known. What keeps a container from being
@@ -18,13 +15,9 @@ shape is simulator/schema/pool.schema.json.
 """
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "pool",
-        help="group nodes that can all migrate to each other, and say what makes one group",
-        epilog=_EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.epilog = _EPILOG
     parser.add_argument("nodes", metavar="NODE", nargs="+", help="the nodes of the pool")
     parser.add_argument(
         "--any-container",
@@ -39,6 +32,8 @@ def add_parser(commands: Commands) -> None:
 def _pool(options: argparse.Namespace, streams: Streams) -> int:
     from simulator.fleets.pool import Rule
     from simulator.fleets.pool_change import make_pool
+    from simulator.profiles.store import load_node
+    from simulator.verdicts.migrations import status_of
 
     rule = Rule(options.any_container, options.strict, waived_codes(options))
     pool = make_pool(map(load_node, options.nodes), rule)

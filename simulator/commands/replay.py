@@ -2,21 +2,13 @@
 
 import argparse
 
-from simulator.commands.options import Commands
 from simulator.output import Streams
-from simulator.profiles.store import load_node
-from simulator.run.in_process import SimulatedSyscalls
-from vzcptcheck.cli import main as run_vzcptcheck
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "replay",
-        help="run vzcptcheck on a recorded node, in this process",
-        usage="vzcptsim replay [-h] [--user UID] [--inside CTID] [--32-bit] NODE -- [ARGS...]",
-        epilog="ARGS are those of vzcptcheck; its exit status is this command's.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.usage = "vzcptsim replay [-h] [--user UID] [--inside CTID] [--32-bit] NODE -- [ARGS...]"
+    parser.epilog = "ARGS are those of vzcptcheck; its exit status is this command's."
     parser.add_argument("node", metavar="NODE", help="where vzcptcheck is to run")
     parser.add_argument("--user", metavar="UID", type=int, default=0, help="run as this user")
     parser.add_argument(
@@ -29,6 +21,10 @@ def add_parser(commands: Commands) -> None:
 
 
 def _replay(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.profiles.store import load_node
+    from simulator.run.in_process import SimulatedSyscalls
+    from vzcptcheck.cli import main as run_vzcptcheck
+
     process = SimulatedSyscalls(
         load_node(options.node).boot(),
         uid=options.user,

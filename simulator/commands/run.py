@@ -4,24 +4,21 @@ import argparse
 import re
 from collections.abc import Iterable
 
-from simulator.commands.options import Commands
 from simulator.errors import UsageError
-from simulator.kernel.kernel import SimulatedKernel
 from simulator.output import Streams
-from simulator.profiles.profile import NodeProfile
-from simulator.profiles.store import load_node
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simulator.kernel.kernel import SimulatedKernel
+    from simulator.profiles.profile import NodeProfile
 
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "run",
-        help="run any program, with all that it starts, on a recorded node",
-        usage="vzcptsim run [-h] --node NODE [OPTION]... -- COMMAND...",
-        epilog="The exit status is the command's; 1 where it cannot be started under a filter.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.usage = "vzcptsim run [-h] --node NODE [OPTION]... -- COMMAND..."
+    parser.epilog = "The exit status is the command's; 1 where it cannot be started under a filter."
     parser.add_argument("--node", metavar="NODE", required=True, help="where it is to run")
     parser.add_argument(
         "--user", metavar="UID", type=int, help="who it is to the node: root if not said"
@@ -52,6 +49,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.profiles.store import load_node
     from simulator.run.session import end_as, run
 
     if not options.words:
@@ -72,7 +70,7 @@ def _run(options: argparse.Namespace, streams: Streams) -> int:
     return end_as(status)
 
 
-def _emulated(command: list[str], profile: NodeProfile, streams: Streams) -> tuple[str, ...]:
+def _emulated(command: list[str], profile: "NodeProfile", streams: Streams) -> tuple[str, ...]:
     """Return the command as it is run under qemu-user, and say what that cannot do."""
     from simulator.run.qemu import describe, emulate
 
@@ -84,13 +82,15 @@ def _emulated(command: list[str], profile: NodeProfile, streams: Streams) -> tup
 
 def _hosts(
     options: argparse.Namespace,
-) -> tuple[dict[str, SimulatedKernel], dict[str, SimulatedKernel]]:
+) -> "tuple[dict[str, SimulatedKernel], dict[str, SimulatedKernel]]":
     """Boot the other nodes, by the names that ssh knows them by."""
     seen: set[str] = set()
     return _booted(options.node_for, seen), _booted(options.sshd_for, seen)
 
 
-def _booted(pairs: Iterable[str], seen: set[str]) -> dict[str, SimulatedKernel]:
+def _booted(pairs: Iterable[str], seen: set[str]) -> "dict[str, SimulatedKernel]":
+    from simulator.profiles.store import load_node
+
     hosts = {}
     for pair in pairs:
         host, equals, node = pair.partition("=")

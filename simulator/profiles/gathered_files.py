@@ -83,7 +83,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     """Read the folder that an archive was unpacked into; other files in it are passed over."""
     names = list(_FILES)
     with suppress(FileNotFoundError):
-        names += sorted(f"{CPUID}/{one}" for one in os.listdir(folder / CPUID))  # noqa: PTH208
+        names += sorted(f"{CPUID}/{one}" for one in os.listdir(folder / CPUID))
     files = {}
     for name in names:
         if _is_ours(name) and (text := _read_file(folder / name, name)) is not None:

@@ -1,7 +1,7 @@
-"""A matrix as JSON; schema/matrix.schema.json is its shape.
+"""A matrix as JSON: one document, or a line a pair.
 
-It is written as it is made, an entry a line, in ASCII alone. Opinions, and reasons, are written
-once, and referred to by their places.
+The document's shape is schema/matrix.schema.json. It is written as it is made, an entry a line, in
+ASCII alone. Opinions, and reasons, are written once, and referred to by their places.
 """
 
 import json
@@ -15,7 +15,7 @@ from simulator.fleets.routes import Router, Ways
 from simulator.reports.migration_json import code_documents, reason_document
 from simulator.reports.view import View
 from simulator.verdicts.traits import ContainerSide, KernelSide
-from simulator.verdicts.verdict import Reason
+from simulator.verdicts.verdict import Reason, Weight
 
 FORMAT = 1
 
@@ -170,3 +170,44 @@ def _opinions(view: View, reasons: dict[Reason, int]) -> Iterator[dict[str, Any]
     for opinion, verdict in zip(view.matrix.opinions, view.matrix.verdicts, strict=True):
         numbers = [reasons.setdefault(reason, len(reasons)) for reason in opinion.reasons]
         yield {"verdict": verdict.value, "reasons": numbers}
+
+
+# Lines
+
+
+def json_lines(view: View) -> Iterator[str]:
+    """Yield every ordered pair of nodes in full, a line each, all of one source's at once.
+
+    A line is a pair: source, destination, verdict (of what counts), and its outcomes: containers
+    by their ctids (null for the nodes alone), both verdicts, both opinions' codes, without those
+    of remarks and with those that are waived.
+    """
+    for source in view.matrix.groups:
+        lines = []
+        for pair in view.matrix.row(source):
+            outcomes = view.matrix.outcomes(source, pair.destination)
+            document = {
+                "source": source.nodes[0],
+                "destination": pair.destination.nodes[0],
+                "verdict": pair.summary.counts(strict=view.is_strict).verdict.value,
+                "outcomes": [
+                    {
+                        "containers": outcome.labels,
+                        "kernel": _opinion_codes(view, outcome.kernel),
+                        "ours": _opinion_codes(view, outcome.ours),
+                    }
+                    for outcome in outcomes
+                ],
+            }
+            lines.append(json.dumps(document) + "\n")
+        yield "".join(lines)
+
+
+def _opinion_codes(view: View, number: int) -> dict[str, Any]:
+    opinion = view.matrix.opinions[number]
+    counted = {
+        reason.code
+        for reason in opinion.reasons
+        if reason.is_waived or reason.weight is not Weight.REMARK
+    }
+    return {"verdict": view.matrix.verdicts[number].value, "codes": sorted(counted)}

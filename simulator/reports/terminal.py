@@ -1,6 +1,8 @@
 """Text for people: as wide as their terminal, in colour on one, and harmless to it."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from typing import TextIO
@@ -14,6 +16,9 @@ from vzcptcheck.outcome import printable
 
 #: As wide as a line may be where nobody looks at it on a terminal.
 _UNBOUNDED = 10_000
+
+#: Seconds after which a bar appears.
+_PATIENCE = 1.0
 
 HEADING = "bold"
 STYLES = {
@@ -62,3 +67,35 @@ def render(lines: Iterable[Line], stream: TextIO | None) -> str:
 
 def _harmless(word: str | tuple[str, str]) -> str | tuple[str, str]:
     return printable(word) if isinstance(word, str) else (printable(word[0]), word[1])
+
+
+@contextmanager
+def progress(stream: TextIO | None, what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Give a function to be called after each of ``total`` steps; the bar goes when all is done."""
+    if stream is None or not stream.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(file=stream), transient=True)
+    task = bar.add_task(what, total=total)
+    begun = time.monotonic()
+
+    def step() -> None:
+        bar.advance(task)
+        if not bar.live.is_started and time.monotonic() - begun >= _PATIENCE:
+            bar.start()
+
+    try:
+        yield step
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -1,15 +1,30 @@
 """What every report on a matrix shares: how groups, containers and reasons are called."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from simulator.fleets.fleet import Fleet, Group, group_by_class, group_by_node
 from simulator.fleets.matrix import Matrix
+from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.traits import ContainerSide, KernelSide
 from simulator.verdicts.verdict import Opinion, Weight
 from vzcptcheck.outcome import printable
 
 #: Fleets of more nodes are reported by class.
 MOST_NODES = 64
+
+
+class Note(NamedTuple):
+    """What a reader wants to know of a node, and no verdict depends on."""
+
+    release: str
+    cpu: str
+
+
+def note_on(profile: NodeProfile) -> Note:
+    """Note down a recorded node's kernel and CPU."""
+    models = dict.fromkeys(cpu.model_name or "" for cpu in profile.cpus)
+    return Note(profile.kernel.release, ", ".join(filter(None, models)))
 
 
 class View:

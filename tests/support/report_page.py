@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.reports.as_html import html_text
-from simulator.reports.notes import note_on
-from simulator.reports.view import View
+from simulator.reports.view import View, note_on
 from support.chromium import Chromium
 
 _SET = """

@@ -15,8 +15,7 @@ import pytest
 from simulator.fleets.fleet import Group, gather_fleet
 from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_html import html_text
-from simulator.reports.notes import Note, note_on
-from simulator.reports.view import View
+from simulator.reports.view import Note, View, note_on
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 from support.simulated_profiles import captured_nodes
 

@@ -19,11 +19,10 @@ from jsonschema import Draft202012Validator
 from simulator.fleets.fleet import gather_fleet
 from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_csv import csv_text
-from simulator.reports.as_json import json_text
+from simulator.reports.as_json import json_lines, json_text
 from simulator.reports.as_junit import junit_text
 from simulator.reports.as_markdown import markdown_text
 from simulator.reports.as_table import table_text
-from simulator.reports.full import json_lines
 from simulator.reports.sections import Section, sections
 from simulator.reports.view import MOST_NODES, View, ranges, why
 from simulator.verdicts.migrations import Road
