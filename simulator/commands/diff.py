@@ -59,11 +59,10 @@ def _compare(options: argparse.Namespace) -> "Diff":
 
 
 def _format(diff: "Diff", options: argparse.Namespace, streams: Streams) -> str:
-    if options.json:
-        from simulator.reports.diff_json import format_diff
-
-        return format_diff(diff)
-    from simulator.reports.diff_text import diff_lines
+    from simulator.reports.diff_report import diff_lines, format_diff
     from simulator.reports.terminal import render
+
+    if options.json:
+        return format_diff(diff)
 
     return render(diff_lines(diff), streams.stdout)

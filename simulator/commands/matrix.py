@@ -135,7 +135,7 @@ def _chunks(
 ) -> Iterator[str]:
     """Return the text of a report, as it is made; each loads no more than its own libraries."""
     if options.format in {None, _TABLE}:
-        from simulator.reports.as_table import table_text
+        from simulator.reports.as_tables import table_text
 
         return table_text(view, None if options.output else streams.stdout)
     if options.full and options.format == "json":
@@ -157,7 +157,7 @@ def _machine_text(view: "View", form: str) -> Iterator[str]:
     elif form == "csv":
         from simulator.reports.as_csv import csv_text as text
     elif form == "markdown":
-        from simulator.reports.as_markdown import markdown_text as text
+        from simulator.reports.as_tables import markdown_text as text
     else:
         from simulator.reports.as_junit import junit_text as text
     return text(view)

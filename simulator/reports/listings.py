@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from io import StringIO
 from typing import Any, TextIO
+
+from msgspec import Struct
 
 from simulator.dumps.model import as_64bit
 from simulator.facts.capabilities import X86_64, NodeFacts, node_capabilities
@@ -12,14 +12,11 @@ from simulator.facts.generations import GENERATIONS, Generation
 from simulator.facts.releases import EXAMPLES, identify
 from simulator.profiles.cpus import RecordedCpu
 from simulator.profiles.profile import NodeProfile
+from simulator.reports.terminal import render_table
 from vzcptcheck import versions
 
-#: As wide as a line may be where nobody looks at it on a terminal.
-_UNBOUNDED = 10_000
 
-
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """A table: its columns' titles, and rows of the same length with plain values."""
 
     columns: tuple[str, ...]
@@ -32,26 +29,8 @@ class Listing:
 
     def as_table(self, stream: TextIO | None) -> str:
         """Return it as a table for a stream: in a terminal's width where it is one."""
-        from rich.console import Console
-        from rich.table import Table
-
-        text = StringIO()
-        is_terminal = stream is not None and stream.isatty()
-        console = Console(
-            file=text,
-            force_terminal=is_terminal,
-            width=None if is_terminal else _UNBOUNDED,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in self.columns:
-            table.add_column(column.replace("_", " "), overflow="fold")
-        for row in self.rows:
-            table.add_row(*map(_cell, row))
-        console.print(table)
-        return text.getvalue()
+        titles = [column.replace("_", " ") for column in self.columns]
+        return render_table(titles, [list(map(_cell, row)) for row in self.rows], stream)
 
 
 def node_listing(profiles: Iterable[NodeProfile]) -> Listing:

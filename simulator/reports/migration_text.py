@@ -1,7 +1,8 @@
 """Judged migrations for people: the verdict, what the kernel says, what we say, what to do."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from simulator.reports.terminal import HEADING, Line, line, verdict_word
 from simulator.verdicts.codes import find_code
@@ -18,8 +19,7 @@ _WORDS = {
 _MORE = "--verbose tells where these are, and who needs them."
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """A reason, and the migrations that it was found for."""
 
     reason: Reason

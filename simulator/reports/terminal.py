@@ -1,21 +1,23 @@
-"""Text for people: as wide as their terminal, in colour on one, and harmless to it."""
+"""Text for people: plain where nobody looks at it, folded and in colour on a terminal.
+
+What names hold is harmless to the terminal. rich, which takes its time, is imported for one alone.
+"""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import StringIO
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+from unicodedata import combining, east_asian_width
 
-from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
+from msgspec import Struct
 
 from simulator.verdicts.verdict import Verdict
 from vzcptcheck.outcome import printable
 
-#: As wide as a line may be where nobody looks at it on a terminal.
-_UNBOUNDED = 10_000
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 #: Seconds after which a bar appears.
 _PATIENCE = 1.0
@@ -27,20 +29,22 @@ STYLES = {
     Verdict.UNKNOWN.value: "yellow",
 }
 
+#: A text, or a text and its style.
+Word = str | tuple[str, str]
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line, or more where it is folded: how far it is indented, and its words with styles.
+
+class Line(Struct, frozen=True):
+    """A line, or more where it is folded: how far it is indented, and its words.
 
     Without words it is a blank one.
     """
 
     indent: int
-    words: tuple[str | tuple[str, str], ...]
+    words: tuple[Word, ...]
 
 
-def line(indent: int, *words: str | tuple[str, str]) -> Line:
-    """Make a line; a word is a text, or a text and its style."""
+def line(indent: int, *words: Word) -> Line:
+    """Make a line."""
     return Line(indent, words)
 
 
@@ -51,22 +55,78 @@ def verdict_word(verdict: str) -> tuple[str, str]:
 
 def render(lines: Iterable[Line], stream: TextIO | None) -> str:
     """Write lines for a stream: in a terminal's width and colours where it is one."""
-    text = StringIO()
-    is_terminal = stream is not None and stream.isatty()
-    console = Console(
-        file=text, force_terminal=is_terminal, width=None if is_terminal else _UNBOUNDED
-    )
+    if not _is_terminal(stream):
+        return "".join(f"{' ' * one.indent}{''.join(map(_text, one.words))}\n" for one in lines)
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console, text = _console()
     for one in lines:
-        if not one.words:
+        if one.words:
+            words = Text.assemble(*map(_styled, one.words), overflow="fold")
+            console.print(Padding(words, (0, 0, 0, one.indent), expand=False))
+        else:
             console.line()
-            continue
-        text_of_line = Text.assemble(*map(_harmless, one.words), overflow="fold")
-        console.print(Padding(text_of_line, (0, 0, 0, one.indent), expand=False))
     return text.getvalue()
 
 
-def _harmless(word: str | tuple[str, str]) -> str | tuple[str, str]:
-    return printable(word) if isinstance(word, str) else (printable(word[0]), word[1])
+def render_table(
+    titles: Sequence[str], rows: Iterable[Sequence[Word]], stream: TextIO | None
+) -> str:
+    """Write a table for a stream: its columns are as wide as what is in them."""
+    if not _is_terminal(stream):
+        return _plain_table([titles, *rows])
+    from rich.table import Table
+
+    console, text = _console()
+    table = Table(box=None, pad_edge=False, header_style=HEADING)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_styled, row))
+    console.print(table)
+    return text.getvalue()
+
+
+def _plain_table(rows: Sequence[Sequence[Word]]) -> str:
+    texts = [list(map(_text, row)) for row in rows]
+    widths = [max(map(_columns, column)) for column in zip(*texts, strict=True)]
+    return "".join(
+        "  ".join(
+            cell + " " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        + "\n"
+        for row in texts
+    )
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a terminal takes for a text."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(one) else 1 + (east_asian_width(one) in "WF") for one in text)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _text(word: Word) -> str:
+    return printable(word if isinstance(word, str) else word[0])
+
+
+def _styled(word: Word) -> "Text":
+    from rich.text import Text
+
+    return Text(_text(word), "" if isinstance(word, str) else word[1])
+
+
+def _console() -> "tuple[Console, StringIO]":
+    """Return a console of this terminal's, and what is written to it."""
+    from rich.console import Console
+
+    text = StringIO()
+    return Console(file=text, force_terminal=True, highlight=False), text
 
 
 @contextmanager

@@ -1,18 +1,17 @@
 """What each reason's code means, and what to do about it: data/codes.toml."""
 
-import difflib
-import functools
-import tomllib
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import resources
+from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from simulator.errors import UserError
 
+_FILE = os.path.join(os.path.dirname(__file__), os.pardir, "data", "codes.toml")
 
-@dataclass(frozen=True, slots=True)
-class Code:
+
+class Code(NamedTuple):
     """One code: ``opinion`` is whose reason it is, ``kernel`` or ``ours``, the rest is prose.
 
     ``summary`` is a line, ``explanation`` a paragraph, ``next_step`` a sentence or two.
@@ -25,24 +24,26 @@ class Code:
     next_step: str
 
 
-@functools.cache
+@cache
 def load_codes() -> Mapping[str, Code]:
-    """Read all codes, by name; those of the kernel's opinion come first."""
-    text = resources.files("simulator").joinpath("data", "codes.toml").read_text("utf-8")
-    tables = tomllib.loads(text)
-    return MappingProxyType(
-        {
-            name: Code(
-                name,
-                opinion,
-                table["summary"],
-                " ".join(table["explanation"].split()),
-                " ".join(table["next_step"].split()),
-            )
-            for opinion, codes in tables.items()
-            for name, table in codes.items()
-        }
-    )
+    """Read all codes, by name; those of the kernel's opinion come first.
+
+    tomllib takes longer to import than a command may take to start. The file has the same three
+    keys in each table, and no escapes: a test compares this with what tomllib reads.
+    """
+    with open(_FILE, encoding="utf-8") as file:
+        tables = file.read().split("\n[")[1:]
+    codes = map(_parse_table, tables)
+    return MappingProxyType({code.name: code for code in codes})
+
+
+def _parse_table(text: str) -> Code:
+    header, _, rest = text.partition("]\nsummary = ")
+    summary, _, rest = rest.partition("\nexplanation = ")
+    explanation, _, step = rest.partition("\nnext_step = ")
+    opinion, _, name = header.partition(".")
+    proses = (" ".join(one.strip().strip('"').split()) for one in (summary, explanation, step))
+    return Code(name, opinion, *proses)
 
 
 def find_code(name: str) -> Code:
@@ -50,11 +51,8 @@ def find_code(name: str) -> Code:
     codes = load_codes()
     if name in codes:
         return codes[name]
-    near = difflib.get_close_matches(name, codes, n=3)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, codes, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(codes)}"
     raise UserError(f"there is no code {name!r}: {hint}")
-
-
-def next_step(name: str) -> str:
-    """Say what to do about a reason of this code; UserError where there is no such code."""
-    return find_code(name).next_step

@@ -39,7 +39,7 @@ ALLOWED = {
     "profiles/specs.py": {"fpu"},  # a process that used it
     "reports/as_html.py": {"ia64"},  # a machine
     "reports/pool_text.py": {"ia64", "sysenter"},  # a machine; how programs enter the kernel
-    "reports/sections.py": {"ia64"},  # a machine
+    "reports/as_tables.py": {"ia64"},  # a machine
     "verdicts/programs.py": {"ia64"},  # a machine
     "verdicts/restore.py": {"ia64"},  # processes
 }

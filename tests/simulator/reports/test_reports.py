@@ -21,9 +21,7 @@ from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_csv import csv_text
 from simulator.reports.as_json import json_lines, json_text
 from simulator.reports.as_junit import junit_text
-from simulator.reports.as_markdown import markdown_text
-from simulator.reports.as_table import table_text
-from simulator.reports.sections import Section, sections
+from simulator.reports.as_tables import Section, markdown_text, sections, table_text
 from simulator.reports.view import MOST_NODES, View, ranges, why
 from simulator.verdicts.migrations import Road
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
@@ -424,13 +422,13 @@ def test_pairs_say_what_becomes_of_each_container() -> None:
     spelled = {
         (row[0], destination, container): (row[3], row[4])
         for row in by_title(small_view())["Pairs"].rows
-        for destination in str(row[1]).split(", ")
-        for container in str(row[2]).split()
+        for destination in row[1].split(", ")
+        for container in row[2].split()
     }
     assert spelled == {
         (*pair, "any" if ctid is None else str(ctid)): (
-            judgement.kernel.verdict,
-            judgement.ours.verdict,
+            judgement.kernel.verdict.value,
+            judgement.ours.verdict.value,
         )
         for pair in permutations(NAMES, 2)
         for ctid, judgement in judged(*pair).items()

@@ -16,7 +16,7 @@ from simulator.verdicts import image as image_module
 from simulator.verdicts import image_restore as restore_module
 from simulator.verdicts import programs as our_module
 from simulator.verdicts import restore as kernel_module
-from simulator.verdicts.codes import find_code, load_codes, next_step
+from simulator.verdicts.codes import find_code, load_codes
 from simulator.verdicts.image import ImageDestination
 from simulator.verdicts.image_restore import Restorer
 from simulator.verdicts.traits import SUSPENDED, ContainerSide, NodeSide, node_side
@@ -215,18 +215,20 @@ def test_codes_have_what_they_say_in_one_form() -> None:
             assert text == " ".join(text.split())
 
 
-def test_the_file_has_those_two_tables_and_nothing_else() -> None:
+def test_codes_are_what_the_file_says_as_toml() -> None:
     text = resources.files("simulator").joinpath("data", "codes.toml").read_text("utf-8")
     tables = tomllib.loads(text)
     assert list(tables) == ["kernel", "ours"]
-    keys = {tuple(table) for codes in tables.values() for table in codes.values()}
-    assert keys == {("summary", "explanation", "next_step")}
-
-
-def test_the_next_step_of_a_code() -> None:
-    assert next_step("destination-slm-module") == (
-        "Load the module on the destination: 'modprobe slm_dmprst'."
-    )
+    documented = [
+        (name, opinion, {key: " ".join(prose.split()) for key, prose in table.items()})
+        for opinion, codes in tables.items()
+        for name, table in codes.items()
+    ]
+    prose = ("summary", "explanation", "next_step")
+    assert documented == [
+        (code.name, code.opinion, {key: getattr(code, key) for key in prose})
+        for code in load_codes().values()
+    ]
 
 
 def test_an_unknown_code_names_those_that_are_near() -> None:
@@ -237,6 +239,6 @@ def test_an_unknown_code_names_those_that_are_near() -> None:
 
 def test_a_code_that_is_near_to_none_names_them_all() -> None:
     with pytest.raises(UserError) as caught:
-        next_step("zzz")
+        find_code("zzz")
     assert str(caught.value).startswith("there is no code 'zzz': there are module-missing, ")
     assert str(caught.value).endswith(", image-blank")

@@ -1,16 +1,20 @@
-"""A matrix in words: titles, and tables that fit a terminal or a page of Markdown.
+"""A matrix in words: titles and tables, for people or as Markdown.
 
 Sources and destinations with the same outcome are written together.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
+from typing import TextIO
+
+from msgspec import Struct
 
 from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Outcome, Pair
 from simulator.fleets.routes import Router, Ways
+from simulator.reports.terminal import HEADING, STYLES, line, render, render_table
 from simulator.reports.view import (
     View,
     container_words,
@@ -21,21 +25,55 @@ from simulator.reports.view import (
 )
 from simulator.verdicts.verdict import Verdict
 
-#: A cell: a text, or a verdict, which may have a colour.
-Cell = str | Verdict
-
 #: How many nodes of a class, and how many of the best destinations by class, are named.
 _NAMED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table with a title; without columns it is a paragraph."""
+#: What may mean something to Markdown: with a backslash before it, it is itself.
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#!|~&@$])")
+
+
+class Section(Struct, frozen=True):
+    """A table with a title; without rows it is a paragraph."""
 
     title: str
     columns: tuple[str, ...] = ()
-    rows: tuple[tuple[Cell, ...], ...] = field(default=(), kw_only=True)
-    text: str = field(default="", kw_only=True)
+    rows: tuple[tuple[str, ...], ...] = ()
+    text: str = "none"
+
+
+def table_text(view: View, stream: TextIO | None) -> Iterator[str]:
+    """Yield each section as text for a stream."""
+    for section in sections(view):
+        yield render([line(0, (section.title, HEADING))], stream)
+        if section.rows:
+            rows = [[(cell, STYLES.get(cell, "")) for cell in row] for row in section.rows]
+            yield render_table(section.columns, rows, stream)
+        else:
+            yield render([line(0, section.text)], stream)
+        yield "\n"
+
+
+def markdown_text(view: View) -> Iterator[str]:
+    """Yield each section as it is made."""
+    for section in sections(view):
+        yield f"## {_escape(section.title)}\n\n"
+        if not section.rows:
+            yield f"{_escape(section.text)}\n\n"
+            continue
+        yield _markdown_row(section.columns)
+        yield _markdown_row("---" for _ in section.columns)
+        for row in section.rows:
+            yield _markdown_row(map(_escape, row))
+        yield "\n"
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _escape(text: str) -> str:
+    return _PUNCTUATION.sub(r"\\\1", text)
 
 
 def sections(view: View) -> Iterator[Section]:
@@ -102,12 +140,12 @@ def _node_pairs(view: View, pairs: Iterable[Pair]) -> Section:
     )
 
 
-def _outcome_cells(view: View, outcome: Outcome) -> tuple[Cell, ...]:
+def _outcome_cells(view: View, outcome: Outcome) -> tuple[str, ...]:
     because = filter(None, map(view.why, (outcome.kernel, outcome.ours)))
     return (
         labels_words(outcome.labels),
-        view.matrix.verdicts[outcome.kernel],
-        view.matrix.verdicts[outcome.ours],
+        view.matrix.verdicts[outcome.kernel].value,
+        view.matrix.verdicts[outcome.ours].value,
         "; ".join(because),
     )
 
