@@ -35,18 +35,18 @@ EXPLAINED = Path(__file__).with_suffix(".toml")
 
 #: The modules that decide, each with the tests that are its specification.
 TESTS = {
-    "bits": ("bits", "generations"),
-    "capabilities": ("capabilities", "needs"),
-    "decision": ("decision",),
-    "generations": ("generations", "instructions"),
-    "instructions": ("instructions",),
-    "kernel_opinion": ("kernel_opinion",),
-    "needs": ("needs",),
-    "our_opinion": ("our_opinion",),
-    "override": ("override",),
-    "releases": ("releases",),
-    "sides": ("sides",),
-    "verdict": ("verdict",),
+    "facts/bits": ("facts/bits", "facts/generations"),
+    "facts/capabilities": ("facts/capabilities", "kernel/needs"),
+    "facts/generations": ("facts/generations", "facts/instructions"),
+    "facts/instructions": ("facts/instructions",),
+    "facts/override": ("facts/override",),
+    "facts/releases": ("facts/releases",),
+    "kernel/decision": ("kernel/decision",),
+    "kernel/needs": ("kernel/needs",),
+    "verdicts/programs": ("verdicts/programs",),
+    "verdicts/restore": ("verdicts/restore",),
+    "verdicts/traits": ("verdicts/traits",),
+    "verdicts/verdict": ("verdicts/verdict",),
 }
 
 #: Arithmetic in place of a bit operation is nobody's slip; ``is`` for ``==`` is the linter's.
@@ -85,7 +85,7 @@ class Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant
-        self._name = f"simulator.{path_of(mutant.module).parent.name}.{mutant.module}"
+        self._name = f"simulator.{mutant.module.replace('/', '.')}"
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -119,9 +119,14 @@ def main(arguments: list[str]) -> int:
 
 
 def path_of(module: str) -> Path:
-    """Return where a module is: no two that decide have one name."""
-    (path,) = ROOT.glob(f"simulator/*/{module}.py")
-    return path
+    """Return where a module is."""
+    return ROOT / "simulator" / f"{module}.py"
+
+
+def tests_of(module: str) -> list[str]:
+    """Return the paths of the tests that are a module's specification."""
+    tests = (test.partition("/") for test in TESTS[module])
+    return [f"tests/simulator/{folder}/test_{name}.py" for folder, _, name in tests]
 
 
 def mutants(module: str) -> Iterator[Mutant]:
@@ -173,8 +178,7 @@ def start(mutant: Mutant) -> int:
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         sys.meta_path.insert(0, Importer(mutant))
-        tests = [f"tests/simulator/test_{name}.py" for name in TESTS[mutant.module]]
-        status = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
+        status = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests_of(mutant.module)]))
     finally:
         os._exit(status)
 

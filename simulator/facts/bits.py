@@ -4,7 +4,7 @@ Source: cpt_ioctl.h of the published trees. This table is the simulator's own: t
 tool has another one, so that a slip in either shows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 CPT_CPU_X86_CMOV = 0
@@ -38,30 +38,31 @@ CPT_CPU_X86_AESNI = 27
 CPT_NO_IPV6 = 28
 CPT_CPU_X86_RDRAND = 29
 
-#: The kernel's word for a bit in its diagnostics.
-WORD_BITS: Mapping[str, int] = MappingProxyType(
+#: The kernel's word for a bit in its diagnostics, in the order in which every kernel prints them.
+WORDS: Mapping[int, str] = MappingProxyType(
     {
-        "cmov": CPT_CPU_X86_CMOV,
-        "fxsr": CPT_CPU_X86_FXSR,
-        "sse": CPT_CPU_X86_SSE,
-        "sse2": CPT_CPU_X86_SSE2,
-        "sse4_1": CPT_CPU_X86_SSE4_1,
-        "sse4_2": CPT_CPU_X86_SSE4_2,
-        "mmx": CPT_CPU_X86_MMX,
-        "3dnow": CPT_CPU_X86_3DNOW,
-        "3dnowext": CPT_CPU_X86_3DNOW2,
-        "sse4a": CPT_CPU_X86_SSE4A,
-        "sysenter": CPT_CPU_X86_SEP,
-        "emt64": CPT_CPU_X86_EMT64,
-        "ia64": CPT_CPU_X86_IA64,
-        "syscall": CPT_CPU_X86_SYSCALL,
-        "syscall32": CPT_CPU_X86_SYSCALL32,
-        "xsave": CPT_CPU_X86_XSAVE,
-        "avx": CPT_CPU_X86_AVX,
-        "aesni": CPT_CPU_X86_AESNI,
-        "rdrand": CPT_CPU_X86_RDRAND,
+        CPT_CPU_X86_CMOV: "cmov",
+        CPT_CPU_X86_FXSR: "fxsr",
+        CPT_CPU_X86_SSE: "sse",
+        CPT_CPU_X86_SSE2: "sse2",
+        CPT_CPU_X86_SSE4_1: "sse4_1",
+        CPT_CPU_X86_SSE4_2: "sse4_2",
+        CPT_CPU_X86_MMX: "mmx",
+        CPT_CPU_X86_3DNOW: "3dnow",
+        CPT_CPU_X86_3DNOW2: "3dnowext",
+        CPT_CPU_X86_SSE4A: "sse4a",
+        CPT_CPU_X86_SEP: "sysenter",
+        CPT_CPU_X86_EMT64: "emt64",
+        CPT_CPU_X86_IA64: "ia64",
+        CPT_CPU_X86_SYSCALL: "syscall",
+        CPT_CPU_X86_SYSCALL32: "syscall32",
+        CPT_CPU_X86_XSAVE: "xsave",
+        CPT_CPU_X86_AVX: "avx",
+        CPT_CPU_X86_AESNI: "aesni",
+        CPT_CPU_X86_RDRAND: "rdrand",
     }
 )
+WORD_BITS: Mapping[str, int] = MappingProxyType({word: bit for bit, word in WORDS.items()})
 
 
 def mask(*bits: int) -> int:
@@ -69,6 +70,6 @@ def mask(*bits: int) -> int:
     return sum(1 << bit for bit in set(bits))
 
 
-def mask_of_words(words: Iterable[str]) -> int:
-    """Make a mask of the bits that go by these words."""
-    return mask(*(WORD_BITS[word] for word in words))
+def bits_with_words(caps: int) -> Iterator[int]:
+    """Yield the bits of a mask that have a word, in the order in which kernels print the words."""
+    return (bit for bit in WORDS if caps >> bit & 1)

@@ -8,18 +8,30 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from simulator.facts.bits import (
+    CPT_CPU_X86_3DNOW,
+    CPT_CPU_X86_3DNOW2,
+    CPT_CPU_X86_AESNI,
+    CPT_CPU_X86_AVX,
     CPT_CPU_X86_CMOV,
     CPT_CPU_X86_EMT64,
+    CPT_CPU_X86_FXSR,
+    CPT_CPU_X86_IA64,
+    CPT_CPU_X86_MMX,
     CPT_CPU_X86_RDRAND,
+    CPT_CPU_X86_SEP,
     CPT_CPU_X86_SEP32,
+    CPT_CPU_X86_SSE,
+    CPT_CPU_X86_SSE2,
     CPT_CPU_X86_SSE4_1,
     CPT_CPU_X86_SSE4_2,
+    CPT_CPU_X86_SSE4A,
     CPT_CPU_X86_SYSCALL,
+    CPT_CPU_X86_SYSCALL32,
+    CPT_CPU_X86_XSAVE,
     CPT_NAMESPACES,
     CPT_NO_IPV6,
     CPT_SLM_DMPRST,
     mask,
-    mask_of_words,
 )
 
 RestoreRule = Callable[[int], bool]
@@ -58,24 +70,25 @@ def rule_c3(version: int) -> bool:
     return _rule_c(version, 3)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-_EIGHT_WORDS = _words("cmov fxsr sse sse2 mmx 3dnow 3dnowext sysenter")
-_TEN_WORDS = (*_EIGHT_WORDS, "emt64", "ia64")
-_TWELVE_WORDS = (*_TEN_WORDS, "syscall", "syscall32")
-_FOURTEEN_WORDS = _words(
-    "cmov fxsr sse sse2 sse4_1 sse4_2 mmx 3dnow 3dnowext sse4a sysenter xsave avx aesni"
+_SSE4 = mask(CPT_CPU_X86_SSE4_1, CPT_CPU_X86_SSE4_2, CPT_CPU_X86_SSE4A)
+_XSAVE = mask(CPT_CPU_X86_XSAVE, CPT_CPU_X86_AVX, CPT_CPU_X86_AESNI)
+_FPU_2632 = mask(
+    CPT_CPU_X86_FXSR,
+    CPT_CPU_X86_SSE,
+    CPT_CPU_X86_SSE2,
+    CPT_CPU_X86_MMX,
+    CPT_CPU_X86_3DNOW,
+    CPT_CPU_X86_3DNOW2,
 )
-_EIGHTEEN_WORDS = _words(
-    "cmov fxsr sse sse2 sse4_1 sse4_2 mmx 3dnow 3dnowext sse4a sysenter emt64 ia64 "
-    "syscall syscall32 xsave avx aesni"
-)
-_NINETEEN_WORDS = (*_EIGHTEEN_WORDS, "rdrand")
+_FPU_042 = _FPU_2632 | _SSE4 | _XSAVE
 
-_FPU_2632 = mask_of_words(("fxsr", "sse", "sse2", "mmx", "3dnow", "3dnowext"))
-_FPU_042 = _FPU_2632 | mask_of_words(("sse4_1", "sse4_2", "sse4a", "xsave", "avx", "aesni"))
+#: What the kernels compare, named by how many bits these are.
+_EIGHT_BITS = _FPU_2632 | mask(CPT_CPU_X86_CMOV, CPT_CPU_X86_SEP)
+_TEN_BITS = _EIGHT_BITS | mask(CPT_CPU_X86_EMT64, CPT_CPU_X86_IA64)
+_TWELVE_BITS = _TEN_BITS | mask(CPT_CPU_X86_SYSCALL, CPT_CPU_X86_SYSCALL32)
+_FOURTEEN_BITS = _EIGHT_BITS | _SSE4 | _XSAVE
+_EIGHTEEN_BITS = _TWELVE_BITS | _SSE4 | _XSAVE
+_NINETEEN_BITS = _EIGHTEEN_BITS | mask(CPT_CPU_X86_RDRAND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +98,18 @@ class Generation:
     Masks are of capability bits. What concerns the node:
     ``node_bits`` are those it can show; ``masked_cpuid``: they follow the kernel's own view of
     the CPU and /proc/vz/cpuid_override, else the registers; ``sysenter_on_any_vendor``: SEP is
-    not for Intel alone on x86_64; ``test_caps_words`` is None where CPT_TEST_CAPS on /proc/cpt
-    is ENOSYS; ``has_late_requests``, ``has_tracker``: requests that came with 042stab and 088.
+    not for Intel alone on x86_64; ``test_caps_bits`` are those that CPT_TEST_CAPS on /proc/cpt
+    compares, None where it is ENOSYS; ``has_late_requests``, ``has_tracker``: requests that came
+    with 042stab and 088.
 
     What gathers a container's needs: ``always_bits``, ``fpu_bits`` (a process that used the
     FPU, of what the node has), ``long_mode_bits`` (a 64-bit process), ``sees_vdso`` (a 32-bit
     one), ``policies`` (schedulers that are fine), ``carries_no_ipv6``.
 
-    What compares them: ``vecaps_words`` in order, ``sse4_2_bit`` (the bit looked at for that
-    word), ``unsupported_mask``, ``slm_result`` (the answer to an argument with SLM_DMPRST, 0
-    where it is not looked at), ``ipv6_text`` (empty where NO_IPV6 is not),
-    ``tests_namespaces``.
+    What compares them: ``vecaps_bits``, ``sse4_2_bit`` (the bit looked at in place of
+    CPT_CPU_X86_SSE4_2, by either request), ``unsupported_mask``, ``slm_result`` (the answer to an
+    argument with SLM_DMPRST, 0 where it is not looked at), ``ipv6_text`` (empty where NO_IPV6 is
+    not), ``tests_namespaces``.
 
     ``enables_xsave``: programs may use what only XSAVE saves (AVX and later), as they may from
     Linux 2.6.28 on.
@@ -115,7 +129,7 @@ class Generation:
     node_bits: int
     masked_cpuid: bool
     sysenter_on_any_vendor: bool
-    test_caps_words: tuple[str, ...] | None
+    test_caps_bits: int | None
     always_bits: int
     fpu_bits: int
     long_mode_bits: int
@@ -128,7 +142,7 @@ class Generation:
     hz: int | None
     section_ends: tuple[int, int]
     repeats_host_pid: bool
-    vecaps_words: tuple[str, ...]
+    vecaps_bits: int
     vecaps2: Vecaps2
     sse4_2_bit: int
     unsupported_mask: int
@@ -146,12 +160,12 @@ _028STAB = Generation(
     has_test_version=False,
     has_late_requests=False,
     has_tracker=False,
-    node_bits=mask_of_words(_TEN_WORDS),
+    node_bits=_TEN_BITS,
     masked_cpuid=False,
     sysenter_on_any_vendor=True,
-    test_caps_words=_EIGHT_WORDS,
+    test_caps_bits=_EIGHT_BITS,
     always_bits=mask(CPT_CPU_X86_CMOV),
-    fpu_bits=mask_of_words(_EIGHT_WORDS),
+    fpu_bits=_EIGHT_BITS,
     long_mode_bits=mask(CPT_CPU_X86_EMT64),
     sees_vdso=False,
     policies=frozenset({"normal"}),
@@ -162,7 +176,7 @@ _028STAB = Generation(
     hz=None,
     section_ends=(31, 31),
     repeats_host_pid=False,
-    vecaps_words=_TEN_WORDS,
+    vecaps_bits=_TEN_BITS,
     vecaps2=Vecaps2.ABSENT,
     sse4_2_bit=CPT_CPU_X86_SSE4_2,
     unsupported_mask=0xFFFF0000,
@@ -178,7 +192,7 @@ _2_6_32 = replace(
     releases="2.6.32 without a stab number",
     image_version=0x800,
     restores=rule_b,
-    node_bits=mask_of_words(_TWELVE_WORDS) | mask(CPT_CPU_X86_SEP32, CPT_SLM_DMPRST),
+    node_bits=_TWELVE_BITS | mask(CPT_CPU_X86_SEP32, CPT_SLM_DMPRST),
     sysenter_on_any_vendor=False,
     fpu_bits=_FPU_2632,
     long_mode_bits=mask(CPT_CPU_X86_EMT64, CPT_CPU_X86_SYSCALL),
@@ -186,7 +200,7 @@ _2_6_32 = replace(
     namespaces_text=False,
     enables_xsave=True,
     section_ends=(32, 32),
-    vecaps_words=_TWELVE_WORDS,
+    vecaps_bits=_TWELVE_BITS,
     slm_result=1,
 )
 
@@ -199,8 +213,8 @@ _042STAB = replace(
     restores=rule_c1,
     has_test_version=True,
     has_late_requests=True,
-    node_bits=mask_of_words(_EIGHTEEN_WORDS) | mask(CPT_CPU_X86_SEP32, CPT_NAMESPACES, CPT_NO_IPV6),
-    test_caps_words=_FOURTEEN_WORDS,
+    node_bits=_EIGHTEEN_BITS | mask(CPT_CPU_X86_SEP32, CPT_NAMESPACES, CPT_NO_IPV6),
+    test_caps_bits=_FOURTEEN_BITS,
     always_bits=mask(CPT_CPU_X86_CMOV, CPT_CPU_X86_SYSCALL),
     fpu_bits=_FPU_042,
     long_mode_bits=mask(CPT_CPU_X86_EMT64),
@@ -208,7 +222,7 @@ _042STAB = replace(
     skips_kernel_threads=True,
     hz=1000,
     section_ends=(33, 33),
-    vecaps_words=_EIGHTEEN_WORDS,
+    vecaps_bits=_EIGHTEEN_BITS,
     # 042stab061.9 to 092.1: the word sse4_2 is said of SSE4_1's bit (a slip, recorded).
     sse4_2_bit=CPT_CPU_X86_SSE4_1,
     unsupported_mask=0xE1FD0000,
@@ -247,9 +261,9 @@ _042STAB101 = replace(
     releases="042stab101.5 to 106, and 108.1",
     node_bits=_042STAB.node_bits | mask(CPT_CPU_X86_RDRAND),
     masked_cpuid=True,
-    test_caps_words=None,
+    test_caps_bits=None,
     fpu_bits=_FPU_042 | mask(CPT_CPU_X86_RDRAND),
-    vecaps_words=_NINETEEN_WORDS,
+    vecaps_bits=_NINETEEN_BITS,
     vecaps2=Vecaps2.ALWAYS,
     sse4_2_bit=CPT_CPU_X86_SSE4_2,
     unsupported_mask=0xC1FD0000,
@@ -260,7 +274,7 @@ _042STAB107 = replace(
     name="042stab107",
     trees=("042stab109.3", "042stab111.12", "042stab113.5", "042stab141.3"),
     releases="042stab107.1 and later, but 108.1",
-    test_caps_words=_NINETEEN_WORDS,
+    test_caps_bits=_NINETEEN_BITS,
 )
 
 #: Oldest first.

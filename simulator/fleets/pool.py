@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import or_
 
-from simulator.facts.bits import WORD_BITS, mask
+from simulator.facts.bits import mask
 from simulator.facts.capabilities import I386
 from simulator.facts.generations import Generation
 from simulator.facts.instructions import CpuSide
@@ -66,8 +66,8 @@ class Behaviour:
     @property
     def needs(self) -> int:
         """The bits that some container needs, of those that the kernel has a word for."""
-        words = mask(*(WORD_BITS[word] for word in self.side.kernel.generation.vecaps_words))
-        return reduce(or_, (one.caps or 0 for one in self.containers), 0) & words
+        needed = reduce(or_, (one.caps or 0 for one in self.containers), 0)
+        return needed & self.side.kernel.generation.vecaps_bits
 
 
 @dataclass(frozen=True)

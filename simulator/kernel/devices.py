@@ -14,7 +14,7 @@ from simulator.facts.generations import Vecaps2
 from simulator.kernel.caller import Caller, OpenDescription
 from simulator.kernel.containers import Container, Contents, State
 from simulator.kernel.contexts import Context, Contexts, ContextState
-from simulator.kernel.decision import Decision, decide, missing_words
+from simulator.kernel.decision import Decision, decide, missing_bits
 from simulator.kernel.requests import FIONREAD, Request
 
 if TYPE_CHECKING:
@@ -167,10 +167,10 @@ def _test_version_rst(file: OpenDevice, argument: int, _: Caller) -> int:
 
 def _test_caps_cpt(file: OpenDevice, argument: int, _: Caller) -> int:
     generation = file.kernel.generation
-    if generation.test_caps_words is None:
+    if generation.test_caps_bits is None:
         raise fail(errno.ENOSYS)
     own = file.kernel.capabilities()
-    return int(bool(missing_words(generation, generation.test_caps_words, own, argument)))
+    return int(bool(missing_bits(generation, generation.test_caps_bits, own, argument)))
 
 
 def _test_caps_rst(file: OpenDevice, _: int, __: Caller) -> int:

@@ -84,14 +84,14 @@ def cpu_listing(cpus: Iterable[RecordedCpu]) -> Listing:
 
 
 def _kernel_row(generation: Generation) -> tuple[Any, ...]:
-    words = generation.test_caps_words
+    compared = generation.test_caps_bits
     return (
         generation.name,
         generation.releases,
         versions.describe(generation.image_version),
         [versions.NAMES[one] for one in sorted(versions.NAMES) if generation.restores(one)],
         "yes" if generation.has_test_version else "EINVAL",
-        "ENOSYS" if words is None else f"{len(words)} words",
+        "ENOSYS" if compared is None else f"{compared.bit_count()} words",
         generation.vecaps2.value,
         list(generation.trees),
     )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from simulator.facts.bits import CPT_CPU_X86_EMT64, WORD_BITS, mask
+from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask
 from simulator.facts.capabilities import PLACES, node_capabilities
 from simulator.facts.generations import BY_NAME
 from simulator.kernel.kernel import RST
@@ -32,9 +32,9 @@ from vzcptcheck.image import (
     section_name,
 )
 
-#: The most that any kernel compares of a suspended container (CPT_TEST_CAPS, 19 words): the bits
+#: The most that any kernel compares of a suspended container (CPT_TEST_CAPS, 19 bits): the bits
 #: of the node that it was suspended on, whatever of it its processes have used.
-_WORDS = BY_NAME["042stab107"].test_caps_words or ()
+_COMPARED = BY_NAME["042stab107"].vecaps_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +152,16 @@ def _caps_reasons(header: Header, tail: Tail, offered_caps: int) -> Iterator[Rea
         yield Reason("image-caps-not-recorded", Weight.UNKNOWN, place="offset 40", source="0")
     # The tail tells for certain whether a 64-bit kernel is needed.
     required_caps = header.caps[0] & ~(0 if tail.tasks_64 else mask(CPT_CPU_X86_EMT64))
-    for word in _WORDS:
-        bit = WORD_BITS[word]
-        if required_caps & ~offered_caps & 1 << bit:
-            yield Reason(
-                "image-cpu-feature-missing",
-                Weight.REFUSES,
-                feature=word,
-                place=_place(word, bit),
-                source="1",
-                destination="0",
-            )
+    missing_caps = required_caps & ~offered_caps & _COMPARED
+    for bit in bits_with_words(missing_caps):
+        yield Reason(
+            "image-cpu-feature-missing",
+            Weight.REFUSES,
+            feature=WORDS[bit],
+            place=_place(WORDS[bit], bit),
+            source="1",
+            destination="0",
+        )
 
 
 def _place(word: str, bit: int) -> str:

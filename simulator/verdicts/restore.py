@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from simulator.facts.bits import (
     CPT_BIND_MOUNT,
     CPT_CPU_X86_IA64,
+    CPT_CPU_X86_SSE4_2,
     CPT_EXTERNAL_PROCESS,
     CPT_NAMESPACES,
     CPT_NO_IPV6,
@@ -18,13 +19,14 @@ from simulator.facts.bits import (
     CPT_UNSUPPORTED_FSTYPE,
     CPT_UNSUPPORTED_MISC,
     CPT_UNSUPPORTED_NETDEV,
-    WORD_BITS,
+    WORDS,
+    bits_with_words,
     mask,
 )
 from simulator.facts.capabilities import PLACES
 from simulator.facts.generations import Generation
 from simulator.kernel.containers import State
-from simulator.kernel.decision import missing_words, tested_bit
+from simulator.kernel.decision import DESTINATION_SLM, bits_looked_at, missing_bits, refusals
 from simulator.kernel.kernel import CPT, RST
 from simulator.verdicts.traits import ContainerSide, KernelSide
 from simulator.verdicts.verdict import Opinion, Reason, Weight
@@ -50,8 +52,6 @@ _UNSUPPORTED = {
     CPT_UNSUPPORTED_MISC: "container-misc",
     CPT_SLM_DMPRST: "source-slm-module",
 }
-
-_PLACE_OF_BIT = {WORD_BITS[word]: place for word, place in PLACES.items()}
 
 
 def kernel_opinion(
@@ -139,49 +139,49 @@ def _container_reasons(
     elif container.caps is None:
         yield Reason("needs-unknown", Weight.UNKNOWN)
     else:
-        yield from _running_reasons(source.generation, container.caps, destination.caps)
+        refused = refusals(source.generation, container.caps, destination.caps)
+        yield from _refusal_reasons(source.generation, refused)
 
 
 def _suspended_reasons(source: KernelSide, destination: KernelSide) -> Iterator[Reason]:
     """Decide as CPT_TEST_CAPS on /proc/cpt does: the whole node's bits are compared."""
     generation = source.generation
-    if generation.test_caps_words is None:
+    if generation.test_caps_bits is None:
         yield Reason("caps-not-compared", Weight.REMARK, source=source.generation_name)
         return
-    words = missing_words(generation, generation.test_caps_words, source.caps, destination.caps)
-    for word in words:
-        yield _missing_feature(generation, word, "the source node: the container is suspended")
+    missing = missing_bits(generation, generation.test_caps_bits, source.caps, destination.caps)
+    for bit in bits_with_words(missing):
+        yield _missing_feature(generation, bit, "the source node: the container is suspended")
 
 
-def _running_reasons(
-    generation: Generation, required_caps: int, offered_caps: int
-) -> Iterator[Reason]:
-    """Decide as CPT_TEST_VECAPS does; the kernel returns the last refusal, this names all."""
-    for word in missing_words(generation, generation.vecaps_words, required_caps, offered_caps):
-        yield _missing_feature(generation, word, _who_needs(generation, word))
-    if generation.slm_result and offered_caps & mask(CPT_SLM_DMPRST):
+def _refusal_reasons(generation: Generation, refused: int) -> Iterator[Reason]:
+    """Say what CPT_TEST_VECAPS has against a container: all of it, in the kernel's order."""
+    unsupported = refused & generation.unsupported_mask
+    others = refused & ~unsupported
+    for bit in bits_with_words(others):
+        yield _missing_feature(generation, bit, _who_needs(generation, bit))
+    if others & DESTINATION_SLM:
         yield _refused_bit("destination-slm-module", CPT_SLM_DMPRST, destination="1")
-    unsupported_caps = required_caps & generation.unsupported_mask
-    for bit in range(unsupported_caps.bit_length()):
-        if unsupported_caps >> bit & 1:
+    for bit in range(unsupported.bit_length()):
+        if unsupported >> bit & 1:
             yield _refused_bit(_UNSUPPORTED.get(bit, "container-other"), bit, source="1")
-    if generation.ipv6_text and offered_caps & ~required_caps & mask(CPT_NO_IPV6):
+    if others >> CPT_NO_IPV6 & 1:
         yield _refused_bit("destination-ipv6", CPT_NO_IPV6, source="0", destination="1")
-    if generation.tests_namespaces and required_caps & ~offered_caps & mask(CPT_NAMESPACES):
+    if others >> CPT_NAMESPACES & 1:
         yield _refused_bit("destination-namespaces", CPT_NAMESPACES, source="1", destination="0")
 
 
-def _missing_feature(generation: Generation, word: str, needed_by: str) -> Reason:
-    """Name a feature by its word; its place and values are of the bit that is looked at."""
-    bit = tested_bit(generation, word)
-    place = f"capability bit {bit}"
-    if bit in _PLACE_OF_BIT:
-        leaf, _, register, register_bit = _PLACE_OF_BIT[bit]
+def _missing_feature(generation: Generation, bit: int, needed_by: str) -> Reason:
+    """Name a feature by its bit's word; its place and values are of the bit that is looked at."""
+    tested = generation.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit
+    place = f"capability bit {tested}"
+    if WORDS[tested] in PLACES:
+        leaf, _, register, register_bit = PLACES[WORDS[tested]]
         place = f"CPUID {leaf:#010x} {register} bit {register_bit}, {place}"
     return Reason(
         "cpu-feature-missing",
         Weight.REFUSES,
-        feature=word,
+        feature=WORDS[bit],
         place=place,
         source="1",
         destination="0",
@@ -189,16 +189,16 @@ def _missing_feature(generation: Generation, word: str, needed_by: str) -> Reaso
     )
 
 
-def _who_needs(generation: Generation, word: str) -> str:
+def _who_needs(generation: Generation, bit: int) -> str:
     """Say through what a container comes by a need."""
-    bit = mask(tested_bit(generation, word))
-    if bit & generation.always_bits:
+    tested = bits_looked_at(generation, mask(bit))
+    if tested & generation.always_bits:
         return "every container"
-    if bit & generation.fpu_bits:
+    if tested & generation.fpu_bits:
         return "processes that have used the FPU"
-    if bit & generation.long_mode_bits:
+    if tested & generation.long_mode_bits:
         return "64-bit processes"
-    return "ia64 processes" if bit & mask(CPT_CPU_X86_IA64) else "32-bit processes"
+    return "ia64 processes" if tested & mask(CPT_CPU_X86_IA64) else "32-bit processes"
 
 
 def _refused_bit(code: str, bit: int, *, source: str = "", destination: str = "") -> Reason:

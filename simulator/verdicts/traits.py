@@ -12,7 +12,7 @@ from simulator.facts.capabilities import I386, NodeFacts, node_capabilities
 from simulator.facts.generations import BY_NAME, Generation
 from simulator.facts.instructions import CpuSide, cpu_side
 from simulator.kernel.containers import Container, Needs, State
-from simulator.kernel.decision import tested_bit
+from simulator.kernel.decision import bits_looked_at
 from simulator.profiles.profile import NodeProfile, derive_needs
 
 #: A generation that decides as an older one does: CPT_TEST_VECAPS2 alone tells these two apart,
@@ -104,7 +104,6 @@ def _asked_caps(facts: NodeFacts, modules: AbstractSet[str]) -> int:
     generation = facts.release.generation
     if "vzrst" in modules:
         return node_capabilities(facts)
-    if "vzcpt" not in modules or generation.test_caps_words is None:
+    if "vzcpt" not in modules or generation.test_caps_bits is None:
         return 0
-    words = generation.test_caps_words
-    return node_capabilities(facts) & mask(*(tested_bit(generation, word) for word in words))
+    return node_capabilities(facts) & bits_looked_at(generation, generation.test_caps_bits)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from simulator.facts.bits import WORDS, bits_with_words
 from simulator.facts.capabilities import NodeFacts
 from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
 from simulator.facts.releases import identify
@@ -100,6 +101,13 @@ INTEL, AMD = VENDORS
 def caps(*names: str) -> int:
     """Make a capability number of the header's names."""
     return sum(1 << BIT_NUMBERS[name] for name in names)
+
+
+def words_of(capability_bits: int) -> list[str]:
+    """List the kernel's words for bits that all have one, in the order of its diagnostics."""
+    found = [WORDS[bit] for bit in bits_with_words(capability_bits)]
+    assert len(found) == capability_bits.bit_count()
+    return found
 
 
 def cpu(*words: str, vendor: str = INTEL) -> CpuidTable:

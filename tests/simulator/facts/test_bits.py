@@ -3,26 +3,26 @@
 import pytest
 
 from simulator.facts import bits
-from simulator.facts.bits import WORD_BITS, mask, mask_of_words
+from simulator.facts.bits import WORD_BITS, WORDS, bits_with_words, mask
 from support.simulated_nodes import BIT_NUMBERS
 
-#: Words, and the bits that they stand for in the header.
-WORDS = {
+#: Words in the order of the newest trees, and the bits that they stand for in the header.
+NUMBERED = {
     "cmov": 0,
     "fxsr": 1,
     "sse": 2,
     "sse2": 3,
+    "sse4_1": 13,
+    "sse4_2": 14,
     "mmx": 4,
     "3dnow": 5,
     "3dnowext": 6,
+    "sse4a": 15,
     "sysenter": 7,
     "emt64": 8,
     "ia64": 9,
     "syscall": 10,
     "syscall32": 11,
-    "sse4_1": 13,
-    "sse4_2": 14,
-    "sse4a": 15,
     "xsave": 25,
     "avx": 26,
     "aesni": 27,
@@ -40,7 +40,8 @@ def test_the_numbers_are_those_of_the_header() -> None:
 
 
 def test_the_words_are_those_of_the_diagnostics() -> None:
-    assert dict(WORD_BITS) == WORDS
+    assert list(WORD_BITS.items()) == list(NUMBERED.items())
+    assert {word: bit for bit, word in WORDS.items()} == NUMBERED
 
 
 def test_the_words_cannot_be_changed() -> None:
@@ -55,10 +56,6 @@ def test_a_mask_has_each_bit_once(numbers: tuple[int, ...], expected: int) -> No
     assert mask(*numbers) == expected
 
 
-def test_a_mask_of_words() -> None:
-    assert mask_of_words(["cmov", "xsave", "cmov"]) == 0x02000001
-
-
-def test_a_word_that_is_none_is_no_empty_mask() -> None:
-    with pytest.raises(KeyError):
-        mask_of_words(["avx512f"])
+def test_bits_with_words_are_in_the_order_of_the_diagnostics() -> None:
+    assert list(bits_with_words(0xFFFFFFFF)) == list(NUMBERED.values())
+    assert list(bits_with_words(mask(25, 16, 14, 4))) == [14, 4, 25]

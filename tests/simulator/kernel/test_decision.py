@@ -5,8 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.facts.generations import BY_NAME, GENERATIONS, Generation
-from simulator.kernel.decision import Decision, decide, missing_words
-from support.simulated_nodes import RELEASES, SINCE_042STAB, caps
+from simulator.kernel.decision import (
+    DESTINATION_SLM,
+    Decision,
+    bits_looked_at,
+    decide,
+    missing_bits,
+    refusals,
+)
+from support.simulated_nodes import RELEASES, SINCE_042STAB, caps, words_of
 
 EARLY_IPV6 = "IPv6 not loaded on destination node"
 IPV6 = "IPv6 not loaded or disabled on destination node"
@@ -30,12 +37,17 @@ def told(name: str, required_caps: int, offered_caps: int) -> tuple[int, tuple[s
     return decision.result, decision.messages
 
 
+def missing_in(name: str, required_caps: int, offered_caps: int) -> int:
+    generation = BY_NAME[name]
+    return missing_bits(generation, generation.vecaps_bits, required_caps, offered_caps)
+
+
 def test_a_container_without_needs_fits_an_empty_number(name: str) -> None:
     assert decide(BY_NAME[name], 0, 0) == Decision(0, (), 0)
 
 
 def test_step_1_names_every_missing_word_in_the_kernels_order(name: str) -> None:
-    words = BY_NAME[name].vecaps_words
+    words = words_of(BY_NAME[name].vecaps_bits)
     result, messages = told(name, caps("SEP", "CMOV", "EMT64", "SSE"), 0)
     assert result == 1
     named = [message.removeprefix("Destination cpu does not have ") for message in messages]
@@ -101,33 +113,51 @@ def test_the_last_step_that_fails_has_the_say_and_each_is_written(
 @pytest.mark.parametrize(
     ("required", "offered", "missing"),
     [
-        (("SSE4_1",), (), ("sse4_1", "sse4_2")),
-        (("SSE4_1", "SSE4_2"), (), ("sse4_1", "sse4_2")),
+        (("SSE4_1",), (), ("SSE4_1", "SSE4_2")),
+        (("SSE4_1", "SSE4_2"), (), ("SSE4_1", "SSE4_2")),
         (("SSE4_1", "SSE4_2"), ("SSE4_1",), ()),
         (("SSE4_2",), (), ()),
-        (("SSE4_1", "SSE4_2"), ("SSE4_2",), ("sse4_1", "sse4_2")),
+        (("SSE4_1", "SSE4_2"), ("SSE4_2",), ("SSE4_1", "SSE4_2")),
     ],
 )
 @pytest.mark.parametrize("name", ["042stab", "042stab088", "042stab092"])
 def test_before_101_the_word_sse4_2_looks_at_sse4_1(
     name: str, required: tuple[str, ...], offered: tuple[str, ...], missing: tuple[str, ...]
 ) -> None:
-    words = BY_NAME[name].vecaps_words
-    assert missing_words(BY_NAME[name], words, caps(*required), caps(*offered)) == missing
+    assert missing_in(name, caps(*required), caps(*offered)) == caps(*missing)
 
 
 @pytest.mark.parametrize("name", ["042stab101", "042stab107"])
 def test_from_101_on_the_word_sse4_2_looks_at_itself(name: str) -> None:
-    words = BY_NAME[name].vecaps_words
     required = caps("SSE4_1", "SSE4_2")
-    assert missing_words(BY_NAME[name], words, required, caps("SSE4_1")) == ("sse4_2",)
-    assert missing_words(BY_NAME[name], words, required, caps("SSE4_2")) == ("sse4_1",)
+    assert missing_in(name, required, caps("SSE4_1")) == caps("SSE4_2")
+    assert missing_in(name, required, caps("SSE4_2")) == caps("SSE4_1")
+
+
+def test_what_is_looked_at_decides_alone(name: str) -> None:
+    generation = BY_NAME[name]
+    for compared in (generation.vecaps_bits, generation.test_caps_bits or 0):
+        tested = bits_looked_at(generation, compared)
+        assert missing_bits(generation, compared, ALL_ONES, tested) == 0
+        assert missing_bits(generation, compared, tested, 0) == compared
+        for bit in range(32):
+            is_missed = bool(missing_bits(generation, compared, ALL_ONES, ALL_ONES & ~(1 << bit)))
+            assert is_missed == bool(tested >> bit & 1)
 
 
 @pytest.mark.parametrize("bit", ["SEP32", "NAMESPACES", "NO_IPV6"])
 def test_a_bit_without_a_word_is_never_missing(name: str, bit: str) -> None:
-    words = BY_NAME[name].vecaps_words
-    assert missing_words(BY_NAME[name], words, caps(bit), 0) == ()
+    assert missing_in(name, caps(bit), 0) == 0
+
+
+def test_each_refusal_has_one_meaning(name: str) -> None:
+    generation = BY_NAME[name]
+    meanings = [generation.vecaps_bits, generation.unsupported_mask, DESTINATION_SLM]
+    if generation.ipv6_text:
+        meanings.append(caps("NO_IPV6"))
+    if generation.tests_namespaces:
+        meanings.append(caps("NAMESPACES"))
+    assert sum(one.bit_count() for one in meanings) == sum(meanings).bit_count()
 
 
 def test_features_are_told_where_test_vecaps2_is(name: str) -> None:
@@ -150,6 +180,7 @@ def test_a_refusal_has_a_reason_and_a_pass_has_none(
     decision = decide(generation, required_caps, offered_caps)
     unsupported = required_caps & generation.unsupported_mask
     assert bool(decision.result) == bool(decision.messages or unsupported)
+    assert bool(decision.result) == bool(refusals(generation, required_caps, offered_caps))
 
 
 @given(st.sampled_from(GENERATIONS), masks, masks, masks)

@@ -15,7 +15,7 @@ from simulator.verdicts.restore import kernel_opinion, refused_version
 from simulator.verdicts.traits import SUSPENDED, ContainerSide, KernelSide
 from simulator.verdicts.verdict import Reason, Verdict, Weight
 from support.oracle import refuses
-from support.simulated_nodes import RELEASES, SINCE_042STAB, SINCE_101, caps
+from support.simulated_nodes import RELEASES, SINCE_042STAB, SINCE_101, caps, words_of
 from support.simulated_sides import WELCOMING, kernel, needing
 
 #: The kernels that can be asked about versions and that restore what all of these write.
@@ -172,12 +172,12 @@ def test_any_other_number_is_one() -> None:
 
 
 def test_a_suspended_container_is_compared_by_its_whole_node(name: str) -> None:
-    words = BY_NAME[name].test_caps_words
+    compared = BY_NAME[name].test_caps_bits
     reasons = about(name, SUSPENDED, caps=caps("NAMESPACES"))
-    if words is None:
+    if compared is None:
         assert reasons == [Reason("caps-not-compared", Weight.REMARK, source=name)]
     else:
-        assert [reason.feature for reason in reasons] == list(words)
+        assert [reason.feature for reason in reasons] == words_of(compared)
         assert {reason.code for reason in reasons} == {"cpu-feature-missing"}
         needed_by = {reason.needed_by for reason in reasons}
         assert needed_by == {"the source node: the container is suspended"}
@@ -226,10 +226,10 @@ def test_needs_that_were_not_recorded_are_not_none() -> None:
 
 
 def test_every_word_is_named_that_is_missing(name: str) -> None:
-    words = BY_NAME[name].vecaps_words
+    words = words_of(BY_NAME[name].vecaps_bits)
     needed = needing(*(BIT_OF_WORD[word] for word in words))
     reasons = about(name, needed, caps=caps("NAMESPACES"))
-    assert [reason.feature for reason in reasons] == list(words)
+    assert [reason.feature for reason in reasons] == words
     assert {(one.code, one.weight, one.source, one.destination) for one in reasons} == {
         ("cpu-feature-missing", Weight.REFUSES, "1", "0")
     }
