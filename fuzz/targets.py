@@ -19,12 +19,10 @@ from fuzz.attempts import (
 from fuzz.node import MadeUpNode
 from fuzz.parts import split_parts
 from simulator.cli import build_parser
-from simulator.dumps.archive import read_archive
-from simulator.dumps.files import MAX_BYTES
-from simulator.dumps.grouping import differences, group
 from simulator.dumps.model import DumpError, whole_table
 from simulator.dumps.own_json import format_dumps
-from simulator.dumps.recognise import KEYS, parse_dump
+from simulator.dumps.recognise import KEYS, MAX_BYTES, parse_dump
+from simulator.dumps.summary import differences, group
 from simulator.errors import UserError
 from simulator.facts.capabilities import I386, IA64, X86_64
 from simulator.facts.override import (
@@ -45,6 +43,8 @@ from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import format_profile, parse_profile, schema_validator
 from simulator.profiles.specs import SYNTAX, SpecError, parse_spec
 from simulator.reports.migration_json import reason_document
+from simulator.sources.archive import read_archive
+from simulator.sources.files import SourceError
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.image import ImageDestination, kernel_opinion, our_opinion
 from simulator.verdicts.image_restore import Restorer, answer, find_refusals
@@ -338,7 +338,7 @@ TARGETS = {
         Target(
             "archives",
             (_archive, partial(_dump, "hwloc"), _packed),
-            (DumpError, GatheredError, ProfileError),
+            (SourceError, DumpError, GatheredError, ProfileError),
             seeds.archives,
             "tar",
             most=MAX_BYTES,

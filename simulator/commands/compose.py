@@ -103,11 +103,11 @@ def _read_cpu(dump: str, processor: int) -> "CpuSource":
     """Read registers from a dump, or those of a recorded CPU."""
     from pathlib import Path
 
-    from simulator.dumps.files import STDIN, read_source, title_of
     from simulator.dumps.model import DumpError, whole_table
-    from simulator.dumps.recognise import parse_dump
+    from simulator.dumps.recognise import parse_dump, read_source
     from simulator.profiles.compose import CpuSource
     from simulator.profiles.cpus import UnknownCpuError, find_cpu, load_cpus
+    from simulator.sources.files import STDIN, title_of
 
     if dump in load_cpus():
         cpu = find_cpu(dump)

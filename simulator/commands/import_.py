@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(options: argparse.Namespace, streams: Streams) -> int:
-    from simulator.dumps.files import title_of
+    from simulator.sources.files import title_of
 
     read = _read_gathered if options.format == _GATHERED else _read_dump
     text, remarks = read(options.format, options.file)
@@ -55,11 +55,11 @@ def _import(options: argparse.Namespace, streams: Streams) -> int:
 
 def _read_dump(form: str, file: str) -> tuple[str, Sequence[str]]:
     """Return the text to write for a register dump, and what to say of it."""
-    from simulator.dumps.files import read_source, title_of
-    from simulator.dumps.grouping import group
     from simulator.dumps.model import DumpError
     from simulator.dumps.own_json import format_dumps
-    from simulator.dumps.recognise import parse_dump
+    from simulator.dumps.recognise import parse_dump, read_source
+    from simulator.dumps.summary import group
+    from simulator.sources.files import title_of
 
     try:
         dumps = parse_dump(read_source(file), form)
@@ -80,8 +80,7 @@ def _read_gathered(_: str, file: str) -> tuple[str, Sequence[str]]:
 
 def _remarks(dumps: "Sequence[CpuDump]", kinds: "Sequence[CpuDump]") -> Iterator[str]:
     """Say what was recognised, what is unknown, and how kinds of CPUs in one machine differ."""
-    from simulator.dumps.grouping import numbers_of
-    from simulator.dumps.unknown import summarize_unknown
+    from simulator.dumps.summary import numbers_of, summarize_unknown
 
     forms = ", ".join(dict.fromkeys(printable(dump.form) for dump in dumps))
     yield (
@@ -95,7 +94,7 @@ def _remarks(dumps: "Sequence[CpuDump]", kinds: "Sequence[CpuDump]") -> Iterator
 
 
 def _difference(one: "CpuDump", other: "CpuDump") -> str:
-    from simulator.dumps.grouping import differences
+    from simulator.dumps.summary import differences
 
     names = list(differences(one, other))
     more = len(names) - _SHOWN_DIFFERENCES

@@ -8,7 +8,6 @@ number of the last leaf, which is not printed. Versions differ in their words: n
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 from simulator.dumps.model import (
@@ -121,16 +120,15 @@ class Place(NamedTuple):
     width: int
 
 
-@dataclass(slots=True)
 class _Cpu:
     """What a CPU's lines have told so far; ``leaf`` and ``part`` are those of the last heading."""
 
-    cpus: str
-    line: int
-    known: KnownBits = field(default_factory=KnownBits)
-    brand: str | None = None
-    leaf: int | None = None
-    part: str | None = None
+    def __init__(self, cpus: str) -> None:
+        self.cpus = cpus
+        self.known = KnownBits()
+        self.brand: str | None = None
+        self.leaf: int | None = None
+        self.part: str | None = None
 
 
 def why_not(lines: Iterable[str]) -> str | None:
@@ -153,11 +151,11 @@ def parse(lines: Iterable[str]) -> list[CpuDump]:
 
 
 def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
-    cpu = _Cpu("0", 1)
+    cpu = _Cpu("0")
     for number, line in enumerate(lines, start=1):
         if heading := _CPU.fullmatch(line):
             yield cpu
-            cpu = _Cpu(str(int(heading["cpu"] or 0)), number)
+            cpu = _Cpu(str(int(heading["cpu"] or 0)))
             continue
         try:
             _read(cpu, line)

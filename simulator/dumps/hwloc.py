@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from simulator.dumps.model import CpuDump, DumpError, bounded_answers, infer_mode, told_apart
-from simulator.dumps.text import Lines
 from simulator.facts.cpuid import CpuidTable, Key, Registers
+from simulator.sources.files import Lines
 from vzcptcheck.outcome import printable
 
 NAME = "hwloc"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.dumps.model import (
     MOST_ANSWERS_OF_CPU,
@@ -19,8 +19,7 @@ from simulator.facts.cpuid import CpuidTable, Registers
 _LONGEST_SHOWN = 100
 
 
-@dataclass(frozen=True, slots=True)
-class LineForm:
+class LineForm(NamedTuple):
     """A form with one answer a line.
 
     ``start`` matches where a line has to be a row, ``row`` a whole row, and ``headings``
@@ -33,8 +32,7 @@ class LineForm:
     headings: tuple[re.Pattern[str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
+class _Section(NamedTuple):
     """The rows of one CPU; ``cpus`` is empty where no heading says whose they are."""
 
     cpus: str

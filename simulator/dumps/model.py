@@ -1,7 +1,7 @@
 """What every form of register dump is read into: a CPU's answers, whole, in part, or unknown."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 from simulator.errors import UserError
@@ -51,6 +51,18 @@ class DumpError(UserError):
         self.line = line
 
 
+def load_json(text: str) -> object:
+    """Return what a text of JSON says; DumpError where it is none."""
+    try:
+        document: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DumpError(f"not JSON: {error.msg}", error.lineno) from None
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, brackets nested by the thousand.
+        raise DumpError(f"not JSON of a register dump: {error}") from None
+    return document
+
+
 class PartialAnswer(NamedTuple):
     """An answer of which some bits are known: those set in ``known``; ``values`` has no others."""
 
@@ -66,8 +78,7 @@ class PartialAnswer(NamedTuple):
 NOTHING_KNOWN = PartialAnswer(Registers(0, 0, 0, 0), Registers(0, 0, 0, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class CpuDump:
+class CpuDump(NamedTuple):
     """One CPU of a dump.
 
     ``cpus`` says which: its number as the dump counts, several where one entry stands for
@@ -175,7 +186,7 @@ def told_apart(dumps: Iterable[CpuDump]) -> list[CpuDump]:
     taken = list(_bounded(dumps))
     if len({dump.cpus for dump in taken}) == len(taken):
         return taken
-    return [replace(dump, cpus=str(position)) for position, dump in enumerate(taken)]
+    return [dump._replace(cpus=str(position)) for position, dump in enumerate(taken)]
 
 
 def _bounded(dumps: Iterable[CpuDump]) -> Iterator[CpuDump]:

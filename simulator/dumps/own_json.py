@@ -9,7 +9,6 @@ import re
 import reprlib
 from collections.abc import Iterable, Iterator
 
-from simulator.dumps.json_text import load_json
 from simulator.dumps.model import (
     ALL_BITS,
     EVERY_BIT,
@@ -18,9 +17,10 @@ from simulator.dumps.model import (
     DumpError,
     PartialAnswer,
     format_key,
+    load_json,
     make_dump,
 )
-from simulator.dumps.unknown import unknown_answers
+from simulator.dumps.summary import unknown_answers
 from simulator.facts.cpuid import Key, Registers, parse_rows
 from vzcptcheck.outcome import printable
 

@@ -1,29 +1,30 @@
 """The forms of register dumps in one table, and which of them a file or a folder is."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from importlib import import_module
+from typing import NamedTuple
 
-from simulator.dumps import (
-    aida64,
-    cpuid_r,
-    cpuid_text,
-    cpuinfo,
-    criu,
-    hwloc,
-    libcpuid,
-    libvirt,
-    own_json,
-)
-from simulator.dumps.archive import is_archive, read_archive
 from simulator.dumps.model import CpuDump, DumpError
-from simulator.dumps.text import Lines, decode
+from simulator.sources.archive import is_archive, read_archive
+from simulator.sources.files import (
+    STDIN,
+    Lines,
+    SourceError,
+    decode,
+    read_folder,
+    read_input,
+)
 
 #: A file's bytes, or a folder's files by their paths.
 Source = bytes | Mapping[str, bytes]
 
 #: Stands for the key of any form.
 AUTO = "auto"
+
+#: More is no register dump: 1,000 processors take AIDA64 3 MB, and 400 take cpuid in words 16 MB.
+MAX_BYTES = 16 << 20
+_KIND = "register dump"
 
 #: A text that is read in lines has no more: 16 MiB of empty ones take half a minute.
 _MOST_LINES = 1 << 19
@@ -33,23 +34,53 @@ _MOST_LINES = 1 << 19
 _MOST_BYTES = 1 << 20
 _MOST_BYTES_OF_CPUINFO = 2 << 20
 
-_T = TypeVar("_T")
-
 
 class _OtherFormError(Exception):
     """A source does not try to be of a form; the text says what it would take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """A way to write dumps, with the key that a user knows it by.
 
-    ``parse`` returns at least one CPU. It raises DumpError where a source is not soundly of
-    this form, and an error of its own where it does not try to be.
+    ``content`` takes out of a source what the form looks at. The form's module, which is not
+    imported before, has two functions of that: ``why_not`` returns why it does not try to be of
+    the form (None where it does), ``parse`` returns at least one CPU, and raises DumpError where
+    it is not soundly of the form.
     """
 
     key: str
-    parse: Callable[[Source], list[CpuDump]]
+    content: Callable[[Source], object]
+    module: str
+    why_not: str = "why_not"
+    parse: str = "parse"
+
+    def attempt(self, source: Source) -> list[CpuDump]:
+        """Parse a source; an error of its own where it does not try to be of this form."""
+        content = self.content(source)
+        module = import_module(f"simulator.dumps.{self.module}")
+        reason = getattr(module, self.why_not)(content)
+        if reason is not None:
+            raise _OtherFormError(reason)
+        dumps: list[CpuDump] = getattr(module, self.parse)(content)
+        return dumps
+
+
+def read_source(name: str) -> Source:
+    """Read a file whole, of a folder the files that some form looks at, or standard input (-).
+
+    OSError where it cannot be read, SourceError where it is too large.
+    """
+    folder = name or os.curdir
+    if name != STDIN and os.path.isdir(folder):
+        return read_folder(folder, _is_wanted, MAX_BYTES, _KIND)
+    return read_input(name, MAX_BYTES, _KIND)
+
+
+def _is_wanted(path: str) -> bool:
+    """Tell whether some form looks at a file of a folder or an archive, by its name."""
+    from simulator.dumps.hwloc import is_processor
+
+    return is_processor(path)
 
 
 def parse_dump(source: Source, key: str = AUTO) -> list[CpuDump]:
@@ -64,7 +95,7 @@ def parse_dump(source: Source, key: str = AUTO) -> list[CpuDump]:
         if key not in (AUTO, form.key):
             continue
         try:
-            return form.parse(source)
+            return form.attempt(source)
         except DumpError as error:
             unsound.append((form.key, error))
         except _OtherFormError as error:
@@ -81,24 +112,6 @@ def _refusal(unsound: Sequence[tuple[str, DumpError]], reasons: Sequence[str]) -
     others = [*(f"{key}: {error}" for key, error in more), *reasons]
     tried = ["tried too", *others] if others else []
     return DumpError("\n  ".join([f"{key}: {nearest.message}", *tried]), nearest.line)
-
-
-def _form(
-    key: str,
-    read: Callable[[Source], _T],
-    why_not: Callable[[_T], str | None],
-    parse: Callable[[_T], list[CpuDump]],
-) -> Form:
-    """Return a form; ``read`` takes out of a source what it looks at."""
-
-    def attempt(source: Source) -> list[CpuDump]:
-        content = read(source)
-        reason = why_not(content)
-        if reason is not None:
-            raise _OtherFormError(reason)
-        return parse(content)
-
-    return Form(key, attempt)
 
 
 def _data(source: Source) -> bytes:
@@ -137,22 +150,25 @@ def _files(source: Source) -> Mapping[str, bytes]:
         return source
     if not is_archive(source):
         raise _OtherFormError("it is neither a folder nor an archive")
-    return read_archive(source, hwloc.is_processor)
+    try:
+        return read_archive(source, _is_wanted)
+    except SourceError as error:
+        raise DumpError(error.problem) from error
 
 
 #: In the order in which they are tried: CRIU's JSON before the project's own.
 FORMS = (
-    _form("hwloc", _files, hwloc.why_no_folder, hwloc.parse_folder),
-    _form("criu", _whole, criu.why_no_image, criu.parse_image),
-    _form("aida64", _lines, aida64.why_not, aida64.parse),
-    _form("cpuid-r", _lines, cpuid_r.why_not, cpuid_r.parse),
-    _form("cpuid", _lines, cpuid_text.why_not, cpuid_text.parse),
-    _form("libcpuid", _lines, libcpuid.why_not, libcpuid.parse),
-    _form("hwloc", _lines, hwloc.why_not, hwloc.parse),
-    _form("libvirt", _text, libvirt.why_not, libvirt.parse),
-    _form("cpuinfo", _cpuinfo, cpuinfo.why_not, cpuinfo.parse),
-    _form("criu", _text, criu.why_not, criu.parse),
-    _form("json", _text, own_json.why_not, own_json.parse),
+    Form("hwloc", _files, "hwloc", "why_no_folder", "parse_folder"),
+    Form("criu", _whole, "criu", "why_no_image", "parse_image"),
+    Form("aida64", _lines, "aida64"),
+    Form("cpuid-r", _lines, "cpuid_r"),
+    Form("cpuid", _lines, "cpuid_text"),
+    Form("libcpuid", _lines, "libcpuid"),
+    Form("hwloc", _lines, "hwloc"),
+    Form("libvirt", _text, "libvirt"),
+    Form("cpuinfo", _cpuinfo, "cpuinfo"),
+    Form("criu", _text, "criu"),
+    Form("json", _text, "own_json"),
 )
 
 #: What a user may call them.

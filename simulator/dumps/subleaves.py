@@ -1,7 +1,7 @@
 """Which subleaf a row is of, where the line does not say it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.dumps.model import DumpError, bits_of
 from simulator.facts.cpuid import XSAVE_LEAF, Key, Registers, supervisor_components, user_components
@@ -18,8 +18,7 @@ _AVX = (0x100, 0x240)
 _AVX_COMPONENT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An answer as a line gives it; ``subleaf`` is None where the line does not say."""
 
     line: int

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from simulator.facts.bits import (
     CPT_CPU_X86_EMT64,
@@ -58,8 +58,7 @@ _CAPABILITY_WORDS: Mapping[int, tuple[int, int, RegisterName]] = MappingProxyTyp
 _CLEARCPUID = re.compile(r"clearcpuid=(\d{1,6})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeFacts:
+class NodeFacts(NamedTuple):
     """What a node's kernel decides by.
 
     ``cpuid`` is None on ia64; ``override`` is empty where nothing is written, or the file is

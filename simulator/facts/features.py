@@ -27,7 +27,7 @@ output of earlier versions for other words.
 
 sep, syscall and lm are the kernel's affair: programs enter it as it tells them to, and
 CPT_TEST_VECAPS tests all three by bits of their own. mmxext has no effect: SSE has all its
-instructions. avx512* count as enabled (COMPONENTS in instructions.py says why). Words that kernels
+instructions. avx512* count as enabled (COMPONENTS in cpu_traits.py says why). Words that kernels
 set on their own account have no mark ``r``, though they are spelled as bits: arat and hypervisor
 on some CPUs.
 """

@@ -6,7 +6,7 @@ Source: 042stab108.1 and later trees; recordings/042stab141.3.SandyBridge.forced
 import errno
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
@@ -39,8 +39,7 @@ class OverrideError(UserError):
         self.errno = number
 
 
-@dataclass(frozen=True, slots=True)
-class OverrideEntry:
+class OverrideEntry(NamedTuple):
     """One line: the answer to a leaf, and to one subleaf of it where ``subleaf`` is given."""
 
     leaf: int

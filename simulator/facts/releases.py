@@ -1,7 +1,7 @@
 """Which release is of which generation: the simulator's business alone."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.errors import UserError
 from simulator.facts.generations import BY_NAME, Generation
@@ -48,8 +48,7 @@ EXAMPLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """A kernel's release: its name, its generation, and what differs within one.
 
     ``section_ends`` are its generation's, or what is certain of this release.

@@ -6,8 +6,8 @@ have none of them are told whole.
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from simulator.facts.cpuid import (
     BRAND_LEAVES,
@@ -48,8 +48,7 @@ _LEFT_ASIDE: Mapping[tuple[int, int | None, RegisterName], int] = MappingProxyTy
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CpuidChange:
+class CpuidChange(NamedTuple):
     """A bit or a register that differs, and its values; ``name`` is empty where it has none."""
 
     name: str

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
-from simulator.facts.instructions import CpuSide
+from simulator.facts.cpu_traits import CpuSide
 from simulator.fleets.fleet import Fleet, Member, group_by_class
 from simulator.fleets.matrix import Matrix
 from simulator.verdicts.migrations import worst

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from simulator.errors import UserError
+from simulator.facts.cpu_traits import CpuSide
 from simulator.facts.cpuid import MissingLeafError
-from simulator.facts.instructions import CpuSide
 from simulator.kernel.containers import Container
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node

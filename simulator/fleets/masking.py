@@ -8,8 +8,9 @@ has to be looked at before an instruction set is used), Linux arch/x86/kernel/cp
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
+from typing import NamedTuple
 
 from simulator.facts.bits import WORD_BITS
 from simulator.facts.capabilities import NodeFacts, node_capabilities, shown_registers
@@ -79,8 +80,7 @@ _REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(NamedTuple):
     """What a node's lines are made of.
 
     ``leaves`` are what its programs see of the leaves with features, and of 0xD, in order;

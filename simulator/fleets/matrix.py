@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from simulator.facts.instructions import CpuSide
+from simulator.facts.cpu_traits import CpuSide
 from simulator.fleets.fleet import Fleet, Group, Load, NodeClass
 from simulator.verdicts.migrations import worst
 from simulator.verdicts.programs import our_opinion

@@ -17,8 +17,8 @@ from operator import or_
 
 from simulator.facts.bits import mask
 from simulator.facts.capabilities import I386
+from simulator.facts.cpu_traits import CpuSide
 from simulator.facts.generations import Generation
-from simulator.facts.instructions import CpuSide
 from simulator.fleets.cliques import partition
 from simulator.fleets.masking import (
     Basis,

@@ -270,7 +270,7 @@ class SimulatedKernel:
             entries = parse_override(text)
         except OverrideError as error:
             raise fail(error.errno) from error
-        self.facts = replace(self.facts, override=entries)
+        self.facts = self.facts._replace(override=entries)
 
     def open(self, path: str, caller: Caller, flags: int = os.O_RDONLY) -> OpenFile:
         """Open a file; OSError with ENOENT, EACCES, or EISDIR, as the node would answer."""

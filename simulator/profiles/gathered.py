@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from simulator.dumps.files import title_of
 from simulator.facts.bits import CPT_SLM_DMPRST, mask
 from simulator.facts.cpuid import ZEROS, CpuidTable, Key, Registers
 from simulator.facts.releases import UnknownReleaseError, identify
@@ -39,6 +38,7 @@ from simulator.profiles.profile import (
     OriginKind,
 )
 from simulator.profiles.profile_checks import check_profile
+from simulator.sources.files import title_of
 from vzcptcheck.cpuinfo import CpuinfoError, parse_cpuinfo
 from vzcptcheck.processors import format_ranges
 

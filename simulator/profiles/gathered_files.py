@@ -3,17 +3,19 @@
 Nothing of an archive is written anywhere, links in it are not followed, and there are bounds.
 """
 
-import errno
 import os
-import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from simulator.dumps.archive import is_archive, read_archive
-from simulator.dumps.files import read_source
-from simulator.dumps.model import DumpError
 from simulator.errors import UserError
+from simulator.sources.archive import is_archive, read_archive
+from simulator.sources.files import (
+    STDIN,
+    SourceError,
+    read_input,
+    read_plain_file,
+)
 
 #: The folder that the script packs.
 TOP = "vzcptcheck-gathered"
@@ -37,6 +39,8 @@ _FILES = (ABOUT, NOTES, CPT, RST, CMDLINE, CPUINFO, VZ_VERSION, VEINFO, CPUID_OV
 #: /proc/cpuinfo of 1,000 processors has 1.5 MiB, and nothing else is as large.
 MOST_BYTES = 2 << 20
 
+_MOST_BYTES_PACKED = 16 << 20
+
 #: The script asks one processor of each kind, and of sixteen kinds at most.
 _MOST_PROCESSORS = 16
 
@@ -58,12 +62,11 @@ def cpuid_file(processor: int) -> str:
 def read_files(name: str) -> dict[str, bytes]:
     """Read an archive of the script's, standard input (-) too, or the folder it was unpacked into.
 
-    Raises GatheredError, UsageError where there is no standard input or it is too large, and
+    Raises GatheredError, SourceError where there is no standard input or it is too large, and
     OSError where it cannot be read.
     """
-    source = read_source(name)
-    if isinstance(source, bytes):
-        return read_packed(source)
+    if name == STDIN or not Path(name).is_dir():
+        return read_packed(read_input(name, _MOST_BYTES_PACKED, "gathered archive"))
     inside = Path(name, TOP)
     return read_folder(inside if inside.is_dir() else Path(name))
 
@@ -74,8 +77,8 @@ def read_packed(data: bytes) -> dict[str, bytes]:
         raise GatheredError("", "not the archive that vzcptcheck-gather.sh writes")
     try:
         packed = read_archive(data, lambda name: _name_in_archive(name) is not None)
-    except DumpError as error:
-        raise GatheredError("", error.message) from error
+    except SourceError as error:
+        raise GatheredError("", error.problem) from error
     return _require_bounds({_name_in_archive(name) or "": text for name, text in packed.items()})
 
 
@@ -86,29 +89,16 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         names += sorted(f"{CPUID}/{one}" for one in os.listdir(folder / CPUID))
     files = {}
     for name in names:
-        if _is_ours(name) and (text := _read_file(folder / name, name)) is not None:
+        if not _is_ours(name):
+            continue
+        try:
+            text = read_plain_file(str(folder / name), MOST_BYTES + 1)
+        except SourceError as error:
+            raise GatheredError(name, error.problem) from error
+        if text is not None:
             files[name] = text
             _require_bounds(files)
     return files
-
-
-def _read_file(path: Path, name: str) -> bytes | None:
-    """Read a plain file; None where there is none."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise GatheredError(name, "a link, and no plain file") from error
-        raise
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise GatheredError(name, "no plain file")
-        with os.fdopen(fd, "rb", closefd=False) as file:
-            return file.read(MOST_BYTES + 1)
-    finally:
-        os.close(fd)
 
 
 def _require_bounds(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -6,9 +6,9 @@ kernel-facts.md, section 5, for the rules that live in restore itself.
 
 from collections.abc import Iterator
 
+from simulator.facts.cpu_traits import COMPONENTS, CpuSide, XsaveArea
 from simulator.facts.cpuid import XSAVE_LEAF
 from simulator.facts.features import JUDGED_LEAVES, Feature, features_in
-from simulator.facts.instructions import COMPONENTS, CpuSide, XsaveArea
 from simulator.verdicts.restore import refused_version
 from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
 from simulator.verdicts.verdict import Opinion, Reason, Weight

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from simulator.facts.bits import CPT_CPU_X86_FXSR, mask
 from simulator.facts.capabilities import I386, NodeFacts, node_capabilities
+from simulator.facts.cpu_traits import CpuSide, cpu_side
 from simulator.facts.generations import BY_NAME, Generation
-from simulator.facts.instructions import CpuSide, cpu_side
 from simulator.kernel.containers import Container, Needs, State
 from simulator.kernel.decision import bits_looked_at
 from simulator.profiles.profile import NodeProfile, derive_needs

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from simulator.facts.cpu_traits import CpuSide, XsaveArea
 from simulator.facts.features import BY_NAME
-from simulator.facts.instructions import CpuSide, XsaveArea
 from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
 from support.simulated_nodes import caps
 

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from simulator.cli import main
-from simulator.dumps import files
+from simulator.dumps import recognise
 from simulator.dumps.recognise import KEYS, parse_dump
 
 KERNEL = "2.6.32-042stab113.5"
@@ -204,7 +204,7 @@ def test_nothing_is_written_of_an_unsound_dump(here: Path) -> None:
 def test_what_is_too_large_for_a_dump_is_not_read(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "MAX_BYTES", 50)
+    monkeypatch.setattr(recognise, "MAX_BYTES", 50)
     (here / "dump.txt").write_text("x" * 51)
     assert mistake("import", "dump.txt").startswith("dump.txt: over 0 MiB, which no register dump")
     folder_of(here / "gathered", {"pu0": PU, "pu1": PU})

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.dumps import archive, hwloc, libcpuid, libvirt
+from simulator.dumps import hwloc, libcpuid, libvirt
 from simulator.dumps.model import CpuDump, DumpError, infer_mode
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers
+from simulator.sources import archive
 
 Answers = dict[tuple[int, int], Registers]
 

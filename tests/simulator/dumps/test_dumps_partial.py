@@ -1,7 +1,6 @@
 """CPUs that are known in part: the model, its JSON, what is unknown, processors of one kind."""
 
 import json
-from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from simulator.dumps import own_json
-from simulator.dumps.grouping import differences, group
 from simulator.dumps.model import (
     ALL_BITS,
     EVERY_BIT,
@@ -27,7 +25,7 @@ from simulator.dumps.model import (
     whole_table,
 )
 from simulator.dumps.recognise import parse_dump
-from simulator.dumps.unknown import summarize_unknown, unknown_answers
+from simulator.dumps.summary import differences, group, summarize_unknown, unknown_answers
 from simulator.facts.cpuid import CpuidTable, Registers
 
 Answers = dict[tuple[int, int], PartialAnswer]
@@ -325,7 +323,7 @@ def test_processors_of_one_kind(leaf: int, subleaf: int, register: str, mask: in
         processor(number, {(leaf, subleaf): ZEROS._replace(**{register: value})})
         for number, value in enumerate([0, mask, 0])
     ]
-    assert group(cpus) == [replace(cpus[0], cpus="0-2")]
+    assert group(cpus) == [cpus[0]._replace(cpus="0-2")]
     assert list(differences(*cpus[:2])) == []
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dumps import cpuid_text, cpuinfo
+from simulator.dumps.criu import parse_fields, parse_varints
 from simulator.dumps.model import (
     ALL_BITS,
     EVERY_BIT,
@@ -17,10 +18,9 @@ from simulator.dumps.model import (
     DumpError,
     PartialAnswer,
 )
-from simulator.dumps.protobuf import parse_fields, parse_varints
 from simulator.dumps.recognise import parse_dump
-from simulator.dumps.text import Lines
 from simulator.facts.cpuid import Registers
+from simulator.sources.files import Lines
 
 NAMES = Registers._fields
 

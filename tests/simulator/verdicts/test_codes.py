@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from simulator.errors import UserError
-from simulator.facts.instructions import XsaveArea
+from simulator.facts.cpu_traits import XsaveArea
 from simulator.kernel.containers import State
 from simulator.verdicts import image as image_module
 from simulator.verdicts import image_restore as restore_module

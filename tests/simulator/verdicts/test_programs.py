@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.facts.cpu_traits import CpuSide, XsaveArea
 from simulator.facts.features import FEATURES, JUDGED
-from simulator.facts.instructions import CpuSide, XsaveArea
 from simulator.verdicts.programs import our_opinion
 from simulator.verdicts.restore import kernel_opinion
 from simulator.verdicts.traits import SUSPENDED, ContainerSide, NodeSide

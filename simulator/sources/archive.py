@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from simulator.dumps.model import DumpError
+from simulator.sources.files import SourceError
 
 #: What is unpacked at most, which takes more than twice the memory on the way: an archive of
 #: hwloc's tests has 0.3 MB for 64 processors, and what is gathered on a node at most 2 MiB.
@@ -72,12 +72,12 @@ def is_archive(data: bytes) -> bool:
 def read_archive(data: bytes, wanted: Callable[[str], bool]) -> dict[str, bytes]:
     """Return the wanted files of a tar archive, of one that is compressed too, by their paths.
 
-    DumpError where it is no sound archive, or one too large to be unpacked.
+    SourceError where it is no sound archive, or one too large to be unpacked.
     """
     make = _decompressor(data)
     tar = data if make is None else _unpack(make, data)
     if not _is_tar(tar):
-        raise DumpError("what is compressed here is no tar archive")
+        raise SourceError("what is compressed here is no tar archive")
     return {path: content for path, content in _files(tar) if wanted(path)}
 
 
@@ -96,7 +96,7 @@ def _unpack(make: Callable[[], _Decompressor], data: bytes) -> bytes:
         rest = _without_zeros(_unpack_stream(make(), rest, unpacked))
         if not rest:
             return bytes(unpacked)
-    raise DumpError(f"an archive of more than {_MAX_STREAMS} compressed streams")
+    raise SourceError(f"an archive of more than {_MAX_STREAMS} compressed streams")
 
 
 def _unpack_stream(
@@ -110,12 +110,12 @@ def _unpack_stream(
                 unpacked += piece
                 if len(unpacked) > MAX_BYTES:
                     limit = MAX_BYTES >> 20
-                    raise DumpError(f"an archive that unpacks to more than {limit} MiB")
+                    raise SourceError(f"an archive that unpacks to more than {limit} MiB")
             if decompressor.eof:
                 return data[start + len(given) - len(decompressor.unused_data) :]
     except (OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-        raise DumpError(f"not soundly compressed: {error}") from None
-    raise DumpError("what is compressed here ends too early")
+        raise SourceError(f"not soundly compressed: {error}") from None
+    raise SourceError("what is compressed here ends too early")
 
 
 def _pieces(decompressor: _Decompressor, data: memoryview) -> Iterator[bytes]:
@@ -158,13 +158,13 @@ def _members(tar: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
             member = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
         except (tarfile.HeaderError, ValueError) as error:
             at = position - _BLOCK
-            raise DumpError(f"not a sound tar archive, at byte {at}: {error}") from None
+            raise SourceError(f"not a sound tar archive, at byte {at}: {error}") from None
         size = 0 if member.type in _WITHOUT_DATA else member.size
         if not 0 <= size <= len(tar) - position:
-            raise DumpError("not a sound tar archive: it ends within a file")
+            raise SourceError("not a sound tar archive: it ends within a file")
         yield member, tar[position : position + size]
         position += -(-size // _BLOCK) * _BLOCK
-    raise DumpError(f"an archive of more than {MAX_MEMBERS} files")
+    raise SourceError(f"an archive of more than {MAX_MEMBERS} files")
 
 
 def _extended_path(records: bytes) -> str | None:
@@ -174,7 +174,7 @@ def _extended_path(records: bytes) -> str | None:
         digits, _, _ = records[position : position + _LONGEST_LENGTH].partition(b" ")
         size = int(digits) if digits.isdigit() else 0
         if not 0 < size <= len(records) - position:
-            raise DumpError("not a sound tar archive: a record of an extended header has no end")
+            raise SourceError("not a sound tar archive: a record of an extended header has no end")
         record = records[position + len(digits) + 1 : position + size]
         key, _, value = record.partition(b"=")
         if key == _EXTENDED_PATH:

@@ -1,7 +1,6 @@
-"""Processors that are of one kind, and what tells kinds of CPUs in one machine apart."""
+"""What a dump tells of a machine: processors of one kind, how kinds differ, what is unknown."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 from simulator.dumps.model import (
@@ -10,10 +9,25 @@ from simulator.dumps.model import (
     REGISTERS,
     CpuDump,
     PartialAnswer,
+    bits_of,
+    describe_unknown,
     format_key,
     format_numbers,
 )
-from simulator.facts.cpuid import Key, RegisterName, Registers
+from simulator.facts.cpu_traits import COMPONENTS
+from simulator.facts.cpuid import (
+    BRAND_LEAVES,
+    EXTENDED_LEAF,
+    SIGNATURE_LEAF,
+    VENDOR_LEAF,
+    XSAVE_LEAF,
+    Key,
+    MissingLeafError,
+    RegisterName,
+    Registers,
+    user_components,
+)
+from simulator.facts.features import JUDGED_LEAVES
 
 #: What any two processors of one machine may differ in: bits of leaf, subleaf (None: every one)
 #: and register. Sources: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E; Xen's public
@@ -40,6 +54,8 @@ _MOST_PROCESSORS = 1 << 16
 
 _Kind = tuple[object, ...]
 
+_AVX = COMPONENTS.index("AVX")
+
 
 def group(dumps: Iterable[CpuDump]) -> list[CpuDump]:
     """Return one CPU for each kind, the first of it, with the numbers of all as in 0-3,8.
@@ -63,6 +79,26 @@ def differences(one: CpuDump, other: CpuDump) -> Iterator[str]:
             yield f"{format_key(key)} {', '.join(names)}"
 
 
+def unknown_answers(dump: CpuDump) -> list[str]:
+    """Return what is unknown, in order: leaves and subleaves, with registers where some are known.
+
+    Leaves and subleaves that the CPU lacks are known: they are zeros.
+    """
+    texts = {key: format_key(key) for key in _untold_keys(dump)}
+    texts |= {key: describe_unknown(key, answer) for key, answer in dump.partial}
+    return [text for _, text in sorted(texts.items()) if text]
+
+
+def summarize_unknown(dumps: Iterable[CpuDump]) -> str:
+    """Return in few words what is unknown of some of these CPUs."""
+    texts: dict[Key, str] = {}
+    for dump in dumps:
+        in_part = (key for key, answer in dump.partial if not answer.is_whole())
+        texts |= {key: f"bits of {format_key(key)}" for key in in_part}
+        texts |= {key: format_key(key) for key in _untold_keys(dump)}
+    return ", ".join(text for _, text in sorted(texts.items())) or "nothing that is looked at"
+
+
 def numbers_of(dump: CpuDump) -> list[int]:
     """Return the numbers of a CPU's processors; none where it has a name instead."""
     numbers: list[int] = []
@@ -83,7 +119,7 @@ def _is_number(text: str) -> bool:
 
 def _merged(members: Sequence[CpuDump]) -> CpuDump:
     numbers = [number for member in members for number in numbers_of(member)]
-    return replace(members[0], cpus=format_numbers(numbers)) if numbers else members[0]
+    return members[0]._replace(cpus=format_numbers(numbers)) if numbers else members[0]
 
 
 def _kind(dump: CpuDump) -> _Kind:
@@ -109,3 +145,30 @@ def _without_own(key: Key, answer: PartialAnswer) -> PartialAnswer:
 
 def _of(answer: PartialAnswer, name: RegisterName) -> tuple[int, int]:
     return getattr(answer.values, name), getattr(answer.known, name)
+
+
+def _untold_keys(dump: CpuDump) -> list[Key]:
+    """Return the leaves and subleaves, of those that are looked at, that a dump is silent about."""
+    partial = dict(dump.partial)
+    return [key for key in _read_keys(dump) if key not in partial and not _is_known(dump, key)]
+
+
+def _read_keys(dump: CpuDump) -> Iterator[Key]:
+    """Yield each leaf and subleaf that some part of this program reads."""
+    for leaf in (VENDOR_LEAF, SIGNATURE_LEAF, EXTENDED_LEAF, *BRAND_LEAVES, XSAVE_LEAF):
+        yield leaf, 0
+    yield from JUDGED_LEAVES
+    answer = dump.answers().get((XSAVE_LEAF, 0), NOTHING_KNOWN)
+    components = user_components(answer.values) & ((1 << len(COMPONENTS)) - 1)
+    # Those before have their places on every CPU.
+    yield from ((XSAVE_LEAF, number) for number in bits_of(components) if number > _AVX)
+
+
+def _is_known(dump: CpuDump, key: Key) -> bool:
+    if dump.table is None:
+        return False
+    try:
+        dump.table.answer(*key)
+    except MissingLeafError:
+        return False
+    return True

@@ -1,0 +1,154 @@
+"""Files, folders and standard input, each read whole and within bounds; and bytes as text."""
+
+import codecs
+import errno
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+
+from simulator.errors import UserError
+from simulator.output import reason_of
+
+#: Names standard input.
+STDIN = "-"
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+#: A longer line, which no text that is read here has, is taken for several.
+_LONGEST_LINE = 1 << 16
+
+
+class SourceError(UserError):
+    """What is wrong with a source, and the name that it goes by where that is known."""
+
+    def __init__(self, problem: str, name: str = "") -> None:
+        super().__init__(f"{name}: {problem}" if name else problem)
+        self.problem = problem
+
+
+def title_of(name: str) -> str:
+    """Return what a source is called in messages."""
+    return "standard input" if name == STDIN else name or os.curdir
+
+
+def read_file(path: str, most: int, kind: str) -> bytes:
+    """Read a file whole, of at most so many bytes.
+
+    SourceError where it is larger than any ``kind`` is, OSError where it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return _bounded(file.read(most + 1), most, kind, path)
+
+
+def read_input(name: str, most: int, kind: str) -> bytes:
+    """Read a file, or standard input (-), as ``read_file`` does."""
+    if name != STDIN:
+        return read_file(name, most, kind)
+    try:
+        data = sys.stdin.buffer.read(most + 1)
+    except (AttributeError, OSError) as error:
+        # Python has none where it is closed.
+        raise SourceError(reason_of(error, "it is closed"), title_of(STDIN)) from error
+    return _bounded(data, most, kind, STDIN)
+
+
+def _bounded(data: bytes, most: int, kind: str, name: str) -> bytes:
+    if len(data) > most:
+        raise _too_large(name, most, kind)
+    return data
+
+
+def _too_large(name: str, most: int, kind: str) -> SourceError:
+    return SourceError(f"over {most >> 20} MiB, which no {kind} has", title_of(name))
+
+
+def read_beginning(path: str, size: int) -> bytes:
+    """Read the first bytes of a file, as many as there are up to ``size``."""
+    with open(path, "rb") as file:
+        return file.read(size)
+
+
+def read_plain_file(path: str, most: int) -> bytes | None:
+    """Read up to ``most`` bytes of a regular file; None where there is no file.
+
+    SourceError where it is a link, a folder, a device or a pipe, which are not followed or waited
+    for.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise SourceError("a link, and no plain file", path) from error
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise SourceError("no plain file", path)
+        with open(fd, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(fd)
+
+
+def read_folder(
+    folder: str, wanted: Callable[[str], bool], most: int, kind: str
+) -> dict[str, bytes]:
+    """Read the files of wanted names in a folder and in those inside of it, by their paths.
+
+    SourceError where they are too large together, OSError where one cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    left = most
+    for name in _file_names(folder):
+        path = os.path.join(folder, name)
+        if wanted(name) and os.path.isfile(path):
+            files[name] = read_beginning(path, left + 1)
+            left -= len(files[name])
+            if left < 0:
+                raise _too_large(folder, most, kind)
+    return files
+
+
+def _file_names(folder: str) -> Iterator[str]:
+    """Yield the names in a folder and in those inside of it, in order."""
+    for name in sorted(os.listdir(folder)):
+        yield name
+        inside = os.path.join(folder, name)
+        if os.path.isdir(inside):
+            yield from (f"{name}/{one}" for one in sorted(os.listdir(inside)))
+
+
+def decode(data: bytes) -> str:
+    """Return the text without a byte order mark; what is no character is replaced."""
+    length, encoding = _encoding(data)
+    return data[length:].decode(encoding, "replace")
+
+
+class Lines:
+    """The lines of a text without the space around them: it is decoded line by line, each time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> Iterator[str]:
+        length, encoding = _encoding(self._data)
+        binary = io.BytesIO(self._data)
+        binary.seek(length)
+        text = io.TextIOWrapper(binary, encoding, "replace", "\n")
+        while line := text.readline(_LONGEST_LINE):
+            yield line.strip()
+
+
+def _encoding(data: bytes) -> tuple[int, str]:
+    """Return the length of the byte order mark, and the encoding."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return len(mark), encoding
+    return 0, "utf-8"
