@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, Key, RegisterName, Registers
+from simulator.facts.features import LONG_MODE, SYSCALL
 from vzcptcheck.cpuinfo import MOST_PROCESSORS
 from vzcptcheck.outcome import printable
 
@@ -28,8 +29,8 @@ _INTEL = "GenuineIntel"
 #: Where in the vendor's name the characters of a register of leaf 0 begin.
 _VENDOR_REGISTERS: tuple[tuple[RegisterName, int], ...] = (("ebx", 0), ("edx", 4), ("ecx", 8))
 _FEATURES: Key = (0x8000_0001, 0)
-_SYSCALL = 1 << 11
-_LONG_MODE = 1 << 29
+_SYSCALL = 1 << SYSCALL.bit
+_LONG_MODE = 1 << LONG_MODE.bit
 
 #: What tells the mode: the vendor, whether there are features beyond leaf 1, and those.
 _TELLING_MODE: tuple[Key, ...] = ((0x0, 0), (0x8000_0000, 0), _FEATURES)

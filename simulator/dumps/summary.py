@@ -1,7 +1,6 @@
 """What a dump tells of a machine: processors of one kind, how kinds differ, what is unknown."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 
 from simulator.dumps.model import (
     ALL_BITS,
@@ -18,6 +17,7 @@ from simulator.facts.cpu_traits import COMPONENTS
 from simulator.facts.cpuid import (
     BRAND_LEAVES,
     EXTENDED_LEAF,
+    PROCESSORS_OWN,
     SIGNATURE_LEAF,
     VENDOR_LEAF,
     XSAVE_LEAF,
@@ -29,25 +29,13 @@ from simulator.facts.cpuid import (
 )
 from simulator.facts.features import JUDGED_LEAVES
 
-#: What any two processors of one machine may differ in: bits of leaf, subleaf (None: every one)
-#: and register. Sources: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E; Xen's public
-#: header cpuid.h for its own leaf.
-_OF_THE_PROCESSOR: Mapping[tuple[int, int | None, RegisterName], int] = MappingProxyType(
-    {
-        (0x1, 0, "ebx"): 0xFF00_0000,  # the initial APIC id
-        (0x3, 0, "eax"): ALL_BITS,  # the serial number of a Pentium III or a Transmeta CPU
-        (0x3, 0, "ebx"): ALL_BITS,
-        (0x3, 0, "ecx"): ALL_BITS,
-        (0x3, 0, "edx"): ALL_BITS,
-        (0xB, None, "edx"): ALL_BITS,  # the x2APIC id
-        (0x1F, None, "edx"): ALL_BITS,  # the x2APIC id
-        (0x4000_0004, None, "ebx"): ALL_BITS,  # Xen: the virtual CPU's number
-        (0x8000_001E, 0, "eax"): ALL_BITS,  # the extended APIC id
-        (0x8000_001E, 0, "ebx"): 0xFF,  # the core's number
-        (0x8000_001E, 0, "ecx"): 0xFF,  # the node's number
-        (0x8000_0026, None, "edx"): ALL_BITS,  # the x2APIC id
-    }
-)
+#: What any two processors of one machine may differ in. Sources: Xen's public header cpuid.h for
+#: its own leaf, Intel SDM volume 2A for the serial number of a Pentium III or a Transmeta CPU.
+_PROCESSORS_OWN: Mapping[tuple[int, RegisterName], int] = {
+    **PROCESSORS_OWN,
+    **{(0x3, name): ALL_BITS for name in REGISTERS},
+    (0x4000_0004, "ebx"): ALL_BITS,
+}
 
 #: Linux has at most 8192; who writes more writes a name.
 _MOST_PROCESSORS = 1 << 16
@@ -134,11 +122,8 @@ def _comparable(dump: CpuDump) -> dict[Key, PartialAnswer]:
 
 
 def _without_own(key: Key, answer: PartialAnswer) -> PartialAnswer:
-    leaf, subleaf = key
-    masks = (
-        _OF_THE_PROCESSOR.get((leaf, None, name)) or _OF_THE_PROCESSOR.get((leaf, subleaf, name), 0)
-        for name in REGISTERS
-    )
+    leaf, _ = key
+    masks = (_PROCESSORS_OWN.get((leaf, name), 0) for name in REGISTERS)
     values = (value & ~mask for value, mask in zip(answer.values, masks, strict=True))
     return answer._replace(values=Registers(*values))
 

@@ -3,6 +3,7 @@
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from simulator.errors import UserError
@@ -37,6 +38,22 @@ _VENDORS_RANGES = (0x8086_0000, 0xC000_0000)
 #: Leaves whose subleaf 0 says in EAX which subleaf is the last; those after it answer zeros
 #: (Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E, has leaf 7 alike).
 COUNTED_LEAVES = frozenset({0x7, 0x14, 0x17, 0x18, 0x1D, 0x24})
+
+_ALL_BITS = 0xFFFF_FFFF
+
+#: What any two processors of one machine may differ in: bits by leaf and register. Sources: Intel
+#: SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
+PROCESSORS_OWN: Mapping[tuple[int, RegisterName], int] = MappingProxyType(
+    {
+        (0x1, "ebx"): 0xFF00_0000,  # the initial APIC id
+        (0xB, "edx"): _ALL_BITS,  # the x2APIC id
+        (0x1F, "edx"): _ALL_BITS,  # the x2APIC id
+        (0x8000_001E, "eax"): _ALL_BITS,  # the extended APIC id
+        (0x8000_001E, "ebx"): 0xFF,  # the core's number
+        (0x8000_001E, "ecx"): 0xFF,  # the node's number
+        (0x8000_0026, "edx"): _ALL_BITS,  # the x2APIC id
+    }
+)
 
 _HEX = re.compile(r"0x[0-9A-Fa-f]{1,8}")
 _ROW_LENGTH = 6

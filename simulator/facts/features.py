@@ -330,6 +330,7 @@ CPUID 0xc0000001 0 edx
 """  # noqa: E501 (a row is a line)
 
 _ALL_BITS = 0xFFFF_FFFF
+_NOTHING: dict[str, str] = {}
 
 
 class Feature(NamedTuple):
@@ -392,28 +393,28 @@ def _parse_table() -> Iterator[Feature]:
     shift = -32
     for line in _TABLE.splitlines():
         row, *labels = line.split(" | ")
-        first, *rest = row.split()
+        first, name, effect, state, *more = row.split()
         if first == "CPUID":
-            leaf, subleaf, register = int(rest[0], 16), int(rest[1]), cast("RegisterName", rest[2])
+            leaf, subleaf, register = int(name, 16), int(effect), cast("RegisterName", state)
             shift += 32
             continue
-        name, effect, state, marks, *others = (value.strip("-") for value in rest)
-        more = dict(other.split("=") for other in others)
+        marks, *others = more
+        told = dict(other.split("=") for other in others) if others else _NOTHING
         yield Feature(
             name,
             leaf,
             subleaf,
             register,
-            bit=int(first),
-            mask=1 << shift + int(first),
-            effect=effect,
-            state=state,
-            marks=marks,
-            needs=tuple(more["needs"].split(",")) if "needs" in more else (),
-            word=more.get("word", name if "v" in marks else ""),
-            qemu_name=more.get("qemu", name.replace("_", "-")),
-            old_names=tuple(more["old"].split(",")) if "old" in more else (),
-            labels=tuple(labels),
+            int(first),
+            1 << shift + int(first),
+            "" if effect == "-" else effect,
+            "" if state == "-" else state,
+            marks.strip("-"),
+            tuple(told["needs"].split(",")) if "needs" in told else (),
+            told.get("word") or (name if "v" in marks else ""),
+            told.get("qemu") or name.replace("_", "-"),
+            tuple(told["old"].split(",")) if "old" in told else (),
+            tuple(labels),
         )
 
 
@@ -425,6 +426,7 @@ _BY_POSITION = {one.mask.bit_length(): one for one in FEATURES}
 
 #: Features that rules name.
 LONG_MODE = BY_NAME["lm"]
+OSPKE = BY_NAME["ospke"]
 OSXSAVE = BY_NAME["osxsave"]
 RDRAND = BY_NAME["rdrand"]
 SYSCALL = BY_NAME["syscall"]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from simulator.facts.cpuid import (
     BRAND_LEAVES,
+    PROCESSORS_OWN,
     VENDOR_LEAF,
     CpuidTable,
     Key,
@@ -18,32 +19,24 @@ from simulator.facts.cpuid import (
     RegisterName,
     Registers,
 )
-from simulator.facts.features import JUDGED, features_in
+from simulator.facts.features import JUDGED, OSPKE, OSXSAVE, features_in
 
 _ALL = 0xFFFF_FFFF
 _REGISTERS: tuple[RegisterName, ...] = ("eax", "ebx", "ecx", "edx")
 
 _BRAND_KEYS: tuple[Key, ...] = tuple((leaf, 0) for leaf in BRAND_LEAVES)
 
-#: What depends on the processor that is asked, or on what its kernel has set by then, and what
-#: is told otherwise: bits of leaf, subleaf (None: every one) and register. Sources: Intel SDM
-#: volume 2A, CPUID; AMD APM volume 3, appendix E.
-_LEFT_ASIDE: Mapping[tuple[int, int | None, RegisterName], int] = MappingProxyType(
+#: What depends on what the kernel of a processor has set by then, and what is told otherwise: bits
+#: by leaf, subleaf and register. Sources: as of PROCESSORS_OWN.
+_LEFT_ASIDE: Mapping[tuple[int, int, RegisterName], int] = MappingProxyType(
     {
         (VENDOR_LEAF, 0, "ebx"): _ALL,  # the vendor's name, as the next two
         (VENDOR_LEAF, 0, "ecx"): _ALL,
         (VENDOR_LEAF, 0, "edx"): _ALL,
-        (0x1, None, "ebx"): 0xFF00_0000,  # the initial APIC id
-        (0x1, None, "ecx"): 1 << 27,  # OSXSAVE: CR4 has it
-        (0x7, 0, "ecx"): 1 << 4,  # OSPKE: CR4 has it
-        (0xB, None, "edx"): _ALL,  # the x2APIC id
+        OSXSAVE.location[:3]: 1 << OSXSAVE.bit,  # CR4 has it
+        OSPKE.location[:3]: 1 << OSPKE.bit,  # CR4 has it
         (0xD, 0, "ebx"): _ALL,  # the area's size for what XCR0 enables
         (0xD, 1, "ebx"): _ALL,  # the same for XCR0 and IA32_XSS
-        (0x1F, None, "edx"): _ALL,  # the x2APIC id
-        (0x8000_001E, None, "eax"): _ALL,  # the extended APIC id
-        (0x8000_001E, None, "ebx"): 0xFF,  # the core's number
-        (0x8000_001E, None, "ecx"): 0xFF,  # the node's number
-        (0x8000_0026, None, "edx"): _ALL,  # the x2APIC id
     }
 )
 
@@ -108,10 +101,8 @@ def _register_changes(
 
 
 def _left_aside(key: Key, register: RegisterName) -> int:
-    leaf, subleaf = key
-    return _LEFT_ASIDE.get((leaf, None, register), 0) | _LEFT_ASIDE.get(
-        (leaf, subleaf, register), 0
-    )
+    leaf, _ = key
+    return PROCESSORS_OWN.get((leaf, register), 0) | _LEFT_ASIDE.get((*key, register), 0)
 
 
 @functools.cache

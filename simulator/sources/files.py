@@ -24,6 +24,10 @@ _MARKS = (
 _LONGEST_LINE = 1 << 16
 
 
+#: Most files have less: no room for as much as may be is made for them.
+_USUAL_BYTES = 1 << 15
+
+
 class SourceError(UserError):
     """What is wrong with a source, and the name that it goes by where that is known."""
 
@@ -43,7 +47,10 @@ def read_file(path: str, most: int, kind: str) -> bytes:
     SourceError where it is larger than any ``kind`` is, OSError where it cannot be read.
     """
     with open(path, "rb") as file:
-        return _bounded(file.read(most + 1), most, kind, path)
+        data = file.read(min(_USUAL_BYTES, most + 1))
+        if len(data) == _USUAL_BYTES:
+            data += file.read(most + 1 - len(data))
+    return _bounded(data, most, kind, path)
 
 
 def read_input(name: str, most: int, kind: str) -> bytes:
