@@ -16,6 +16,16 @@ CPT_SET_ERRORFD = 0x40042D15
 CPT_TEST_VERSION = 0x40042D1A
 CPT_TEST_VECAPS2 = 0x40042D1E
 
+CPT, RST = "/proc/cpt", "/proc/rst"
+
+#: What /proc/cpt and /proc/rst begin with.
+HEADER = b"Ctx      Id       VE       State\n"
+
+#: The questions that the commands ask: a device, and the request that is made of it.
+OWN_VERSION, TAKES_VERSION = (CPT, CPT_TEST_VERSION), (RST, CPT_TEST_VERSION)
+OWN_CAPS, COMPARE_CAPS = (RST, CPT_TEST_CAPS), (CPT, CPT_TEST_CAPS)
+TEST_VECAPS, TEST_VECAPS2 = (CPT, CPT_TEST_VECAPS), (CPT, CPT_TEST_VECAPS2)
+
 
 def error(number):
     """Make the exception that a system call raises for an errno."""

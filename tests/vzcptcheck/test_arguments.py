@@ -23,31 +23,16 @@ def test_the_largest_number_is_the_kernels_int():
     assert INT_MAX == 2**31 - 1
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("0", 0),
-        ("1", 1),
-        ("770", 770),
-        ("2051", 2051),
-        ("2147483647", 2**31 - 1),
-        ("007", 7),
-        ("0" * 5000 + "12", 12),
-        ("0" * 5000, 0),
-        ("+5", 5),
-        ("0x0", 0),
-        ("0x803", 2051),
-        ("0X803", 2051),
-        ("0xaBc", 0xABC),
-        ("0x7fffffff", 2**31 - 1),
-        ("0x" + "0" * 5000 + "ff", 255),
-        ("+0x10", 16),
-        (" 2051", 2051),
-        ("2051\n", 2051),
-        ("2051\r\n", 2051),
-        ("\t 0x803 \t", 2051),
-    ],
-)
+NUMBERS = {
+    "0": 0, "1": 1, "770": 770, "2051": 2051, "2147483647": 2**31 - 1, "007": 7, "+5": 5,
+    "0" * 5000: 0, "0" * 5000 + "12": 12,
+    "0x0": 0, "0x803": 2051, "0X803": 2051, "0xaBc": 0xABC, "0x7fffffff": 2**31 - 1, "+0x10": 16,
+    "0x" + "0" * 5000 + "ff": 255,
+    " 2051": 2051, "2051\n": 2051, "2051\r\n": 2051, "\t 0x803 \t": 2051,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "number"), NUMBERS.items())
 def test_decimal_and_hexadecimal_with_0x_are_numbers(text, number):
     assert parse_number(text, "number") == number
 
@@ -72,49 +57,15 @@ def test_a_likely_mistake_has_its_own_hint(text, problem, hint):
     assert error.show_usage is False
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x",
-        "two",
-        "0x",
-        "0x ",
-        "0xg",
-        "0x-1",
-        "0x+1",
-        "0x 1",
-        "0o17",
-        "2051x",
-        "2051,",
-        "1.0",
-        "1_000",
-        "0x8_03",
-        "1 2",
-        "+",
-        "-",
-        "--1",
-        "+-1",
-        "-+1",
-        "++1",
-        "- 1",
-        "+ 1",
-        "-x",
-        "-0x1",
-        "\u0661\u0662\u0663",
-        "\uff11",
-        "\u00b2",
-        "0x\uff11",
-        "\u00a01",
-        "\u20031",
-        "1\x0b",
-        "1\x00",
-        "\x00",
-        "\x1b[31m1",
-        "\udcff",
-        "1\udcff",
-        "\u2212" + "1",
-    ],
-)
+NO_NUMBERS = [
+    "x", "two", "0x", "0x ", "0xg", "0x-1", "0x+1", "0x 1", "0o17", "2051x", "2051,", "1.0",
+    "1_000", "0x8_03", "1 2", "+", "-", "--1", "+-1", "-+1", "++1", "- 1", "+ 1", "-x", "-0x1",
+    "\u0661\u0662\u0663", "\uff11", "\u00b2", "0x\uff11", "\u00a01", "\u20031", "1\x0b", "1\x00",
+    "\x00", "\x1b[31m1", "\udcff", "1\udcff", "\u2212" + "1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
 def test_anything_else_is_quoted_and_not_a_number(text):
     error = complaint(text)
 
@@ -122,19 +73,13 @@ def test_anything_else_is_quoted_and_not_a_number(text):
     assert error.hint == "Write it in decimal, or in hexadecimal with 0x."
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2147483648",
-        "4294967295",
-        "4294969347",
-        "0x80000000",
-        "0xffffffff",
-        "99999999999999999999",
-        "9" * 100000,
-        "0x" + "f" * 100000,
-    ],
-)
+TOO_LARGE = [
+    "2147483648", "4294967295", "4294969347", "0x80000000", "0xffffffff", "99999999999999999999",
+    "9" * 100000, "0x" + "f" * 100000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TOO_LARGE)
 def test_what_the_kernel_would_cut_is_too_large(text):
     assert complaint(text).message == (
         f"capability number {text!r} is too large: the kernel takes at most 2147483647"

@@ -8,19 +8,9 @@ import stat
 
 import pytest
 
-from support.vzcptcheck_fakes import (
-    CPT_TEST_CAPS,
-    CPT_TEST_VECAPS,
-    CPT_TEST_VECAPS2,
-    CPT_TEST_VERSION,
-    FakeKernel,
-    cpuid_device,
-    error,
-    run_command,
-)
+from support import vzcptcheck_fakes as fakes
+from support.vzcptcheck_fakes import CPT, HEADER, RST, FakeKernel, cpuid_device, error, run_command
 
-CPT, RST = "/proc/cpt", "/proc/rst"
-HEADER = b"Ctx      Id       VE       State\n"
 CAPS = 0x20507
 CPU = {
     (0, 0): (1, 0x756E6547, 0x6C65746E, 0x49656E69),
@@ -46,12 +36,12 @@ def needs_cmov(capnum):
 
 
 ANSWERS = {
-    (CPT, CPT_TEST_VERSION): 0x803,
-    (CPT, CPT_TEST_CAPS): 0,
-    (RST, CPT_TEST_VERSION): lambda version: int(version in (0x303, 0x803)),
-    (RST, CPT_TEST_CAPS): CAPS,
-    (CPT, CPT_TEST_VECAPS): lambda capnum: 3 if capnum >> 28 & 1 else needs_cmov(capnum),
-    (CPT, CPT_TEST_VECAPS2): error(errno.EINVAL),
+    fakes.OWN_VERSION: 0x803,
+    fakes.COMPARE_CAPS: 0,
+    fakes.TAKES_VERSION: lambda version: int(version in (0x303, 0x803)),
+    fakes.OWN_CAPS: CAPS,
+    fakes.TEST_VECAPS: lambda capnum: 3 if capnum >> 28 & 1 else needs_cmov(capnum),
+    fakes.TEST_VECAPS2: error(errno.EINVAL),
 }
 
 
@@ -149,8 +139,7 @@ def test_it_only_asks():
     capture(node)
 
     asked = {request for _, request, _ in node.requests()}
-    known = {CPT_TEST_CAPS, CPT_TEST_VERSION, CPT_TEST_VECAPS, CPT_TEST_VECAPS2}
-    assert asked - known == {0x40042D04, 0x40042D15}  # SET_VEID and SET_ERRORFD
+    assert asked - {request for _, request in ANSWERS} == {0x40042D04, 0x40042D15}  # VEID, ERRORFD
     assert {call[0] for call in node.calls} <= {
         "open", "close", "read", "pread", "ioctl", "pipe", "set_nonblocking"
     }  # fmt: skip
@@ -171,10 +160,10 @@ def test_a_module_that_is_not_loaded_is_a_fact():
 def test_a_kernel_without_the_request_tells_no_versions():
     missing = error(errno.EINVAL)
     answers = {
-        (CPT, CPT_TEST_VERSION): missing,
-        (RST, CPT_TEST_VERSION): missing,
-        (CPT, CPT_TEST_CAPS): 0,
-        (CPT, CPT_TEST_VECAPS): needs_cmov,
+        fakes.OWN_VERSION: missing,
+        fakes.TAKES_VERSION: missing,
+        fakes.COMPARE_CAPS: 0,
+        fakes.TEST_VECAPS: needs_cmov,
     }
 
     profile, _ = capture(Node(answers))
@@ -185,16 +174,38 @@ def test_a_kernel_without_the_request_tells_no_versions():
     assert [one["needs"]["caps"] for one in profile["containers"]] == [0x401, 0x401]
 
 
-def test_a_kernel_that_cannot_tell_its_number_has_none():
-    profile, _ = capture(Node({(RST, CPT_TEST_CAPS): error(errno.ENOSYS)}))
+OVERRIDE = "0x00000001: 0x00000000 0x00000000 0x00000001 0x00008000\n"
 
-    assert profile["answers"]["capability_number"] is None
+
+@pytest.mark.parametrize(
+    ("node", "path", "fact"),
+    [
+        ({"machine": "ia64"}, ["cpus"], []),
+        ({"files": {"/proc/vz/cpuid_override": OVERRIDE.encode()}}, ["cpuid_override"], OVERRIDE),
+        (
+            {"answers": {fakes.OWN_CAPS: error(errno.ENOSYS)}},
+            ["answers", "capability_number"],
+            None,
+        ),
+        (
+            {"answers": {fakes.OWN_CAPS: CAPS | 1 << 24}},
+            ["kernel", "slm_without_module"],
+            True,
+        ),
+    ],
+)
+def test_what_some_nodes_alone_have_or_have_not(node, path, fact):
+    found, _ = capture(Node(**node))
+    for key in path:
+        found = found[key]
+
+    assert found == fact
 
 
 @pytest.mark.parametrize(
     ("answers", "files", "has_ipv6"),
     [
-        ({(RST, CPT_TEST_CAPS): CAPS | 1 << 28}, {}, False),
+        ({fakes.OWN_CAPS: CAPS | 1 << 28}, {}, False),
         ({}, {"/proc/net/if_inet6": errno.ENOENT}, True),
         ({}, {RST: errno.ENOENT}, True),
         ({}, {RST: errno.ENOENT, "/proc/net/if_inet6": errno.ENOENT}, False),
@@ -204,33 +215,15 @@ def test_ipv6_is_told_by_the_kernels_number_and_else_by_its_file(answers, files,
     assert capture(Node(answers, files))[0]["kernel"]["ipv6"] is has_ipv6
 
 
-def test_slm_without_its_module_is_in_the_kernels_number():
-    profile, _ = capture(Node({(RST, CPT_TEST_CAPS): CAPS | 1 << 24}))
-
-    assert profile["kernel"]["slm_without_module"] is True
-
-
-def test_an_override_is_read_as_it_is():
-    text = "0x00000001: 0x00000000 0x00000000 0x00000001 0x00008000\n"
-
-    profile, _ = capture(Node(files={"/proc/vz/cpuid_override": text.encode()}))
-
-    assert profile["cpuid_override"] == text
-
-
-def test_an_ia64_has_no_cpuid():
-    assert capture(Node(machine="ia64"))[0]["cpus"] == []
-
-
 def test_without_the_number_the_registers_tell_what_the_node_has():
     """Below 042stab101 SSE4_2's bit is not asked for: the node's own stands for it."""
 
     def quirky(capnum):
         return int(0x6000 & ~capnum & 1 << 13 != 0)
 
-    answers = {(CPT, CPT_TEST_VECAPS): quirky}
+    answers = {fakes.TEST_VECAPS: quirky}
     node = Node(answers, {RST: errno.ENOENT})
-    node.diagnostics[CPT_TEST_VECAPS] = lambda capnum: (
+    node.diagnostics[fakes.CPT_TEST_VECAPS] = lambda capnum: (
         b"" if capnum >> 13 & 1 else b"Error: one\nError: two\n"
     )
 
@@ -247,7 +240,7 @@ def test_containers_that_are_named_are_asked_and_no_others():
 
 def test_a_container_that_a_context_holds_suspended():
     listing = HEADER + b"ffff88003ee00000 00000065 101      2\nffff88003ee02000 00000001 102 1\n"
-    answers = {(CPT, CPT_TEST_VECAPS): error(errno.EBUSY)}
+    answers = {fakes.TEST_VECAPS: error(errno.EBUSY)}
 
     profile, _ = capture(Node(answers, {CPT: listing}))
 
@@ -255,7 +248,7 @@ def test_a_container_that_a_context_holds_suspended():
 
 
 def test_a_container_that_cannot_be_asked_is_an_entry_and_is_said():
-    profile, stderr = capture(Node({(CPT, CPT_TEST_VECAPS): error(errno.EINTR)}), "--ct", "101")
+    profile, stderr = capture(Node({fakes.TEST_VECAPS: error(errno.EINTR)}), "--ct", "101")
 
     assert profile["containers"] == [{"ctid": 101, "state": "running", "needs": None}]
     assert stderr.startswith("vzcptcheck: container 101 could not be asked: /proc/cpt: ")
@@ -264,10 +257,7 @@ def test_a_container_that_cannot_be_asked_is_an_entry_and_is_said():
 
 @pytest.mark.parametrize(
     ("existing", "hint"),
-    [
-        ([], "This kernel is not OpenVZ's"),
-        (["/proc/vz"], "This is the inside of a container"),
-    ],
+    [([], "This kernel is not OpenVZ's"), (["/proc/vz"], "This is the inside of a container")],
 )
 def test_elsewhere_than_on_a_node_there_is_nothing_to_capture(existing, hint):
     said = refusal(Node(existing=existing))
@@ -281,49 +271,53 @@ def test_who_is_not_root_is_told_so():
     assert "Only root may ask" in refusal(Node(files={CPT: errno.EACCES}))
 
 
+NO_VERSIONS = {fakes.TAKES_VERSION: lambda version: error(errno.EINVAL) if version else 0}
+
+
 @pytest.mark.parametrize(
-    ("answers", "files", "said"),
+    ("answers", "said"),
     [
-        ({(CPT, CPT_TEST_VERSION): 0}, {}, "CPT_TEST_VERSION: unexpected answer 0"),
-        ({(RST, CPT_TEST_VERSION): 2}, {}, "CPT_TEST_VERSION: unexpected answer 2"),
-        ({(RST, CPT_TEST_CAPS): -5}, {}, "CPT_TEST_CAPS: unexpected answer -5"),
-        ({(CPT, CPT_TEST_VERSION): error(errno.EINVAL)}, {}, "only one of /proc/cpt and /proc/rst"),
-        (
-            {(RST, CPT_TEST_VERSION): lambda version: error(errno.EINVAL) if version else 0},
-            {},
-            "CPT_TEST_VERSION: unexpected answer None",
-        ),
-        ({}, {"/proc/vz/version": errno.EIO}, "/proc/vz/version: read: Input/output error"),
-        ({}, {"/proc/vz/veinfo": b"x 0 1\n"}, "/proc/vz/veinfo, line 1: no container's number"),
-        ({}, {"/proc/vz/veinfo": "² 0 1\n".encode()}, "/proc/vz/veinfo, line 1: no container's"),
-        ({}, {"/proc/vz/veinfo": b"4294967296 0 1\n"}, "/proc/vz/veinfo, line 1: no container's"),
-        ({}, {CPT: HEADER + "a 1 ² 2\n".encode()}, "/proc/cpt: no checkpoint context in"),
-        ({}, {"/proc/vz/veinfo": b"0 0 1\n\n"}, "/proc/vz/veinfo, line 2: no container's number"),
-        ({}, {CPT: HEADER + b"one two\n"}, "/proc/cpt: no checkpoint context in 'one two'"),
-        ({}, {CPT: HEADER + b"a 1 2 x\n"}, "/proc/cpt: no checkpoint context in 'a 1 2 x'"),
-        ({}, {"/proc/cmdline": errno.EIO}, "/proc/cmdline: read: Input/output error"),
+        ({fakes.OWN_VERSION: 0}, "CPT_TEST_VERSION: unexpected answer 0"),
+        ({fakes.TAKES_VERSION: 2}, "CPT_TEST_VERSION: unexpected answer 2"),
+        ({fakes.OWN_CAPS: -5}, "CPT_TEST_CAPS: unexpected answer -5"),
+        ({fakes.OWN_VERSION: error(errno.EINVAL)}, "only one of /proc/cpt and /proc/rst"),
+        (NO_VERSIONS, "CPT_TEST_VERSION: unexpected answer None"),
     ],
 )
-def test_what_no_kernel_says_is_an_error(answers, files, said):
-    assert said in refusal(Node(answers, files))
+def test_what_no_kernel_answers_is_an_error(answers, said):
+    assert said in refusal(Node(answers))
 
 
-def test_a_file_is_its_owners_alone(tmp_path):
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("/proc/vz/version", errno.EIO, ": read: Input/output error"),
+        ("/proc/cmdline", errno.EIO, ": read: Input/output error"),
+        ("/proc/vz/veinfo", b"x 0 1\n", ", line 1: no container's number"),
+        ("/proc/vz/veinfo", "² 0 1\n".encode(), ", line 1: no container's number"),
+        ("/proc/vz/veinfo", b"4294967296 0 1\n", ", line 1: no container's number"),
+        ("/proc/vz/veinfo", b"0 0 1\n\n", ", line 2: no container's number"),
+        (CPT, fakes.HEADER + "a 1 ² 2\n".encode(), ": no checkpoint context in"),
+        (CPT, fakes.HEADER + b"one two\n", ": no checkpoint context in 'one two'"),
+        (CPT, fakes.HEADER + b"a 1 2 x\n", ": no checkpoint context in 'a 1 2 x'"),
+    ],
+)
+def test_what_no_kernel_writes_is_an_error(path, content, said):
+    assert path + said in refusal(Node(files={path: content}))
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "mode"),
+    [("-o{}", [], 0o600), ("--output={}", ["--mode", "644"], 0o644)],
+)
+def test_a_file_is_its_owners_alone_unless_told_otherwise(tmp_path, output, options, mode):
     path = str(tmp_path / "node.json")
+    outputs = ["-o", path] if output == "-o{}" else [output.format(path)]
 
-    status, stdout, stderr = run_command(Node(), "capture", "-o", path)
-
-    assert (status, stdout, stderr) == (0, "", "")
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert run_command(Node(), "capture", *outputs, *options) == (0, "", "")
+    assert stat.S_IMODE(os.stat(path).st_mode) == mode
     with open(path, encoding="utf-8") as file:
         assert json.load(file)["answers"]["capability_number"] == CAPS
-
-
-def test_unless_told_otherwise(tmp_path):
-    path = str(tmp_path / "node.json")
-
-    assert run_command(Node(), "capture", "--output=" + path, "--mode", "644")[0] == 0
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
 
 
 def test_a_dash_is_standard_output():
@@ -334,7 +328,7 @@ def test_a_dash_is_standard_output():
 
 def test_an_anonymous_profile_names_nobody():
     node = Node()
-    node.diagnostics[CPT_TEST_VECAPS] = b"Error: keys are used by 1,1(bank)\n"
+    node.diagnostics[fakes.CPT_TEST_VECAPS] = b"Error: keys are used by 1,1(bank)\n"
 
     profile, _ = capture(node, "--anonymize", "--ct=4711")
 

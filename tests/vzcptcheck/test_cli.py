@@ -6,32 +6,26 @@ import sys
 
 import pytest
 
-from support.vzcptcheck_fakes import (
-    CPT_TEST_CAPS,
-    CPT_TEST_VECAPS,
-    CPT_TEST_VERSION,
-    FakeKernel,
-    run_command,
-)
+from support import vzcptcheck_fakes as fakes
+from support.vzcptcheck_fakes import CPT, RST, FakeKernel, run_command
 from support.vzcptcheck_fakes import error as os_error
 from vzcptcheck import __version__, syscalls
 from vzcptcheck.cli import USAGE, main
 
-CPT = "/proc/cpt"
-RST = "/proc/rst"
-
-NOT_A_NUMBER = "  Write it in decimal, or in hexadecimal with 0x.\n"
+NOT_A_NUMBER = "is not a number\n  Write it in decimal, or in hexadecimal with 0x.\n"
+TOO_LARGE = "is too large: the kernel takes at most 2147483647\n"
+EXPLAIN_TAKES = "explain takes 'version NUM' or 'caps NUM [OTHER]'"
 
 
 def node():
     """Make a node that says yes to every question."""
     return FakeKernel(
         {
-            (CPT, CPT_TEST_VERSION): 2051,
-            (RST, CPT_TEST_VERSION): 1,
-            (CPT, CPT_TEST_CAPS): 0,
-            (RST, CPT_TEST_CAPS): 511,
-            (CPT, CPT_TEST_VECAPS): 0,
+            fakes.OWN_VERSION: 2051,
+            fakes.TAKES_VERSION: 1,
+            fakes.COMPARE_CAPS: 0,
+            fakes.OWN_CAPS: 511,
+            fakes.TEST_VECAPS: 0,
         }
     )
 
@@ -91,75 +85,57 @@ class TestArguments:
             ([""], "unknown property ''"),
             (["\x1b[2J"], "unknown property '\\x1b[2J'"),
             (["\udcff"], "unknown property '\\udcff'"),
-            (["explain"], "explain takes 'version NUM' or 'caps NUM [OTHER]'"),
-            (["explain", "--json"], "explain takes 'version NUM' or 'caps NUM [OTHER]'"),
-            (["explain", "version"], "explain takes 'version NUM' or 'caps NUM [OTHER]'"),
-            (["explain", "version", "1", "2"], "explain takes 'version NUM' or 'caps NUM [OTHER]'"),
-            (["explain", "caps"], "explain takes 'version NUM' or 'caps NUM [OTHER]'"),
-            (
-                ["explain", "caps", "1", "2", "3"],
-                "explain takes 'version NUM' or 'caps NUM [OTHER]'",
-            ),
-            (["explain", "770"], "explain takes 'version NUM' or 'caps NUM [OTHER]'"),
+            (["explain"], EXPLAIN_TAKES),
+            (["explain", "--json"], EXPLAIN_TAKES),
+            (["explain", "version"], EXPLAIN_TAKES),
+            (["explain", "version", "1", "2"], EXPLAIN_TAKES),
+            (["explain", "caps"], EXPLAIN_TAKES),
+            (["explain", "caps", "1", "2", "3"], EXPLAIN_TAKES),
+            (["explain", "770"], EXPLAIN_TAKES),
         ],
     )
     def test_what_is_no_command_shows_the_usage_on_stderr(self, arguments, problem):
         kernel = node()
 
-        assert run_command(kernel, *arguments) == (
-            1,
-            "",
-            f"vzcptcheck: {problem}\n{USAGE}",
-        )
+        assert run_command(kernel, *arguments) == (1, "", f"vzcptcheck: {problem}\n{USAGE}")
         assert kernel.calls == []
 
     @pytest.mark.parametrize(
-        ("arguments", "complaint"),
+        ("arguments", "quoted", "complaint"),
         [
-            (["version", "new"], "image version 'new' is not a number\n" + NOT_A_NUMBER),
+            (["version", "new"], "image version 'new'", NOT_A_NUMBER),
             (
                 ["version", ""],
-                "image version '' is empty\n  Did the command that should have printed it fail?\n",
+                "image version ''",
+                "is empty\n  Did the command that should have printed it fail?\n",
             ),
-            (["version", "--json"], "image version '--json' is not a number\n" + NOT_A_NUMBER),
+            (["version", "--json"], "image version '--json'", NOT_A_NUMBER),
             (
                 ["caps", "-1"],
-                (
-                    "capability number '-1' is negative\n"
-                    "  Give the number as the other node printed it.\n"
-                ),
+                "capability number '-1'",
+                "is negative\n  Give the number as the other node printed it.\n",
             ),
-            (["caps", "x", "511"], "container 'x' is not a number\n" + NOT_A_NUMBER),
+            (["caps", "x", "511"], "container 'x'", NOT_A_NUMBER),
             (
                 ["caps", "101", "1ff"],
-                (
-                    "capability number '1ff' is not a decimal number\n"
-                    "  Write hexadecimal with 0x: 0x1ff.\n"
-                ),
+                "capability number '1ff'",
+                "is not a decimal number\n  Write hexadecimal with 0x: 0x1ff.\n",
             ),
+            (["caps", "101", "4294967807"], "capability number '4294967807'", TOO_LARGE),
+            (["caps", "2147483648", "511"], "container '2147483648'", TOO_LARGE),
             (
-                ["caps", "101", "4294967807"],
-                (
-                    "capability number '4294967807' is too large: "
-                    "the kernel takes at most 2147483647\n"
-                ),
+                ["caps", "0", "511"],
+                "container 0",
+                "is the node itself\n  Name a container, from 1.\n",
             ),
-            (
-                ["caps", "2147483648", "511"],
-                "container '2147483648' is too large: the kernel takes at most 2147483647\n",
-            ),
-            (["caps", "0", "511"], "container 0 is the node itself\n  Name a container, from 1.\n"),
-            (
-                ["explain", "caps", "1", "\udcff"],
-                "capability number '\\udcff' is not a number\n" + NOT_A_NUMBER,
-            ),
-            (["explain", "version", "3_0"], "image version '3_0' is not a number\n" + NOT_A_NUMBER),
+            (["explain", "caps", "1", "\udcff"], "capability number '\\udcff'", NOT_A_NUMBER),
+            (["explain", "version", "3_0"], "image version '3_0'", NOT_A_NUMBER),
         ],
     )
-    def test_a_bad_number_is_quoted_and_no_node_is_asked(self, arguments, complaint):
+    def test_a_bad_number_is_quoted_and_no_node_is_asked(self, arguments, quoted, complaint):
         kernel = node()
 
-        assert run_command(kernel, *arguments) == (1, "", "vzcptcheck: " + complaint)
+        assert run_command(kernel, *arguments) == (1, "", f"vzcptcheck: {quoted} {complaint}")
         assert kernel.calls == []
 
 
@@ -229,14 +205,14 @@ class TestStreams:
 
     @pytest.mark.parametrize(("failure", "_words"), FAILURES)
     def test_the_status_stands_where_nobody_can_be_told_why(self, failure, _words):
-        kernel = FakeKernel({(CPT, CPT_TEST_CAPS): os_error(errno.ENOSYS)})
+        kernel = FakeKernel({fakes.COMPARE_CAPS: os_error(errno.ENOSYS)})
 
         assert main(["caps", "511"], kernel, io.StringIO(), BrokenStream(failure)) == 0
         assert main(["nothing"], kernel, io.StringIO(), BrokenStream(failure)) == 1
 
     def test_the_status_stands_without_a_stderr(self, monkeypatch):
         monkeypatch.setattr(sys, "stderr", None)
-        kernel = FakeKernel({(CPT, CPT_TEST_VECAPS): 6})
+        kernel = FakeKernel({fakes.TEST_VECAPS: 6})
 
         kernel.answers[CPT, 0x40042D1E] = os_error(errno.EINVAL)
         assert main(["caps", "101", "511"], kernel, io.StringIO()) == 2
@@ -265,9 +241,9 @@ class TestInterrupt:
     @pytest.mark.parametrize(
         ("path", "request_number", "arguments"),
         [
-            (CPT, CPT_TEST_VERSION, ["version"]),
-            (RST, CPT_TEST_CAPS, ["caps"]),
-            (CPT, CPT_TEST_VECAPS, ["caps", "101", "511"]),
+            (CPT, fakes.CPT_TEST_VERSION, ["version"]),
+            (RST, fakes.CPT_TEST_CAPS, ["caps"]),
+            (CPT, fakes.CPT_TEST_VECAPS, ["caps", "101", "511"]),
         ],
     )
     def test_it_is_an_error_and_leaves_nothing_open(self, path, request_number, arguments):

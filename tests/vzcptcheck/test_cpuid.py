@@ -111,21 +111,22 @@ class TestLeafFromDevice:
 
 
 class TestRegisters:
-    def test_a_bit_that_is_set_and_one_that_is_not(self):
-        features = read_cpu_features(on_device(OLD))
-
-        assert features.has(CMOV) is True
-        assert features.has(SSE4A) is True
-        assert features.has(AVX) is False
-
-    def test_every_register_and_subleaf_is_told_apart(self):
-        features = read_cpu_features(on_device(NEW))
-
-        assert features.has(XSAVEOPT) is True
-        assert features.has(XSAVEOPT._replace(subleaf=0)) is False
-        assert features.has(ERMS) is True
-        assert features.has(AVX) is True
-        assert features.has(SYSENTER) is True
+    @pytest.mark.parametrize(
+        ("registers", "feature", "has"),
+        [
+            (OLD, CMOV, True),
+            (OLD, SSE4A, True),
+            (OLD, AVX, False),
+            (NEW, XSAVEOPT, True),
+            (NEW, XSAVEOPT._replace(subleaf=0), False),
+            (NEW, ERMS, True),
+            (NEW, AVX, True),
+            (NEW, SYSENTER, True),
+            (NEW, EMT64, None),  # It has no register.
+        ],
+    )
+    def test_every_register_and_subleaf_is_told_apart(self, registers, feature, has):
+        assert read_cpu_features(on_device(registers)).has(feature) is has
 
     def test_a_basic_leaf_beyond_the_last_is_not_asked(self):
         syscalls = on_device(OLD)
@@ -133,24 +134,11 @@ class TestRegisters:
         assert read_cpu_features(syscalls).has(ERMS) is False
         assert 7 not in [call[3] for call in syscalls.calls if call[0] == "pread"]
 
-    @pytest.mark.parametrize(
-        ("last", "expected"),
-        [
-            (0x80000001, True),
-            (0x80000000, False),
-            (0x00000005, False),
-            (0x00000000, False),
-            (0xFFFFFFFF, False),
-        ],
-    )
-    def test_an_extended_leaf_beyond_the_last_is_not_there(self, last, expected):
-        registers = dict(OLD)
-        registers[0x80000000, 0] = (last, 0, 0, 0)
+    @pytest.mark.parametrize("last", [0x80000001, 0x80000000, 0x00000005, 0x00000000, 0xFFFFFFFF])
+    def test_an_extended_leaf_beyond_the_last_is_not_there(self, last):
+        registers = {**OLD, (0x80000000, 0): (last, 0, 0, 0)}
 
-        assert read_cpu_features(on_device(registers)).has(SSE4A) is expected
-
-    def test_a_feature_without_a_register_cannot_be_told(self):
-        assert read_cpu_features(on_device(NEW)).has(EMT64) is None
+        assert read_cpu_features(on_device(registers)).has(SSE4A) is (last == 0x80000001)
 
     def test_a_leaf_is_read_once(self):
         syscalls = on_device(NEW)
@@ -173,23 +161,23 @@ class TestRegisters:
 
 
 class TestCpuinfo:
-    def test_words_are_looked_up_as_cpuinfo_spells_them(self):
-        features = read_cpu_features(FakeFiles({CPUINFO: CPUINFO_TEXT}))
+    @pytest.mark.parametrize(
+        ("cpu", "feature", "has"),
+        [
+            (0, CMOV, True),
+            (0, SYSENTER, True),
+            (0, AESNI, True),
+            (0, AVX, False),
+            (1, CMOV, False),
+            (1, AVX, True),
+            (0, EMT64, None),
+            (0, WORDLESS, None),
+        ],
+    )
+    def test_words_are_looked_up_as_cpuinfo_spells_them(self, cpu, feature, has):
+        features = read_cpu_features(FakeFiles({CPUINFO: CPUINFO_TEXT}), cpu=cpu)
 
-        assert features.has(CMOV) is True
-        assert features.has(SYSENTER) is True
-        assert features.has(AESNI) is True
-        assert features.has(AVX) is False
-
-    def test_the_processor_asked_for_is_the_one_told_of(self):
-        features = read_cpu_features(FakeFiles({CPUINFO: CPUINFO_TEXT}), cpu=1)
-
-        assert features.has(CMOV) is False
-        assert features.has(AVX) is True
-
-    @pytest.mark.parametrize("feature", [EMT64, WORDLESS])
-    def test_a_feature_without_a_word_cannot_be_told(self, feature):
-        assert read_cpu_features(FakeFiles({CPUINFO: CPUINFO_TEXT})).has(feature) is None
+        assert features.has(feature) is has
 
 
 class TestSources:

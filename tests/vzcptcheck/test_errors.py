@@ -22,34 +22,25 @@ def test_a_usage_error_shows_the_usage_only_where_asked():
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("error", "words"),
     [
-        (errno.ENOENT, "No such file or directory (ENOENT)"),
-        (errno.ENOSYS, "Function not implemented (ENOSYS)"),
-        (errno.EINVAL, "Invalid argument (EINVAL)"),
-        (512, os.strerror(512) + " (errno 512)"),
+        (OSError(errno.ENOENT, "else"), "No such file or directory (ENOENT)"),
+        (OSError(errno.ENOSYS, "else"), "Function not implemented (ENOSYS)"),
+        (OSError(errno.EINVAL, "else"), "Invalid argument (EINVAL)"),
+        (OSError(512, "else"), os.strerror(512) + " (errno 512)"),
+        (OSError("dynamic loading not supported"), "dynamic loading not supported"),
     ],
 )
-def test_an_errno_is_told_in_words_and_as_its_constant(number, words):
-    assert describe_failure(OSError(number, "something else")) == words
-
-
-def test_an_exception_without_an_errno_speaks_for_itself():
-    assert describe_failure(OSError("dynamic loading not supported")) == (
-        "dynamic loading not supported"
-    )
+def test_an_errno_is_told_in_words_and_as_its_constant(error, words):
+    assert describe_failure(error) == words
 
 
 def test_a_device_error_names_the_file_and_the_call():
     error = DeviceError("/proc/cpt", "open", OSError(errno.EACCES, ""), "Be root.")
+    odd = DeviceError("/proc/cpt", "open", OSError("odd"))
 
     assert error.message == "/proc/cpt: open: Permission denied (EACCES)"
     assert (error.path, error.call, error.number) == ("/proc/cpt", "open", errno.EACCES)
     assert error.hint == "Be root."
     assert isinstance(error, CheckError)
-
-
-def test_a_device_error_without_an_errno():
-    error = DeviceError("/proc/cpt", "open", OSError("odd"))
-
-    assert (error.message, error.number, error.hint) == ("/proc/cpt: open: odd", None, "")
+    assert (odd.message, odd.number, odd.hint) == ("/proc/cpt: open: odd", None, "")

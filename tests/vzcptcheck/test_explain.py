@@ -9,6 +9,11 @@ from hypothesis import strategies as st
 from support.vzcptcheck_fakes import run_command
 from vzcptcheck.explain import caps_facts, comparison_facts, version_facts
 
+OLD = "2.6.18 028stab kernels"
+UPSTREAM = "2.6.32 kernels before 042stab"
+EARLY = "042stab kernels before 088"
+LATE = "042stab088 and later kernels"
+
 NUMBERS = st.one_of(st.integers(0, 2**31 - 1), st.integers(0, 2**16))
 
 
@@ -20,71 +25,36 @@ def explained(*arguments):
 
 class TestVersion:
     @pytest.mark.parametrize(
-        ("word", "text"),
+        ("number", "words", "writer", "restorers"),
         [
-            (
-                "0x803",
-                (
-                    "2051 = 0x803, named 32_3 after 2.6.32\n"
-                    "  written by   042stab088 and later kernels\n"
-                    "  restored by  042stab088 and later kernels\n"
-                ),
-            ),
-            (
-                "770",
-                (
-                    "770 = 0x302, named 18_2 after 2.6.18\n"
-                    "  written by   2.6.18 028stab kernels\n"
-                    "  restored by  2.6.18 028stab kernels\n"
-                ),
-            ),
-            (
-                "2048",
-                (
-                    "2048 = 0x800, named 32 after 2.6.32\n"
-                    "  written by   2.6.32 kernels before 042stab\n"
-                    "  restored by  2.6.32 kernels before 042stab, 042stab kernels before 088, "
-                    "042stab088 and later kernels\n"
-                ),
-            ),
-            (
-                "0",
-                (
-                    "0 = 0x000, named 8 after 2.6.8\n"
-                    "  written by   no kernel known here\n"
-                    "  restored by  2.6.18 028stab kernels, 2.6.32 kernels before 042stab\n"
-                ),
-            ),
-            (
-                "2052",
-                (
-                    "2052 = 0x804\n"
-                    "  written by   no kernel known here\n"
-                    "  restored by  no kernel known here\n"
-                ),
-            ),
+            (0x803, "2051 = 0x803, named 32_3 after 2.6.32", LATE, [LATE]),
+            (770, "770 = 0x302, named 18_2 after 2.6.18", OLD, [OLD]),
+            (2048, "2048 = 0x800, named 32 after 2.6.32", UPSTREAM, [UPSTREAM, EARLY, LATE]),
+            (0, "0 = 0x000, named 8 after 2.6.8", None, [OLD, UPSTREAM]),
+            (2052, "2052 = 0x804", None, []),
         ],
     )
-    def test_a_version_has_a_name_a_writer_and_restorers(self, word, text):
-        assert explained("version", word) == text
+    def test_a_version_has_a_name_a_writer_and_restorers(self, number, words, writer, restorers):
+        assert explained("version", str(number)) == (
+            f"{words}\n"
+            f"  written by   {writer or 'no kernel known here'}\n"
+            f"  restored by  {', '.join(restorers) or 'no kernel known here'}\n"
+        )
+        assert explained("version", hex(number)) == explained("version", str(number))
 
-    def test_the_same_as_data(self):
-        assert json.loads(explained("version", "2051", "--json")) == {
-            "image_version": 2051,
-            "hexadecimal": "0x803",
-            "name": "32_3",
-            "written_by": "042stab088 and later kernels",
-            "restored_by": ["042stab088 and later kernels"],
+    @pytest.mark.parametrize(
+        ("number", "shown", "name", "writer"),
+        [(2051, "0x803", "32_3", LATE), (2052, "0x804", None, None)],
+    )
+    def test_the_same_as_data_where_what_is_not_known_is_null(self, number, shown, name, writer):
+        assert json.loads(explained("version", str(number), "--json")) == {
+            "image_version": number,
+            "hexadecimal": shown,
+            "name": name,
+            "written_by": writer,
+            "restored_by": [writer] if writer else [],
         }
-
-    def test_what_is_not_known_is_null(self):
-        assert json.loads(explained("version", "--json", "2052")) == {
-            "image_version": 2052,
-            "hexadecimal": "0x804",
-            "name": None,
-            "written_by": None,
-            "restored_by": [],
-        }
+        assert explained("version", "--json", str(number)).startswith("{")
 
     @given(NUMBERS)
     def test_any_number_is_explained(self, number):
@@ -102,26 +72,19 @@ class TestCaps:
             "  bit 30  (no name)\n"
         )
 
-    def test_no_bit_at_all(self):
+    def test_no_bit_at_all_and_zero_is_a_number_to_compare_with(self):
         assert explained("caps", "0") == "0 = 0x00000000\n  nothing\n"
+        assert explained("caps", "1", "0").startswith("only in 1:\n  bit  0")
 
     def test_the_same_as_data(self):
+        cmov, emt64 = "CPUID 0x00000001 edx bit 15", "64-bit processes: the kernel is x86_64"
+
         assert json.loads(explained("caps", "0x40000101", "--json")) == {
             "capnum": 0x40000101,
             "hexadecimal": "0x40000101",
             "features": [
-                {
-                    "bit": 0,
-                    "name": "CMOV",
-                    "word": "cmov",
-                    "origin": "CPUID 0x00000001 edx bit 15",
-                },
-                {
-                    "bit": 8,
-                    "name": "EMT64",
-                    "word": "emt64",
-                    "origin": "64-bit processes: the kernel is x86_64",
-                },
+                {"bit": 0, "name": "CMOV", "word": "cmov", "origin": cmov},
+                {"bit": 8, "name": "EMT64", "word": "emt64", "origin": emt64},
             ],
             "unknown_bits": [30],
         }
@@ -143,17 +106,15 @@ class TestCaps:
             "in both:\n  bit  0  CMOV               CPUID 0x00000001 edx bit 15\n"
         )
 
-    def test_zero_is_a_number_to_compare_with(self):
-        assert explained("caps", "1", "0").startswith("only in 1:\n  bit  0")
-
     def test_a_comparison_as_data(self):
         facts = json.loads(explained("--json", "caps", "3", "6"))
 
-        assert {part: facts[part]["capnum"] for part in facts} == {
-            "only_first": 1,
-            "only_second": 4,
-            "both": 2,
-        }
+        assert [facts[part]["capnum"] for part in ("only_first", "only_second", "both")] == [
+            1,
+            4,
+            2,
+        ]
+        assert len(facts) == 3
 
     @given(NUMBERS)
     def test_any_number_is_explained(self, number):

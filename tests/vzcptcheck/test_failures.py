@@ -10,20 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.vzcptcheck_fakes import (
-    CPT_TEST_CAPS,
-    CPT_TEST_VECAPS,
-    CPT_TEST_VECAPS2,
-    CPT_TEST_VERSION,
-    FakeKernel,
-    cpuid_device,
-    error,
-    fill_in,
-    run_command,
-)
-
-CPT = "/proc/cpt"
-RST = "/proc/rst"
+from support import vzcptcheck_fakes as fakes
+from support.vzcptcheck_fakes import FakeKernel, cpuid_device, error, fill_in, run_command
 
 CPUID = {
     (0, 0): (1, 0x68747541, 0x444D4163, 0x69746E65),
@@ -40,100 +28,63 @@ ERRNOS = [*PLAIN_ERRNOS, errno.ENOENT, errno.EACCES, errno.ESRCH, errno.EMFILE, 
 
 
 class Scenario:
-    """A command, what the kernel answers, and the request whose answer decides."""
+    """A command, and what the kernel answers: the first of the answers decides."""
 
-    def __init__(self, name, arguments, deciding, status, answers, **node):
+    def __init__(self, name, command, status, answers, **node):
         self.name = name
-        self.arguments = arguments
-        self.deciding = deciding
+        self.arguments = command.split()
+        self.deciding = next(iter(answers))
         self.status = status
         self.answers = answers
         self.node = node
 
-    def kernel(self, failing=()):
-        return FakeKernel(self.answers, failing=failing, **self.node)
-
     def run(self, failing=()):
         """Run the command; return the node, the status, stdout and stderr."""
-        kernel = self.kernel(failing)
+        kernel = FakeKernel(self.answers, failing=failing, **self.node)
         outcome = run_command(kernel, *self.arguments)
         assert kernel.open_paths == [], "left open"
         return (kernel, *outcome)
 
     def decided_at(self):
         """Tell the number of the call that decides, the first of its kind."""
-        calls = self.run()[0].calls
-        return next(
-            number
-            for number, call in enumerate(calls)
-            if call[0] == "ioctl" and call[1:3] == self.deciding
-        )
+        calls = [call[:3] for call in self.run()[0].calls]
+        return calls.index(("ioctl", *self.deciding))
 
+
+#: Requests that decide, and a CPU that says why.
+VECAPS2_SAYS = {fakes.TEST_VECAPS: 2, fakes.TEST_VECAPS2: fill_in(1 << 20)}
+SAID = {fakes.CPT_TEST_VECAPS: DIAGNOSTICS}
+BY_DEVICE = {"/dev/cpu/0/cpuid": cpuid_device(CPUID)}
+BY_FLAGS = {"/proc/cpuinfo": b"processor: 0\nflags: fpu avx\n"}
+UNASKED = {fakes.TAKES_VERSION: error(errno.EINVAL), fakes.OWN_CAPS: 511}
+
+#: Kernels and CPUs that say why.
+VECAPS2_SAYS = {fakes.TEST_VECAPS2: fill_in(1 << 20)}
+SAID = {fakes.CPT_TEST_VECAPS: DIAGNOSTICS}
+BY_DEVICE = {"/dev/cpu/0/cpuid": cpuid_device(CPUID)}
+BY_FLAGS = {"/proc/cpuinfo": b"processor: 0\nflags: fpu avx\n"}
+UNASKED = {fakes.TAKES_VERSION: error(errno.EINVAL)}
 
 SCENARIOS = [
-    Scenario("show version", ["version"], (CPT, CPT_TEST_VERSION), 0, {(CPT, CPT_TEST_VERSION): 9}),
-    Scenario(
-        "version accepted",
-        ["version", "9"],
-        (RST, CPT_TEST_VERSION),
-        0,
-        {(RST, CPT_TEST_VERSION): 1},
-    ),
-    Scenario(
-        "version rejected",
-        ["version", "9"],
-        (RST, CPT_TEST_VERSION),
-        2,
-        {(RST, CPT_TEST_VERSION): 0},
-    ),
-    Scenario(
-        "version not asked for",
-        ["version", "9"],
-        (RST, CPT_TEST_CAPS),
-        0,
-        {(RST, CPT_TEST_VERSION): error(errno.EINVAL), (RST, CPT_TEST_CAPS): 511},
-    ),
-    Scenario("show caps", ["caps"], (RST, CPT_TEST_CAPS), 0, {(RST, CPT_TEST_CAPS): 511}),
-    Scenario("node fits", ["caps", "511"], (CPT, CPT_TEST_CAPS), 0, {(CPT, CPT_TEST_CAPS): 0}),
-    Scenario(
-        "node refused, by its number",
-        ["caps", "1"],
-        (CPT, CPT_TEST_CAPS),
-        2,
-        {(CPT, CPT_TEST_CAPS): 1, (RST, CPT_TEST_CAPS): 511},
-    ),
-    Scenario(
-        "node refused, by its CPU",
-        ["caps", "1"],
-        (CPT, CPT_TEST_CAPS),
-        2,
-        {(CPT, CPT_TEST_CAPS): 1},
-        files={"/dev/cpu/0/cpuid": cpuid_device(CPUID)},
-    ),
-    Scenario(
-        "node refused, by its flags",
-        ["caps", "1"],
-        (CPT, CPT_TEST_CAPS),
-        2,
-        {(CPT, CPT_TEST_CAPS): 1},
-        files={"/proc/cpuinfo": b"processor: 0\nflags: fpu avx\n"},
-    ),
-    Scenario(
-        "container fits",
-        ["caps", "101", "511"],
-        (CPT, CPT_TEST_VECAPS),
-        0,
-        {(CPT, CPT_TEST_VECAPS): 0},
-    ),
+    Scenario("show version", "version", 0, {fakes.OWN_VERSION: 9}),
+    Scenario("version accepted", "version 9", 0, {fakes.TAKES_VERSION: 1}),
+    Scenario("version rejected", "version 9", 2, {fakes.TAKES_VERSION: 0}),
+    Scenario("version not asked for", "version 9", 0, {fakes.OWN_CAPS: 511, **UNASKED}),
+    Scenario("show caps", "caps", 0, {fakes.OWN_CAPS: 511}),
+    Scenario("node fits", "caps 511", 0, {fakes.COMPARE_CAPS: 0}),
+    Scenario("by its number", "caps 1", 2, {fakes.COMPARE_CAPS: 1, fakes.OWN_CAPS: 511}),
+    Scenario("by its CPU", "caps 1", 2, {fakes.COMPARE_CAPS: 1}, files=BY_DEVICE),
+    Scenario("by its flags", "caps 1", 2, {fakes.COMPARE_CAPS: 1}, files=BY_FLAGS),
+    Scenario("container fits", "caps 101 511", 0, {fakes.TEST_VECAPS: 0}),
     Scenario(
         "container refused",
-        ["caps", "101", "511"],
-        (CPT, CPT_TEST_VECAPS),
+        "caps 101 511",
         2,
-        {(CPT, CPT_TEST_VECAPS): 2, (CPT, CPT_TEST_VECAPS2): fill_in(1 << 20)},
-        diagnostics={CPT_TEST_VECAPS: DIAGNOSTICS},
+        {fakes.TEST_VECAPS: 2, **VECAPS2_SAYS},
+        diagnostics=SAID,
     ),
 ]
+
 
 SCENARIO_IDS = [scenario.name for scenario in SCENARIOS]
 

@@ -50,42 +50,18 @@ TABLE = [
 
 #: Every word that a kernel's list of tests has (19 of them).
 WORDS = [
-    "cmov",
-    "fxsr",
-    "sse",
-    "sse2",
-    "sse4_1",
-    "sse4_2",
-    "mmx",
-    "3dnow",
-    "3dnowext",
-    "sse4a",
-    "sysenter",
-    "emt64",
-    "ia64",
-    "syscall",
-    "syscall32",
-    "xsave",
-    "avx",
-    "aesni",
-    "rdrand",
-]
+    "cmov", "fxsr", "sse", "sse2", "sse4_1", "sse4_2", "mmx", "3dnow", "3dnowext", "sse4a",
+    "sysenter", "emt64", "ia64", "syscall", "syscall32", "xsave", "avx", "aesni", "rdrand",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[1] for row in TABLE])
 def test_a_bit_is_as_the_kernel_has_it(row):
-    feature = FEATURES[row[0]]
+    one = FEATURES[row[0]]
 
-    assert (
-        feature.bit,
-        feature.name,
-        feature.word,
-        feature.leaf,
-        feature.register,
-        feature.register_bit,
-    ) == row
-    assert feature.subleaf == 0
-    assert feature.mask == 1 << row[0]
+    assert (one.bit, one.name, one.word, one.leaf, one.register, one.register_bit) == row
+    assert one.subleaf == 0
+    assert one.mask == 1 << row[0]
 
 
 def test_the_bits_0_to_29_are_there_once_each_in_order():

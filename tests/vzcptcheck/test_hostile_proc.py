@@ -8,14 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from support.vzcptcheck_fakes import (
-    CPT_TEST_CAPS,
-    CPT_TEST_VECAPS,
-    CPT_TEST_VECAPS2,
-    CPT_TEST_VERSION,
-    FakeKernel,
-    run_command,
-)
+from support import vzcptcheck_fakes as fakes
+from support.vzcptcheck_fakes import CPT, HEADER, FakeKernel, run_command
 from vzcptcheck.anonymize import anonymize
 from vzcptcheck.cpuid import Registers
 from vzcptcheck.errors import CheckError
@@ -24,17 +18,13 @@ from vzcptcheck.outcome import printable
 from vzcptcheck.processors import survey_processors
 from vzcptcheck.syscalls import LinuxSyscalls
 
-CPT, RST, VEINFO, CMDLINE = "/proc/cpt", "/proc/rst", "/proc/vz/veinfo", "/proc/cmdline"
+VEINFO, CMDLINE = "/proc/vz/veinfo", "/proc/cmdline"
 CPUINFO = "/proc/cpuinfo"
-HEADER = b"Ctx      Id       VE       State\n"
 CPU = {
     0: struct.pack("<4I", 0, 0x756E6547, 0x6C65746E, 0x49656E69),
-    1: bytes(16),
-    0x40000000: bytes(16),
-    0x80000000: bytes(16),
-    0x80860000: bytes(16),
-    0xC0000000: bytes(16),
+    **dict.fromkeys((1, 0x40000000, 0x80000000, 0x80860000, 0xC0000000), bytes(16)),
 }
+
 INT_MAX = 0x7FFFFFFF
 
 #: What str.isdigit() takes for digits, and int() does not; what a terminal obeys.
@@ -70,11 +60,11 @@ def node(**files):
     }
     content.update(files)
     answers = {
-        (CPT, CPT_TEST_VERSION): 0x803,
-        (CPT, CPT_TEST_VECAPS): 0,
-        (CPT, CPT_TEST_VECAPS2): 0,
-        (RST, CPT_TEST_VERSION): 1,
-        (RST, CPT_TEST_CAPS): 5,
+        fakes.OWN_VERSION: 0x803,
+        fakes.TEST_VECAPS: 0,
+        fakes.TEST_VECAPS2: 0,
+        fakes.TAKES_VERSION: 1,
+        fakes.OWN_CAPS: 5,
     }
     return Node(answers, existing=("/proc/vz", "/proc/bc"), files=content)
 
@@ -144,38 +134,35 @@ def test_whatever_processors_are_listed_some_cpu_is_asked_or_one_error_is_raised
     assert all(told)
 
 
+def anonymized(reports):
+    """Return a document of one container with these reports without names, and its reports."""
+    needs = {"caps": 0, "reports": reports}
+    document = anonymize({"cpus": [], "containers": [{"ctid": 7, "needs": needs}]})
+    return document, document["containers"][0]["needs"]["reports"]
+
+
 @given(st.text(), st.text(max_size=20))
 def test_an_anonymous_profile_has_no_name_that_stood_where_names_stand(name, device):
     """Names are the owner's: no line of the kernel's has an end of line in them."""
+
+    def reports(name, device):
+        return [
+            f"external process 12/1012({name}) inside CT (e.g. vzctl enter or vzctl exec).",
+            f"task 1012/12({name}) is ptraced from host system",
+            f"scheduler policy is not supported 1/1001({name})",
+            f"unsupported netdevice {device}",
+        ]
+
     name, device = (text.replace("\n", " ") for text in (name, device))
-    reports = [
-        f"external process 12/1012({name}) inside CT (e.g. vzctl enter or vzctl exec).",
-        f"task 1012/12({name}) is ptraced from host system",
-        f"scheduler policy is not supported 1/1001({name})",
-        f"unsupported netdevice {device}",
-    ]
-    document = {
-        "cpus": [],
-        "containers": [{"ctid": 7, "needs": {"caps": 0, "reports": reports}}],
-    }
 
-    (container,) = anonymize(document)["containers"]
-
-    assert container["needs"]["reports"] == [
-        "external process 12/1012(process) inside CT (e.g. vzctl enter or vzctl exec).",
-        "task 1012/12(process) is ptraced from host system",
-        "scheduler policy is not supported 1/1001(process)",
-        "unsupported netdevice device",
-    ]
+    assert anonymized(reports(name, device))[1] == reports("process", "device")
 
 
 @given(st.lists(st.text(max_size=30), max_size=4))
 def test_anonymizing_any_reports_keeps_their_number_and_changes_nothing_twice(reports):
-    document = {"cpus": [], "containers": [{"ctid": 7, "needs": {"caps": 0, "reports": reports}}]}
+    once, changed = anonymized(reports)
 
-    once = anonymize(document)
-
-    assert len(once["containers"][0]["needs"]["reports"]) == len(reports)
+    assert len(changed) == len(reports)
     assert anonymize(once) == once
 
 
@@ -198,15 +185,15 @@ def test_a_cpu_that_names_an_absurd_last_leaf_is_not_without_leaf_0(eax):
     assert survey.cpus[0].answers[0, 0] == (eax, 1, 2, 3)
 
 
-@pytest.mark.parametrize(
-    ("path", "shown"),
-    [
-        (" ", " "),
-        ("\x1b[2J\x9b\u202e", "\\x1b[2J\\x9b\\u202e"),
-        ("a" * 3000, "a" * 2000 + "...\n"),
-        ("one\ntwo\r", "one\ntwo\\r"),
-    ],
-)
+QUOTED = {
+    " ": " ",
+    "\x1b[2J\x9b\u202e": "\\x1b[2J\\x9b\\u202e",
+    "a" * 3000: "a" * 2000 + "...\n",
+    "one\ntwo\r": "one\ntwo\\r",
+}
+
+
+@pytest.mark.parametrize(("path", "shown"), QUOTED.items(), ids=range(4))
 def test_what_a_message_quotes_does_not_speak_to_the_terminal(path, shown):
     status, stdout, stderr = run_command(LinuxSyscalls(), "image", path)
 

@@ -26,6 +26,12 @@ def processor():
         return parse_cpuinfo(file.read())[0]
 
 
+def errno_of(call, *arguments):
+    with pytest.raises(OSError) as caught:
+        call(*arguments)
+    return caught.value.errno
+
+
 def mappings():
     """List (start, end, permissions) of this process's memory."""
     result = []
@@ -124,10 +130,7 @@ class TestPage:
         assert [page.closed for page in pages] == [True]
 
     def test_the_kernels_own_errno_is_told(self):
-        with pytest.raises(OSError) as caught:
-            instruction._make_executable(1, mmap.PAGESIZE)
-
-        assert caught.value.errno == errno.EINVAL
+        assert errno_of(instruction._make_executable, 1, mmap.PAGESIZE) == errno.EINVAL
 
     def test_no_page_to_be_had(self, monkeypatch):
         def fail(*_arguments, **_keywords):
@@ -135,10 +138,7 @@ class TestPage:
 
         monkeypatch.setattr(instruction.mmap, "mmap", fail)
 
-        with pytest.raises(OSError) as caught:
-            execute_cpuid(0, 0)
-
-        assert caught.value.errno == errno.ENOMEM
+        assert errno_of(execute_cpuid, 0, 0) == errno.ENOMEM
 
 
 NO_EXECUTABLE_MEMORY = """
@@ -174,15 +174,10 @@ def test_a_kernel_that_refuses_executable_memory():
 class TestElsewhere:
     @pytest.mark.parametrize("machine", ["aarch64", "ia64", "ppc64le", "i486", ""])
     def test_another_machine_has_no_such_instruction(self, monkeypatch, machine):
-        names = os.uname()
-        monkeypatch.setattr(
-            os, "uname", lambda: os.uname_result([names[0], "node", "1", "1", machine])
-        )
+        names = os.uname_result([os.uname()[0], "node", "1", "1", machine])
+        monkeypatch.setattr(os, "uname", lambda: names)
 
-        with pytest.raises(OSError) as caught:
-            execute_cpuid(0, 0)
-
-        assert caught.value.errno == errno.ENOSYS
+        assert errno_of(execute_cpuid, 0, 0) == errno.ENOSYS
 
     @pytest.mark.parametrize("machine", ["x86_64", "i686", "i586"])
     def test_the_width_of_pointers_chooses_the_code(self, machine):
@@ -193,10 +188,7 @@ class TestElsewhere:
         monkeypatch.setitem(sys.modules, "ctypes", None)
         module = runpy.run_path(instruction.__file__)
 
-        with pytest.raises(OSError) as caught:
-            module["execute_cpuid"](0, 0)
-
-        assert caught.value.errno == errno.ENOSYS
+        assert errno_of(module["execute_cpuid"], 0, 0) == errno.ENOSYS
 
     @on_x86_64
     def test_a_python_without_a_c_library_to_call(self, monkeypatch):
@@ -205,10 +197,7 @@ class TestElsewhere:
 
         monkeypatch.setattr(instruction.ctypes, "CDLL", fail)
 
-        with pytest.raises(OSError) as caught:
-            execute_cpuid(0, 0)
-
-        assert caught.value.errno == errno.ENOSYS
+        assert errno_of(execute_cpuid, 0, 0) == errno.ENOSYS
 
 
 BASE = 0x08048000

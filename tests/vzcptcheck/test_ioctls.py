@@ -15,19 +15,8 @@ REQUESTS = [
 
 # Requests that this program does not make: they show that the two macros are the kernel's.
 OTHERS = [
-    (1, 4, 0x40042D01),
-    (2, 4, 0x40042D02),
-    (3, 4, 0x40042D03),
-    (5, 0, 0x2D05),
-    (6, 0, 0x2D06),
-    (7, 0, 0x2D07),
-    (8, 0, 0x2D08),
-    (9, 0, 0x2D09),
-    (10, 0, 0x2D0A),
-    (11, 4, 0x40042D0B),
-    (12, 0, 0x2D0C),
-    (18, 4, 0x40042D12),
-    (27, 4, 0x40042D1B),
+    *((number, 4, 0x40042D00 | number) for number in (1, 2, 3, 11, 18, 27)),
+    *((number, 0, 0x2D00 | number) for number in (5, 6, 7, 8, 9, 10, 12)),
 ]
 
 

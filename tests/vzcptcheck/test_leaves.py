@@ -57,12 +57,6 @@ def test_an_answer_is_kept_as_it_is():
     assert holes == []
 
 
-def test_a_cpu_without_extended_leaves_repeats_another_leaf_there():
-    answers = {(0, 0): (1, 0, 0, 0), (0x80000000, 0): (0x07, 0x340, 0, 0)}
-
-    assert keys_read(answers) == [(0, 0), (1, 0)]
-
-
 @pytest.mark.parametrize("first", [0x80860000, 0xC0000000])
 def test_a_makers_own_range_is_there_where_its_first_leaf_names_a_last_one_in_it(first):
     answers = {(0, 0): (0, 0, 0, 0), (first, 0): (first + 1, 0, 0, 0)}
@@ -208,10 +202,17 @@ def test_a_threads_own_number_and_place_is_no_difference_between_cpus(leaf, kept
     assert of_any_thread({(leaf, 0): ones}) == {(leaf, 0): kept}
 
 
-def test_leaf_0_is_there_whatever_it_names_as_the_last():
-    answers, _ = read_leaves(reader({(0, 0): (0xFFFFFFFF, 1, 2, 3)}))
-
-    assert list(answers) == [(0, 0), (1, 0)]
+@pytest.mark.parametrize(
+    "answers",
+    [
+        # A CPU without extended leaves repeats another leaf there.
+        {(0, 0): (1, 0, 0, 0), (0x80000000, 0): (0x07, 0x340, 0, 0)},
+        # Leaf 0 is there whatever it names as the last.
+        {(0, 0): (0xFFFFFFFF, 1, 2, 3)},
+    ],
+)
+def test_leaves_that_are_not_there_are_not_read(answers):
+    assert keys_read(answers) == [(0, 0), (1, 0)]
 
 
 def test_a_list_that_does_not_end_is_left_after_64_subleaves():

@@ -39,6 +39,13 @@ def save(folder, syscalls=None, mode=0o600, name="profile.json"):
     return path
 
 
+def refusal(*arguments):
+    """Return the error that saving ends in."""
+    with pytest.raises(CheckError) as caught:
+        save(*arguments)
+    return caught.value
+
+
 def content(path):
     with open(path, "rb") as file:
         return file.read()
@@ -57,14 +64,11 @@ def test_a_file_is_written_with_its_mode_whatever_the_umask(tmp_path, mode):
     assert os.listdir(str(tmp_path)) == ["profile.json"]
 
 
-def test_a_kernel_that_takes_a_little_at_a_time_gets_it_all(tmp_path):
-    assert content(save(tmp_path, Slow())) == b"0123456789"
-
-
-def test_a_file_of_that_name_is_replaced(tmp_path):
+@pytest.mark.parametrize("syscalls", [LinuxSyscalls(), Slow()], ids=["at once", "3 bytes a time"])
+def test_a_file_of_that_name_is_replaced_whole(tmp_path, syscalls):
     tmp_path.joinpath("profile.json").write_bytes(b"before")
 
-    assert content(save(tmp_path)) == b"0123456789"
+    assert content(save(tmp_path, syscalls)) == b"0123456789"
 
 
 def test_a_name_without_a_folder_is_in_the_working_folder(tmp_path, monkeypatch):
@@ -79,21 +83,19 @@ def test_a_name_without_a_folder_is_in_the_working_folder(tmp_path, monkeypatch)
 def test_a_call_that_fails_leaves_what_was_there(tmp_path, call):
     tmp_path.joinpath("profile.json").write_bytes(b"before")
 
-    with pytest.raises(CheckError) as caught:
-        save(tmp_path, Failing(call))
+    error = refusal(tmp_path, Failing(call))
 
-    assert caught.value.message.startswith(f"{tmp_path}/profile.json: ")
-    assert "No space left on device" in caught.value.message
-    assert "The file system is full" in caught.value.hint
+    assert error.message.startswith(f"{tmp_path}/profile.json: ")
+    assert "No space left on device" in error.message
+    assert "The file system is full" in error.hint
     assert os.listdir(str(tmp_path)) == ["profile.json"]
     assert content(str(tmp_path.joinpath("profile.json"))) == b"before"
 
 
 def test_what_cannot_be_taken_away_does_not_hide_what_went_wrong(tmp_path):
-    with pytest.raises(CheckError) as caught:
-        save(tmp_path, Failing("fsync", errno.EIO, also="unlink"))
+    failing = Failing("fsync", errno.EIO, also="unlink")
 
-    assert "Input/output error" in caught.value.message
+    assert "Input/output error" in refusal(tmp_path, failing).message
 
 
 def test_an_interruption_leaves_nothing(tmp_path):
@@ -108,55 +110,45 @@ def test_an_interruption_leaves_nothing(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(CheckError) as caught:
-        save(tmp_path / "missing")
+    error = refusal(tmp_path / "missing")
 
-    assert "No such file or directory" in caught.value.message
-    assert caught.value.hint == "There is no such folder: make it first."
+    assert "No such file or directory" in error.message
+    assert error.hint == "There is no such folder: make it first."
 
 
-@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+KINDS = {"folder": os.mkdir, "pipe": os.mkfifo, "link": lambda path: os.symlink("/dev/null", path)}
+
+
+KINDS = {"folder": os.mkdir, "pipe": os.mkfifo, "link": lambda path: os.symlink("/dev/null", path)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_plain_file_is_not_replaced(tmp_path, kind):
     path = str(tmp_path / "profile.json")
-    {
-        "folder": os.mkdir,
-        "link": lambda name: os.symlink("/dev/null", name),
-        "pipe": os.mkfifo,
-    }[kind](path)
+    KINDS[kind](path)
     before = os.lstat(path)
 
-    with pytest.raises(CheckError) as caught:
-        save(tmp_path)
-
-    assert "something else than a plain file" in caught.value.message
+    assert "something else than a plain file" in refusal(tmp_path).message
     assert os.lstat(path) == before
 
 
-def test_leftovers_of_others_are_stepped_over_and_kept(tmp_path):
+def test_leftovers_of_others_are_stepped_over_and_kept_and_links_not_followed(tmp_path):
+    target = tmp_path / "target"
     tmp_path.joinpath(".profile.json.0").write_bytes(b"another's")
+    os.symlink(str(target), str(tmp_path / ".profile.json.1"))
 
     save(tmp_path)
 
-    assert sorted(os.listdir(str(tmp_path))) == [".profile.json.0", "profile.json"]
+    names = [".profile.json.0", ".profile.json.1", "profile.json"]
+    assert sorted(os.listdir(str(tmp_path))) == names
+    assert not target.exists()
 
 
 def test_there_is_an_end_to_leftovers(tmp_path):
     for number in range(100):
         tmp_path.joinpath(f".profile.json.{number}").write_bytes(b"")
 
-    with pytest.raises(CheckError) as caught:
-        save(tmp_path)
-
-    assert caught.value.hint == f"Remove those named {tmp_path}/.profile.json.*"
-
-
-def test_a_link_in_the_way_of_the_unfinished_file_is_not_followed(tmp_path):
-    target = tmp_path / "target"
-    os.symlink(str(target), str(tmp_path / ".profile.json.0"))
-
-    save(tmp_path)
-
-    assert not target.exists()
+    assert refusal(tmp_path).hint == f"Remove those named {tmp_path}/.profile.json.*"
 
 
 def test_a_file_whose_mode_cannot_be_set_is_not_left(tmp_path, monkeypatch):
@@ -164,8 +156,6 @@ def test_a_file_whose_mode_cannot_be_set_is_not_left(tmp_path, monkeypatch):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "fchmod", refuse)
-
-    with pytest.raises(CheckError):
-        save(tmp_path)
+    refusal(tmp_path)
 
     assert os.listdir(str(tmp_path)) == []
