@@ -1,9 +1,6 @@
 """What 'vzcptcheck capture' makes on a simulated node is the profile that the node is made of."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import parse_profile, profile_document
 from simulator.profiles.store import load_fixtures
 from support.replayed import replay
+from support.running import commands_on_nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = list(load_fixtures())
@@ -65,17 +63,7 @@ def test_without_naming_containers_it_finds_those_that_the_kernel_has(profile: N
 @pytest.mark.parametrize("generation", [one.name for one in GENERATIONS])
 def test_under_run(generation: str) -> None:
     nodes = [one for one in NODES if one.facts().release.generation.name == generation]
-    ended = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "support" / "run_on_nodes.py")],
-        input=json.dumps([[one.name, [command(one)]] for one in nodes]),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=600,
-    )
-    assert ended.returncode == 0, ended.stderr
-    answers = json.loads(ended.stdout)
+    answers = commands_on_nodes({one.name: [command(one)] for one in nodes})
     for profile in nodes:
         ((status, stdout, stderr),) = answers[profile.name]
         assert status == 0, stderr

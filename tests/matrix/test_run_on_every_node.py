@@ -1,9 +1,5 @@
 """vzcptcheck on every recorded node, under the supervisor, says what a replay says."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +8,7 @@ from simulator.facts.generations import GENERATIONS
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_fixtures
 from support.replayed import replay
+from support.running import commands_on_nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = list(load_fixtures())
@@ -44,18 +41,7 @@ def commands(profile: NodeProfile) -> list[list[str]]:
 @pytest.mark.parametrize("generation", [one.name for one in GENERATIONS])
 def test_every_command_on_every_node_says_what_a_replay_says(generation: str) -> None:
     nodes = [one for one in NODES if one.facts().release.generation.name == generation]
-    asked = [[one.name, commands(one)] for one in nodes]
-    ended = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "support" / "run_on_nodes.py")],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=600,
-    )
-    assert ended.returncode == 0, ended.stderr
-    answers = json.loads(ended.stdout)
+    answers = commands_on_nodes({one.name: commands(one) for one in nodes})
     for profile in nodes:
         kernel = profile.boot()
         for command, answer in zip(commands(profile), answers[profile.name], strict=True):

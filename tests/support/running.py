@@ -1,13 +1,14 @@
 """Programs on simulated nodes, run for tests in processes of their own."""
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = "042stab141.3.SandyBridge.default"
@@ -63,7 +64,7 @@ def run(
 ) -> Ended:
     """Run a program on a node."""
     command = command_line(*words, node=node, options=options)
-    return _finish(command, {**os.environ, **(environment or {})})
+    return finish(command, {**os.environ, **(environment or {})})
 
 
 def shell(script: str, node: str = NODE, options: tuple[str, ...] = ()) -> Ended:
@@ -79,20 +80,36 @@ def guest(script: str, node: str = NODE, options: tuple[str, ...] = ()) -> Ended
 
 def supervise(script: str, environment: Mapping[str, str] | None = None) -> Ended:
     """Run a Python program that runs programs on nodes, ``kernel`` is one."""
-    source = _SUPERVISOR + textwrap.dedent(script)
-    return _finish([sys.executable, "-c", source], environment or os.environ)
+    return finish([sys.executable, "-c", _SUPERVISOR + textwrap.dedent(script)], environment)
 
 
-def _finish(command: list[str], environment: Mapping[str, str]) -> Ended:
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=environment,
-        timeout=120,
+def finish(
+    command: Sequence[str | Path], environment: Mapping[str, str] | None = None, **how: Any
+) -> Ended:
+    """Run a command to its end and keep what it said."""
+    settings = {"cwd": ROOT, "env": environment, "timeout": 120, **how}
+    ended: Ended = subprocess.run(
+        command, capture_output=True, text=True, check=False, **settings
     )
+    return ended
+
+
+def printed(ended: Ended) -> str:
+    """Return the standard output of what had nothing to say besides."""
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+def commands_on_nodes(commands: Mapping[str, Sequence[Sequence[str]]]) -> Any:
+    """Run many commands of vzcptcheck on each of many nodes: see run_on_nodes.py."""
+    ended = finish(
+        [sys.executable, ROOT / "tests" / "support" / "run_on_nodes.py"],
+        {**os.environ, "PYTHONPATH": str(ROOT)},
+        input=json.dumps(list(commands.items())),
+        timeout=600,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
 
 
 def wait_for(condition: Callable[[], object]) -> None:

@@ -6,7 +6,6 @@ from simulator.kernel.containers import (
     POLICIES,
     Container,
     Contents,
-    Entered,
     Needs,
     Process,
     State,
@@ -22,35 +21,15 @@ def test_a_container_is_running_and_nothing_is_known_of_it_unless_said() -> None
 
 def test_a_process_is_an_ordinary_64bit_one_unless_said() -> None:
     process = Process(pid=1, host_pid=1001)
-    assert (process.name, process.bits, process.vdso, process.policy) == (
-        "init",
-        64,
-        True,
-        "normal",
-    )
-    assert process.entered is None
+    facts = (process.name, process.bits, process.vdso, process.policy, process.entered)
+    assert facts == ("init", 64, True, "normal", None)
     traits = ("used_fpu", "traced", "private_mounts", "mempolicy", "keys", "kernel_thread")
     assert not any(getattr(process, trait) for trait in traits)
 
 
-@pytest.mark.parametrize("kind", list(Entered))
-def test_the_kernel_has_a_word_for_each_kind_of_guest(kind: Entered) -> None:
-    assert kind.value in {
-        "external process",
-        "external process group",
-        "external process session",
-        "foreign process",
-    }
-
-
 def test_the_states_and_policies_are_those_of_the_schema() -> None:
-    assert [state.value for state in State] == [
-        "running",
-        "stopping",
-        "stopped",
-        "locked",
-        "suspended",
-    ]
+    states = ["running", "stopping", "stopped", "locked", "suspended"]
+    assert [state.value for state in State] == states
     assert POLICIES == ("normal", "batch", "idle", "fifo", "rr")
 
 

@@ -1,5 +1,6 @@
 """Checkpoint contexts: their page of diagnostics, what they hold, how they are listed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -24,85 +25,65 @@ class File:
         self.closed += 1
 
 
-@pytest.mark.parametrize(
-    ("state", "number"),
-    [
-        ("ERROR", -1),
-        ("IDLE", 0),
-        ("SUSPENDING", 1),
-        ("SUSPENDED", 2),
-        ("DUMPING", 3),
-        ("UNDUMPING", 4),
-        ("UNDUMPED", 5),
-    ],
-)
-def test_the_states_are_the_kernels(state: str, number: int) -> None:
-    assert ContextState[state] == number
+def test_the_states_are_the_kernels() -> None:
+    assert {state.name: state.value for state in ContextState} == {
+        "ERROR": -1,
+        "IDLE": 0,
+        "SUSPENDING": 1,
+        "SUSPENDED": 2,
+        "DUMPING": 3,
+        "UNDUMPING": 4,
+        "UNDUMPED": 5,
+    }
 
 
 # Diagnostics
 
 
-def test_the_diagnostics_of_a_request_are_written_at_once() -> None:
-    file = File()
-    context = Context(0)
+def writing(*before: str) -> tuple[Context, File]:
+    """Return a context that was to say something before it had a file for that."""
+    context, file = Context(0), File()
+    for text in before:
+        context.say(text)
+        context.flush()
     context.set_error_file(file)
+    return context, file
+
+
+def test_the_diagnostics_of_a_request_are_written_at_once_and_once() -> None:
+    context, file = writing()
     context.say("one")
     context.say("two")
     assert file.writes == []
-    context.flush()
-    assert file.writes == [b"Error: one\nError: two\n"]
-
-
-def test_they_are_written_once() -> None:
-    file = File()
-    context = Context(0)
-    context.set_error_file(file)
-    context.say("one")
-    context.flush()
-    context.flush()
-    assert file.writes == [b"Error: one\n"]
+    for _ in range(2):
+        context.flush()
+        assert file.writes == [b"Error: one\nError: two\n"]
 
 
 def test_without_a_file_they_are_lost() -> None:
-    context = Context(0)
-    context.say("lost")
-    context.flush()
-    file = File()
-    context.set_error_file(file)
+    context, file = writing("lost")
     context.flush()
     assert file.writes == []
 
 
-@pytest.mark.parametrize("length", [PAGE_SIZE - 8, PAGE_SIZE - 7, PAGE_SIZE, 2 * PAGE_SIZE])
+@pytest.mark.parametrize("length", [4096 - 8, 4096 - 7, 4096, 2 * 4096])
 def test_what_does_not_fit_in_the_page_is_lost(length: int) -> None:
-    file = File()
-    context = Context(0)
-    context.set_error_file(file)
+    context, file = writing()
     context.say("x" * length)
     context.say("more")
     context.flush()
-    assert file.writes == [f"Error: {'x' * length}\nError: more\n".encode()[:4096]]
-
-
-def test_a_page_has_4096_bytes() -> None:
     assert PAGE_SIZE == 4096
+    assert file.writes == [f"Error: {'x' * length}\nError: more\n".encode()[:4096]]
 
 
 # What a context holds
 
 
-def test_another_file_for_diagnostics_closes_the_first() -> None:
+@pytest.mark.parametrize("set_file", [Context.set_error_file, Context.set_dump_file])
+def test_another_file_closes_the_first(set_file: Callable[[Context, File], None]) -> None:
     context, first, second = Context(0), File(), File()
-    context.set_error_file(first)
-    context.set_error_file(second)
-    assert (first.closed, second.closed) == (1, 0)
-
-
-def test_another_image_file_closes_the_first() -> None:
-    context, first, second = Context(0), File(), File()
-    context.set_dump_file(first)
-    context.set_dump_file(second)
+    set_file(context, first)
+    set_file(context, second)
     assert (first.closed, second.closed) == (1, 0)
 
 
@@ -125,22 +106,15 @@ def test_a_fresh_context_has_no_name_and_is_idle() -> None:
     assert list(contexts) == [context]
 
 
-def test_a_context_ends_with_its_last_user() -> None:
-    contexts = Contexts()
-    context = contexts.create()
-    context.users += 1
-    assert not contexts.unbind(context)
-    assert list(contexts) == [context]
-    assert contexts.unbind(context)
-    assert list(contexts) == []
-
-
-def test_a_context_that_ends_lets_go_of_its_files() -> None:
+def test_a_context_ends_with_its_last_user_and_lets_go_of_its_files() -> None:
     contexts, file = Contexts(), File()
     context = contexts.create()
     context.set_error_file(file)
-    contexts.unbind(context)
-    assert file.closed == 1
+    context.users += 1
+    assert not contexts.unbind(context)
+    assert (list(contexts), file.closed) == ([context], 0)
+    assert contexts.unbind(context)
+    assert (list(contexts), file.closed) == ([], 1)
 
 
 def test_a_sticky_context_outlives_its_users() -> None:
@@ -168,20 +142,14 @@ def test_a_context_is_found_by_its_name_and_the_first_of_a_name() -> None:
     assert contexts.find(7) is None
 
 
-def test_an_empty_list_is_its_header() -> None:
-    assert Contexts().listing() == HEADER
-
-
-def test_a_context_is_a_line_of_the_list() -> None:
+def test_a_context_is_a_line_of_the_list_under_its_header() -> None:
     contexts = Contexts()
+    assert contexts.listing() == HEADER
     context = contexts.create()
     context.contextid, context.veid, context.state = 0x64, 101, ContextState.SUSPENDED
     contexts.create().state = ContextState.ERROR
     lines = contexts.listing().removeprefix(HEADER).splitlines()
-    assert [line[16:] for line in lines] == [
-        " 00000064 101      2",
-        " 00000000 0        -1",
-    ]
+    assert [line[16:] for line in lines] == [" 00000064 101      2", " 00000000 0        -1"]
     assert all(int(line[:16], 16) for line in lines)
 
 

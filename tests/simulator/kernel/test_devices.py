@@ -2,7 +2,6 @@
 
 import errno
 import struct
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -14,7 +13,6 @@ from simulator.kernel.requests import FIONREAD, Request
 from simulator.run.in_process import SimulatedSyscalls, Sink
 from support.simulated_nodes import (
     EVERYTHING,
-    RELEASES,
     SINCE_042STAB,
     SINCE_088,
     Client,
@@ -32,26 +30,14 @@ NOT_OPEN = 999
 DIRECTORY_FD = 500
 
 NUMBERS = {
-    "SET_DUMPFD": 0x40042D01,
-    "SET_STATUSFD": 0x40042D02,
-    "SET_LOCKFD": 0x40042D03,
-    "SET_VEID": 0x40042D04,
-    "SUSPEND": 0x2D05,
-    "DUMP": 0x2D06,
-    "UNDUMP": 0x2D07,
-    "RESUME": 0x2D08,
-    "KILL": 0x2D09,
-    "JOIN_CONTEXT": 0x2D0A,
-    "GET_CONTEXT": 0x40042D0B,
-    "PUT_CONTEXT": 0x2D0C,
-    "SET_CPU_FLAGS": 0x40042D12,
-    "TEST_CAPS": 0x40042D13,
-    "TEST_VECAPS": 0x40042D14,
-    "SET_ERRORFD": 0x40042D15,
-    "TEST_VERSION": 0x40042D1A,
-    "SET_LOCKFD2": 0x40042D1B,
+    "SET_DUMPFD": 0x40042D01, "SET_STATUSFD": 0x40042D02, "SET_LOCKFD": 0x40042D03,
+    "SET_VEID": 0x40042D04, "SUSPEND": 0x2D05, "DUMP": 0x2D06, "UNDUMP": 0x2D07, "RESUME": 0x2D08,
+    "KILL": 0x2D09, "JOIN_CONTEXT": 0x2D0A, "GET_CONTEXT": 0x40042D0B, "PUT_CONTEXT": 0x2D0C,
+    "SET_CPU_FLAGS": 0x40042D12, "TEST_CAPS": 0x40042D13, "TEST_VECAPS": 0x40042D14,
+    "SET_ERRORFD": 0x40042D15, "TEST_VERSION": 0x40042D1A, "SET_LOCKFD2": 0x40042D1B,
     "TEST_VECAPS2": 0x40042D1E,
-}
+}  # fmt: skip
+
 
 #: Offers everything that is looked at, and refuses nothing.
 WELCOMING = 0xFFFFFFFF & ~caps("SLM_DMPRST", "NO_IPV6")
@@ -78,13 +64,6 @@ def listed(kernel: SimulatedKernel, path: str = CPT) -> list[str]:
     return [line[17:] for line in text.removeprefix(HEADER).splitlines()]
 
 
-@pytest.fixture(params=RELEASES)
-def generation(request: pytest.FixtureRequest) -> str:
-    """Name each generation in turn."""
-    name: str = request.param
-    return name
-
-
 # Requests
 
 
@@ -103,20 +82,13 @@ def test_an_unknown_request_makes_a_context_and_is_einval(path: str, request_num
     assert len(listed(kernel, path)) == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "request_name"),
-    [
-        (CPT, "UNDUMP"),
-        (CPT, "SET_STATUSFD"),
-        (CPT, "SET_LOCKFD"),
-        (CPT, "SET_LOCKFD2"),
-        (RST, "SUSPEND"),
-        (RST, "DUMP"),
-        (RST, "TEST_VECAPS"),
-        (RST, "TEST_VECAPS2"),
-        (RST, "SET_CPU_FLAGS"),
-    ],
-)
+OF_THE_OTHER_FILE = [
+    *((CPT, name) for name in ("UNDUMP", "SET_STATUSFD", "SET_LOCKFD", "SET_LOCKFD2")),
+    *((RST, name) for name in ("SUSPEND", "DUMP", "TEST_VECAPS", "TEST_VECAPS2", "SET_CPU_FLAGS")),
+]
+
+
+@pytest.mark.parametrize(("path", "request_name"), OF_THE_OTHER_FILE)
 def test_a_request_of_the_other_file_is_unknown(
     generation: str, path: str, request_name: str
 ) -> None:
@@ -125,20 +97,20 @@ def test_a_request_of_the_other_file_is_unknown(
 
 
 @pytest.mark.parametrize(
-    ("path", "request_name", "generations"),
+    ("path", "request_name"),
     [
-        (CPT, "TEST_VERSION", SINCE_042STAB),
-        (RST, "TEST_VERSION", SINCE_042STAB),
-        (CPT, "SET_LAZY", SINCE_042STAB),
-        (RST, "HARDLNK_ON", SINCE_042STAB),
-        (CPT, "SET_PRAM", SINCE_042STAB),
+        (CPT, "TEST_VERSION"),
+        (RST, "TEST_VERSION"),
+        (CPT, "SET_LAZY"),
+        (RST, "HARDLNK_ON"),
+        (CPT, "SET_PRAM"),
     ],
 )
-def test_a_request_is_there_from_a_generation_on(
-    generation: str, path: str, request_name: str, generations: tuple[str, ...]
+def test_some_requests_are_there_from_042stab_on(
+    generation: str, path: str, request_name: str
 ) -> None:
     client = Client(running(generation), path)
-    if generation in generations:
+    if generation in SINCE_042STAB:
         assert client.ask(Request[request_name]) >= 0
     else:
         with failing(errno.EINVAL):
@@ -171,19 +143,22 @@ def test_a_32bit_program_on_a_32bit_kernel_is_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("generation", "image_version"), [("042stab", 0x801), ("042stab088", 0x803), (NEWEST, 0x803)]
+    ("generation", "path", "version", "answer"),
+    [
+        # The version that the node writes.
+        ("042stab", CPT, 5, 0x801),
+        ("042stab088", CPT, 5, 0x803),
+        (NEWEST, CPT, 5, 0x803),
+        # Whether restore takes it.
+        (NEWEST, RST, 0x803, 1),
+        (NEWEST, RST, 0x804, 0),
+        (NEWEST, RST, 0x302, 0),
+        (NEWEST, RST, 0x10800, 1),
+        (NEWEST, RST, -1, 0),
+    ],
 )
-def test_test_version_on_cpt_is_the_version_that_the_node_writes(
-    generation: str, image_version: int
-) -> None:
-    assert Client(running(generation)).ask(Request.TEST_VERSION, 5) == image_version
-
-
-@pytest.mark.parametrize(
-    ("version", "answer"), [(0x803, 1), (0x804, 0), (0x302, 0), (0x10800, 1), (-1, 0)]
-)
-def test_test_version_on_rst_is_whether_restore_takes_it(version: int, answer: int) -> None:
-    assert Client(running(), RST).ask(Request.TEST_VERSION, version) == answer
+def test_test_version(generation: str, path: str, version: int, answer: int) -> None:
+    assert Client(running(generation), path).ask(Request.TEST_VERSION, version) == answer
 
 
 def test_test_caps_on_rst_is_the_nodes_number() -> None:
@@ -222,8 +197,8 @@ def test_test_caps_on_cpt_tests_the_generations_words(
     generation: str, word: str, tested: bool
 ) -> None:
     kernel = running(generation)
-    without = kernel.capabilities() & ~caps(word)
-    assert Client(kernel).ask(Request.TEST_CAPS, without) == int(tested)
+    offered = kernel.capabilities() & ~caps(word)
+    assert Client(kernel).ask(Request.TEST_CAPS, offered) == int(tested)
 
 
 # Contexts
@@ -256,19 +231,13 @@ def test_a_file_that_never_had_a_context_is_closed() -> None:
     assert listed(kernel) == []
 
 
-def test_a_request_that_fails_makes_a_context_too() -> None:
+def test_a_request_that_fails_makes_a_context_too_and_each_open_file_its_own() -> None:
     kernel = running()
-    client = Client(kernel)
     with failing(errno.EBADF):
-        client.ask(Request.SET_ERRORFD, NOT_OPEN)
-    assert len(listed(kernel)) == 1
-
-
-def test_each_open_file_has_a_context_of_its_own() -> None:
-    kernel = running()
+        Client(kernel).ask(Request.SET_ERRORFD, NOT_OPEN)
     for veid in (101, 102):
         asking(kernel, veid)
-    assert listed(kernel) == ["00000000 101      0", "00000000 102      0"]
+    assert listed(kernel) == ["00000000 0        0", "00000000 101      0", "00000000 102      0"]
 
 
 @pytest.mark.parametrize(
@@ -304,32 +273,24 @@ def test_get_context_on_a_fresh_cpt_is_enomem_though_it_was_done() -> None:
     assert listed(kernel) == ["00000064 0        0"]
 
 
-def test_get_context_on_a_fresh_rst_is_done() -> None:
+def test_get_context_on_a_fresh_file() -> None:
     assert Client(running(), RST).ask(Request.GET_CONTEXT, 100) == 0
-
-
-def test_get_context_0_on_a_fresh_file_finds_itself() -> None:
-    with failing(errno.EEXIST):
+    with failing(errno.EEXIST):  # 0 finds itself.
         Client(running()).ask(Request.GET_CONTEXT, 0)
 
 
 def test_get_context_of_a_taken_name_is_eexist() -> None:
     kernel = running()
     named(kernel, 100)
-    other = asking(kernel)
     with failing(errno.EEXIST):
-        other.ask(Request.GET_CONTEXT, 100)
+        asking(kernel).ask(Request.GET_CONTEXT, 100)
 
 
-def test_get_context_of_a_named_context_is_einval_but_for_its_own_name() -> None:
-    client = named(running(), 100)
+@pytest.mark.parametrize("contextid", [100, 0x1_0000_0064])
+def test_get_context_of_a_named_context_is_einval_but_for_its_own_name(contextid: int) -> None:
+    client = named(running(), contextid)
     with failing(errno.EINVAL):
         client.ask(Request.GET_CONTEXT, 101)
-    assert client.ask(Request.GET_CONTEXT, 100) == 0
-
-
-def test_get_context_keeps_the_low_32_bits() -> None:
-    client = named(running(), 0x1_0000_0064)
     assert client.ask(Request.GET_CONTEXT, 100) == 0
 
 
@@ -467,12 +428,9 @@ def with_directory(path: str = CPT) -> Client:
     return client
 
 
-def test_an_image_is_not_written_to_a_directory() -> None:
+def test_an_image_is_not_written_to_a_directory_but_restore_finds_out_later() -> None:
     with failing(errno.EBADF):
         with_directory().ask(Request.SET_DUMPFD, DIRECTORY_FD)
-
-
-def test_restore_finds_out_about_a_directory_later() -> None:
     assert with_directory(RST).ask(Request.SET_DUMPFD, DIRECTORY_FD) == 0
 
 
@@ -494,21 +452,20 @@ def test_set_lazy_is_obsolete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "held"),
+    ("request_name", "held"),
     [
-        (lambda client: client.ask(Request.SET_ERRORFD, client.writer), True),
-        (lambda client: client.ask(Request.SET_DUMPFD, client.writer), True),
-        (lambda client: client.ask(Request.SET_PAGEINFDIN, client.writer), False),
-        (lambda client: client.ask(Request.LINKDIR_ADD, client.writer), False),
+        ("SET_ERRORFD", True),
+        ("SET_DUMPFD", True),
+        ("SET_PAGEINFDIN", False),
+        ("LINKDIR_ADD", False),
     ],
-    ids=["errorfd", "dumpfd", "pageinfd", "linkdir"],
 )
 def test_the_kernel_holds_a_writing_end_as_long_as_it_may_need_it(
-    prepare: Callable[[Client], int], held: bool
+    request_name: str, held: bool
 ) -> None:
     client = Client(running())
     with suppress(NotADirectoryError):
-        prepare(client)
+        client.ask(Request[request_name], client.writer)
     client.process.close(client.writer)
     if held:
         with failing(errno.EAGAIN):
@@ -522,37 +479,39 @@ def test_the_kernel_holds_a_writing_end_as_long_as_it_may_need_it(
 # CPT_TEST_VECAPS
 
 
-def test_a_container_that_fits() -> None:
-    client = asking(running())
-    assert client.ask(Request.TEST_VECAPS, WELCOMING) == 0
-    assert client.said() == []
+NO_CMOV, NO_EMT64, NO_SYSCALL = (
+    f"Destination cpu does not have {word}" for word in ("cmov", "emt64", "syscall")
+)
+ENTERED = "external process 1/1001(init) inside CT (e.g. vzctl enter or vzctl exec)."
+KNOWN_BY_NEEDS = Container(ctid=101, needs=Needs(caps("CMOV", "BIND_MOUNT"), ("said",)))
 
 
-def test_a_container_that_does_not_is_answered_and_explained() -> None:
-    client = asking(running())
-    assert client.ask(Request.TEST_VECAPS, 0) == 1
-    assert client.said() == [
-        "Destination cpu does not have cmov",
-        "Destination cpu does not have emt64",
-        "Destination cpu does not have syscall",
-    ]
-
-
-def test_what_is_wrong_with_the_container_is_said_before_what_is_missing() -> None:
-    entered = container(entered=Entered.PROCESS)
-    client = asking(running(NEWEST, entered))
-    assert client.ask(Request.TEST_VECAPS, caps("EMT64", "SYSCALL")) == 2
-    assert client.said() == [
-        "external process 1/1001(init) inside CT (e.g. vzctl enter or vzctl exec).",
-        "Destination cpu does not have cmov",
-    ]
+@pytest.mark.parametrize(
+    ("one", "offered", "result", "said"),
+    [
+        (container(), WELCOMING, 0, []),
+        (container(), 0, 1, [NO_CMOV, NO_EMT64, NO_SYSCALL]),
+        # What is wrong with the container is said before what is missing.
+        (container(entered=Entered.PROCESS), caps("EMT64", "SYSCALL"), 2, [ENTERED, NO_CMOV]),
+        (KNOWN_BY_NEEDS, 0, 2, ["said", NO_CMOV]),
+        # The offered number is cut to 32 bits.
+        (container(), WELCOMING | 1 << 32, 0, []),
+    ],
+    ids=["fits", "lacks", "entered", "known by its needs", "33 bits"],
+)
+def test_test_vecaps_is_answered_and_explained(
+    one: Container, offered: int, result: int, said: list[str]
+) -> None:
+    client = asking(running(NEWEST, one))
+    assert client.ask(Request.TEST_VECAPS, offered) == result
+    assert client.said() == said
 
 
 def test_each_request_writes_its_own_diagnostics() -> None:
     client = asking(running())
     for _ in range(2):
         client.ask(Request.TEST_VECAPS, WELCOMING & ~caps("CMOV"))
-        assert client.said() == ["Destination cpu does not have cmov"]
+        assert client.said() == [NO_CMOV]
 
 
 def test_more_diagnostics_than_a_page_are_cut() -> None:
@@ -564,10 +523,8 @@ def test_more_diagnostics_than_a_page_are_cut() -> None:
     assert len(client.process.read(client.pipe, 1 << 16)) == 4096
 
 
-def test_the_offered_number_is_cut_to_32_bits() -> None:
-    client = asking(running())
-    assert client.ask(Request.TEST_VECAPS, WELCOMING | 1 << 32) == 0
-    assert client.ask(Request.TEST_VECAPS, -1) == 3
+def test_a_negative_offer_has_every_bit() -> None:
+    assert asking(running()).ask(Request.TEST_VECAPS, -1) == 3
 
 
 @pytest.mark.parametrize("request_name", ["TEST_VECAPS", "SUSPEND"])
@@ -593,22 +550,11 @@ def test_a_container_that_does_not_run_cannot_be_tested(
     assert client.said() == text
 
 
-def test_a_context_without_a_container_cannot_test() -> None:
-    with failing(errno.EINVAL):
-        Client(running()).ask(Request.TEST_VECAPS, WELCOMING)
-
-
-def test_a_container_that_is_known_by_its_needs_alone_has_those() -> None:
-    known = Container(ctid=101, needs=Needs(caps("CMOV", "BIND_MOUNT"), ("said",)))
-    client = asking(running(NEWEST, known))
-    assert client.ask(Request.TEST_VECAPS, 0) == 2
-    assert client.said() == ["said", "Destination cpu does not have cmov"]
-
-
 def test_a_container_of_which_nothing_is_known_does_not_fit() -> None:
-    client = asking(running(NEWEST, Container(ctid=101)))
+    with failing(errno.EINVAL):  # No container was named.
+        Client(running()).ask(Request.TEST_VECAPS, WELCOMING)
     with failing(errno.EIO):
-        client.ask(Request.TEST_VECAPS, WELCOMING)
+        asking(running(NEWEST, Container(ctid=101))).ask(Request.TEST_VECAPS, WELCOMING)
 
 
 # CPT_TEST_VECAPS2

@@ -129,16 +129,15 @@ def test_the_addresses_of_ipv6_are_there_where_it_is(has_ipv6: bool) -> None:
 
 
 def test_the_command_line_has_the_boot_options() -> None:
-    process = root(SimulatedKernel(node_facts(boot_options=("noxsave", "clearcpuid=154"))))
-    fd = process.open("/proc/cmdline", os.O_RDONLY)
-    assert process.read(fd, 4096) == b"ro noxsave clearcpuid=154\n"
+    options = ("noxsave", "clearcpuid=154")
+    shown = read(SimulatedKernel(node_facts(boot_options=options)), "/proc/cmdline")
+    assert shown == "ro noxsave clearcpuid=154\n"
 
 
 def test_a_suspended_container_is_in_the_list_of_contexts() -> None:
     held = Container(ctid=113, state=State.SUSPENDED)
-    process = root(SimulatedKernel(node_facts(), [held]))
-    fd = process.open(CPT, os.O_RDONLY)
-    assert process.read(fd, 4096).decode().splitlines()[1].split()[1:] == ["00000071", "113", "2"]
+    shown = read(SimulatedKernel(node_facts(), [held]), CPT)
+    assert shown.splitlines()[1].split()[1:] == ["00000071", "113", "2"]
 
 
 # What is in folders
@@ -238,10 +237,15 @@ def test_cpuinfo_is_read_in_pieces(kernel: SimulatedKernel) -> None:
     assert caller.pread(fd, 9, 0) == b"processor"
 
 
-def test_cpuinfo_takes_no_text_and_has_no_requests(kernel: SimulatedKernel) -> None:
+@pytest.mark.parametrize(
+    ("path", "flags", "number"), [(CPUINFO, BOTH, errno.EIO), (CPUID, READ, errno.EINVAL)]
+)
+def test_cpuinfo_and_cpuid_take_no_text_and_have_no_requests(
+    kernel: SimulatedKernel, path: str, flags: int, number: int
+) -> None:
     caller = root(kernel)
-    fd = caller.open(CPUINFO, BOTH)
-    with failing(errno.EIO):
+    fd = caller.open(path, flags)
+    with failing(number):
         caller.write(fd, b"x")
     with failing(errno.ENOTTY):
         caller.ioctl(fd, 0x2D08, 0)
@@ -264,9 +268,7 @@ def test_cpuid_is_read_at_leaf_and_subleaf(
     kernel: SimulatedKernel, leaf: int, subleaf: int
 ) -> None:
     assert registers(root(kernel), leaf, subleaf) == cpu(*EVERYTHING)[leaf, subleaf]
-
-
-def test_cpuid_of_a_leaf_that_the_cpu_lacks_is_zeros(kernel: SimulatedKernel) -> None:
+    # A leaf that the CPU lacks is zeros.
     assert registers(root(kernel), 0x80000008) == (0, 0, 0, 0)
 
 
@@ -294,15 +296,6 @@ def test_cpuid_reads_on_leaf_after_leaf(kernel: SimulatedKernel) -> None:
     assert caller.read(fd, 16) == struct.pack("<4I", *leaves[0x0, 0])
     assert caller.read(fd, 16) == struct.pack("<4I", *leaves[0x1, 0])
     assert caller.read(fd, 0) == b""
-
-
-def test_cpuid_takes_no_text_and_has_no_requests(kernel: SimulatedKernel) -> None:
-    caller = root(kernel)
-    fd = caller.open(CPUID, READ)
-    with failing(errno.EINVAL):
-        caller.write(fd, b"x")
-    with failing(errno.ENOTTY):
-        caller.ioctl(fd, 0x2D08, 0)
 
 
 # /proc/vz/cpuid_override
@@ -377,6 +370,9 @@ def test_needs_follow_the_node_where_the_contents_are_known(kernel: SimulatedKer
 def test_needs_are_as_stated_where_the_contents_are_not_known(kernel: SimulatedKernel) -> None:
     needs = Needs(caps("SSE4A"), ("said",))
     assert kernel.needs_of(Container(ctid=7, needs=needs)) == needs
+    # A container of which nothing is known is not one without needs.
+    with failing(errno.EIO):
+        kernel.needs_of(Container(ctid=7))
 
 
 def test_contents_go_before_stated_needs() -> None:
@@ -385,17 +381,8 @@ def test_contents_go_before_stated_needs() -> None:
     assert amd.needs_of(both).caps == caps("SYSCALL", "SYSCALL32")
 
 
-def test_a_container_of_which_nothing_is_known_is_not_one_without_needs(
-    kernel: SimulatedKernel,
-) -> None:
-    with failing(errno.EIO):
-        kernel.needs_of(Container(ctid=7))
-
-
 def test_a_container_comes_and_changes(kernel: SimulatedKernel) -> None:
     kernel.run_container(container(102))
     kernel.set_state(102, State.LOCKED)
-    assert {ctid: one.state for ctid, one in kernel.containers.items()} == {
-        101: State.RUNNING,
-        102: State.LOCKED,
-    }
+    states = {ctid: one.state for ctid, one in kernel.containers.items()}
+    assert states == {101: State.RUNNING, 102: State.LOCKED}

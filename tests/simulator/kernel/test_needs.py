@@ -26,6 +26,8 @@ BEFORE_042STAB = tuple(one for one in RELEASES if one not in SINCE_042STAB)
 
 #: A 32-bit process without a vdso needs nothing for itself.
 PLAIN: dict[str, Any] = {"bits": 32, "vdso": False}
+LATER: dict[str, Any] = {"pid": 7, "host_pid": 1007}
+
 HERE = "inside CT (e.g. vzctl enter or vzctl exec)."
 
 
@@ -42,13 +44,6 @@ def needs_beside(generation: str, **traits: Any) -> Needs:
     """Gather what one otherwise plain process needs beyond what every container does."""
     gathered = needs(generation, process(**{**PLAIN, **traits}))
     return Needs(gathered.caps & ~always(generation), gathered.reports)
-
-
-@pytest.fixture(params=RELEASES)
-def generation(request: pytest.FixtureRequest) -> str:
-    """Name each generation in turn."""
-    name: str = request.param
-    return name
 
 
 # Always
@@ -166,35 +161,34 @@ def test_on_i386_no_process_needs_a_way_in_that_its_kernel_lacks(
     assert ways == (0 if generation == "028stab" else needed)
 
 
-def test_on_ia64_a_process_needs_ia64(generation: str) -> None:
-    gathered = needs(generation, process(), machine="ia64", cpuid=None)
-    assert gathered.caps == caps("IA64")
-
-
-def test_on_ia64_a_process_that_used_the_fpu_needs_fxsr(generation: str) -> None:
-    gathered = needs(generation, process(used_fpu=True), machine="ia64", cpuid=None)
-    assert gathered.caps == caps("IA64", "FXSR")
+@pytest.mark.parametrize(("used_fpu", "needed"), [(False, ["IA64"]), (True, ["IA64", "FXSR"])])
+def test_on_ia64_a_process_needs_ia64_and_for_the_fpu_fxsr(
+    generation: str, used_fpu: bool, needed: list[str]
+) -> None:
+    gathered = needs(generation, process(used_fpu=used_fpu), machine="ia64", cpuid=None)
+    assert gathered.caps == caps(*needed)
 
 
 # What cannot be checkpointed
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        (Entered.PROCESS, "external process"),
-        (Entered.GROUP, "external process group"),
-        (Entered.SESSION, "external process session"),
-        (Entered.FOREIGN, "foreign process"),
-    ],
-)
-def test_a_process_from_outside(generation: str, kind: Entered, words: str) -> None:
-    gathered = needs_beside(generation, pid=7, host_pid=1007, name="bash", entered=kind)
-    assert gathered == Needs(caps("EXTERNAL_PROCESS"), (f"{words} 7/1007(bash) {HERE}",))
+WORDS_OF_GUESTS = {
+    Entered.PROCESS: "external process",
+    Entered.GROUP: "external process group",
+    Entered.SESSION: "external process session",
+    Entered.FOREIGN: "foreign process",
+}
+
+
+@pytest.mark.parametrize("kind", Entered)
+def test_a_process_from_outside(generation: str, kind: Entered) -> None:
+    gathered = needs_beside(generation, **LATER, name="bash", entered=kind)
+    report = f"{WORDS_OF_GUESTS[kind]} 7/1007(bash) {HERE}"
+    assert gathered == Needs(caps("EXTERNAL_PROCESS"), (report,))
 
 
 def test_a_private_mount_namespace_is_said_on_028stab_alone(generation: str) -> None:
-    gathered = needs_beside(generation, pid=7, host_pid=1007, name="udevd", private_mounts=True)
+    gathered = needs_beside(generation, **LATER, name="udevd", private_mounts=True)
     text = "namespaces are not supported: process 7/1007(udevd)"
     assert gathered == Needs(caps("NAMESPACES"), (text,) if generation == "028stab" else ())
 
@@ -204,12 +198,12 @@ def test_a_scheduling_policy(generation: str, policy: str) -> None:
     fine = {"normal", "batch", "idle"} if generation in SINCE_042STAB else {"normal"}
     text = "scheduler policy is not supported 7/1007(cron)"
     refused = Needs(caps("SCHEDULER_POLICY"), (text,))
-    gathered = needs_beside(generation, pid=7, host_pid=1007, name="cron", policy=policy)
+    gathered = needs_beside(generation, **LATER, name="cron", policy=policy)
     assert gathered == (Needs(0) if policy in fine else refused)
 
 
 def test_a_process_traced_from_the_node_names_the_nodes_pid_first(generation: str) -> None:
-    gathered = needs_beside(generation, pid=7, host_pid=1007, name="perl", traced=True)
+    gathered = needs_beside(generation, **LATER, name="perl", traced=True)
     text = "task 1007/7(perl) is ptraced from host system"
     assert gathered == Needs(caps("PTRACED_FROM_VE0"), (text,))
 
@@ -224,7 +218,7 @@ def test_a_kernel_without_utrace_cannot_tell_a_traced_process(generation: str) -
 def test_pids_of_two_diagnostics_are_the_nodes_twice_from_088_on(
     generation: str, trait: str, words: str
 ) -> None:
-    gathered = needs_beside(generation, pid=7, host_pid=1007, name="numad", **{trait: True})
+    gathered = needs_beside(generation, **LATER, name="numad", **{trait: True})
     pids = "1007,1007" if generation in SINCE_088 else "1007,7"
     assert gathered == Needs(caps("UNSUPPORTED_MISC"), (f"{words} used by {pids}(numad)",))
 
@@ -232,36 +226,35 @@ def test_pids_of_two_diagnostics_are_the_nodes_twice_from_088_on(
 # Devices and mounts
 
 
-def test_the_first_unsupported_device_alone_is_named(generation: str) -> None:
-    contents = Contents((), unsupported_devices=("tun9", "tun10"))
+@pytest.mark.parametrize(
+    ("contents", "need", "reports"),
+    [
+        (
+            Contents((), unsupported_devices=("tun9", "tun10")),
+            "UNSUPPORTED_NETDEV",
+            ("unsupported netdevice tun9",),
+        ),
+        (
+            Contents((), unsupported_mounts=("nfs", "ramfs")),
+            "UNSUPPORTED_FSTYPE",
+            ("Unsupported filesystem nfs", "Unsupported filesystem ramfs"),
+        ),
+    ],
+    ids=["the first device", "every mount"],
+)
+def test_unsupported_devices_and_mounts_are_named(
+    generation: str, contents: Contents, need: str, reports: tuple[str, ...]
+) -> None:
     gathered = gather(contents, node_facts(generation, *EVERYTHING))
-    assert gathered == Needs(
-        always(generation) | caps("UNSUPPORTED_NETDEV"), ("unsupported netdevice tun9",)
-    )
-
-
-def test_every_unsupported_mount_is_named(generation: str) -> None:
-    contents = Contents((), unsupported_mounts=("nfs", "ramfs"))
-    gathered = gather(contents, node_facts(generation, *EVERYTHING))
-    assert gathered == Needs(
-        always(generation) | caps("UNSUPPORTED_FSTYPE"),
-        ("Unsupported filesystem nfs", "Unsupported filesystem ramfs"),
-    )
+    assert gathered == Needs(always(generation) | caps(need), reports)
 
 
 # Order
 
 
 def test_reports_come_in_the_kernels_order() -> None:
-    troubled = process(
-        name="first",
-        entered=Entered.PROCESS,
-        private_mounts=True,
-        policy="rr",
-        traced=True,
-        mempolicy=True,
-        keys=True,
-    )
+    traits = dict.fromkeys(("private_mounts", "traced", "mempolicy", "keys"), True)
+    troubled = process(name="first", entered=Entered.PROCESS, policy="rr", **traits)
     traced = process(pid=2, host_pid=1002, name="second", traced=True)
     contents = Contents((troubled, traced), ("tun0",), ("nfs",))
     facts = node_facts("2.6.32", *EVERYTHING, slm_without_module=True)

@@ -52,9 +52,7 @@ def node_with_needs(generation: str, required_caps: int) -> SimulatedKernel:
 
 
 @pytest.mark.parametrize("row", CAPS, ids=lambda row: row["cpu"])
-def test_caps_shows_the_number_that_each_kernel_makes_of_the_registers(
-    row: dict[str, str],
-) -> None:
+def test_caps_shows_the_number_that_each_kernel_makes_of_the_registers(row: dict[str, str]) -> None:
     for generation, ipv6 in CAPS_COLUMNS:
         column = generation if ipv6 else f"{generation} without IPv6"
         said = replay(composed(row["cpu"], generation, ipv6=ipv6).boot(), "caps")

@@ -1,7 +1,6 @@
 """Any program on a simulated node: vzcptsim run, with real processes."""
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -25,6 +24,8 @@ from support.running import (
     UNMEASURED,
     Ended,
     command_line,
+    commands_on_nodes,
+    finish,
     guest,
     has_ended,
     run,
@@ -37,26 +38,24 @@ from support.simulated_profiles import WORDS, encoded, good_document
 
 
 class TestEnding:
-    def test_the_exit_status_is_the_commands(self) -> None:
-        assert shell("exit 7").returncode == 7
+    @pytest.mark.parametrize(
+        ("script", "status"),
+        [("exit 7", 7), ("kill -TERM $$", -signal.SIGTERM), ("kill -KILL $$", -signal.SIGKILL)],
+    )
+    def test_the_status_or_the_signal_is_the_commands(self, script: str, status: int) -> None:
+        assert shell(script).returncode == status
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-    def test_a_signal_that_ends_the_command_ends_the_run(self, number: int) -> None:
-        assert shell(f"kill -{number} $$").returncode == -number
-
-    def test_a_command_that_is_not_there(self) -> None:
-        ended = run("./nowhere")
-        assert (ended.returncode, ended.stderr) == (
-            127,
-            "vzcptsim: ./nowhere: No such file or directory\n",
-        )
-
-    def test_a_command_that_cannot_be_executed(self) -> None:
-        assert run("/dev/null").returncode == 126
-
-    def test_no_command(self) -> None:
-        ended = run()
-        assert (ended.returncode, ended.stderr) == (1, "vzcptsim: run: no command after --\n")
+    @pytest.mark.parametrize(
+        ("words", "status", "says"),
+        [
+            (["./nowhere"], 127, "vzcptsim: ./nowhere: No such file or directory\n"),
+            (["/dev/null"], 126, "vzcptsim: /dev/null: Permission denied\n"),
+            ([], 1, "vzcptsim: run: no command after --\n"),
+        ],
+    )
+    def test_what_cannot_be_executed(self, words: list[str], status: int, says: str) -> None:
+        ended = run(*words)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (status, "", says)
 
     def test_what_is_left_behind_is_ended(self, tmp_path: Path) -> None:
         mark = tmp_path / "pid"
@@ -83,14 +82,7 @@ class TestEnding:
 
 def through_shell(script: str, *words: str) -> Ended:
     """Run a command by a shell script, which has it as its arguments."""
-    return subprocess.run(
-        ["sh", "-c", script, "sh", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=120,
-    )
+    return finish(["sh", "-c", script, "sh", *words])
 
 
 class TestSignals:
@@ -174,58 +166,78 @@ def children_of(pid: int) -> list[int]:
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
-class TestFiles:
-    def test_what_the_nodes_files_read_as(self) -> None:
-        paths = "/proc/cpt /proc/rst /proc/version /proc/vz/version"
-        expected = f"{LISTING}{HEADER}Linux version 2.6.32-042stab141.3 (simulated)\n042stab141_3\n"
-        assert shell(f"cat {paths}").stdout == expected
-
-    def test_cpuinfo_and_veinfo(self) -> None:
-        kernel = load_node(NODE).boot()
-        process = SimulatedSyscalls(kernel)
-        cpuinfo = process.read(process.open("/proc/cpuinfo", 0), 1 << 20).decode()
-        shown = shell("cat /proc/cpuinfo /proc/vz/veinfo").stdout
-        assert shown == cpuinfo + kernel.veinfo_text()
-
-    def test_relative_paths_lead_to_the_same_files(self) -> None:
-        assert shell("cd /proc && cat cpt ./vz/../rst").stdout == LISTING + HEADER
-
-    def test_other_files_are_the_machines_own(self, tmp_path: Path) -> None:
-        other = tmp_path / "other"
-        other.write_text("mine\n")
-        assert shell(f"cat {other}; test -e {other}.not || echo none").stdout == "mine\nnone\n"
-
-    def test_who_the_machine_is(self) -> None:
-        host = os.uname().nodename
-        assert shell("uname -srmn").stdout == f"Linux {host} 2.6.32-042stab141.3 x86_64\n"
-
-    def test_tests_of_files(self) -> None:
-        script = """
-            test -f /proc/cpt && test -r /proc/cpt && test -w /proc/cpt && echo file
-            test -d /proc/vz && test -d /sys/module/ipv6 && echo folders
-            test -x /proc/vz && ! test -x /proc/cpt && echo executable
-            test -e /proc/vz/cpuid_override || echo no override
-            stat -c '%a %u %g %s %h %F' /proc/rst
+#: What a shell prints on NODE; its folder has a file ``other``.
+READING = {
+    "text": (
+        "cat /proc/cpt /proc/rst /proc/version /proc/vz/version",
+        f"{LISTING}{HEADER}Linux version 2.6.32-042stab141.3 (simulated)\n042stab141_3\n",
+    ),
+    "relative paths": ("cd /proc && cat cpt ./vz/../rst", LISTING + HEADER),
+    "the machine's own": (
+        "cat $FOLDER/other; test -e $FOLDER/other.not || echo none",
+        "mine\nnone\n",
+    ),
+    "uname": ("uname -srmn", f"Linux {os.uname().nodename} 2.6.32-042stab141.3 x86_64\n"),
+    "tests": (
         """
-        expected = "file\nfolders\nexecutable\nno override\n600 0 0 0 1 regular empty file\n"
-        assert shell(script).stdout == expected
+        test -f /proc/cpt && test -r /proc/cpt && test -w /proc/cpt && echo file
+        test -d /proc/vz && test -d /sys/module/ipv6 && echo folders
+        test -x /proc/vz && ! test -x /proc/cpt && echo executable
+        test -e /proc/vz/cpuid_override || echo no override
+        stat -c '%a %u %g %s %h %F' /proc/rst
+        """,
+        "file\nfolders\nexecutable\nno override\n600 0 0 0 1 regular empty file\n",
+    ),
+    "inodes": (
+        "diff -q /proc/cpt /proc/version; test /proc/cpt -ef /proc/rst || echo two",
+        "Files /proc/cpt and /proc/version differ\ntwo\n",
+    ),
+    "copies": (
+        "cp -r /proc/vz $FOLDER; cat $FOLDER/vz/version; cp /proc/cpt /dev/fd/1",
+        f"042stab141_3\n{LISTING}",
+    ),
+}
 
-    def test_a_module_that_is_not_loaded(self) -> None:
-        ended = shell("cat /proc/cpt; test -e /proc/rst || echo none", "no-modules.042stab113.5")
-        assert ended.stdout == "none\n"
-        assert "No such file or directory" in ended.stderr
+#: Node, options, a script, what it prints, and what is wrong.
+NOT_SEEN: dict[str, tuple[str, tuple[str, ...], str, str, str]] = {
+    "a module that is not loaded": (
+        "no-modules.042stab113.5",
+        (),
+        "cat /proc/cpt; test -e /proc/rst || echo none",
+        "none\n",
+        "No such file or directory",
+    ),
+    "a user who is not root": (
+        NODE,
+        ("--user", "65534"),
+        "cat /proc/cpt; test -r /proc/cpt || echo no; cat /proc/vz/version",
+        "no\n042stab141_3\n",
+        "Permission denied",
+    ),
+    "inside a container": (
+        NODE,
+        ("--inside", "101"),
+        "cat /proc/cpt; test -d /proc/vz && ! test -e /proc/bc && echo inside",
+        "inside\n",
+        "No such file or directory",
+    ),
+}
 
-    def test_a_user_who_is_not_root(self) -> None:
-        script = "cat /proc/cpt; test -r /proc/cpt || echo no; cat /proc/vz/version"
-        ended = shell(script, options=("--user", "65534"))
-        assert ended.stdout == "no\n042stab141_3\n"
-        assert "Permission denied" in ended.stderr
 
-    def test_inside_a_container(self) -> None:
-        script = "cat /proc/cpt; test -d /proc/vz && ! test -e /proc/bc && echo inside"
-        ended = shell(script, options=("--inside", "101"))
-        assert ended.stdout == "inside\n"
-        assert "No such file or directory" in ended.stderr
+class TestFiles:
+    @pytest.mark.parametrize("name", READING)
+    def test_a_shell_reads_the_nodes_files(self, name: str, tmp_path: Path) -> None:
+        script, stdout = READING[name]
+        (tmp_path / "other").write_text("mine\n")
+        ended = run("sh", "-c", script, environment={"FOLDER": str(tmp_path)})
+        assert (ended.stdout, ended.stderr) == (stdout, "")
+
+    @pytest.mark.parametrize("name", NOT_SEEN)
+    def test_where_a_file_is_not_there_or_not_allowed(self, name: str) -> None:
+        node, options, script, stdout, says = NOT_SEEN[name]
+        ended = shell(script, node, options)
+        assert ended.stdout == stdout
+        assert says in ended.stderr
 
     def test_the_override_is_read_and_written(self) -> None:
         script = """
@@ -237,6 +249,13 @@ class TestFiles:
         """
         table = "0x00000001: 0x00000000 0x00000000 0x00000000 0x00000000\n"
         assert shell(script, MASKING_NODE).stdout == f"{table}refused\n{table}"
+
+    def test_cpuinfo_and_veinfo(self) -> None:
+        kernel = load_node(NODE).boot()
+        process = SimulatedSyscalls(kernel)
+        cpuinfo = process.read(process.open("/proc/cpuinfo", 0), 1 << 20).decode()
+        shown = shell("cat /proc/cpuinfo /proc/vz/veinfo").stdout
+        assert shown == cpuinfo + kernel.veinfo_text()
 
     @pytest.mark.parametrize(("node", "number"), [(NODE, errno.EPERM), (MASKING_NODE, errno.EIO)])
     def test_what_is_written_to_a_file_that_takes_none_is_refused(
@@ -261,16 +280,6 @@ class TestFiles:
         # Only write() itself is the node's to answer; the file behind refuses all other ways.
         answers = f"{number}\n{errno.EPERM}\n" * 3 + "True\n"
         assert (ended.stdout, ended.stderr) == (answers * 3, "")
-
-    def test_files_are_told_apart_by_their_inodes(self) -> None:
-        ended = shell("diff -q /proc/cpt /proc/version; test /proc/cpt -ef /proc/rst || echo two")
-        assert ended.stdout == "Files /proc/cpt and /proc/version differ\ntwo\n"
-
-    def test_they_are_copied(self, tmp_path: Path) -> None:
-        ended = shell(
-            f"cp -r /proc/vz {tmp_path}; cat {tmp_path}/vz/version; cp /proc/cpt /dev/fd/1"
-        )
-        assert (ended.stdout, ended.stderr) == (f"042stab141_3\n{LISTING}", "")
 
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
     def test_a_process_that_gives_up_root_is_nobody_to_the_node(self) -> None:
@@ -402,24 +411,28 @@ def two_cpus(folder: Path) -> Path:
 
 
 class TestFolders:
-    def test_their_files_are_listed(self) -> None:
-        assert shell("ls /proc/vz; echo /proc/vz/*").stdout == (
-            "veinfo\nversion\n/proc/vz/veinfo /proc/vz/version\n"
-        )
-
-    def test_what_the_kernel_has_besides_is_listed_too(self) -> None:
-        shown = shell("ls -p /proc/vz /proc/bc /sys/module/ipv6", MASKING_NODE).stdout
-        assert shown == (
-            "/proc/bc:\n\n/proc/vz:\ncpuid_override\nveinfo\nversion\n\n/sys/module/ipv6:\n"
-        )
+    @pytest.mark.parametrize(
+        ("node", "script", "shown"),
+        [
+            (
+                NODE,
+                "ls /proc/vz; echo /proc/vz/*",
+                "veinfo\nversion\n/proc/vz/veinfo /proc/vz/version\n",
+            ),
+            (
+                MASKING_NODE,
+                "ls -p /proc/vz /proc/bc /sys/module/ipv6",
+                "/proc/bc:\n\n/proc/vz:\ncpuid_override\nveinfo\nversion\n\n/sys/module/ipv6:\n",
+            ),
+        ],
+    )
+    def test_their_files_are_listed(self, node: str, script: str, shown: str) -> None:
+        assert shell(script, node).stdout == shown
 
     def test_processors_are_listed(self, tmp_path: Path) -> None:
         shown = shell("ls -p /dev/cpu; find /dev/cpu/4", str(two_cpus(tmp_path))).stdout
-        assert shown.split() == [
-            *(f"{number}/" for number in range(9)),
-            "/dev/cpu/4",
-            "/dev/cpu/4/cpuid",
-        ]
+        numbers = [f"{number}/" for number in range(9)]
+        assert shown.split() == [*numbers, "/dev/cpu/4", "/dev/cpu/4/cpuid"]
 
     def test_inside_a_container_only_what_containers_see(self) -> None:
         options = ("--inside", "101")
@@ -460,16 +473,12 @@ class TestFolders:
                 try:
                     os.open(path, flags)
                 except OSError as error:
-                    print(error.strerror)
+                    print(error.errno)
             """,
             options=options,
         )
-        assert ended.stdout.splitlines() == [
-            "Is a directory",
-            "Is a directory",
-            "Not a directory",
-            "No such file or directory",
-        ]
+        numbers = [errno.EISDIR, errno.EISDIR, errno.ENOTDIR, errno.ENOENT]
+        assert list(map(int, ended.stdout.split())) == numbers
 
     def test_nothing_of_them_is_left_at_the_end(self, tmp_path: Path) -> None:
         script = f"ls /proc/vz > /dev/null; ls {tmp_path}"
@@ -585,22 +594,25 @@ SPELLINGS = """
 
 def test_every_spelling_of_a_system_call_is_answered() -> None:
     ended = guest(SPELLINGS)
-    assert (ended.stdout, ended.stderr) == (
-        "True True\n"
-        "True -2\n"
-        "0 0o100600 0 0o100600\n"
-        "0 0o100600 -2\n"
-        "0 0o100600 0 0o40555\n"
-        "0 0o100600 -2\n"
-        "0 0o40555\n"
-        "-9 0 -9\n"
-        "0 0o100600\n"
-        "0 -13\n"
-        "0 -2\n"
-        "-14 -14 -14 -14\n"
-        "0 -9\n"
-        "-36 0\n"
-        "-25 -9\n",
+    expected = """
+        True True
+        True -2
+        0 0o100600 0 0o100600
+        0 0o100600 -2
+        0 0o100600 0 0o40555
+        0 0o100600 -2
+        0 0o40555
+        -9 0 -9
+        0 0o100600
+        0 -13
+        0 -2
+        -14 -14 -14 -14
+        0 -9
+        -36 0
+        -25 -9
+    """
+    assert (ended.stdout.split("\n"), ended.stderr) == (
+        [*map(str.strip, expected.strip().splitlines()), ""],
         "",
     )
 
@@ -661,34 +673,16 @@ __asm__(".globl _start\n_start:\n"
 
 #: Every request in turn on one open file, in an order that leaves something to answer.
 ARGUMENTS = [
-    *((request, 0) for request in (Request.TEST_CAPS, Request.TEST_VERSION)),
-    (Request.TEST_VERSION, 2051),
-    (Request.TEST_VERSION, -1),
-    (Request.JOIN_CONTEXT, 777),
-    (Request.PUT_CONTEXT, 0),
-    (Request.GET_CONTEXT, 5),
-    (Request.SET_ERRORFD, 2),
-    (Request.SET_ERRORFD, -1),
-    (Request.TEST_VECAPS, 0),
-    (Request.SET_VEID, 107),
-    (Request.TEST_VECAPS, 0),
-    (Request.TEST_VECAPS, 235042207),
-    (Request.TEST_VECAPS2, 1),
-    (Request.TEST_VECAPS2, 0x7654321),
-    (Request.SET_VEID, 112),
-    (Request.TEST_VECAPS, 0),
-    (Request.SET_LAZY, 1),
-    (Request.SET_VEID, 102),
-    (Request.SUSPEND, 0),
-    (Request.SET_VEID, 1),
-    (Request.DUMP, 0),
-    (Request.RESUME, 0),
-    (Request.KILL, 0),
-    (Request.UNDUMP, 0),
-    (Request.GET_CONTEXT, 6),
-    (0x2D63, 0),
-    (0x2D04, 101),
-]
+    (Request.TEST_CAPS, 0), (Request.TEST_VERSION, 0), (Request.TEST_VERSION, 2051),
+    (Request.TEST_VERSION, -1), (Request.JOIN_CONTEXT, 777), (Request.PUT_CONTEXT, 0),
+    (Request.GET_CONTEXT, 5), (Request.SET_ERRORFD, 2), (Request.SET_ERRORFD, -1),
+    (Request.TEST_VECAPS, 0), (Request.SET_VEID, 107), (Request.TEST_VECAPS, 0),
+    (Request.TEST_VECAPS, 235042207), (Request.TEST_VECAPS2, 1), (Request.TEST_VECAPS2, 0x7654321),
+    (Request.SET_VEID, 112), (Request.TEST_VECAPS, 0), (Request.SET_LAZY, 1),
+    (Request.SET_VEID, 102), (Request.SUSPEND, 0), (Request.SET_VEID, 1), (Request.DUMP, 0),
+    (Request.RESUME, 0), (Request.KILL, 0), (Request.UNDUMP, 0), (Request.GET_CONTEXT, 6),
+    (0x2D63, 0), (0x2D04, 101),
+]  # fmt: skip
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc here")
@@ -720,10 +714,10 @@ def answers(device: str, bits: int) -> tuple[list[int], str]:
     vecaps = bytearray(8)
     results = [0]
     for number, argument in ARGUMENTS:
-        given: int | bytearray = (
-            writer if (number, argument) == (Request.SET_ERRORFD, 2) else argument
-        )
-        if argument == 0x7654321:
+        given: int | bytearray = argument
+        if (number, argument) == (Request.SET_ERRORFD, 2):
+            given = writer
+        elif argument == 0x7654321:
             vecaps[4:] = (0xDEADBEEF).to_bytes(4, "little")
             given = vecaps
         try:
@@ -741,13 +735,10 @@ def answers(device: str, bits: int) -> tuple[list[int], str]:
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        (
-            "program.install_filter = refuse",
-            "no filter: Function not implemented; this takes Linux",
-        ),
-        ("program.install_filter = None", "no filter: it ended; this takes Linux"),
-        ("program._become = lambda *_: os._exit(3)", "no filter: it ended; this takes Linux"),
-        ("program._keep = lambda *_: os._exit(3)", "no filter: it ended; this takes Linux"),
+        ("install_filter = refuse", "Function not implemented"),
+        ("install_filter = None", "it ended"),
+        ("_become = lambda *_: os._exit(3)", "it ended"),
+        ("_keep = lambda *_: os._exit(3)", "it ended"),
     ],
 )
 def test_a_kernel_that_refuses_the_filter_is_said(broken: str, says: str) -> None:
@@ -757,19 +748,12 @@ def test_a_kernel_that_refuses_the_filter_is_said(broken: str, says: str) -> Non
         from simulator.run import program
         def refuse(*_):
             raise OSError(38, "Function not implemented")
-        {broken}
+        program.{broken}
         sys.exit(cli.main(["run", "--node", "{NODE}", "--", "true"]))
     """
-    ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=120,
-    )
+    ended = finish([sys.executable, "-c", textwrap.dedent(script)])
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"vzcptsim: {says} 5.9 or later")
+    assert ended.stderr.startswith(f"vzcptsim: no filter: {says}; this takes Linux 5.9 or later")
 
 
 def test_the_drop_in_tool_is_none_the_wiser() -> None:
@@ -779,14 +763,6 @@ def test_the_drop_in_tool_is_none_the_wiser() -> None:
 
 
 def test_json_is_what_the_driver_of_the_matrix_speaks() -> None:
-    ended = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "support" / "run_on_nodes.py")],
-        input=json.dumps([[NODE, [["version"], ["caps", "101", "0"]]]]),
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    (version, caps) = json.loads(ended.stdout)[NODE]
+    (version, caps) = commands_on_nodes({NODE: [["version"], ["caps", "101", "0"]]})[NODE]
     assert version == [0, "2051\n", ""]
     assert caps[:2] == [2, ""]
