@@ -88,9 +88,7 @@ def finish(
 ) -> Ended:
     """Run a command to its end and keep what it said."""
     settings = {"cwd": ROOT, "env": environment, "timeout": 120, **how}
-    ended: Ended = subprocess.run(
-        command, capture_output=True, text=True, check=False, **settings
-    )
+    ended: Ended = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
     return ended
 
 

@@ -36,14 +36,12 @@ def test_containers_are_numbered_anew_in_the_same_order():
 )
 def test_names_are_taken_out_of_reports_and_nothing_else(report, name, shown):
     (first, _) = anonymize(document([report.format(name)]))["containers"]
-
     assert first["needs"] == {"caps": 5, "reports": [report.format(shown)]}
 
 
 def test_a_container_that_could_not_be_asked_has_no_names():
     bare = document()
     bare["containers"][0]["needs"] = None
-
     assert anonymize(bare)["containers"][0]["needs"] is None
 
 
@@ -64,7 +62,5 @@ def test_a_processors_serial_number_is_cleared():
 def test_the_document_itself_is_left_as_it_was():
     original = document(["keys are used by 1001,1(bank)"])
     before = json.dumps(original)
-
     anonymize(original)
-
     assert json.dumps(original) == before

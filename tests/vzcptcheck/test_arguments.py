@@ -51,7 +51,6 @@ def test_decimal_and_hexadecimal_with_0x_are_numbers(text, number):
 )
 def test_a_likely_mistake_has_its_own_hint(text, problem, hint):
     error = complaint(text)
-
     assert error.message == f"capability number {text!r} {problem}"
     assert error.hint == hint
     assert error.show_usage is False
@@ -68,7 +67,6 @@ NO_NUMBERS = [
 @pytest.mark.parametrize("text", NO_NUMBERS)
 def test_anything_else_is_quoted_and_not_a_number(text):
     error = complaint(text)
-
     assert error.message == f"capability number {text!r} is not a number"
     assert error.hint == "Write it in decimal, or in hexadecimal with 0x."
 

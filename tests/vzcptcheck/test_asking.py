@@ -124,7 +124,6 @@ def test_each_bit_that_a_kernel_tests_is_learned_alone(name, bit):
 @given(data=st.data())
 def test_all_bits_that_a_kernel_tests_are_learned_together(name, data):
     needs = sum(1 << bit for bit in data.draw(st.sets(st.sampled_from(bits_of(name)))))
-
     assert learned(name, needs).caps == needs
 
 
@@ -187,14 +186,12 @@ def test_sse4_2_is_taken_from_the_node_or_asked_for(name, needs, own):
 )
 def test_what_cannot_be_checkpointed_hides_no_cpus_bit(name, bit, report):
     needs = CMOV | SSE4_1 & sum(1 << one for one in bits_of(name)) | 1 << bit
-
     assert learned(name, needs, [report]) == Needs(needs, (report,))
 
 
 def test_a_line_that_has_no_error_before_it_is_kept_whole():
     node = Node(KERNELS["042stab107"], 1 << 23)
     node.diagnostics[fakes.CPT_TEST_VECAPS] = b"said: Error: of a kind\n"
-
     assert ask(node).needs.reports == ("said: Error: of a kind",)
 
 
@@ -211,7 +208,6 @@ def test_a_line_that_has_no_error_before_it_is_kept_whole():
 def test_an_errno_tells_what_a_container_does(number, said, suspended, state):
     node = Node(KERNELS["042stab107"], 0, answers={fakes.TEST_VECAPS: error(number)})
     node.diagnostics[fakes.CPT_TEST_VECAPS] = said
-
     assert ask(node, suspended=suspended) == ContainerFacts(state, None, "")
 
 
@@ -284,7 +280,6 @@ UNASKED = "could not be asked: /proc/cpt: ioctl CPT_"
 )
 def test_needs_are_unknown_and_that_is_said(how, remark):
     facts = ask(Node(KERNELS["042stab107"], MISC if how is LONG else 0, **how))
-
     assert (facts.state, facts.needs) == ("running", None)
     assert remark in facts.remark
     assert facts.remark.startswith(remark) or remark != UNASKED
@@ -293,9 +288,7 @@ def test_needs_are_unknown_and_that_is_said(how, remark):
 def test_diagnostics_that_cannot_be_read_leave_the_needs_unknown():
     node = Node(KERNELS["042stab107"], CMOV)
     first = [call[0] for call in record_of(node)].index("read")
-
     facts = ask(Node(KERNELS["042stab107"], CMOV, failing={first: errno.EIO}))
-
     assert facts.needs is None
     assert "/proc/cpt: read the diagnostics: Input/output error" in facts.remark
 
@@ -307,9 +300,7 @@ def record_of(node):
 
 def test_no_argument_is_larger_than_an_int_or_says_that_the_destination_refuses():
     node = Node(KERNELS["042stab107"], CMOV)
-
     ask(node)
-
     capnums = [argument for *question, argument in node.requests() if question == VECAPS]
     assert all(0 <= capnum <= 0x7FFFFFFF for capnum in capnums)
     assert all(not capnum >> 24 & 1 for capnum in capnums)
@@ -319,5 +310,4 @@ def test_no_argument_is_larger_than_an_int_or_says_that_the_destination_refuses(
 @given(st.integers(0, 0x3FFFFFFF))
 def test_whatever_a_container_needs_is_learned_but_for_what_no_question_shows(needs):
     needs &= ~(1 << 24 | 1 << 12)
-
     assert learned("042stab107", needs).caps == needs

@@ -110,7 +110,6 @@ def test_a_module_imports_the_standard_library_and_this_package(name):
         "argparse", "collections", "ctypes", "errno", "fcntl", "json", "mmap", "os", "re",
         "stat", "struct", "sys", "time", "vzcptcheck",
     }  # fmt: skip
-
     assert {module.split(".")[0] for module, _ in imports_of(parsed(name))} <= known
 
 
@@ -152,7 +151,6 @@ def footprint(*arguments):
 )
 def test_a_command_imports_next_to_nothing(arguments, modules):
     _, imported = footprint(*arguments)
-
     assert imported & EXPENSIVE == set()
     assert {name for name in imported if name.startswith("vzcptcheck.")} == {
         "vzcptcheck." + name for name in modules | {"cli", "errors", "outcome"}

@@ -135,9 +135,7 @@ def test_a_profile_has_all_that_the_node_tells():
 
 def test_it_only_asks():
     node = Node()
-
     capture(node)
-
     asked = {request for _, request, _ in node.requests()}
     assert asked - {request for _, request in ANSWERS} == {0x40042D04, 0x40042D15}  # VEID, ERRORFD
     assert {call[0] for call in node.calls} <= {
@@ -147,7 +145,6 @@ def test_it_only_asks():
 
 def test_a_module_that_is_not_loaded_is_a_fact():
     profile, _ = capture(Node(files={CPT: errno.ENOENT, RST: errno.ENOENT}))
-
     assert profile["kernel"]["modules"] == []
     assert profile["answers"] == {
         "image_version": None, "accepted_versions": None, "capability_number": None
@@ -198,7 +195,6 @@ def test_what_some_nodes_alone_have_or_have_not(node, path, fact):
     found, _ = capture(Node(**node))
     for key in path:
         found = found[key]
-
     assert found == fact
 
 
@@ -234,22 +230,18 @@ def test_without_the_number_the_registers_tell_what_the_node_has():
 
 def test_containers_that_are_named_are_asked_and_no_others():
     profile, _ = capture(Node(), "--ct", "102", "--ct=7")
-
     assert [one["ctid"] for one in profile["containers"]] == [7, 102]
 
 
 def test_a_container_that_a_context_holds_suspended():
     listing = HEADER + b"ffff88003ee00000 00000065 101      2\nffff88003ee02000 00000001 102 1\n"
     answers = {fakes.TEST_VECAPS: error(errno.EBUSY)}
-
     profile, _ = capture(Node(answers, {CPT: listing}))
-
     assert [one["state"] for one in profile["containers"]] == ["suspended", "locked"]
 
 
 def test_a_container_that_cannot_be_asked_is_an_entry_and_is_said():
     profile, stderr = capture(Node({fakes.TEST_VECAPS: error(errno.EINTR)}), "--ct", "101")
-
     assert profile["containers"] == [{"ctid": 101, "state": "running", "needs": None}]
     assert stderr.startswith("vzcptcheck: container 101 could not be asked: /proc/cpt: ")
     assert stderr.endswith("its needs are recorded as unknown\n")
@@ -261,7 +253,6 @@ def test_a_container_that_cannot_be_asked_is_an_entry_and_is_said():
 )
 def test_elsewhere_than_on_a_node_there_is_nothing_to_capture(existing, hint):
     said = refusal(Node(existing=existing))
-
     assert "there is no OpenVZ node to capture here" in said
     assert hint in said
     assert "'capture --cpus' takes the CPUs of any machine" in said
@@ -313,7 +304,6 @@ def test_what_no_kernel_writes_is_an_error(path, content, said):
 def test_a_file_is_its_owners_alone_unless_told_otherwise(tmp_path, output, options, mode):
     path = str(tmp_path / "node.json")
     outputs = ["-o", path] if output == "-o{}" else [output.format(path)]
-
     assert run_command(Node(), "capture", *outputs, *options) == (0, "", "")
     assert stat.S_IMODE(os.stat(path).st_mode) == mode
     with open(path, encoding="utf-8") as file:
@@ -322,16 +312,13 @@ def test_a_file_is_its_owners_alone_unless_told_otherwise(tmp_path, output, opti
 
 def test_a_dash_is_standard_output():
     profile, _ = capture(Node(), "-o", "-")
-
     assert profile["format"] == 1
 
 
 def test_an_anonymous_profile_names_nobody():
     node = Node()
     node.diagnostics[fakes.CPT_TEST_VECAPS] = b"Error: keys are used by 1,1(bank)\n"
-
     profile, _ = capture(node, "--anonymize", "--ct=4711")
-
     assert profile["containers"][0]["ctid"] == 101
     text = json.dumps(profile)
     assert "bank" not in text
@@ -362,16 +349,13 @@ def test_the_cpus_alone_are_a_register_dump_of_any_machine():
 )
 def test_a_dump_says_in_which_mode_it_was_read(files, bits, machine, mode):
     (entry,), _ = capture(Node(files=files, bits=bits, machine=machine, instruction=CPU), "--cpus")
-
     assert entry["mode"] == mode
 
 
 def test_a_dump_may_be_of_what_programs_are_told():
     told = {**CPU, (1, 0): (0x000206D7, 0, 0, 1 << 15)}
     node = Node(existing=(), instruction=told)
-
     (entry,), _ = capture(node, "--cpus", "--instruction")
-
     assert entry["cpuid"][1] == [
         "0x00000001", "0x0", "0x000206d7", "0x00000000", "0x00000000", "0x00008000"
     ]  # fmt: skip
@@ -399,6 +383,5 @@ def test_a_dump_may_be_of_what_programs_are_told():
 )
 def test_a_command_line_that_is_wrong_asks_nothing(arguments, said):
     node = Node()
-
     assert said in refusal(node, *arguments)
     assert node.calls == []

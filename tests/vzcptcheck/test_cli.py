@@ -96,7 +96,6 @@ class TestArguments:
     )
     def test_what_is_no_command_shows_the_usage_on_stderr(self, arguments, problem):
         kernel = node()
-
         assert run_command(kernel, *arguments) == (1, "", f"vzcptcheck: {problem}\n{USAGE}")
         assert kernel.calls == []
 
@@ -134,7 +133,6 @@ class TestArguments:
     )
     def test_a_bad_number_is_quoted_and_no_node_is_asked(self, arguments, quoted, complaint):
         kernel = node()
-
         assert run_command(kernel, *arguments) == (1, "", f"vzcptcheck: {quoted} {complaint}")
         assert kernel.calls == []
 
@@ -142,14 +140,12 @@ class TestArguments:
 class TestDefaults:
     def test_arguments_and_streams_are_the_processes_own(self, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["vzcptcheck", "explain", "caps", "0"])
-
         assert main() == 0
         assert capsys.readouterr() == ("0 = 0x00000000\n  nothing\n", "")
 
     def test_the_kernel_is_the_running_one(self, monkeypatch):
         kernel = node()
         monkeypatch.setattr(syscalls, "LinuxSyscalls", lambda: kernel)
-
         assert run_command(None, "version") == (0, "2051\n", "")
 
 
@@ -183,7 +179,6 @@ class TestStreams:
     @pytest.mark.parametrize("closing", [None, os_error(errno.ENOSPC), ValueError("closed")])
     def test_an_answer_that_cannot_be_written_is_an_error(self, failure, words, closing):
         stdout, stderr = BrokenStream(failure, closing), io.StringIO()
-
         assert main(["caps"], node(), stdout, stderr) == 1
         assert stderr.getvalue() == f"vzcptcheck: standard output: {words}\n"
         # Python must not flush it once more at the end, and complain.
@@ -193,33 +188,28 @@ class TestStreams:
         # So Python has it, where descriptor 1 is closed.
         monkeypatch.setattr(sys, "stdout", None)
         stderr = io.StringIO()
-
         assert main(["version"], node(), stderr=stderr) == 1
         assert stderr.getvalue() == "vzcptcheck: standard output: it is closed\n"
 
     def test_a_command_without_an_answer_needs_no_stdout(self):
         stdout, stderr = BrokenStream(os_error(errno.EIO)), io.StringIO()
-
         assert main(["version", "2051"], node(), stdout, stderr) == 0
         assert stderr.getvalue() == ""
 
     @pytest.mark.parametrize(("failure", "_words"), FAILURES)
     def test_the_status_stands_where_nobody_can_be_told_why(self, failure, _words):
         kernel = FakeKernel({fakes.COMPARE_CAPS: os_error(errno.ENOSYS)})
-
         assert main(["caps", "511"], kernel, io.StringIO(), BrokenStream(failure)) == 0
         assert main(["nothing"], kernel, io.StringIO(), BrokenStream(failure)) == 1
 
     def test_the_status_stands_without_a_stderr(self, monkeypatch):
         monkeypatch.setattr(sys, "stderr", None)
         kernel = FakeKernel({fakes.TEST_VECAPS: 6})
-
         kernel.answers[CPT, 0x40042D1E] = os_error(errno.EINVAL)
         assert main(["caps", "101", "511"], kernel, io.StringIO()) == 2
 
     def test_both_streams_broken(self):
         broken = BrokenStream(os_error(errno.EIO)), BrokenStream(os_error(errno.EIO))
-
         assert main(["help"], None, *broken) == 1
 
     def test_an_answer_is_ascii_whatever_the_locale(self):
@@ -248,6 +238,5 @@ class TestInterrupt:
     )
     def test_it_is_an_error_and_leaves_nothing_open(self, path, request_number, arguments):
         kernel = FakeKernel({(path, request_number): self.interrupt})
-
         assert run_command(kernel, *arguments) == (1, "", "vzcptcheck: interrupted\n")
         assert kernel.open_paths == []

@@ -70,7 +70,6 @@ class TestShowVersion:
     @pytest.mark.parametrize("answer", [0x801, 0x803, 1, 2**31 - 1])
     def test_the_version_is_printed_in_decimal(self, answer):
         kernel = self.kernel(answer)
-
         assert answered(kernel, "version") == (0, f"{answer}\n")
         assert kernel.requests() == [(CPT, fakes.CPT_TEST_VERSION, 0)]
 
@@ -98,7 +97,6 @@ class TestVersion:
     @pytest.mark.parametrize("number", ["2051", "0x803"])
     def test_an_accepted_version_needs_no_words(self, number):
         kernel = self.kernel(1)
-
         assert answered(kernel, "version", number) == (0, "")
         assert kernel.requests() == [(RST, fakes.CPT_TEST_VERSION, 2051)]
 
@@ -159,7 +157,6 @@ class TestVersion:
         kernel = FakeKernel(
             {(path, fakes.CPT_TEST_VERSION): EINVAL, (path, fakes.CPT_TEST_CAPS): EINVAL}, bits=bits
         )
-
         assert refused(kernel, *arguments) == (
             1,
             f"{path}: ioctl CPT_TEST_CAPS: Invalid argument (EINVAL)\n" + hint,
@@ -173,7 +170,6 @@ class TestShowCaps:
     @pytest.mark.parametrize("answer", [511, 0x2E02E5DF, 1, 2**31 - 1])
     def test_the_number_is_printed_in_decimal(self, answer):
         kernel = self.kernel(answer)
-
         assert answered(kernel, "caps") == (0, f"{answer}\n")
         assert [request[:2] for request in kernel.requests()] == [
             (RST, fakes.CPT_SET_ERRORFD),
@@ -208,7 +204,6 @@ class TestSuspendedContainer:
 
     def test_a_number_that_fits_needs_no_words(self):
         kernel = self.kernel(0)
-
         assert answered(kernel, "caps", "0x1ff") == (0, "")
         assert [request[:2] for request in kernel.requests()] == [
             (CPT, fakes.CPT_SET_ERRORFD),
@@ -242,7 +237,6 @@ class TestSuspendedContainer:
 
     def test_a_number_of_one_bit_is_a_number(self):
         _, stderr = refused(self.refusing(1), "caps", "0")
-
         assert "    cmov       CPUID 0x00000001 edx bit 15, capability bit 0\n" in stderr
 
     def test_a_number_that_lacks_nothing_is_said_to_lack_nothing(self):
@@ -271,7 +265,6 @@ class TestSuspendedContainer:
 
     def test_the_cpu_is_asked_too_where_the_module_is_not_loaded(self):
         kernel = self.kernel(1, files={"/proc/cpuinfo": b"processor: 0\nflags: fpu avx sep\n"})
-
         assert refused(kernel, "caps", "1") == (
             2,
             "a container suspended on this node cannot be restored there\n"
@@ -297,9 +290,7 @@ class TestSuspendedContainer:
         kernel = self.kernel(
             1, files={"/dev/cpu/0/cpuid": cpuid_device(OLD_AMD)}, failing={16: errno.EIO}
         )
-
         status, stderr = refused(kernel, "caps", "1")
-
         assert kernel.calls[16][0] == "pread"
         assert status == 2
         assert "could not be learned: /dev/cpu/0/cpuid: read: Input/output error" in stderr
@@ -374,7 +365,6 @@ class TestRunningContainer:
 
     def test_a_container_that_fits_needs_no_words(self):
         kernel = self.kernel(0)
-
         assert answered(kernel, "caps", "101", "0x1ff") == (0, "")
         assert [request[:2] for request in kernel.requests()] == [
             (CPT, fakes.CPT_SET_ERRORFD),
@@ -450,7 +440,6 @@ class TestRunningContainer:
 
     def test_the_kernels_mistake_about_sse4_2_is_told(self):
         kernel = self.kernel(1, missing("sse4_1") + missing("sse4_2"))
-
         assert refused(kernel, "caps", "101", str(1 << 14))[1].splitlines()[2:4] == [
             "    sse4_1     CPUID 0x00000001 ecx bit 19, capability bit 13",
             (
@@ -464,7 +453,6 @@ class TestRunningContainer:
     )
     def test_a_diagnostic_is_shown_as_it_is_with_advice(self, diagnostic, advice):
         said = f"Error: {diagnostic}\n"
-
         assert self.remarks(2, said) == f"  kernel: {said}    {advice}\n"
 
     def test_all_reasons_are_told_at_once(self):
@@ -522,7 +510,6 @@ class TestRunningContainer:
     )
     def test_a_feature_that_a_diagnostic_spoke_of_is_not_named_again(self, bit, diagnostic):
         remarks = self.remarks(2, diagnostic + "\n", features=1 << bit)
-
         assert remarks.splitlines()[0] == "  kernel: " + diagnostic
         assert len(remarks.splitlines()) == 2
 
@@ -530,7 +517,6 @@ class TestRunningContainer:
         remarks = self.remarks(
             2, "Error: scheduler policy is not supported 1/2(is ptraced)\n", features=3 << 18
         )
-
         assert "  container: a process traced from the node (capability bit 19)\n" in remarks
 
     def test_control_characters_in_a_processes_name_are_escaped(self):
@@ -542,7 +528,6 @@ class TestRunningContainer:
     def test_the_refusal_stands_where_its_reasons_cannot_be_read(self):
         # open, pipe, set_nonblocking, SET_ERRORFD, close, SET_VEID, TEST_VECAPS, read, VECAPS2
         failing = {7: errno.EIO, 8: errno.ESRCH}
-
         assert self.remarks(2, "Error: lost\n", failing=failing) == (
             "  kernel: (what the kernel says cannot be read: Input/output error (EIO))\n"
             + STOPPED_ADVICE
@@ -561,7 +546,6 @@ class TestEveryCommand:
     )
     def test_an_errno_without_a_meaning_is_an_error(self, arguments, question, place, number):
         about = "container 101: " if len(arguments) == 3 else ""
-
         assert refused(FakeKernel({question: error(number)}), *arguments) == (
             1,
             f"{about}{place}{ERRNOS[number]}\n",
@@ -594,7 +578,6 @@ class TestEveryCommand:
     )
     def test_without_its_file_the_hint_says_why(self, arguments, path, existing, hint):
         hint = hint.format({CPT: "vzcpt", RST: "vzrst"}[path])
-
         assert refused(FakeKernel(existing=existing), *arguments) == (
             1,
             f"{path}: open: No such file or directory (ENOENT)\n  {hint}\n",
@@ -616,7 +599,6 @@ class TestEveryCommand:
     def test_a_32_bit_program_on_a_64_bit_kernel_is_an_error(self, arguments, path):
         requests = [fakes.CPT_SET_ERRORFD, fakes.CPT_SET_VEID, fakes.CPT_TEST_CAPS]
         kernel = FakeKernel({(path, request): EINVAL for request in requests}, bits=32)
-
         assert refused(kernel, *arguments) == (
             1,
             f"{path}: ioctl CPT_SET_ERRORFD: Invalid argument (EINVAL)\n" + COMPAT_HINT,

@@ -68,7 +68,6 @@ def on_device(registers):
 
 def test_registers_have_names_and_compare():
     registers = Registers(1, 2, 3, 4)
-
     assert (registers.eax, registers.ebx, registers.ecx, registers.edx) == (1, 2, 3, 4)
     assert registers == Registers(eax=1, ebx=2, ecx=3, edx=4)
     assert registers != Registers(1, 2, 3, 5)
@@ -79,9 +78,7 @@ class TestLeafFromDevice:
     def test_the_position_is_the_leaf_and_above_it_the_subleaf(self):
         answer = b"\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\x80"
         syscalls = FakeFiles({"/dev/cpu/3/cpuid": {0x180000001: answer}})
-
         registers = read_leaf_from_device(syscalls, 3, 0x80000001, 1)
-
         assert registers == Registers(1, 2, 3, 0x80000004)
         assert [call[0] for call in syscalls.calls] == ["open", "pread", "close"]
         assert syscalls.calls[0][1:] == ("/dev/cpu/3/cpuid", os.O_RDONLY | os.O_CLOEXEC)
@@ -90,10 +87,8 @@ class TestLeafFromDevice:
 
     def test_a_short_answer_names_the_file_and_the_leaf(self):
         syscalls = FakeFiles({DEVICE: {0xD | 1 << 32: b"1234567"}})
-
         with pytest.raises(CheckError) as caught:
             read_leaf_from_device(syscalls, 0, 0xD, 1)
-
         assert caught.value.message == (
             "/dev/cpu/0/cpuid: leaf 0xd, subleaf 1: 7 bytes, expected 16"
         )
@@ -102,10 +97,8 @@ class TestLeafFromDevice:
     @pytest.mark.parametrize("number", range(3), ids=["open", "pread", "close"])
     def test_whatever_call_fails_its_errno_is_told_and_nothing_stays_open(self, number):
         syscalls = FakeFiles({DEVICE: cpuid_device(OLD)}, failing={number: errno.EIO})
-
         with pytest.raises(OSError) as caught:
             read_leaf_from_device(syscalls, 0, 0, 0)
-
         assert caught.value.errno == errno.EIO
         assert syscalls.open_paths == []
 
@@ -130,14 +123,12 @@ class TestRegisters:
 
     def test_a_basic_leaf_beyond_the_last_is_not_asked(self):
         syscalls = on_device(OLD)
-
         assert read_cpu_features(syscalls).has(ERMS) is False
         assert 7 not in [call[3] for call in syscalls.calls if call[0] == "pread"]
 
     @pytest.mark.parametrize("last", [0x80000001, 0x80000000, 0x00000005, 0x00000000, 0xFFFFFFFF])
     def test_an_extended_leaf_beyond_the_last_is_not_there(self, last):
         registers = {**OLD, (0x80000000, 0): (last, 0, 0, 0)}
-
         assert read_cpu_features(on_device(registers)).has(SSE4A) is (last == 0x80000001)
 
     def test_a_leaf_is_read_once(self):
@@ -145,7 +136,6 @@ class TestRegisters:
         features = read_cpu_features(syscalls)
         features.has(CMOV)
         calls = len(syscalls.calls)
-
         assert features.has(AVX) is True
         assert len(syscalls.calls) == calls
 
@@ -153,10 +143,8 @@ class TestRegisters:
         syscalls = on_device(NEW)
         features = read_cpu_features(syscalls)
         syscalls.files[DEVICE] = errno.ENXIO
-
         with pytest.raises(DeviceError) as caught:
             features.has(CMOV)
-
         assert caught.value.message == ("/dev/cpu/0/cpuid: read: No such device or address (ENXIO)")
 
 
@@ -176,7 +164,6 @@ class TestCpuinfo:
     )
     def test_words_are_looked_up_as_cpuinfo_spells_them(self, cpu, feature, has):
         features = read_cpu_features(FakeFiles({CPUINFO: CPUINFO_TEXT}), cpu=cpu)
-
         assert features.has(feature) is has
 
 
@@ -185,9 +172,7 @@ class TestSources:
         syscalls = FakeFiles(
             {"/dev/cpu/2/cpuid": cpuid_device(NEW), CPUINFO: CPUINFO_TEXT}, instruction=OLD
         )
-
         features = read_cpu_features(syscalls, cpu=2)
-
         assert (features.source, features.where) == (CpuidSource.DEVICE, "/dev/cpu/2/cpuid")
         assert features.has(AVX) is True
         assert syscalls.open_paths == []
@@ -195,23 +180,18 @@ class TestSources:
     @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.ENXIO])
     def test_without_the_device_the_instruction(self, number):
         syscalls = FakeFiles({DEVICE: number, CPUINFO: CPUINFO_TEXT}, instruction=OLD)
-
         features = read_cpu_features(syscalls)
-
         assert (features.source, features.where) == (CpuidSource.INSTRUCTION, INSTRUCTION_WHERE)
         assert features.has(SSE4A) is True
 
     def test_without_the_instruction_the_words(self):
         syscalls = FakeFiles({CPUINFO: CPUINFO_TEXT})
-
         features = read_cpu_features(syscalls)
-
         assert (features.source, features.where) == (CpuidSource.CPUINFO, CPUINFO)
         assert syscalls.open_paths == []
 
     def test_a_device_that_answers_something_else_is_an_error_at_once(self):
         syscalls = FakeFiles({DEVICE: b"not registers"}, instruction=OLD)
-
         with pytest.raises(CheckError, match="/dev/cpu/0/cpuid: leaf 0x0, subleaf 0: 13 bytes"):
             read_cpu_features(syscalls)
 
@@ -246,9 +226,7 @@ class TestSources:
         syscalls = FakeFiles(
             {DEVICE: cpuid_device(NEW), CPUINFO: CPUINFO_TEXT}, failing={number: errno.EIO}
         )
-
         features = read_cpu_features(syscalls)
-
         expected = CpuidSource.CPUINFO if number < 6 else CpuidSource.DEVICE
         assert features.source == expected
         assert syscalls.open_paths == []
@@ -257,18 +235,14 @@ class TestSources:
     def test_whatever_call_on_the_last_source_fails_nothing_stays_open(self, number):
         # open of the device, the instruction, then open, read, read, close.
         syscalls = FakeFiles({CPUINFO: CPUINFO_TEXT}, failing={number: errno.EIO})
-
         with pytest.raises(CheckError, match=r"/proc/cpuinfo: read: .* \(EIO\)$"):
             read_cpu_features(syscalls)
-
         assert syscalls.open_paths == []
 
     def test_a_large_node_is_not_too_large(self):
         flags = b"fpu " + b"x" * 1500
         text = b"".join(b"processor: %d\nflags: %s\n\n" % (number, flags) for number in range(1024))
-
         features = read_cpu_features(FakeFiles({CPUINFO: text}, piece=1 << 16), cpu=1023)
-
         assert features.source == CpuidSource.CPUINFO
 
 

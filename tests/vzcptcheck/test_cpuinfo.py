@@ -50,7 +50,6 @@ def test_every_processor_has_its_own_values():
 
 def test_flags_are_words():
     first, second = parse_cpuinfo(TWO_PROCESSORS)
-
     assert flags_of(first) == {"fpu", "cmov", "fxsr", "sse", "sse2", "lm"}
     assert flags_of(second) == {"fpu", "cmov"}
 
@@ -66,7 +65,6 @@ def test_empty_lines_around_do_not_matter(text):
 
 def test_bytes_beyond_ascii_do_not_hide_the_flags():
     (processor,) = parse_cpuinfo(b"processor: 0\nmodel name: \xa0\xffCPU\x85\nflags: sse sse2\n")
-
     assert processor["model name"] == "\xa0\xffCPU\x85"
     assert flags_of(processor) == {"sse", "sse2"}
 
@@ -102,10 +100,8 @@ def test_more_processors_than_linux_can_have_are_an_error():
 @pytest.mark.parametrize("text", [b"processor: 7\n", b"processor: 7\nflags\t\t:\n"])
 def test_a_processor_without_flags_is_a_hole_not_a_weak_cpu(text):
     (processor,) = parse_cpuinfo(text)
-
     with pytest.raises(CpuinfoError) as caught:
         flags_of(processor)
-
     assert caught.value.message == "cpuinfo, processor 7: no flags line, or an empty one"
     assert isinstance(caught.value, CheckError)
 
@@ -132,7 +128,6 @@ def test_a_damaged_text_gives_a_result_or_the_error(data):
     start = data.draw(st.integers(0, len(TWO_PROCESSORS)))
     stop = data.draw(st.integers(start, len(TWO_PROCESSORS)))
     patch = data.draw(st.binary(max_size=8))
-
     read_or_complain(TWO_PROCESSORS[:start] + patch + TWO_PROCESSORS[stop:])
 
 
@@ -145,5 +140,4 @@ def test_words_come_back_as_they_were_written(processors):
         "processor\t: {}\nflags\t\t: {}\n\n".format(number, " ".join(sorted(words)))
         for number, words in enumerate(processors)
     )
-
     assert read_or_complain(text.encode("ascii")) == processors

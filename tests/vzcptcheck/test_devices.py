@@ -64,21 +64,17 @@ class TestOpening:
     def test_descriptors_of_the_standard_streams_are_as_good_as_others(self, lowest):
         # So they are numbered where the caller has closed its streams.
         kernel = FakeKernel({fakes.COMPARE_CAPS: 0}, lowest=lowest)
-
         with Device(kernel, CPT) as device:
             device.collect_diagnostics()
             assert device.test_caps(511) == 0
-
         assert kernel.open_paths == []
 
     def test_a_close_that_fails_changes_nothing(self):
         # open, pipe, set_nonblocking, SET_ERRORFD, then three times close.
         failing = dict.fromkeys((4, 5, 6), errno.EIO)
         kernel = FakeKernel({fakes.COMPARE_CAPS: 0}, failing=failing)
-
         with Device(kernel, CPT) as device:
             device.collect_diagnostics()
-
         assert [call[0] for call in kernel.calls].count("close") == 3
         assert kernel.open_paths == []
 
@@ -86,9 +82,7 @@ class TestOpening:
     @pytest.mark.parametrize("number", REFUSED_OPENS, ids=errno.errorcode.get)
     def test_a_refused_open_says_what_to_do(self, path, number):
         words, hint = REFUSED_OPENS[number]
-
         refusal = failure(Device(FakeKernel(files={path: number}), path).__enter__)
-
         assert refusal.message == f"{path}: open: {words} ({errno.errorcode[number]})"
         assert refusal.hint == hint
 
@@ -107,7 +101,6 @@ class TestOpening:
     )
     def test_a_missing_file_has_one_of_three_causes(self, path, module, existing, hint):
         refusal = failure(Device(FakeKernel(existing=existing), path).__enter__)
-
         assert refusal.message == f"{path}: open: No such file or directory (ENOENT)"
         assert refusal.hint == hint.format(module)
 
@@ -127,22 +120,18 @@ class TestVersion:
     @pytest.mark.parametrize("other", [0, 1, 511, error(errno.ENOSYS)])
     def test_a_request_that_alone_is_unknown_is_a_kernel_without_it(self, other):
         answers = {fakes.TAKES_VERSION: error(errno.EINVAL), fakes.OWN_CAPS: other}
-
         assert self.ask(answers) is None
 
     @pytest.mark.parametrize(("bits", "hint"), [(32, COMPAT_HINT), (64, "")])
     def test_where_every_request_is_unknown_nothing_is_known(self, bits, hint):
         answers = dict.fromkeys((fakes.TAKES_VERSION, fakes.OWN_CAPS), error(errno.EINVAL))
-
         refusal = failure(lambda: self.ask(answers, bits=bits))
-
         assert refusal.message == "/proc/rst: ioctl CPT_TEST_CAPS: Invalid argument (EINVAL)"
         assert refusal.hint == hint
 
     @pytest.mark.parametrize("number", [errno.EIO, errno.EBUSY, errno.EINTR, errno.EAGAIN])
     def test_a_missing_request_is_not_believed_where_the_other_fails(self, number):
         answers = {fakes.TAKES_VERSION: error(errno.EINVAL), fakes.OWN_CAPS: error(number)}
-
         assert failure(self.ask, answers).number == number
 
 
@@ -151,7 +140,6 @@ class TestCaps:
     @pytest.mark.parametrize("answer", [0, 1, 0x200FFFF, -1])
     def test_the_answer_is_the_kernels(self, path, answer):
         kernel = FakeKernel({(path, fakes.CPT_TEST_CAPS): answer})
-
         with Device(kernel, path) as device:
             assert device.test_caps(511) == answer
         assert kernel.requests() == [(path, fakes.CPT_TEST_CAPS, 511)]
@@ -179,7 +167,6 @@ class TestDiagnostics:
 
     def test_the_writing_end_is_the_kernels_alone(self):
         kernel = FakeKernel({fakes.TEST_VECAPS: 1})
-
         with Device(kernel, CPT) as device:
             device.collect_diagnostics()
             assert kernel.open_paths == [CPT, "pipe, reading end"]
@@ -197,12 +184,10 @@ class TestDiagnostics:
 
     def test_a_text_longer_than_one_read_is_taken_whole(self):
         lines = [f"Error: line {number}" for number in range(1000)]
-
         assert self.collected("\n".join(lines).encode("ascii"), piece=100) == lines
 
     def test_what_was_taken_does_not_come_again(self):
         kernel = FakeKernel({fakes.TEST_VECAPS: 1}, {fakes.CPT_TEST_VECAPS: b"Error: once\n"})
-
         with Device(kernel, CPT) as device:
             device.collect_diagnostics()
             device.test_vecaps(0)
@@ -212,7 +197,6 @@ class TestDiagnostics:
     def test_a_pipe_whose_writers_are_all_gone_ends(self):
         # A kernel that took the request and not the descriptor.
         kernel = FakeKernel({(CPT, fakes.CPT_SET_ERRORFD): 0})
-
         with Device(kernel, CPT) as device:
             device.collect_diagnostics()
             assert device.diagnostics() == []
@@ -235,7 +219,6 @@ class TestDiagnostics:
     def test_a_read_that_fails_is_told_in_the_last_line(self):
         # open, pipe, set_nonblocking, SET_ERRORFD, close, TEST_VECAPS, read, read
         text = b"Error: first\nError: sec"
-
         assert self.collected(text, failing={7: errno.EIO}, piece=13) == [
             "Error: first",
             "(what the kernel says cannot be read: Input/output error (EIO))",
@@ -252,10 +235,8 @@ class TestDiagnostics:
     )
     def test_without_a_pipe_no_question_and_nothing_left_open(self, call, message):
         kernel = FakeKernel({fakes.COMPARE_CAPS: 0}, failing={call: errno.EMFILE})
-
         with pytest.raises(DeviceError) as caught, Device(kernel, CPT) as device:
             device.collect_diagnostics()
-
         assert caught.value.message == message
         assert caught.value.hint == "Too many open files: raise 'ulimit -n'."
         assert kernel.open_paths == []
@@ -294,7 +275,6 @@ class TestUnsupportedFeatures:
 class TestContainer:
     def test_the_requests_come_in_this_order(self):
         kernel = FakeKernel({fakes.TEST_VECAPS: 0})
-
         assert ask_container(kernel, 101, 511) == (0, [], None)
         (path, request, _), *others = kernel.requests()
         assert (path, request) == (CPT, fakes.CPT_SET_ERRORFD)
@@ -306,13 +286,11 @@ class TestContainer:
             # The second request says the same again: it is not asked for that.
             {fakes.CPT_TEST_VECAPS: b"Error: one\n", fakes.CPT_TEST_VECAPS2: b"Error: one\n"},
         )
-
         assert ask_container(kernel, 101, 511) == (2, ["Error: one"], 1 << 20)
         assert kernel.open_paths == []
 
     def test_an_answer_that_is_no_refusal_is_not_asked_about(self):
         kernel = FakeKernel({fakes.TEST_VECAPS: -1})
-
         assert ask_container(kernel, 101, 511) == (-1, [], None)
 
     @pytest.mark.parametrize(
@@ -346,9 +324,7 @@ class TestContainer:
     ):
         said = {fakes.CPT_TEST_VECAPS: diagnostic.encode()}
         kernel = FakeKernel({fakes.TEST_VECAPS: error(number)}, said)
-
         refusal = failure(ask_container, kernel, 101, 511)
-
         assert refusal.message == f"container 101: /proc/cpt: ioctl CPT_TEST_VECAPS: {words}"
         assert refusal.hint == hint
         assert kernel.open_paths == []

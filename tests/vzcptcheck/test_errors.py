@@ -10,7 +10,6 @@ from vzcptcheck.errors import CheckError, DeviceError, UsageError, describe_fail
 
 def test_an_error_has_a_message_and_perhaps_a_hint():
     error = CheckError("what", "what to do")
-
     assert (error.message, error.hint, str(error)) == ("what", "what to do", "what")
     assert CheckError("what").hint == ""
 
@@ -38,7 +37,6 @@ def test_an_errno_is_told_in_words_and_as_its_constant(error, words):
 def test_a_device_error_names_the_file_and_the_call():
     error = DeviceError("/proc/cpt", "open", OSError(errno.EACCES, ""), "Be root.")
     odd = DeviceError("/proc/cpt", "open", OSError("odd"))
-
     assert error.message == "/proc/cpt: open: Permission denied (EACCES)"
     assert (error.path, error.call, error.number) == ("/proc/cpt", "open", errno.EACCES)
     assert error.hint == "Be root."

@@ -108,7 +108,6 @@ class TestCaps:
 
     def test_a_comparison_as_data(self):
         facts = json.loads(explained("--json", "caps", "3", "6"))
-
         assert [facts[part]["capnum"] for part in ("only_first", "only_second", "both")] == [
             1,
             4,
@@ -124,7 +123,6 @@ class TestCaps:
     @given(NUMBERS, NUMBERS)
     def test_any_two_numbers_are_compared_and_no_bit_is_lost(self, first, second):
         facts = json.loads(explained("caps", str(first), str(second), "--json"))
-
         assert facts == comparison_facts(first, second)
         assert facts["only_first"]["capnum"] | facts["both"]["capnum"] == first
         assert facts["only_second"]["capnum"] | facts["both"]["capnum"] == second

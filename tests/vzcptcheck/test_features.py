@@ -58,7 +58,6 @@ WORDS = [
 @pytest.mark.parametrize("row", TABLE, ids=[row[1] for row in TABLE])
 def test_a_bit_is_as_the_kernel_has_it(row):
     one = FEATURES[row[0]]
-
     assert (one.bit, one.name, one.word, one.leaf, one.register, one.register_bit) == row
     assert one.subleaf == 0
     assert one.mask == 1 << row[0]
@@ -71,7 +70,6 @@ def test_the_bits_0_to_29_are_there_once_each_in_order():
 def test_no_name_and_no_word_comes_twice():
     names = [feature.name for feature in FEATURES]
     words = [feature.word for feature in FEATURES if feature.word]
-
     assert len(set(names)) == len(names)
     assert len(set(words)) == len(words)
 
@@ -85,7 +83,6 @@ def test_features_of_the_registers_are_those_whose_bit_is_the_registers():
     without = {feature.name for feature in CPU_FEATURES} - {
         feature.name for feature in REGISTER_FEATURES
     }
-
     assert without == {"SEP", "EMT64", "IA64", "SYSCALL32"}
     assert all(feature.leaf is not None for feature in REGISTER_FEATURES)
 
@@ -131,6 +128,5 @@ def test_a_mask_is_named_bit_by_bit(mask, names, unknown):
 def test_no_bit_of_a_mask_is_lost(mask):
     named = sum(feature.mask for feature in features_in(mask))
     nameless = sum(1 << bit for bit in unknown_bits(mask))
-
     assert named | nameless == mask
     assert named & nameless == 0

@@ -96,7 +96,6 @@ def number_of(word):
 @example("9" * 5000)
 def test_whatever_is_listed_containers_have_numbers_that_a_kernel_takes(text):
     profile = capture(VEINFO, text)
-
     numbers = {number_of((line.split() or [""])[0]) for line in text.splitlines()}
     if None in numbers:
         assert profile is None
@@ -116,7 +115,6 @@ def test_whatever_contexts_are_listed_there_is_a_profile_or_one_error(text):
 @example("noxsave\u2028eagerfpu=\x9b clearcpuid=1\x1b")
 def test_whatever_the_command_line_is_there_is_a_profile_of_words(text):
     profile = capture(CMDLINE, text)
-
     assert all(not char.isspace() for one in profile["kernel"]["boot_options"] for char in one)
 
 
@@ -161,7 +159,6 @@ def test_an_anonymous_profile_has_no_name_that_stood_where_names_stand(name, dev
 @given(st.lists(st.text(max_size=30), max_size=4))
 def test_anonymizing_any_reports_keeps_their_number_and_changes_nothing_twice(reports):
     once, changed = anonymized(reports)
-
     assert len(changed) == len(reports)
     assert anonymize(once) == once
 
@@ -170,7 +167,6 @@ def test_anonymizing_any_reports_keeps_their_number_and_changes_nothing_twice(re
 @example("\x1b[2J\x9b\u202e\ud800")
 def test_what_is_printable_is_left_and_all_else_is_spelled(text):
     shown = printable(text)
-
     assert shown.isprintable()
     assert (shown == text) == text.isprintable()
 
@@ -179,9 +175,7 @@ def test_what_is_printable_is_left_and_all_else_is_spelled(text):
 def test_a_cpu_that_names_an_absurd_last_leaf_is_not_without_leaf_0(eax):
     cpu = dict(CPU)
     cpu[0] = struct.pack("<4I", eax, 1, 2, 3)
-
     survey = survey_processors(node(**{"/dev/cpu/0/cpuid": cpu}))
-
     assert survey.cpus[0].answers[0, 0] == (eax, 1, 2, 3)
 
 
@@ -196,22 +190,18 @@ QUOTED = {
 @pytest.mark.parametrize(("path", "shown"), QUOTED.items(), ids=range(4))
 def test_what_a_message_quotes_does_not_speak_to_the_terminal(path, shown):
     status, stdout, stderr = run_command(LinuxSyscalls(), "image", path)
-
     assert (status, stdout) == (1, "")
     assert stderr.startswith("vzcptcheck: " + shown)
 
 
 def test_as_many_words_as_a_command_line_takes_are_looked_at_once_each():
     words = ["--mode=0600"] * 200000
-
     began = time.perf_counter()
     status, _, stderr = run_command(node(), "capture", *words, "--ct")
-
     assert (status, stderr.split("\n")[0]) == (1, "vzcptcheck: capture: --ct takes a value")
     assert time.perf_counter() - began < 20
 
 
 def test_a_list_that_never_ends_is_read_as_far_as_any_cpu_has_one():
     answers, _ = read_leaves(lambda leaf, subleaf: Registers(0xB, subleaf, 0x100, 0))
-
     assert max(subleaf for leaf, subleaf in answers if leaf == 4) == 63

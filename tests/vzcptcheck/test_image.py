@@ -98,7 +98,6 @@ class TestWholeImages:
     @pytest.mark.parametrize("name", ["042stab061.9.fpu64.flags", "042stab141.3.nofpu64.flags"])
     def test_an_image_as_kernels_write_it_has_no_fault(self, name, blank):
         data = image_of_row(name, None, blank)
-
         assert faults_of(data) == []
         assert parsed(data).is_blank == blank
         assert shown(data)[0] == 0
@@ -151,7 +150,6 @@ class TestWholeImages:
 
     def test_a_blank_image_is_said_to_be_a_sample(self):
         status, stdout, _ = shown(build())
-
         assert status == 0
         assert stdout.endswith(
             "  whole\n  the sections' contents are blank: a sample, which no kernel can restore\n"
@@ -183,7 +181,6 @@ class TestWholeImages:
 
     def test_an_image_of_a_kernel_whose_hz_is_not_known(self):
         data = build(CHAIN_061[:3] + CHAIN_061[15:16] + CHAIN_061[19:20], version=0x302, hz=250)
-
         assert faults_of(data) == []
         assert "  HZ              250 (042stab kernels restore 1000 alone)\n" in shown(data)[1]
 
@@ -244,7 +241,6 @@ class TestFaults:
     @pytest.mark.parametrize("changes", CHANGED)
     def test_what_no_kernel_writes_is_named_with_its_place(self, changes):
         found = faults_of(change(build(blank=False), changes))
-
         assert [fault for fault in CHANGED[changes].items() if fault not in found] == []
 
     @pytest.mark.parametrize("changes", CHANGED)
@@ -270,7 +266,6 @@ class TestFaults:
 
     def test_faults_are_in_the_order_of_their_places(self):
         offsets = [offset for offset, _ in faults_of(change(build(), "append=9;u16@22=0"))]
-
         assert offsets == sorted(offsets)
         assert len(offsets) > 3
 
@@ -279,7 +274,6 @@ class TestFaults:
     )
     def test_a_needed_section_is_missed(self, number, name):
         chain = [section for section in CHAIN_061 if section[0] != number]
-
         assert [text for _, text in faults_of(build(chain, 0x801))] == [
             "the chain ends here, without " + name
         ]
@@ -287,7 +281,6 @@ class TestFaults:
     @pytest.mark.parametrize("number", [9, 31, 33])
     def test_no_other_section_is_missed(self, number):
         chain = [section for section in chain_of("042stab141.3") if section[0] != number]
-
         assert faults_of(build(chain)) == []
 
     def test_an_image_may_be_cut_off_anywhere(self):
@@ -299,7 +292,6 @@ class TestFaults:
 
     def test_a_short_one_has_no_tail(self):
         status, stdout, _ = shown(build()[:80])
-
         assert status == 2
         assert "\ntail\n  none\n" in stdout
         assert "  at 80: the file ends here, and no image is below 328 bytes\n" in stdout
@@ -313,18 +305,15 @@ class TestFaults:
 
     def test_where_the_chain_breaks_the_index_is_not_compared(self):
         stdout = shown(change(build(), "u64@80=0"))[1]
-
         assert "  index           not compared: the chain of sections does not reach it\n" in stdout
 
     def test_how_much_of_the_index_differs(self):
         # 22 entries point at something, and then at the beginning; five at nowhere.
         stdout = shown(change(build(), "zero@end-224=216"))[1]
-
         assert "  index           not that of the chain: 27 entries\n" in stdout
 
     def test_a_veinfo_without_room_for_its_object(self):
         chain = ((1, 24), *CHAIN_061[1:])
-
         assert faults_of(build(chain, 0x801)) == [(80, "VEINFO has no room for its object")]
 
     @pytest.mark.parametrize("number", range(27))
@@ -332,13 +321,11 @@ class TestFaults:
         index = [NOWHERE] * 27
         index[number] = 80
         problems = [text for _, text in faults_of(build(CHAIN_061, 0x801, index=index))]
-
         said = [text for text in problems if text.startswith("VEINFO has the place of ")]
         assert len(said) == (number != 1)
 
     def test_a_blank_veinfo_among_others_with_contents_is_a_fault(self):
         data = change(build(blank=False), "zero@96=16")
-
         assert faults_of(data) == [(80, "VEINFO begins with an object of type 0, not 13")]
         assert not parsed(data).is_blank
 
@@ -377,14 +364,12 @@ class TestHugeAndHostile:
     def test_as_many_sections_as_are_looked_at(self):
         chain = [(9, 16)] * (MOST_SECTIONS - 4) + [(1, 160), (3, 16), (4, 16), (10, 16)]
         image = parsed(build(chain))
-
         assert (len(image.sections), image.is_cut) == (MOST_SECTIONS, False)
 
     def test_more_sections_than_are_looked_at_are_left_and_said(self):
         data = build([(9, 16)] * (MOST_SECTIONS + 1))
         syscalls = OneFile(data)
         status, stdout, _ = run_command(syscalls, "image", PATH)
-
         assert status == 2
         assert "  at 16464: more than 1024 sections: the rest was not looked at\n" in stdout
         assert sum(call[0] == "pread" for call in syscalls.calls) < MOST_SECTIONS + 10
@@ -429,7 +414,6 @@ class TestErrors:
     @pytest.mark.parametrize("number", sorted(errno.errorcode))
     def test_whatever_fails_its_errno_is_told_and_nothing_stays_open(self, call, number):
         syscalls = OneFile(build(), failing={call: number})
-
         assert refused(syscalls) == "vzcptcheck: {}: {}: {} ({})\n".format(
             PATH,
             {"stat_mode": "stat", "open": "open"}.get(call, "read"),
@@ -450,14 +434,12 @@ class TestErrors:
     )
     def test_what_is_no_regular_file_is_not_opened(self, kind, name):
         syscalls = OneFile(build(), mode=kind | 0o600)
-
         assert refused(syscalls).startswith("vzcptcheck: {}: this is {}\n".format(PATH, name))
         assert [call[0] for call in syscalls.calls] == ["stat_mode"]
 
     def test_a_file_that_is_replaced_by_a_pipe_does_not_hold_anybody_up(self):
         syscalls = OneFile(build())
         run_command(syscalls, "image", PATH)
-
         assert syscalls.calls[1] == (
             "open",
             PATH,
@@ -467,7 +449,6 @@ class TestErrors:
     @pytest.mark.parametrize("cut", [0, 50, 90, 24900])
     def test_a_file_that_becomes_shorter_is_an_error(self, cut):
         syscalls = OneFile(build(), cut=cut)
-
         assert "it became shorter while it was read: nothing is at " in refused(syscalls)
         assert syscalls.open_fds == []
 
@@ -485,7 +466,6 @@ class TestErrors:
     @pytest.mark.parametrize("arguments", [(), ("a", "b"), ("--json",)])
     def test_it_takes_one_file(self, arguments):
         status, stdout, stderr = run_command(None, "image", *arguments)
-
         assert (status, stdout) == (1, "")
         assert stderr.startswith("vzcptcheck: image takes one file\nUsage: ")
 
@@ -494,12 +474,10 @@ class TestRealFiles:
     def test_a_link_to_an_image_is_followed(self, tmp_path):
         (tmp_path / "image").write_bytes(build())
         (tmp_path / "link").symlink_to("image")
-
         assert run_command(None, "image", str(tmp_path / "link")) == shown(build())
 
     def test_a_missing_file(self, tmp_path):
         path = str(tmp_path / "missing")
-
         assert refused(None, path) == (
             "vzcptcheck: {}: stat: No such file or directory (ENOENT)\n".format(path)
         )
@@ -508,7 +486,6 @@ class TestRealFiles:
         os.mkfifo(str(tmp_path / "pipe"))
         with socket.socket(socket.AF_UNIX) as end:
             end.bind(str(tmp_path / "socket"))
-
         assert "this is a pipe" in refused(None, str(tmp_path / "pipe"))
         assert "this is a socket" in refused(None, str(tmp_path / "socket"))
         assert "this is a directory" in refused(None, str(tmp_path))
@@ -518,13 +495,11 @@ class TestRealFiles:
         before = os.listdir("/proc/self/fd")
         (tmp_path / "image").write_bytes(build())
         run_command(None, "image", str(tmp_path / "image"))
-
         assert os.listdir("/proc/self/fd") == before
 
 
 def test_rows_of_recordings_are_images_of_the_size_that_they_say():
     rows = read_rows()
-
     assert len(rows) == 101
     for row in rows:
         assert len(image_of_row(row.image, row.size)) == row.size

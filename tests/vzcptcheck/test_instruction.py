@@ -55,14 +55,12 @@ def mapped_pages():
 class TestAnswers:
     def test_the_vendor_is_the_one_that_the_kernel_saw(self, processor):
         _, ebx, ecx, edx = execute_cpuid(0, 0)
-
         vendor = struct.pack("<3I", ebx, edx, ecx).decode("ascii")
         assert vendor == processor["vendor_id"]
 
     @pytest.mark.parametrize(("word", "bit"), [("cmov", 15), ("fxsr", 24), ("sse2", 26)])
     def test_features_are_those_that_the_kernel_saw(self, processor, word, bit):
         edx = execute_cpuid(1, 0)[3]
-
         assert bool(edx >> bit & 1) == (word in flags_of(processor))
 
     def test_extended_leaves_are_answered(self):
@@ -71,7 +69,6 @@ class TestAnswers:
     def test_the_subleaf_reaches_the_cpu(self, processor):
         if not {"xsave", "avx"} <= flags_of(processor):
             pytest.skip("the CPU or the kernel has no AVX state")
-
         # Leaf 0xd, subleaf 2: AVX state has 256 bytes at offset 576 (Intel SDM, volume 1, 13.4).
         assert execute_cpuid(0xD, 2)[:2] == (256, 576)
 
@@ -105,7 +102,6 @@ class TestPage:
         before = mapped_pages()
         for _ in range(1000):
             execute_cpuid(0, 0)
-
         assert mapped_pages() - before < 500
 
     @pytest.mark.parametrize("function", ["_make_executable", "_call", "_address_of"])
@@ -176,7 +172,6 @@ class TestElsewhere:
     def test_another_machine_has_no_such_instruction(self, monkeypatch, machine):
         names = os.uname_result([os.uname()[0], "node", "1", "1", machine])
         monkeypatch.setattr(os, "uname", lambda: names)
-
         assert errno_of(execute_cpuid, 0, 0) == errno.ENOSYS
 
     @pytest.mark.parametrize("machine", ["x86_64", "i686", "i586"])
@@ -187,7 +182,6 @@ class TestElsewhere:
     def test_a_python_without_ctypes(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "ctypes", None)
         module = runpy.run_path(instruction.__file__)
-
         assert errno_of(module["execute_cpuid"], 0, 0) == errno.ENOSYS
 
     @on_x86_64
@@ -252,5 +246,4 @@ def test_the_code_of_i386_answers_the_same_and_keeps_the_callers_registers(tmp_p
         output = subprocess.check_output([str(program)])
     except OSError as refusal:
         pytest.skip(f"this kernel runs no 32-bit programs: {refusal}")
-
     assert struct.unpack("<6I", output) == (*execute_cpuid(leaf, subleaf), EBX, EDI)

@@ -81,13 +81,11 @@ def test_a_pipe_whose_reader_is_gone_is_an_error(arguments):
         status, _, stderr = run_in_shell(PROGRAM + arguments, stdout=writing)
     finally:
         os.close(writing)
-
     assert (status, stderr) == (1, reported("Broken pipe (EPIPE)"))
 
 
 def test_an_argument_that_is_no_text_is_quoted():
     status, stdout, stderr = run_in_shell(PROGRAM + "version \"$(printf 'a\\377\\033')\"")
-
     assert (status, stdout) == (1, "")
     assert stderr.startswith("vzcptcheck: image version 'a\\udcff\\x1b' is not a number\n")
 
@@ -114,10 +112,8 @@ def test_the_running_kernel_is_asked(arguments, path):
 
 def test_the_module_exits_with_the_commands_status(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["vzcptcheck", "explain", "caps", "0"])
-
     with pytest.raises(SystemExit) as caught:
         runpy.run_path(MAIN, run_name="__main__")
-
     assert caught.value.code == 0
     assert capsys.readouterr().out == "0 = 0x00000000\n  nothing\n"
 

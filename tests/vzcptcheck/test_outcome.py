@@ -11,7 +11,6 @@ def test_the_statuses_are_those_that_vzmigrate_reads():
 
 def test_an_outcome_says_nothing_unless_told():
     outcome = Outcome(ExitStatus.NO)
-
     assert (outcome.status, outcome.answer, outcome.remarks, outcome.usage) == (2, "", [], "")
 
 
@@ -19,7 +18,6 @@ def test_remarks_belong_to_one_outcome():
     remarks = ["first"]
     outcome = Outcome(ExitStatus.YES, "770\n", remarks)
     outcome.remarks.append("second")
-
     assert remarks == ["first"]
     assert Outcome(ExitStatus.YES).remarks == []
 

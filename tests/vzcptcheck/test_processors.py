@@ -50,7 +50,6 @@ def survey(files):
 
 def test_processors_that_are_alike_are_one_cpu():
     (one,), remarks = survey(node({0: CPU, 1: CPU, 2: CPU}))
-
     assert one.processors == [0, 1, 2]
     assert (one.model_name, one.microcode, one.flags) == ("Xeon", "0x710", "fpu sse")
     assert one.source == "device"
@@ -60,7 +59,6 @@ def test_processors_that_are_alike_are_one_cpu():
 
 def test_a_threads_own_number_makes_no_other_cpu_and_the_firsts_is_kept():
     (one,), _ = survey(node({0: cpu(ebx=0x06100800), 1: cpu(ebx=0x07100800)}))
-
     assert one.processors == [0, 1]
     assert one.answers[1, 0].ebx == 0x06100800
 
@@ -86,7 +84,6 @@ def test_a_half_updated_node_is_said_although_cpuid_is_the_same():
     cpus, remarks = survey(
         node({0: CPU, 1: CPU}, [block(0), block(1, microcode="0x714", flags="fpu")])
     )
-
     assert [one.microcode for one in cpus] == ["0x710", "0x714"]
     assert "  0: Xeon, CPUID signature 0x000206d7, microcode 0x710, with the flags sse" in remarks
     assert "  1: Xeon, CPUID signature 0x000206d7, microcode 0x714" in remarks
@@ -97,9 +94,7 @@ def test_subleaves_that_differ_are_named_up_to_a_number():
     one = {**CPU, (0, 0): (0x4, 0, 0, 0), **{(leaf, 0): (0, 0, 0, 0) for leaf in (2, 3)}}
     one.update({(4, subleaf): (subleaf < 60, subleaf, 0, 0) for subleaf in range(61)})
     other = {**one, **{(4, subleaf): (1, subleaf, 1, 0) for subleaf in range(60)}}
-
     _, remarks = survey(node({0: one, 1: other}))
-
     named = "".join(f", 0x4 subleaf {subleaf}" for subleaf in range(1, 40))
     assert remarks[-1] == f"  CPUID differs in 0x4{named}, and others"
 
@@ -115,9 +110,7 @@ class Holes(FakeFiles):
 
 def test_leaves_that_are_not_answered_are_unknown_and_said():
     files = Holes({CPUINFO: block(0), "/dev/cpu/0/cpuid": cpuid_device({(0, 0): CPU[0, 0]})})
-
     (one,), remarks = survey(files)
-
     assert list(one.answers) == [(0, 0)]
     assert remarks == [
         "4 of CPUID's answers could not be read, and are recorded as unknown: 0x1, 0x80000000, "
@@ -129,18 +122,14 @@ def test_two_cpus_of_which_nothing_but_a_flag_is_known():
     device = cpuid_device({(0, 0): CPU[0, 0]})
     text = b"processor : 0\n\nprocessor : 1\nflags : avx\n\n"
     files = Holes({CPUINFO: text, "/dev/cpu/0/cpuid": device, "/dev/cpu/1/cpuid": device})
-
     cpus, remarks = survey(files)
-
     assert [one.flags for one in cpus] == [None, "avx"]
     assert remarks[1:3] == ["  0: nothing is known", "  1: with the flags avx"]
 
 
 def test_without_the_device_the_instruction_is_executed_on_each_processor():
     files = node({}, [block(0), block(3)], instruction=CPU)
-
     (one,), _ = survey(files)
-
     assert (one.processors, one.source) == ([0, 3], "instruction")
     assert one.answers[1, 0] == CPU[1, 0]
     assert [call for call in files.calls if call[0] == "run_on"] == [("run_on", 0), ("run_on", 3)]
@@ -148,9 +137,7 @@ def test_without_the_device_the_instruction_is_executed_on_each_processor():
 
 def test_a_processor_that_nobody_can_ask_is_said_and_left_out():
     files = node({0: CPU}, [block(0), block(1)])
-
     (one,), remarks = survey(files)
-
     assert one.processors == [0]
     assert remarks == [
         "processor 1: /dev/cpu/1/cpuid: No such file or directory (ENOENT); the CPUID "
@@ -161,14 +148,12 @@ def test_a_processor_that_nobody_can_ask_is_said_and_left_out():
 def test_where_no_processor_tells_anything_that_is_an_error():
     with pytest.raises(CheckError) as caught:
         survey(node({}, [block(0)]))
-
     assert caught.value.message.startswith("no processor tells what it can do: processor 0: ")
     assert caught.value.hint == "Load the kernel's module cpuid: 'modprobe cpuid'."
 
 
 def test_an_answer_of_another_length_is_no_hole():
     files = FakeFiles({CPUINFO: block(0), "/dev/cpu/0/cpuid": {0: struct.pack("<2I", 1, 2)}})
-
     with pytest.raises(CheckError, match="leaf 0x0, subleaf 0: 8 bytes, expected 16"):
         survey(files)
 
@@ -185,9 +170,7 @@ def test_an_answer_of_another_length_is_no_hole():
 )
 def test_without_cpuinfo_processor_0_stands_for_all_and_its_flags_are_unknown(content, said):
     files = FakeFiles({CPUINFO: content, "/dev/cpu/0/cpuid": cpuid_device(CPU)})
-
     (one,), remarks = survey(files)
-
     assert one.processors == [0]
     assert (one.model_name, one.microcode, one.flags) == (None, None, None)
     assert remarks == [said + ": processor 0 is taken for all, its flags for unknown"]
@@ -207,5 +190,4 @@ def test_ranges_name_each_number_once(numbers):
     for part in format_ranges(sorted(numbers)).split(","):
         first, _, last = part.partition("-")
         named += range(int(first), int(last or first) + 1)
-
     assert named == sorted(numbers)

@@ -48,7 +48,6 @@ def test_the_kernel_has_five_results():
 
 def test_a_node_is_refused_by_its_cpus_features_alone():
     lines = node_refusal(0, [AVX, FEATURES[17], FEATURES[28]], "somebody")
-
     assert lines[1:-1] == [
         "  this node's CPU has (by somebody), and the number lacks:",
         "    avx        CPUID 0x00000001 ecx bit 28, capability bit 26",
@@ -85,7 +84,6 @@ def test_a_version_is_refused_without_a_reason_where_none_is_known():
 )
 def test_whatever_a_kernel_says_is_shown(offered_caps, result, diagnostics, unsupported_caps):
     lines = container_refusal(101, offered_caps, result, diagnostics, unsupported_caps)
-
     assert lines[0].startswith("container 101 cannot be restored there: ")
     assert all(line.startswith(" ") for line in lines[1:])
     said = "\n".join(lines)
@@ -95,9 +93,7 @@ def test_whatever_a_kernel_says_is_shown(offered_caps, result, diagnostics, unsu
 @given(CAPS, CAPS)
 def test_whatever_a_node_lacks_is_named(offered_caps, own_caps):
     own = [feature for feature in FEATURES if own_caps & feature.mask]
-
     text = "\n".join(node_refusal(offered_caps, own, "somebody"))
-
     for feature in FEATURES:
         lacking = bool(feature.word and own_caps & ~offered_caps & feature.mask)
         assert (f"capability bit {feature.bit}\n" in text) is lacking

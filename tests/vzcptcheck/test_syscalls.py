@@ -49,7 +49,6 @@ def test_the_interface_itself_calls_nothing(name, arguments):
 
 def test_every_call_of_the_interface_is_there_for_linux():
     names = {name for name in vars(Syscalls) if not name.startswith("_")}
-
     assert names == set(CALLS)
     assert names <= set(vars(LinuxSyscalls))
 
@@ -85,7 +84,6 @@ def test_a_file_is_created_written_renamed_and_taken_away(linux, tmp_path):
 def test_a_link_is_not_followed(linux, tmp_path):
     path = str(tmp_path / "link")
     os.symlink("/dev/null", path)
-
     assert stat.S_ISLNK(linux.lstat_mode(path))
     assert errno_of(linux.create, path, 0o600) == errno.EEXIST
 
@@ -107,7 +105,6 @@ def test_this_thread_runs_where_it_is_told_to(linux):
 def test_failures_have_the_kernels_errno(linux, tmp_path):
     closed = linux.open(str(tmp_path), os.O_RDONLY)
     linux.close(closed)
-
     assert errno_of(linux.open, str(tmp_path / "missing"), os.O_RDWR) == errno.ENOENT
     assert errno_of(linux.close, closed) == errno.EBADF
     assert errno_of(linux.pread, closed, 1, 0) == errno.EBADF
@@ -122,9 +119,7 @@ def test_no_program_started_from_here_inherits_a_descriptor(ends):
 def test_a_pipe_blocks_until_it_is_told_not_to(linux, ends):
     reading, writing = ends
     assert os.get_blocking(reading)
-
     linux.set_nonblocking(reading)
-
     assert errno_of(linux.read, reading, 1) == errno.EAGAIN
     os.write(writing, b"text")
     assert linux.read(reading, 100) == b"text"
@@ -144,7 +139,6 @@ def test_an_int_goes_to_the_kernel_by_value(linux, ends):
 def test_a_buffer_goes_as_a_pointer_and_is_filled_in(linux, ends):
     os.write(ends[1], b"seven..")
     buffer = bytearray(4)
-
     assert linux.ioctl(ends[0], termios.FIONREAD, buffer) == 0
     assert struct.unpack("=I", bytes(buffer)) == (7,)
 
@@ -152,7 +146,6 @@ def test_a_buffer_goes_as_a_pointer_and_is_filled_in(linux, ends):
 def test_a_mode_is_that_of_what_a_link_leads_to(linux, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "link").symlink_to(tmp_path / "file")
-
     assert stat.S_ISREG(linux.stat_mode(str(tmp_path / "link")))
     assert stat.S_ISDIR(linux.stat_mode(str(tmp_path)))
     assert errno_of(linux.stat_mode, str(tmp_path / "missing")) == errno.ENOENT
@@ -161,10 +154,8 @@ def test_a_mode_is_that_of_what_a_link_leads_to(linux, tmp_path):
 def test_a_files_size_is_told_of_its_descriptor(linux, ends, tmp_path):
     (tmp_path / "file").write_bytes(b"123")
     fd = linux.open(str(tmp_path / "file"), os.O_RDONLY)
-
     assert linux.file_size(fd) == 3
     assert linux.file_size(ends[0]) == 0
-
     linux.close(fd)
     assert errno_of(linux.file_size, fd) == errno.EBADF
 
@@ -172,7 +163,6 @@ def test_a_files_size_is_told_of_its_descriptor(linux, ends, tmp_path):
 def test_a_path_exists_where_stat_finds_it(linux, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-
     assert linux.exists(str(tmp_path))
     assert linux.exists(str(tmp_path / "file"))
     assert not linux.exists(str(tmp_path / "missing"))
@@ -183,7 +173,5 @@ def test_a_path_exists_where_stat_finds_it(linux, tmp_path):
 @pytest.mark.parametrize(("largest_index", "bits"), [(2**63 - 1, 64), (2**31 - 1, 32)])
 def test_the_width_of_pointers_is_this_pythons(linux, monkeypatch, largest_index, bits):
     assert linux.pointer_bits() == 8 * struct.calcsize("P")
-
     monkeypatch.setattr(sys, "maxsize", largest_index)
-
     assert linux.pointer_bits() == bits
