@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,9 +14,9 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from support.documents import programs_folder
+from support.documents import with_programs
 from support.named import unknown_words
-from support.running import ROOT, UNMEASURED
+from support.running import ROOT, Ended, finish
 
 OWN = ROOT / ".github" / "workflows" / "ci.yml"
 GITHUB = ROOT / "examples" / "ci" / "github-actions.yml"
@@ -49,16 +48,8 @@ def simulator_lines(path: Path) -> list[str]:
     return [line for line in lines if line.startswith("vzcptsim ")]
 
 
-def run(line: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        ["sh", "-ec", line],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**UNMEASURED, "PATH": f"{programs_folder()}:{os.environ['PATH']}"},
-        timeout=120,
-    )
+def run(line: str, folder: Path) -> Ended:
+    return finish(["sh", "-ec", line], with_programs(), cwd=folder)
 
 
 def repository(folder: Path, path: Path) -> Path:
@@ -158,11 +149,4 @@ def test_shellcheck_has_nothing_to_say_of_their_scripts(path: Path) -> None:
     assert shellcheck is not None
     for script in scripts(path):
         plain = re.sub(r"\$\{\{.*?\}\}", "value", script)
-        ended = subprocess.run(
-            [shellcheck, "--shell=bash", "-"],
-            input=plain,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.stdout == "", script
+        assert finish([shellcheck, "--shell=bash", "-"], input=plain).stdout == "", script

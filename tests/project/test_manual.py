@@ -27,7 +27,7 @@ def test_there_are_three() -> None:
 
 
 def test_the_migration_example_of_vzcptcheck_8_is_the_one_that_is_run() -> None:
-    # tests/simulator/test_example.py runs the script on many pairs of nodes.
+    # tests/project/test_example.py runs the script on many pairs of nodes.
     (block,) = [one for one in read_blocks(PAGE) if "run by" in one.directives]
     assert block.text in SCRIPT.read_text("utf-8")
 

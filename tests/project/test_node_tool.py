@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.hostile import MODULES, HostileFolder
+from support.running import finish
 from vzcptcheck import __version__
 from vzcptcheck.cli import USAGE
 
@@ -46,16 +47,8 @@ def test_nothing_of_the_working_folder_or_the_environment_is_imported(
         command = path + tool.name
         (hostile.path / tool.name).write_bytes(tool.read_bytes())
         (hostile.path / tool.name).chmod(0o755)
-    ended = subprocess.run(
-        [command, *arguments.split()],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=hostile.path,
-        env=hostile.environment,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-    )
+    words = [command, *arguments.split()]
+    ended = finish(words, hostile.environment, cwd=hostile.path, stdin=subprocess.DEVNULL)
     assert hostile.imported == []
     assert not hostile.has_cache
     if not Path("/proc/vz").exists():
@@ -64,13 +57,7 @@ def test_nothing_of_the_working_folder_or_the_environment_is_imported(
 
 def test_an_interpreter_that_is_not_isolated_walks_into_the_traps(hostile: HostileFolder) -> None:
     """Else the test above could not fail."""
-    subprocess.run(
-        [PYTHON, "-c", ""],
-        check=False,
-        capture_output=True,
-        cwd=hostile.path,
-        env={"PYTHONPATH": str(hostile.path)},
-    )
+    finish([PYTHON, "-c", ""], {"PYTHONPATH": str(hostile.path)}, cwd=hostile.path)
     assert hostile.imported
 
 
@@ -86,18 +73,11 @@ def test_nothing_is_written_beside_it(tool: Path) -> None:
     assert [path.name for path in tool.parent.iterdir()] == [tool.name]
 
 
-def test_python_can_be_told_to_run_it(tool: Path) -> None:
-    ended = subprocess.run(
-        [PYTHON, "-IS", str(tool), "--version"], capture_output=True, text=True, check=True
-    )
-    assert ended.stdout == f"vzcptcheck {__version__}\n"
-
-
-def test_the_shell_can_be_told_to_run_it(tool: Path) -> None:
-    ended = subprocess.run(
-        ["sh", tool.name, "help"], cwd=tool.parent, capture_output=True, text=True, check=True
-    )
-    assert ended.stdout == USAGE
+def test_python_and_the_shell_can_be_told_to_run_it(tool: Path) -> None:
+    version = finish([PYTHON, "-IS", tool, "--version"])
+    assert (version.returncode, version.stdout) == (0, f"vzcptcheck {__version__}\n")
+    usage = finish(["sh", tool.name, "help"], cwd=tool.parent)
+    assert (usage.returncode, usage.stdout) == (0, USAGE)
 
 
 def test_what_was_compiled_for_the_interpreter_is_what_runs(tool: Path) -> None:

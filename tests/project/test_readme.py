@@ -1,18 +1,16 @@
 """The README: its commands and figures are the project's; examples are in test_documents.py."""
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 from simulator.cli import build_parser
 from simulator.profiles.profile import OriginKind
 from simulator.profiles.store import load_fixtures, load_node
-from support.documents import programs_folder, read_blocks
+from support.documents import read_blocks, with_programs
 from support.recorded import NAMES, read_rows
-from support.running import ROOT, UNMEASURED
+from support.running import ROOT, finish
 from support.vectors import read_vectors
 from tools.programs import vzcptcheck
 
@@ -64,15 +62,7 @@ def test_every_command_of_vzcptcheck_is_in_its_table() -> None:
 
 def test_the_main_job_prints_both_results(tmp_path: Path) -> None:
     command = command_after("the main job").rpartition("PATH=")[2].split(" ", 1)[1]
-    ended = subprocess.run(
-        ["sh", "-c", command],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**UNMEASURED, "PATH": f"{programs_folder()}:{os.environ['PATH']}"},
-        timeout=120,
-    )
+    ended = finish(["sh", "-c", command], with_programs())
     assert ended.returncode == 2
     assert ended.stdout.endswith("Caps check result: 2\n")
 
@@ -83,15 +73,7 @@ def test_the_pytest_fixture_works_as_it_is_shown(tmp_path: Path) -> None:
     (tmp_path / "my-check").write_text('#!/bin/sh\nvzcptcheck caps "$1" 144799\n', "utf-8")
     (tmp_path / "my-check").chmod(0o755)
     plugin = ("-p", "no:vzcptsim", "-p", "simulator.pytest_plugin", "-p", "no:cacheprovider")
-    path = f"{programs_folder()}:{os.environ['PATH']}"
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugin, "-q"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env={**UNMEASURED, "PATH": path, "PYTHONPATH": str(ROOT)},
-        timeout=120,
-    )
+    command = [sys.executable, "-m", "pytest", *plugin, "-q"]
+    ended = finish(command, with_programs(PYTHONPATH=str(ROOT)), cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
     assert "1 passed" in ended.stdout

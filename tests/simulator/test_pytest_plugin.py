@@ -1,7 +1,6 @@
 """The pytest plugin: other projects' tests run programs on simulated nodes."""
 
 import os
-import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -9,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from simulator.pytest_plugin import SimulatedNode
+from support.running import NODE, ROOT, Ended, finish, printed
 
-ROOT = Path(__file__).resolve().parents[2]
-NODE = "042stab141.3.SandyBridge.default"
+WITH_ROOT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
 
 SUITE = f"""
 import subprocess
@@ -46,20 +46,12 @@ def test_a_node_that_is_not_there(simulated_node):
 """
 
 
-def run_pytest(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+def run_pytest(folder: Path, *options: str) -> Ended:
     """Run pytest in a folder of somebody's, which has a folder ``simulator`` of its own."""
     (folder / "simulator").mkdir()
     (folder / "simulator" / "__init__.py").touch()
     pytest_with_it = ("-P", "-m", "pytest", "-p", "no:vzcptsim", "-p", "simulator.pytest_plugin")
-    return subprocess.run(
-        [sys.executable, *pytest_with_it, *options],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=120,
-    )
+    return finish([sys.executable, *pytest_with_it, *options], WITH_ROOT, cwd=folder)
 
 
 def test_a_suite_runs_its_programs_on_nodes(tmp_path: Path) -> None:
@@ -90,9 +82,6 @@ def test_what_is_started_can_be_started_by_any_means() -> None:
 
 def test_nothing_of_the_simulator_is_imported_until_a_test_asks() -> None:
     script = "import sys, simulator.pytest_plugin as p; print(*sorted(sys.modules))"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
-    ).stdout.split()
+    loaded = printed(finish([sys.executable, "-c", script], WITH_ROOT)).split()
     ours = [name for name in loaded if name.split(".")[0] in ("simulator", "vzcptcheck")]
     assert ours == ["simulator", "simulator.pytest_plugin"]

@@ -231,6 +231,11 @@ def _temporary_folder() -> Path:
     return folder
 
 
+def with_programs(**more: str) -> dict[str, str]:
+    """Return an environment in which both programs are on PATH."""
+    return {**UNMEASURED, "PATH": f"{programs_folder()}:{os.environ['PATH']}", **more}
+
+
 # What is named
 
 

@@ -31,10 +31,10 @@ from simulator.run.qemu import (
     parse_flags,
     resolve_program,
 )
+from support.running import Ended, finish, printed
 from support.simulated_nodes import AMD, INTEL, VENDORS, cpu
 from support.simulated_profiles import recorded_nodes
 
-ROOT = Path(__file__).resolve().parents[3]
 NODES = recorded_nodes()
 SANDY_BRIDGE = NODES["042stab141.3.SandyBridge.default"].cpus[0].cpuid
 XEON = NODES["intel-xeon-e5-2650-0.042stab092.1"].cpus[0].cpuid
@@ -47,6 +47,7 @@ for _node in NODES.values():
 
 #: The first version whose translator has AVX (qemu's ChangeLog/7.2).
 FIRST_VERSION = (7, 2)
+PYTHON = str(Path(sys.executable).resolve())
 
 
 def reason_to_skip(program: str) -> str:
@@ -158,11 +159,9 @@ def measured(cpuid: CpuidTable, elf_class: ElfClass = ElfClass.X86_64) -> CpuidT
     return measure_cpuid(qemu(elf_class), choose_model(qemu(elf_class), cpuid))
 
 
-def end(*command: str) -> subprocess.CompletedProcess[str]:
+def end(*command: str) -> Ended:
     """Run a command to its end."""
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120
-    )
+    return finish(command)
 
 
 def write(path: Path, content: str | bytes, mode: int = 0o755) -> Path:
@@ -215,12 +214,9 @@ class TestNearness:
         assert find_differences(SANDY_BRIDGE, measured(SANDY_BRIDGE)) == Differences((), (), ())
 
     @emulated
-    def test_the_hypervisor_bit_is_as_on_the_node(self) -> None:
+    def test_the_hypervisor_bit_and_the_xsave_area_are_as_on_the_node(self) -> None:
         assert measured(SANDY_BRIDGE).has_bit(0x1, 0, "ecx", 31)
         assert not measured(XEON).has_bit(0x1, 0, "ecx", 31)
-
-    @emulated
-    def test_the_xsave_area_is_as_on_the_node(self) -> None:
         assert measured(XEON)[0xD, 0] == XEON[0xD, 0] == Registers(7, 0x340, 0x340, 0)
 
     @emulated_i386
@@ -279,18 +275,15 @@ class TestEmulating:
             "from vzcptcheck.instruction import execute_cpuid as e;"
             "print([e(leaf, 0) for leaf in (0, 0x80000002, 0x80000003, 0x80000004)])"
         )
-        python = str(Path(sys.executable).resolve())
-        emulation = emulate([python, "-S", "-c", script], XEON)
-        ended = end(*emulation.command)
+        ended = end(*emulate([PYTHON, "-S", "-c", script], XEON).command)
         expected = [tuple(XEON[leaf, 0]) for leaf in (0, 0x80000002, 0x80000003, 0x80000004)]
-        assert (ended.stdout, ended.stderr) == (f"{expected}\n", "")
+        assert printed(ended) == f"{expected}\n"
 
     @emulated
     def test_requests_of_the_checkpoint_get_to_no_kernel(self) -> None:
         """A kernel says ENOTTY to such a request of this file."""
-        python = str(Path(sys.executable).resolve())
         request = "import fcntl; fcntl.ioctl(open('/dev/null'), 0x2d05, 0)"
-        ended = end(*emulate([python, "-S", "-c", request], XEON).command)
+        ended = end(*emulate([PYTHON, "-S", "-c", request], XEON).command)
         assert f"OSError: [Errno {errno.ENOSYS}]" in ended.stderr
 
     @emulated
@@ -437,12 +430,10 @@ class TestFinding:
         with pytest.raises(EmulationError, match="does not run its CPU model 'max': status 7;"):
             find_qemu(ElfClass.X86_64)
 
-    @pytest.mark.parametrize(
-        ("elf_class", "program"),
-        [(ElfClass.X86_64, "qemu-x86_64"), (ElfClass.I386, "qemu-i386")],
-    )
+    @pytest.mark.parametrize("elf_class", ElfClass)
     @pytest.mark.usefixtures("folder")
-    def test_none(self, elf_class: ElfClass, program: str) -> None:
+    def test_none(self, elf_class: ElfClass) -> None:
+        program = {ElfClass.X86_64: "qemu-x86_64", ElfClass.I386: "qemu-i386"}[elf_class]
         said = f"^--cpu-instruction needs {program}: install qemu-user$"
         with pytest.raises(EmulationError, match=said):
             find_qemu(elf_class)
@@ -464,12 +455,9 @@ class TestPrograms:
     def script(self, folder: Path, line: str, name: str = "script") -> str:
         return str(write(folder / name, f"#!{line}\n"))
 
-    def test_by_path(self, folder: Path) -> None:
-        path = f"{folder}/program"
+    def test_by_path_or_by_name(self, folder: Path) -> None:
+        path, words = f"{folder}/program", ("-0", "program32", f"{folder}/program32", "-a")
         assert resolve_program([path, "a"]) == (ElfClass.X86_64, (path, "a"))
-
-    def test_by_name(self, folder: Path) -> None:
-        words = ("-0", "program32", f"{folder}/program32", "-a")
         assert resolve_program(["program32", "-a"]) == (ElfClass.I386, words)
 
     @pytest.mark.parametrize(
@@ -515,39 +503,39 @@ class TestPrograms:
             "interpreter before the script in the command"
         )
 
-    def test_scripts_without_end(self, folder: Path) -> None:
-        script = self.script(folder, f"{folder}/script")
-        assert self.refuse(script) == (
-            f"{script}: too many interpreters, each a script: name a program"
-        )
+    @pytest.mark.parametrize(
+        ("line", "says"),
+        [
+            ("{}/script", "too many interpreters, each a script: name a program"),
+            ("", "its #! line names no interpreter"),
+            ("  \t", "its #! line names no interpreter"),
+        ],
+    )
+    def test_scripts_without_end_or_interpreter(self, folder: Path, line: str, says: str) -> None:
+        script = self.script(folder, line.format(folder))
+        assert self.refuse(script) == f"{script}: {says}"
 
-    @pytest.mark.parametrize("line", ["", "  \t"])
-    def test_no_interpreter(self, folder: Path, line: str) -> None:
-        script = self.script(folder, line)
-        assert self.refuse(script) == f"{script}: its #! line names no interpreter"
-
-    def test_not_there(self, folder: Path) -> None:
-        assert self.refuse("nowhere") == ("nowhere: no such program on PATH: see how it is spelled")
-        assert self.refuse(f"{folder}/nowhere") == (
-            f"{folder}/nowhere: no such program there: see how it is spelled"
-        )
-
-    def test_not_executable(self, folder: Path) -> None:
-        (folder / "program").chmod(0o644)
-        assert self.refuse("program") == ("program: not executable: see its permissions (chmod +x)")
-
-    def test_neither_a_program_nor_a_script(self, folder: Path) -> None:
-        text = write(folder / "text", "echo hello\n")
-        assert self.refuse("text") == (
-            f"{text}: neither an ELF program nor a script with a #! line: "
-            "put its interpreter before it"
-        )
-
-    def test_for_another_machine(self, folder: Path) -> None:
-        header = bytearray(build_probe([], ElfClass.X86_64))
-        header[18:20] = (183).to_bytes(2, "little")
-        other = write(folder / "other", bytes(header))
-        assert self.refuse("other") == f"{other}: a program for another machine than an x86"
+    @pytest.mark.parametrize(
+        ("command", "says"),
+        [
+            ("nowhere", "nowhere: no such program on PATH: see how it is spelled"),
+            ("{}/nowhere", "{}/nowhere: no such program there: see how it is spelled"),
+            ("locked", "locked: not executable: see its permissions (chmod +x)"),
+            (
+                "text",
+                "{}/text: neither an ELF program nor a script with a #! line: put its interpreter "
+                "before it",
+            ),
+            ("other", "{}/other: a program for another machine than an x86"),
+        ],
+    )
+    def test_what_cannot_be_emulated(self, folder: Path, command: str, says: str) -> None:
+        other = bytearray(build_probe([], ElfClass.X86_64))
+        other[18:20] = (183).to_bytes(2, "little")
+        write(folder / "other", bytes(other))
+        write(folder / "text", "echo hello\n")
+        write(folder / "locked", "", mode=0o644)
+        assert self.refuse(command.format(folder)) == says.format(folder)
 
     def test_not_readable(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Root reads everything."""

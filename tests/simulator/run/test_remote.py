@@ -12,19 +12,13 @@ from pathlib import Path
 import pytest
 
 from simulator.run.remote import HeldFile, RemoteProcess
+from support.simulated_nodes import failing
 
 PAGE = mmap.PAGESIZE
 
 
 def myself(*, waits: bool = True) -> RemoteProcess:
     return RemoteProcess(os.getpid(), 0, 0, 64, lambda: waits)
-
-
-@contextmanager
-def failing(number: int) -> Iterator[None]:
-    with pytest.raises(OSError) as caught:
-        yield
-    assert caught.value.errno == number
 
 
 class TestMemory:

@@ -8,10 +8,13 @@ import pytest
 
 from simulator.run import ssh_client
 from support.running import LISTING, NODE, Ended, has_ended, run, shell, supervise, wait_for
-from support.ssh_lab import NEWER, Lab, laboratory
+from support.ssh_lab import NEWER, Lab, Said, laboratory
 
 DEST = ("--node-for", f"dest={NEWER}")
 DOOR = "ssh_client.socket.socket(fileno=os.open(ssh_client.DOOR, os.O_RDWR))"
+
+#: A shell's function that writes so many x.
+XS = "xs() { head -c $1 /dev/zero | tr '\\0' x; }; xs"
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,12 @@ class TestTheOtherNode:
             ("ssh old cat /proc/vz/version /proc/cpt", f"042stab061_9\n{LISTING}"),
             ("ssh dest ssh old ssh dest uname -n", "dest\n"),
             ("ssh dest 'uname -n; ssh old uname -n; uname -n'", "dest\nold\ndest\n"),
+            # It runs in its user's home, as root.
+            ("cd /tmp && ssh dest pwd", f"{Path.home()}\n"),
+            # Words are joined for the shell there.
+            ("ssh dest echo 'a  b' '$((1+2))' ';' uname -n", "a b 3\ndest\n"),
+            # A command is as long as a program takes.
+            (f'word=$({XS} 131000); ssh dest "echo $word" | wc -c', "131001\n"),
         ],
     )
     def test_the_command_runs_there(self, lab: Lab, script: str, expected: str) -> None:
@@ -57,13 +66,8 @@ class TestTheOtherNode:
         shown = lab("ssh masking cat /proc/vz/cpuid_override").stdout
         assert shown == "0x00000001: 0x00000000 0x00000000 0x00000000 0x00000000\n"
 
-    def test_it_runs_in_its_users_home_as_root(self, lab: Lab) -> None:
-        assert lab("cd /tmp && ssh dest pwd").stdout == f"{Path.home()}\n"
-
-    def test_its_environment_is_its_accounts_with_language_terminal_and_path(
-        self, lab: Lab
-    ) -> None:
-        other = {"MINE": "1", "LANGUAGES": "1", "PATHS": "1", "TERMS": "1", "LCX": "1"}
+    def test_its_environment_is_its_accounts_with_language_terminal_path(self, lab: Lab) -> None:
+        other = dict.fromkeys(("MINE", "LANGUAGES", "PATHS", "TERMS", "LCX"), "1")
         said = lab("ssh dest env", LANG="C", LC_X="a=b", LANGUAGE="de", **other).stdout
         lines = [line for line in said.splitlines() if not line.startswith("COVERAGE")]
         found = dict(line.split("=", 1) for line in lines)
@@ -105,30 +109,23 @@ class TestFiles:
         said = lab(f"ssh dest 'cat && echo ok' {closed}")
         assert (said.status, said.stdout, said.stderr) == (0, stdout, "")
 
-    def test_an_error_that_nobody_reads_is_a_status_still(self, lab: Lab) -> None:
-        assert lab("ssh nosuchuser@dest true 2>&-").status == 255
-
 
 class TestCommands:
-    def test_words_are_joined_for_the_shell_there(self, lab: Lab) -> None:
-        assert lab("ssh dest echo 'a  b' '$((1+2))' ';' uname -n").stdout == "a b 3\ndest\n"
-
-    def test_a_command_is_as_long_as_a_program_takes(self, lab: Lab) -> None:
-        word = "word=$(head -c 131000 /dev/zero | tr '\\0' x)"
-        assert lab(f'{word}; ssh dest "echo $word" | wc -c').stdout == "131001\n"
-
-    def test_a_command_that_is_too_long_for_a_program_is_an_error(self, lab: Lab) -> None:
-        word = "word=$(head -c 100000 /dev/zero | tr '\\0' x)"
-        said = lab(f'{word}; ssh dest ": $word" "$word"')
-        assert said.status == 126
-        assert "Argument list too long" in said.stderr
-
-    def test_a_command_that_is_too_long_for_a_message_is_an_error(self, lab: Lab) -> None:
-        word = "word=$(head -c 120000 /dev/zero | tr '\\0' x)"
-        said = lab(f"{word}; ssh dest $(yes $word | head -n 16)")
-        assert said.status == 255
-        assert said.stderr.startswith("ssh: dest: ")
-        assert "too long" in said.stderr
+    @pytest.mark.parametrize(
+        ("script", "status", "says"),
+        [
+            # What is too long for a program, and for a message.
+            (f'word=$({XS} 100000); ssh dest ": $word" "$word"', 126, "Argument list too long"),
+            (f"word=$({XS} 120000); ssh dest $(yes $word | head -n 16)", 255, "too long"),
+        ],
+    )
+    def test_a_command_that_is_too_long_is_an_error(
+        self, lab: Lab, script: str, status: int, says: str
+    ) -> None:
+        said = lab(script)
+        assert said.status == status
+        assert says in said.stderr
+        assert said.stderr.startswith("ssh: dest: ") == (status == 255)
 
     @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])
     def test_a_command_is_of_any_bytes(self, lab: Lab, locale: str) -> None:
@@ -141,13 +138,19 @@ class TestCommands:
 
 
 class TestStatus:
-    @pytest.mark.parametrize("status", [0, 7, 255])
-    def test_it_is_the_commands(self, lab: Lab, status: int) -> None:
-        assert lab(f"ssh dest exit {status}").status == status
-
-    @pytest.mark.parametrize("number", [9, 15])
-    def test_a_command_that_a_signal_ends_is_255(self, lab: Lab, number: int) -> None:
-        assert lab(f"ssh dest 'kill -{number} $$'").status == 255
+    @pytest.mark.parametrize(
+        ("script", "status"),
+        [
+            *((f"ssh dest exit {status}", status) for status in (0, 7, 255)),
+            # One that a signal ends.
+            *((f"ssh dest 'kill -{number} $$'", 255) for number in (9, 15)),
+            # An error that nobody reads, and one before -f goes on behind.
+            ("ssh nosuchuser@dest true 2>&-", 255),
+            ("ssh -f nosuchuser@dest true", 255),
+        ],
+    )
+    def test_it_is_the_commands(self, lab: Lab, script: str, status: int) -> None:
+        assert lab(script).status == status
 
     def test_a_client_that_is_interrupted_says_nothing(self, lab: Lab, tmp_path: Path) -> None:
         pid = tmp_path / "pid"
@@ -191,9 +194,8 @@ class TestOptions:
         ],
     )
     def test_what_takes_a_real_sshd(self, lab: Lab, words: str, says: str) -> None:
-        said = lab(f"ssh {words}")
         text = f"ssh: dest: {says} takes a real sshd: --sshd-for instead of --node-for\n"
-        assert (said.status, said.stderr) == (255, text)
+        assert lab(f"ssh {words}") == Said(255, "", text)
 
     def test_with_f_the_command_goes_on_behind(self, lab: Lab, tmp_path: Path) -> None:
         done = tmp_path / "done"
@@ -203,30 +205,16 @@ class TestOptions:
         wait_for(done.exists)
         assert done.read_text() == ""
 
-    def test_with_f_an_error_is_told_before(self, lab: Lab) -> None:
-        assert lab("ssh -f nosuchuser@dest true").status == 255
+
+LEFT_TO_THE_REAL_ONE = [
+    "elsewhere uname -n", "-p 23 root@elsewhere.example true", "ssh://elsewhere:23 -N", "-V",
+    "-Q cipher", "-G dest", "-O check dest", "-Z dest", "dest -Z", "-l", "", "@dest true",
+    "root@ true", "ssh://dest/path true",
+]  # fmt: skip
 
 
 class TestTheRealSsh:
-    @pytest.mark.parametrize(
-        "words",
-        [
-            "elsewhere uname -n",
-            "-p 23 root@elsewhere.example true",
-            "ssh://elsewhere:23 -N",
-            "-V",
-            "-Q cipher",
-            "-G dest",
-            "-O check dest",
-            "-Z dest",
-            "dest -Z",
-            "-l",
-            "",
-            "@dest true",
-            "root@ true",
-            "ssh://dest/path true",
-        ],
-    )
+    @pytest.mark.parametrize("words", LEFT_TO_THE_REAL_ONE)
     def test_what_is_none_of_ours_is_left_to_it_as_it_is(self, lab: Lab, words: str) -> None:
         said = lab(f"ssh {words}")
         assert (said.status, said.stdout) == (0, f"real {words}".strip() + "\n")
@@ -237,12 +225,9 @@ class TestTheRealSsh:
         first, second, third, *_ = lab("echo $PATH").stdout.split(":")
         assert (first, third) == (second, str(real_ssh))
         assert lab("dirname $(command -v ssh)").stdout == f"{first}\n"
-
-    def test_it_is_the_next_one_on_path_however_ours_is_spelled(
-        self, lab: Lab, real_ssh: Path
-    ) -> None:
-        script = f"PATH=/nowhere:$OURS/:$OURS/../bin:{real_ssh}; ssh elsewhere"
-        assert lab(f"OURS=$(dirname $(command -v ssh)); {script}").stdout == "real elsewhere\n"
+        # However ours is spelled, the real one is the next.
+        script = f"PATH=/nowhere:{first}/:{first}/../bin:{real_ssh}; ssh elsewhere"
+        assert lab(script).stdout == "real elsewhere\n"
 
     def test_where_there_is_none_that_is_an_error(self, lab: Lab) -> None:
         said = lab("PATH=$(dirname $(command -v ssh)); ssh elsewhere")
@@ -276,28 +261,34 @@ class TestUsers:
         assert ended.stdout == "042stab141_3\n/\nmary /nowhere\n"
         assert "Permission denied" in ended.stderr
 
-    def test_one_whose_shell_is_not_said_has_the_usual_one(self) -> None:
-        assert self.as_mary("ssh mary@dest 'echo $SHELL'", login="").stdout == "/bin/sh\n"
-
-    def test_without_a_command_its_login_shell_reads_standard_input(self) -> None:
-        ended = self.as_mary("echo 'uname -n; exit 5' | ssh mary@dest; echo $?")
-        assert ended.stdout == "dest\n5\n"
-
-    def test_one_whose_shell_is_not_there(self) -> None:
-        ended = self.as_mary("ssh mary@dest true; echo $?", login="/nowhere/sh")
-        assert ended.stdout == "127\n"
-        assert "/nowhere/sh: No such file or directory" in ended.stderr
+    @pytest.mark.parametrize(
+        ("script", "login", "stdout", "says"),
+        [
+            ("ssh mary@dest 'echo $SHELL'", "", "/bin/sh\n", ""),
+            # Without a command the login shell reads standard input.
+            ("echo 'uname -n; exit 5' | ssh mary@dest; echo $?", "/bin/sh", "dest\n5\n", ""),
+            (
+                "ssh mary@dest true; echo $?",
+                "/nowhere/sh",
+                "127\n",
+                "/nowhere/sh: No such file or directory",
+            ),
+        ],
+        ids=["not said", "no command", "not there"],
+    )
+    def test_the_login_shell(self, script: str, login: str, stdout: str, says: str) -> None:
+        ended = self.as_mary(script, login=login)
+        assert ended.stdout == stdout
+        assert says in ended.stderr
 
     def test_one_who_is_not_root_here_may_be_root_there(self) -> None:
         ended = shell("ssh root@dest cat /proc/cpt; cat /proc/cpt", options=(*DEST, "--user=65534"))
         assert ended.stdout == LISTING
         assert "Permission denied" in ended.stderr
 
-    def test_one_who_has_no_account(self, lab: Lab) -> None:
-        said = lab("ssh nosuchuser@dest true")
-        assert (said.status, said.stderr) == (255, "ssh: dest: there is no user nosuchuser\n")
-
-    def test_who_asks_has_no_account(self) -> None:
+    def test_who_has_no_account(self, lab: Lab) -> None:
+        text = "ssh: dest: there is no user nosuchuser\n"
+        assert lab("ssh nosuchuser@dest true") == Said(255, "", text)
         ended = shell("ssh dest true", options=(*DEST, "--user", "424242"))
         assert (ended.returncode, ended.stderr) == (255, "ssh: dest: there is no user 424242\n")
 
@@ -356,41 +347,33 @@ class TestEnds:
         assert said.stdout == "dest\n" * 20
 
 
-#: What a program of the run may send, with how many files: what it is told.
+#: What a program of the run may send, with which files, and what it is told.
+NO_REQUEST = "this is no request of ssh's"
+TOO_MANY = "the request is too long, or there are too many open files"
 GARBAGE = {
-    "nothing of ours": (b"\xff" * 100, 3),
-    "too few words": (b"dest\0root", 3),
-    "no assignment": (b"dest\0root\0true\0\0PATH", 3),
-    "no files": (b"dest\0root\0true\0", 0),
-    "a file too few": (b"dest\0root\0true\0", 2),
-    "brackets": (b"[" * 100000, 3),
+    "nothing of ours": (b"\xff" * 100, "[0, 1, 2]", NO_REQUEST),
+    "too few words": (b"dest\0root", "[0, 1, 2]", NO_REQUEST),
+    "no assignment": (b"dest\0root\0true\0\0PATH", "[0, 1, 2]", NO_REQUEST),
+    "no files": (b"dest\0root\0true\0", "[]", NO_REQUEST),
+    "a file too few": (b"dest\0root\0true\0", "[0, 1]", NO_REQUEST),
+    "brackets": (b"[" * 100000, "[0, 1, 2]", NO_REQUEST),
+    "a file too many": (b"dest\0root\0true\0", "[0, 1, 2, 0]", TOO_MANY),
+    "200 files": (b"dest\0root\0true\0", "[0] * 200", TOO_MANY),
 }
 
 
 class TestTheDoor:
     @pytest.mark.parametrize("name", GARBAGE)
     def test_garbage_is_refused(self, lab: Lab, name: str) -> None:
-        message, count = GARBAGE[name]
+        message, files, says = GARBAGE[name]
         said = lab.python(f"""
             import os
             from simulator.run import ssh_client
             with {DOOR} as door:
-                ssh_client.socket.send_fds(door, [{message!r}], [0, 1, 2][:{count}])
+                ssh_client.socket.send_fds(door, [{message!r}], {files})
                 print(ssh_client.unpack(door.recv(1000)), door.recv(1000))
         """)
-        assert said.stdout == "['error', \"this is no request of ssh's\"] b''\n", said.stderr
-
-    @pytest.mark.parametrize("what", ["[0, 1, 2, 0]", "[0] * 200"])
-    def test_too_many_files_are_refused(self, lab: Lab, what: str) -> None:
-        said = lab.python(f"""
-            import os
-            from simulator.run import ssh_client
-            with {DOOR} as door:
-                ssh_client.socket.send_fds(door, [b"dest\\0root\\0true\\0"], {what})
-                print(ssh_client.unpack(door.recv(1000)))
-        """)
-        text = "the request is too long, or there are too many open files"
-        assert said.stdout == f"{['error', text]}\n"
+        assert said.stdout == f"{['error', says]} b''\n", said.stderr
         assert lab.has_nothing_left_open()
 
     def test_a_flood_that_nobody_reads_the_answers_to_harms_nobody(self, lab: Lab) -> None:

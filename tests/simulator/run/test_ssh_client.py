@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -26,6 +27,7 @@ from simulator.run.ssh_client import (
     split_target,
     unpack,
 )
+from support.running import finish
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,9 @@ def test_a_target_has_a_user_and_a_host(target: str, user: str, host: str) -> No
 @pytest.mark.parametrize("words", [[""], ["a", "", "b"], ["\udce9\udcff", "é", '\n\\"']])
 def test_a_message_is_words_of_any_bytes(words: list[str]) -> None:
     assert unpack(pack(words)) == words
+
+
+Captured: TypeAlias = pytest.CaptureFixture[str]
 
 
 class Became(Exception):  # noqa: N818 (nothing is wrong)
@@ -166,26 +171,22 @@ class TestAsking:
         asked.will_say((STARTED,))
         assert ssh(tmp_path, "-f", "dest", "true") == 0
 
-    @pytest.mark.parametrize("answers", [[], [(STARTED,)]])
-    def test_a_run_that_ends_before(
-        self,
-        asked: Asked,
-        tmp_path: Path,
-        answers: list[tuple[str]],
-        capfd: pytest.CaptureFixture[str],
+    @pytest.mark.parametrize(
+        ("answers", "says"),
+        [
+            ([], "the run has ended"),
+            ([(STARTED,)], "the run has ended"),
+            ([(ERROR, "there is no user mary")], "there is no user mary"),
+        ],
+    )
+    def test_an_error_or_a_run_that_ends_before(
+        self, asked: Asked, tmp_path: Path, answers: list[tuple[str]], says: str, capfd: Captured
     ) -> None:
         asked.will_say(*answers)
-        assert ssh(tmp_path, "dest", "true") == FAILED
-        assert capfd.readouterr().err == "ssh: dest: the run has ended\n"
-
-    def test_an_error(
-        self, asked: Asked, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-    ) -> None:
-        asked.will_say((ERROR, "there is no user mary"))
         assert ssh(tmp_path, "mary@dest", "true") == FAILED
-        assert capfd.readouterr().err == "ssh: dest: there is no user mary\n"
+        assert capfd.readouterr().err == f"ssh: dest: {says}\n"
 
-    def test_outside_of_a_run(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_outside_of_a_run(self, tmp_path: Path, capfd: Captured) -> None:
         assert ssh(tmp_path, "dest", "true") == FAILED
         expected = f"ssh: dest: [Errno 2] No such file or directory: '{ssh_client.DOOR}'\n"
         assert capfd.readouterr().err == expected
@@ -210,10 +211,7 @@ class TestTheRealSsh:
         assert became.value.args == (str(executes), "ssh", *options, "-n", "elsewhere", "true")
 
     def test_without_one_that_is_an_error(
-        self,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        capfd: pytest.CaptureFixture[str],
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Captured
     ) -> None:
         monkeypatch.setenv("PATH", f"{tmp_path}/own")
         with pytest.raises(SystemExit) as ended:
@@ -245,14 +243,8 @@ def test_signals_are_to_the_real_ssh_what_they_were(
     real = tmp_path / "real" / "ssh"
     real.write_text("#!/bin/sh\ngrep SigIgn /proc/self/status\n", "utf-8")
     command = f'{before} exec "{sys.executable}" "{ssh_client.__file__}" /bin/sh -V'
-    ended = subprocess.run(
-        ["/bin/sh", "-c", command],
-        env={**os.environ, "PATH": f"{real.parent}:{os.defpath}"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = {**os.environ, "PATH": f"{real.parent}:{os.defpath}"}
+    ended = finish(["/bin/sh", "-c", command], environment)
     mask = int(ended.stdout.split()[1], 16)
     shown = {signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ}
     assert {number for number in shown if mask >> number - 1 & 1} == ignored, ended.stderr

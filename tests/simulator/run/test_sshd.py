@@ -3,14 +3,13 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
 
-from support.running import LISTING, NODE, ROOT, Ended, has_ended, supervise
+from support.running import LISTING, NODE, Ended, finish, has_ended, supervise
 from support.ssh_lab import NEWER, OLD, Lab, laboratory, ssh_command_line
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
@@ -84,16 +83,9 @@ class TestEnding:
 
 def start(*words: str, folder: Path | None = None) -> Ended:
     """Run a program in a session of its own, as at a terminal."""
-    return subprocess.run(
-        ssh_command_line(*words, options=OPTIONS),
-        env={**os.environ, "TMPDIR": str(folder or gettempdir())},
-        start_new_session=True,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=120,
-    )
+    environment = {**os.environ, "TMPDIR": str(folder or gettempdir())}
+    command = ssh_command_line(*words, options=OPTIONS)
+    return finish(command, environment, start_new_session=True)
 
 
 #: What goes wrong, and what is said then.

@@ -173,9 +173,8 @@ def test_a_mistake_of_ours_ends_all_trees(tmp_path: Path) -> None:
 
 
 #: What goes wrong when a program is to be started, and what is said of it.
-FAILURES = [
-    (
-        """
+FAILURES = {
+    """
         Supervisor = trees.Supervisor
         def starve(*words):
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -185,29 +184,21 @@ FAILURES = [
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         trees.Supervisor = starve
-        """,
-        "no supervisor: Too many open files",
-    ),
-    (
-        """
+    """: "no supervisor: Too many open files",
+    """
         def fork():
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         os.fork = fork
-        """,
-        "no process: Resource temporarily unavailable",
-    ),
-    (
-        """
+    """: "no process: Resource temporarily unavailable",
+    """
         def refuse(_):
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         program.install_filter = refuse
-        """,
-        "no filter: Function not implemented; this takes Linux 5.9 or later",
-    ),
-]
+    """: "no filter: Function not implemented; this takes Linux 5.9 or later",
+}
 
 
-@pytest.mark.parametrize(("failure", "says"), FAILURES)
+@pytest.mark.parametrize(("failure", "says"), FAILURES.items(), ids=range(3))
 def test_a_program_that_cannot_be_served_is_said_and_nothing_is_left(
     failure: str, says: str
 ) -> None:

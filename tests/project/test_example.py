@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 
 from simulator.profiles.store import load_node
 from support.replayed import replay
+from support.running import ROOT, Ended, finish
 from support.ssh_lab import ssh_command_line
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "check-migration.sh"
 OVER_SSH = ROOT / "examples" / "migrate-over-ssh.sh"
 
@@ -139,47 +138,34 @@ def test_the_manuals_lines_run_over_ssh(name: str, kind: str, tmp_path: Path) ->
 
 
 def test_the_script_over_ssh_tells_how_it_is_used() -> None:
-    ended = subprocess.run(["sh", OVER_SSH, "dest"], capture_output=True, text=True, check=False)
+    ended = finish(["sh", OVER_SSH, "dest"])
     assert (ended.returncode, ended.stderr) == (1, f"Usage: {OVER_SSH} DEST CTID\n")
 
 
-def run_over_ssh(case: Case, kind: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def with_program(folder: Path, name: str, text: str) -> dict[str, str]:
+    """Write a program, and return an environment that has it first on PATH."""
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n", "utf-8")
+    (folder / name).chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run_over_ssh(case: Case, kind: str, folder: Path) -> Ended:
     """Run the script on the source, with a vzcptcheck on PATH that is this checkout's.
 
     A real sshd hands PATH on, and nothing else.
     """
-    vzcptcheck = folder / "vzcptcheck"
-    program = f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m vzcptcheck "$@"\n'
-    vzcptcheck.write_text(program, "utf-8")
-    vzcptcheck.chmod(0o755)
-    words = (str(OVER_SSH), "dest", str(case.ctid))
-    return subprocess.run(
-        ssh_command_line(*words, node=case.source, options=(kind, f"dest={case.destination}")),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
-        timeout=120,
-    )
+    program = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m vzcptcheck "$@"'
+    environment = with_program(folder, "vzcptcheck", program)
+    words, options = (str(OVER_SSH), "dest", str(case.ctid)), (kind, f"dest={case.destination}")
+    return finish(ssh_command_line(*words, node=case.source, options=options), environment)
 
 
-def run_example(case: Case, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run_example(case: Case, folder: Path) -> Ended:
     """Run the script with a vzcptsim on PATH that is this checkout's."""
-    vzcptsim = folder / "vzcptsim"
-    vzcptsim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m simulator "$@"\n', "utf-8")
-    vzcptsim.chmod(0o755)
     environment = {
-        **os.environ,
-        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        **with_program(folder, "vzcptsim", f'exec "{sys.executable}" -m simulator "$@"'),
         "PYTHONPATH": str(ROOT),
         "SOURCE_OPTIONS": case.source_options,
         "DEST_OPTIONS": case.destination_options,
     }
-    return subprocess.run(
-        ["sh", str(SCRIPT), case.source, case.destination, str(case.ctid)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+    return finish(["sh", SCRIPT, case.source, case.destination, str(case.ctid)], environment)
