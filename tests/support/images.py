@@ -88,46 +88,17 @@ def build(
 
 def header(version: int = 0x803, **fields: int) -> bytes:
     """Make a header: what Linux on a CPU of AMD's wrote, but for ``fields``."""
-    return struct.pack(
-        HEADER,
-        SIGNATURE,
-        80,
-        version,
-        fields.get("architecture", 1),
-        0,
-        0x205,
-        0,
-        fields.get("page_size", 4096),
-        fields.get("hz", 1000),
-        4294668903,
-        1795375528,
-        607223000,
-        fields.get("caps", CAPS_AMD),
-        0,
-        0,
-        0,
-        1,
-        0,
-        0,
-        0,
-        0,
-    )
+    asked = {"architecture": 1, "page_size": 4096, "hz": 1000, "caps": CAPS_AMD, **fields}
+    kernel = (asked["architecture"], 0, 0x205, 0, asked["page_size"], asked["hz"])
+    started = (4294668903, 1795375528, 607223000)
+    rest = (asked["caps"], 0, 0, 0, 1, 0, 0, 0, 0)
+    return struct.pack(HEADER, SIGNATURE, 80, version, *kernel, *started, *rest)
 
 
 def tail(index: list, **fields: int) -> bytes:
     """Make a tail."""
-    return struct.pack(
-        TAIL,
-        248,
-        1034,
-        248,
-        0,
-        fields.get("lazy_pages", 0),
-        fields.get("tasks_64", 1),
-        *index,
-        27,
-        SIGNATURE,
-    )
+    tasks = (fields.get("lazy_pages", 0), fields.get("tasks_64", 1))
+    return struct.pack(TAIL, 248, 1034, 248, 0, *tasks, *index, 27, SIGNATURE)
 
 
 def change(data: bytes, changes: str) -> bytes:

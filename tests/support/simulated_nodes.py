@@ -34,39 +34,15 @@ SINCE_101 = tuple(RELEASES)[5:]
 #: A release whose kernel may count every process as having used the FPU.
 EAGER_RELEASE = "2.6.32-042stab141.3"
 
-#: The header's numbers.
 BIT_NUMBERS = {
-    "CMOV": 0,
-    "FXSR": 1,
-    "SSE": 2,
-    "SSE2": 3,
-    "MMX": 4,
-    "3DNOW": 5,
-    "3DNOW2": 6,
-    "SEP": 7,
-    "EMT64": 8,
-    "IA64": 9,
-    "SYSCALL": 10,
-    "SYSCALL32": 11,
-    "SEP32": 12,
-    "SSE4_1": 13,
-    "SSE4_2": 14,
-    "SSE4A": 15,
-    "EXTERNAL_PROCESS": 16,
-    "NAMESPACES": 17,
-    "SCHEDULER_POLICY": 18,
-    "PTRACED_FROM_VE0": 19,
-    "UNSUPPORTED_FSTYPE": 20,
-    "BIND_MOUNT": 21,
-    "UNSUPPORTED_NETDEV": 22,
-    "UNSUPPORTED_MISC": 23,
-    "SLM_DMPRST": 24,
-    "XSAVE": 25,
-    "AVX": 26,
-    "AESNI": 27,
-    "NO_IPV6": 28,
+    "CMOV": 0, "FXSR": 1, "SSE": 2, "SSE2": 3, "MMX": 4, "3DNOW": 5, "3DNOW2": 6, "SEP": 7,
+    "EMT64": 8, "IA64": 9, "SYSCALL": 10, "SYSCALL32": 11, "SEP32": 12, "SSE4_1": 13,
+    "SSE4_2": 14, "SSE4A": 15, "EXTERNAL_PROCESS": 16, "NAMESPACES": 17, "SCHEDULER_POLICY": 18,
+    "PTRACED_FROM_VE0": 19, "UNSUPPORTED_FSTYPE": 20, "BIND_MOUNT": 21, "UNSUPPORTED_NETDEV": 22,
+    "UNSUPPORTED_MISC": 23, "SLM_DMPRST": 24, "XSAVE": 25, "AVX": 26, "AESNI": 27, "NO_IPV6": 28,
     "RDRAND": 29,
-}
+}  # fmt: skip
+
 
 #: Where CPUID has what a word stands for.
 PLACES: dict[str, tuple[int, int, RegisterName, int]] = {

@@ -8,26 +8,10 @@ from support.simulated_nodes import BIT_NUMBERS
 
 #: Words in the order of the newest trees, and the bits that they stand for in the header.
 NUMBERED = {
-    "cmov": 0,
-    "fxsr": 1,
-    "sse": 2,
-    "sse2": 3,
-    "sse4_1": 13,
-    "sse4_2": 14,
-    "mmx": 4,
-    "3dnow": 5,
-    "3dnowext": 6,
-    "sse4a": 15,
-    "sysenter": 7,
-    "emt64": 8,
-    "ia64": 9,
-    "syscall": 10,
-    "syscall32": 11,
-    "xsave": 25,
-    "avx": 26,
-    "aesni": 27,
-    "rdrand": 29,
-}
+    "cmov": 0, "fxsr": 1, "sse": 2, "sse2": 3, "sse4_1": 13, "sse4_2": 14, "mmx": 4, "3dnow": 5,
+    "3dnowext": 6, "sse4a": 15, "sysenter": 7, "emt64": 8, "ia64": 9, "syscall": 10,
+    "syscall32": 11, "xsave": 25, "avx": 26, "aesni": 27, "rdrand": 29,
+}  # fmt: skip
 
 
 def test_the_numbers_are_those_of_the_header() -> None:

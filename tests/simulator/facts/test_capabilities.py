@@ -51,29 +51,18 @@ def test_every_word_of_the_cpu_has_a_place() -> None:
     assert set(capabilities.PLACES) == set(EVERYTHING) - {"lm", "xsaveopt"}
 
 
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        ("cmov", caps("CMOV")),
-        ("fxsr", caps("FXSR")),
-        ("sse", caps("SSE")),
-        ("mmx", caps("MMX")),
-        ("3dnow", caps("3DNOW")),
-        ("3dnowext", caps("3DNOW2")),
-        ("sysenter", caps("SEP", "SEP32")),
-        ("sse4_1", caps("SSE4_1")),
-        ("sse4_2", caps("SSE4_2")),
-        ("sse4a", caps("SSE4A")),
-        ("xsave", caps("XSAVE")),
-        ("avx", caps("AVX")),
-        ("aesni", caps("AESNI")),
-        ("rdrand", caps("RDRAND")),
-        ("sse2", 0),
-        ("xsaveopt", 0),
-    ],
-)
-def test_a_feature_adds_its_own_bits(word: str, expected: int) -> None:
-    assert number(NEWEST, word) == ALWAYS | expected
+#: What each word of a CPU adds to a node's number, in the header's names.
+BITS_OF_WORDS = {
+    "cmov": "CMOV", "fxsr": "FXSR", "sse": "SSE", "mmx": "MMX", "3dnow": "3DNOW",
+    "3dnowext": "3DNOW2", "sysenter": "SEP SEP32", "sse4_1": "SSE4_1", "sse4_2": "SSE4_2",
+    "sse4a": "SSE4A", "xsave": "XSAVE", "avx": "AVX", "aesni": "AESNI", "rdrand": "RDRAND",
+    "sse2": "", "xsaveopt": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "names"), BITS_OF_WORDS.items())
+def test_a_feature_adds_its_own_bits(word: str, names: str) -> None:
+    assert number(NEWEST, word) == ALWAYS | caps(*names.split())
 
 
 @pytest.mark.parametrize("generation", RELEASES)
@@ -88,25 +77,25 @@ def test_a_generation_shows_only_the_bits_that_it_knows(generation: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("generation", "machine", "vendor", "expected"),
+    ("generation", "machine", "vendor", "names"),
     [
-        ("028stab", "x86_64", INTEL, caps("SEP")),
-        ("028stab", "x86_64", AMD, caps("SEP")),
-        ("028stab", "i686", AMD, caps("SEP")),
-        ("2.6.32", "x86_64", INTEL, caps("SEP", "SEP32", "SYSCALL")),
-        ("2.6.32", "x86_64", AMD, caps("SYSCALL", "SYSCALL32")),
-        ("2.6.32", "i686", INTEL, caps("SEP", "SEP32", "SYSCALL")),
-        ("2.6.32", "i686", AMD, caps("SEP", "SEP32", "SYSCALL")),
-        (NEWEST, "x86_64", INTEL, caps("SEP", "SEP32", "SYSCALL")),
-        (NEWEST, "x86_64", AMD, caps("SYSCALL", "SYSCALL32")),
-        (NEWEST, "i686", AMD, caps("SEP", "SEP32", "SYSCALL")),
+        ("028stab", "x86_64", INTEL, "SEP"),
+        ("028stab", "x86_64", AMD, "SEP"),
+        ("028stab", "i686", AMD, "SEP"),
+        ("2.6.32", "x86_64", INTEL, "SEP SEP32 SYSCALL"),
+        ("2.6.32", "x86_64", AMD, "SYSCALL SYSCALL32"),
+        ("2.6.32", "i686", INTEL, "SEP SEP32 SYSCALL"),
+        ("2.6.32", "i686", AMD, "SEP SEP32 SYSCALL"),
+        (NEWEST, "x86_64", INTEL, "SEP SEP32 SYSCALL"),
+        (NEWEST, "x86_64", AMD, "SYSCALL SYSCALL32"),
+        (NEWEST, "i686", AMD, "SEP SEP32 SYSCALL"),
     ],
 )
 def test_system_call_instructions_by_machine_and_vendor(
-    generation: str, machine: str, vendor: str, expected: int
+    generation: str, machine: str, vendor: str, names: str
 ) -> None:
     shown = number(generation, "sysenter", machine=machine, vendor=vendor)
-    assert shown & caps("SEP", "SEP32", "SYSCALL", "SYSCALL32") == expected
+    assert shown & caps("SEP", "SEP32", "SYSCALL", "SYSCALL32") == caps(*names.split())
 
 
 def test_without_syscall_an_amd_cpu_has_no_syscall32() -> None:
@@ -130,17 +119,14 @@ def test_ia64_has_ia64_and_fxsr(generation: str) -> None:
 
 
 @pytest.mark.parametrize("generation", RELEASES)
-def test_no_ipv6_shows_from_042stab_on(generation: str) -> None:
-    shown = number(generation, has_ipv6=False)
-    assert bool(shown & caps("NO_IPV6")) == (generation in SINCE_042STAB)
-    assert not number(generation) & caps("NO_IPV6")
-
-
-@pytest.mark.parametrize("generation", RELEASES)
-def test_slm_without_its_module_shows_on_2_6_32_alone(generation: str) -> None:
-    shown = number(generation, slm_without_module=True)
-    assert bool(shown & caps("SLM_DMPRST")) == (generation == "2.6.32")
-    assert not number(generation) & caps("SLM_DMPRST")
+def test_no_ipv6_shows_from_042stab_on_and_slm_without_its_module_on_2_6_32_alone(
+    generation: str,
+) -> None:
+    no_ipv6 = number(generation, has_ipv6=False) & caps("NO_IPV6")
+    slm = number(generation, slm_without_module=True) & caps("SLM_DMPRST")
+    assert bool(no_ipv6) == (generation in SINCE_042STAB)
+    assert bool(slm) == (generation == "2.6.32")
+    assert not number(generation) & caps("NO_IPV6", "SLM_DMPRST")
 
 
 # Boot options
@@ -148,38 +134,22 @@ def test_slm_without_its_module_shows_on_2_6_32_alone(generation: str) -> None:
 FULL = number(NEWEST, *EVERYTHING)
 
 
-@pytest.mark.parametrize(
-    ("option", "taken"),
-    [
-        ("noxsave", caps("XSAVE")),
-        ("nordrand", caps("RDRAND")),
-        ("clearcpuid=15", caps("CMOV")),
-        ("clearcpuid=23", caps("MMX")),
-        ("clearcpuid=63", caps("3DNOW")),
-        ("clearcpuid=62", caps("3DNOW2")),
-        ("clearcpuid=43", caps("SYSCALL")),
-        ("clearcpuid=154", caps("XSAVE")),
-        ("clearcpuid=156", caps("AVX")),
-        ("clearcpuid=198", caps("SSE4A")),
-        ("clearcpuid=26", 0),
-        ("clearcpuid=293", 0),
-        ("clearcpuid=64", 0),
-        ("clearcpuid=9999", 0),
-        ("clearcpuid=" + "9" * 5000, 0),
-        ("clearcpuid=xsave", 0),
-        ("clearcpuid=", 0),
-        ("nofxsr", 0),
-        ("ipv6.disable=1", 0),
-    ],
-)
-def test_a_boot_option_takes_its_feature_from_101_on(option: str, taken: int) -> None:
-    assert number(NEWEST, *EVERYTHING, boot_options=(option,)) == FULL & ~taken
+#: Boot options, and what they take away in the header's names.
+TAKEN = {
+    "noxsave": "XSAVE", "nordrand": "RDRAND", "clearcpuid=15": "CMOV", "clearcpuid=23": "MMX",
+    "clearcpuid=63": "3DNOW", "clearcpuid=62": "3DNOW2", "clearcpuid=43": "SYSCALL",
+    "clearcpuid=154": "XSAVE", "clearcpuid=156": "AVX", "clearcpuid=198": "SSE4A",
+    "noxsave nordrand clearcpuid=15": "XSAVE RDRAND CMOV",
+    "clearcpuid=26": "", "clearcpuid=293": "", "clearcpuid=64": "", "clearcpuid=9999": "",
+    "clearcpuid=" + "9" * 5000: "", "clearcpuid=xsave": "", "clearcpuid=": "", "nofxsr": "",
+    "ipv6.disable=1": "",
+}  # fmt: skip
 
 
-def test_boot_options_add_up() -> None:
-    options = ("noxsave", "nordrand", "clearcpuid=15")
-    taken = caps("XSAVE", "RDRAND", "CMOV")
-    assert number(NEWEST, *EVERYTHING, boot_options=options) == FULL & ~taken
+@pytest.mark.parametrize(("options", "taken"), TAKEN.items())
+def test_a_boot_option_takes_its_feature_from_101_on(options: str, taken: str) -> None:
+    shown = number(NEWEST, *EVERYTHING, boot_options=tuple(options.split()))
+    assert shown == FULL & ~caps(*taken.split())
 
 
 @pytest.mark.parametrize("generation", [one for one in RELEASES if one not in SINCE_101])
@@ -221,21 +191,21 @@ def test_a_boot_option_leaves_alone_what_was_not_recorded() -> None:
 @pytest.mark.parametrize(
     ("text", "taken"),
     [
-        ("", 0),
-        ("1: 0 0 ffffffff ffffffff", 0),
-        ("1: 0 0 bfffffff ffffffff", caps("RDRAND")),
-        ("1: 0 0 fbffffff ffff7fff", caps("XSAVE", "CMOV")),
-        ("1 0: 0 0 ffffffff ff7fffff", caps("MMX")),
-        ("1 1: 0 0 0 0", 0),
-        ("80000001: 0 0 ffffffbf 3fffffff", caps("SSE4A", "3DNOW", "3DNOW2")),
-        ("7: 0 0 0 0", 0),
-        ("d 1: 0 0 0 0", 0),
-        ("1: 0 0 ffffffff ffff7fff\n1: 0 0 0 0", caps("CMOV")),
+        ("", ""),
+        ("1: 0 0 ffffffff ffffffff", ""),
+        ("1: 0 0 bfffffff ffffffff", "RDRAND"),
+        ("1: 0 0 fbffffff ffff7fff", "XSAVE CMOV"),
+        ("1 0: 0 0 ffffffff ff7fffff", "MMX"),
+        ("1 1: 0 0 0 0", ""),
+        ("80000001: 0 0 ffffffbf 3fffffff", "SSE4A 3DNOW 3DNOW2"),
+        ("7: 0 0 0 0", ""),
+        ("d 1: 0 0 0 0", ""),
+        ("1: 0 0 ffffffff ffff7fff\n1: 0 0 0 0", "CMOV"),
     ],
 )
-def test_an_override_takes_away_what_it_does_not_have(text: str, taken: int) -> None:
+def test_an_override_takes_away_what_it_does_not_have(text: str, taken: str) -> None:
     override = parse_override(text)
-    assert number(NEWEST, *EVERYTHING, override=override) == FULL & ~taken
+    assert number(NEWEST, *EVERYTHING, override=override) == FULL & ~caps(*taken.split())
 
 
 def test_an_override_never_adds() -> None:
@@ -261,13 +231,12 @@ def test_a_leaf_that_was_not_recorded_is_no_zeros(leaf: int) -> None:
 
 
 def test_a_leaf_that_the_cpu_lacks_is_zeros() -> None:
-    table = CpuidTable(
-        [
-            ((0x0, 0), Registers(1, 0x756E6547, 0x6C65746E, 0x49656E69)),
-            ((0x1, 0), Registers(0x6D8, 0, 0, 1 << 15)),
-            ((0x80000000, 0), Registers(0, 0, 0, 0)),
-        ]
-    )
+    answers = {
+        (0x0, 0): Registers(1, 0x756E6547, 0x6C65746E, 0x49656E69),
+        (0x1, 0): Registers(0x6D8, 0, 0, 1 << 15),
+        (0x80000000, 0): Registers(0, 0, 0, 0),
+    }
+    table = CpuidTable(answers.items())
     assert number("2.6.32", machine="i686", cpuid=table) == caps("CMOV")
 
 
@@ -278,36 +247,25 @@ def eager(*words: str, release: str = EAGER_RELEASE, **traits: Any) -> bool:
     return has_eager_fpu(node_facts(NEWEST, *words, release=identify(release), **traits))
 
 
-@pytest.mark.parametrize(
-    ("words", "traits", "expected"),
-    [
-        pytest.param((), {"vendor": INTEL}, True, id="intel"),
-        pytest.param((), {"vendor": AMD}, False, id="amd"),
-        pytest.param(("xsaveopt",), {"vendor": AMD}, True, id="amd with xsaveopt"),
-        pytest.param((), {"vendor": AMD, "boot_options": ("eagerfpu=on",)}, True, id="told to"),
-        pytest.param((), {"boot_options": ("eagerfpu=off",)}, False, id="told not to"),
-        pytest.param(
-            ("xsaveopt",),
-            {"vendor": AMD, "boot_options": ("eagerfpu=off",)},
-            False,
-            id="amd with xsaveopt, told not to",
-        ),
-        pytest.param(
-            ("xsaveopt",), {"vendor": AMD, "boot_options": ("noxsave",)}, False, id="noxsave"
-        ),
-        pytest.param((), {"machine": "ia64", "cpuid": None}, False, id="ia64"),
-        pytest.param((), {"release": RELEASES[NEWEST]}, False, id="113.5, intel"),
-        pytest.param(
-            (),
-            {"release": RELEASES[NEWEST], "boot_options": ("eagerfpu=on",)},
-            False,
-            id="113.5, told to",
-        ),
-    ],
-)
-def test_every_process_counts_as_having_used_the_fpu(
-    words: tuple[str, ...], traits: dict[str, Any], expected: bool
-) -> None:
+ON, OFF, BEFORE = ("eagerfpu=on",), ("eagerfpu=off",), RELEASES[NEWEST]
+XSAVEOPT = ("xsaveopt",)
+EAGER = {
+    "intel": ((), {"vendor": INTEL}, True),
+    "amd": ((), {"vendor": AMD}, False),
+    "amd with xsaveopt": (XSAVEOPT, {"vendor": AMD}, True),
+    "told to": ((), {"vendor": AMD, "boot_options": ON}, True),
+    "told not to": ((), {"boot_options": OFF}, False),
+    "amd with xsaveopt, told not to": (XSAVEOPT, {"vendor": AMD, "boot_options": OFF}, False),
+    "noxsave": (XSAVEOPT, {"vendor": AMD, "boot_options": ("noxsave",)}, False),
+    "ia64": ((), {"machine": "ia64", "cpuid": None}, False),
+    "113.5, intel": ((), {"release": BEFORE}, False),
+    "113.5, told to": ((), {"release": BEFORE, "boot_options": ON}, False),
+}
+
+
+@pytest.mark.parametrize("name", EAGER)
+def test_every_process_counts_as_having_used_the_fpu(name: str) -> None:
+    words, traits, expected = EAGER[name]
     assert eager(*words, **traits) is expected
 
 

@@ -35,6 +35,9 @@ W7_2475X = parse_rows(
 
 ROW = ["0x0", "0x0", "0x1", "0x0", "0x0", "0x0"]
 
+#: What the CPU above lacks, leaf by leaf as they are tested below.
+LACKED = ["basic leaf", "extended leaf", "subleaf", "state component"]
+
 
 def table_of(answers: dict[tuple[int, int], Registers]) -> CpuidTable:
     return CpuidTable({(0, 0): Registers(0xD, 0, 0, 0), **answers}.items())
@@ -51,21 +54,22 @@ def test_a_real_cpu_is_described() -> None:
     assert repr(W7_2475X) == "<CpuidTable 'GenuineIntel' with 12 answers>"
 
 
-@pytest.mark.parametrize(
-    ("signature", "family", "model", "stepping"),
-    [
-        pytest.param(0x0000_0612, 6, 1, 2, id="athlon-k7"),
-        pytest.param(0x0010_0F52, 16, 5, 2, id="athlon-ii-x4"),
-        pytest.param(0x00A1_0F11, 25, 17, 1, id="epyc-9654"),
-        pytest.param(0x0000_0F34, 15, 3, 4, id="xeon-nocona"),
-        pytest.param(0x0003_06A9, 6, 58, 9, id="celeron-g1610"),
-        pytest.param(0x0005_07BB, 7, 91, 11, id="zhaoxin-kh-40000"),
-        pytest.param(0x00F1_0543, 5, 4, 3, id="extended-fields-of-family-5-do-not-count"),
-    ],
-)
-def test_signature(signature: int, family: int, model: int, stepping: int) -> None:
+SIGNATURES = {
+    "athlon-k7": (0x0000_0612, 6, 1, 2),
+    "athlon-ii-x4": (0x0010_0F52, 16, 5, 2),
+    "epyc-9654": (0x00A1_0F11, 25, 17, 1),
+    "xeon-nocona": (0x0000_0F34, 15, 3, 4),
+    "celeron-g1610": (0x0003_06A9, 6, 58, 9),
+    "zhaoxin-kh-40000": (0x0005_07BB, 7, 91, 11),
+    "extended fields of family 5 do not count": (0x00F1_0543, 5, 4, 3),
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signature(name: str) -> None:
+    signature, *expected = SIGNATURES[name]
     table = signed(signature)
-    assert (table.family, table.model, table.stepping) == (family, model, stepping)
+    assert [table.family, table.model, table.stepping] == expected
 
 
 def test_brand_is_empty_without_extended_leaves() -> None:
@@ -85,13 +89,7 @@ def test_bits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("leaf", "subleaf"),
-    [
-        pytest.param(0x21, 0, id="above-the-last-basic-leaf"),
-        pytest.param(0x8000_0009, 0, id="above-the-last-extended-leaf"),
-        pytest.param(0x7, 3, id="above-the-last-subleaf"),
-        pytest.param(0xD, 3, id="no-such-state-component"),
-    ],
+    ("leaf", "subleaf"), [(0x21, 0), (0x8000_0009, 0), (0x7, 3), (0xD, 3)], ids=LACKED
 )
 def test_what_a_cpu_lacks_is_zeros_even_if_recorded(leaf: int, subleaf: int) -> None:
     repeated = W7_2475X.replace({(leaf, subleaf): Registers(1, 2, 3, 4)})
@@ -100,18 +98,18 @@ def test_what_a_cpu_lacks_is_zeros_even_if_recorded(leaf: int, subleaf: int) -> 
     assert repeated[leaf, subleaf] == Registers(1, 2, 3, 4)
 
 
-@pytest.mark.parametrize(
-    ("leaf", "subleaf"),
-    [
-        pytest.param(0x4, 0, id="basic"),
-        pytest.param(0x8000_0008, 0, id="extended"),
-        pytest.param(0x7, 2, id="subleaf"),
-        pytest.param(0xD, 5, id="state-component-of-xcr0"),
-        pytest.param(0xD, 8, id="state-component-of-xss"),
-        pytest.param(0x4000_0000, 0, id="a-hypervisor-may-have-it"),
-        pytest.param(0xC000_0000, 0, id="a-centaur-may-have-it"),
-    ],
-)
+HOLES = {
+    "basic": (0x4, 0),
+    "extended": (0x8000_0008, 0),
+    "subleaf": (0x7, 2),
+    "state component of XCR0": (0xD, 5),
+    "state component of XSS": (0xD, 8),
+    "a hypervisor may have it": (0x4000_0000, 0),
+    "a Centaur may have it": (0xC000_0000, 0),
+}
+
+
+@pytest.mark.parametrize(("leaf", "subleaf"), HOLES.values(), ids=HOLES)
 def test_a_hole_is_no_zeros(leaf: int, subleaf: int) -> None:
     with pytest.raises(MissingLeafError) as caught:
         W7_2475X.answer(leaf, subleaf)
@@ -122,9 +120,6 @@ def test_a_hole_is_no_zeros(leaf: int, subleaf: int) -> None:
 def test_without_the_leaf_that_tells_the_last_one_nothing_is_told() -> None:
     with pytest.raises(MissingLeafError, match="leaf 0x80000000 subleaf 0x0"):
         table_of({}).answer(0x8000_0001, 0)
-
-
-def test_recorded_is_not_answered() -> None:
     with pytest.raises(MissingLeafError, match="leaf 0x00000021 subleaf 0x0"):
         _ = W7_2475X[0x21, 0]
 
@@ -134,11 +129,8 @@ def test_leaf_0_must_be_there() -> None:
         CpuidTable([((1, 0), ZEROS)])
 
 
-def test_the_same_answer_twice_is_one() -> None:
+def test_the_same_answer_twice_is_one_and_two_for_one_key_are_refused() -> None:
     assert len(CpuidTable([((0, 0), ZEROS), ((0, 0), ZEROS)])) == 1
-
-
-def test_two_answers_for_one_key_are_refused() -> None:
     with pytest.raises(ValueError, match="leaf 0x00000007 subleaf 0x1 has two different answers"):
         CpuidTable([((0, 0), ZEROS), ((7, 1), ZEROS), ((7, 1), Registers(0, 0, 0, 1))])
 
@@ -175,23 +167,23 @@ def test_rows_are_canonical() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        pytest.param(ROW[:5], id="five"),
-        pytest.param([*ROW, "0x0"], id="seven"),
-        pytest.param([*ROW[:5], "0x123456789"], id="nine-digits"),
-        pytest.param([*ROW[:5], "0x"], id="no-digits"),
-        pytest.param([*ROW[:5], "1"], id="no-prefix"),
-        pytest.param([*ROW[:5], "0x1\n"], id="newline"),
-        pytest.param([*ROW[:5], "-0x1"], id="sign"),
-        pytest.param([*ROW[:5], "0x1_0"], id="underscore"),
-        pytest.param([*ROW[:5], "0x\u0661"], id="arabic-digit"),
-        pytest.param([*ROW[:5], 1], id="number"),
-        pytest.param("0x0", id="string"),
-        pytest.param(None, id="null"),
-    ],
-)
+BAD_ROWS = {
+    "five": ROW[:5],
+    "seven": [*ROW, "0x0"],
+    "nine digits": [*ROW[:5], "0x123456789"],
+    "no digits": [*ROW[:5], "0x"],
+    "no prefix": [*ROW[:5], "1"],
+    "newline": [*ROW[:5], "0x1\n"],
+    "sign": [*ROW[:5], "-0x1"],
+    "underscore": [*ROW[:5], "0x1_0"],
+    "arabic digit": [*ROW[:5], "0x\u0661"],
+    "number": [*ROW[:5], 1],
+    "string": "0x0",
+    "null": None,
+}
+
+
+@pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS)
 def test_parse_rows_names_the_bad_row(row: object) -> None:
     with pytest.raises(ValueError, match="CPUID row 1: not six strings"):
         parse_rows([ROW, row])
@@ -233,16 +225,16 @@ def test_an_answer_of_which_nothing_tells_whether_it_is_the_cpus_is_kept() -> No
 REPEATED = Registers(7, 0x340, 0x340, 0)
 
 
+NAMES_NONE = {
+    "amd": ZEROS,
+    "intel": REPEATED,
+    "another range": Registers(0x8000_0008, 0, 0, 0),
+    "beyond": Registers(0xFFFF_FFFF, 0, 0, 0),
+}
+
+
 @pytest.mark.parametrize("first", [0x8086_0000, 0xC000_0000])
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(ZEROS, id="amd"),
-        pytest.param(REPEATED, id="intel"),
-        pytest.param(Registers(0x8000_0008, 0, 0, 0), id="another-range"),
-        pytest.param(Registers(0xFFFF_FFFF, 0, 0, 0), id="beyond"),
-    ],
-)
+@pytest.mark.parametrize("answer", NAMES_NONE.values(), ids=NAMES_NONE)
 def test_a_range_whose_first_leaf_names_none_of_it_is_not_there(
     first: int, answer: Registers
 ) -> None:
