@@ -11,7 +11,7 @@ from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import parse_profile, profile_document
 from simulator.profiles.store import load_fixtures
-from support.replayed import replay
+from support.programs import replay
 from support.running import commands_on_nodes
 
 ROOT = Path(__file__).resolve().parents[2]

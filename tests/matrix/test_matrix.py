@@ -13,7 +13,7 @@ from simulator.kernel.containers import Container, State
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names, fixtures_folder, load_profile
 from support.oracle import refuses
-from support.replayed import replay
+from support.programs import replay
 from support.vectors import read_vectors
 
 #: What each generation writes, where it cannot be asked.

@@ -20,7 +20,7 @@ from simulator.verdicts.traits import (
     node_side,
 )
 from simulator.verdicts.verdict import Verdict
-from support.replayed import Said, replay
+from support.programs import Said, replay
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import pytest
 from simulator.facts.generations import GENERATIONS
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_fixtures
-from support.replayed import replay
+from support.programs import replay
 from support.running import commands_on_nodes
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simulator.profiles.store import load_node
-from support.replayed import replay
+from support.programs import replay
 from support.running import ROOT, Ended, finish
 from support.ssh_lab import ssh_command_line
 

@@ -7,7 +7,6 @@ import os
 import runpy
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from simulator.profiles.cpus import load_cpus
 from simulator.profiles.profile import OriginKind
 from simulator.profiles.store import fixture_names, load_node
 from simulator.run.qemu import Differences, Emulation
+from support.programs import answer, mistake, vzcptsim
 from support.simulated_nodes import EVERYTHING, cpu
 from support.simulated_profiles import encoded, good_document
 from vzcptcheck import __version__
@@ -29,49 +29,9 @@ CPU = "intel-xeon-e5-2680-v3"
 NODE = "042stab141.3.SandyBridge.default"
 
 
-@dataclass(frozen=True)
-class Said:
-    """An exit status and what came before it."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
-def vzcptsim(*arguments: str) -> Said:
-    stdout, stderr = io.StringIO(), io.StringIO()
-    status = main(arguments, stdout, stderr)
-    return Said(status, stdout.getvalue(), stderr.getvalue())
-
-
-def answer(*arguments: str) -> str:
-    """Return what a command that does its work writes."""
-    said = vzcptsim(*arguments)
-    assert (said.status, said.stderr) == (0, "")
-    return said.stdout
-
-
-def mistake(*arguments: str) -> str:
-    """Return the one message that a command ends in."""
-    said = vzcptsim(*arguments)
-    assert (said.status, said.stdout) == (1, "")
-    assert said.stderr.startswith("vzcptsim: ")
-    assert said.stderr.endswith("\n")
-    assert said.stderr.count("vzcptsim: ") == 1
-    assert "Traceback" not in said.stderr
-    return said.stderr.removeprefix("vzcptsim: ").removesuffix("\n")
-
-
 def compose(*arguments: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(answer("compose", "--kernel", KERNEL, *arguments))
     return document
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 # Help

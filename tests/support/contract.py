@@ -13,7 +13,7 @@ from pathlib import Path
 
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node
-from support.replayed import Said, replay
+from support.programs import Said, replay
 
 ROOT = Path(__file__).resolve().parents[2]
 

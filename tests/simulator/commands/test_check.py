@@ -4,13 +4,11 @@ import io
 import json
 import re
 from collections.abc import Mapping
-from importlib import resources
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from simulator.cli import main
 from simulator.kernel.kernel import SimulatedKernel
@@ -18,9 +16,8 @@ from simulator.profiles.cpus import find_cpu
 from simulator.profiles.store import fixture_names, load_node
 from simulator.verdicts.codes import Code, load_codes
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_061, build, change
-from support.replayed import replay
+from support.programs import SGR, Said, Terminal, mistake, replay, validator, vzcptsim
 from support.simulated_profiles import encoded, good_document
-from support.terminals import SGR, Terminal
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"
 HASWELL = "042stab141.3.Haswell.default"
@@ -33,18 +30,9 @@ STATUS_OF = {"possible": 0, "not possible": 2, "unknown": 1}
 PAIRS = list(product(fixture_names(), repeat=2))[::283]
 
 
-def check(*arguments: str) -> tuple[int, str, str]:
+def check(*arguments: str) -> Said:
     """Run the command, and return its status and what it wrote."""
-    stdout, stderr = io.StringIO(), io.StringIO()
-    status = main(["check", *arguments], stdout, stderr)
-    return status, stdout.getvalue(), stderr.getvalue()
-
-
-def mistake(*arguments: str) -> str:
-    """Return the message that a wrong command ends in."""
-    status, stdout, stderr = check(*arguments)
-    assert (status, stdout) == (1, "")
-    return stderr.removeprefix("vzcptsim: ").removesuffix("\n")
+    return vzcptsim("check", *arguments)
 
 
 def judged(*arguments: str) -> dict[str, Any]:
@@ -52,16 +40,9 @@ def judged(*arguments: str) -> dict[str, Any]:
     status, stdout, stderr = check("--json", *arguments)
     assert stderr == ""
     document: dict[str, Any] = json.loads(stdout)
-    validator().validate(document)
+    validator("check").validate(document)
     assert status == STATUS_OF[document["verdict"]]
     return document
-
-
-def validator() -> Draft202012Validator:
-    text = resources.files("simulator").joinpath("schema/check.schema.json").read_text("utf-8")
-    schema = json.loads(text)
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
 
 
 def verdicts(document: Mapping[str, Any]) -> dict[int | None, str]:
@@ -338,7 +319,7 @@ def test_a_damaged_image_is_judged_as_one(tmp_path: Path, changes: str) -> None:
 
 def test_what_looks_like_a_profile_is_judged_as_an_image_where_it_is_said(tmp_path: Path) -> None:
     path = image_file(tmp_path, name="node.json")
-    assert path in mistake(path, SANDY_BRIDGE)
+    assert path in mistake("check", path, SANDY_BRIDGE)
     assert restored(path, SANDY_BRIDGE, "--image")["verdict"] == "possible"
     # A folder has no size.
     folder = restored(str(tmp_path), SANDY_BRIDGE, "--image")
@@ -373,16 +354,18 @@ def test_without_vzrst_restore_is_not_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--ct", "--suspended"])
 def test_an_image_is_of_one_container(tmp_path: Path, option: str) -> None:
     path = image_file(tmp_path)
-    assert mistake(path, SANDY_BRIDGE, option, "7").startswith(
+    assert mistake("check", path, SANDY_BRIDGE, option, "7").startswith(
         f"{path} is an image, of one container: no --ct, no --suspended"
     )
-    assert "not allowed with argument" in mistake(path, SANDY_BRIDGE, option, "7", "--image")
+    assert "not allowed with argument" in mistake(
+        "check", path, SANDY_BRIDGE, option, "7", "--image"
+    )
 
 
 def test_an_image_that_is_not_there(tmp_path: Path) -> None:
     path = str(tmp_path / "missing")
-    assert mistake(path, SANDY_BRIDGE, "--image") == f"{path}: No such file or directory"
-    assert mistake(path, SANDY_BRIDGE).startswith(f"no node is recorded as {path!r}")
+    assert mistake("check", path, SANDY_BRIDGE, "--image") == f"{path}: No such file or directory"
+    assert mistake("check", path, SANDY_BRIDGE).startswith(f"no node is recorded as {path!r}")
 
 
 def test_a_migration_between_nodes_has_no_image() -> None:
@@ -412,7 +395,7 @@ def test_a_migration_between_nodes_has_no_image() -> None:
     ],
 )
 def test_a_wrong_command_line_ends_in_its_usage(arguments: tuple[str, ...], problem: str) -> None:
-    message = mistake(*arguments)
+    message = mistake("check", *arguments)
     assert problem in message
     assert "\nusage: vzcptsim " in message
 
@@ -439,12 +422,14 @@ def test_a_wrong_command_line_ends_in_its_usage(arguments: tuple[str, ...], prob
     ],
 )
 def test_a_mistake_is_named(arguments: tuple[str, ...], problem: str) -> None:
-    assert problem in mistake(*arguments)
+    assert problem in mistake("check", *arguments)
 
 
 def test_a_profile_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{}")
-    assert mistake(SANDY_BRIDGE, str(tmp_path / "bad.json")).startswith(f"{tmp_path}/bad.json: ")
+    assert mistake("check", SANDY_BRIDGE, str(tmp_path / "bad.json")).startswith(
+        f"{tmp_path}/bad.json: "
+    )
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -2,17 +2,15 @@
 
 import io
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from simulator.cli import main
 from simulator.profiles.store import fixture_names
+from support.programs import SGR, Said, Terminal, mistake, validator, vzcptsim
 from support.simulated_profiles import encoded, good_document
-from support.terminals import SGR, Terminal
 
 DEFAULT = "042stab141.3.SandyBridge.default"
 NOXSAVE = "042stab141.3.SandyBridge.noxsave"
@@ -20,18 +18,9 @@ EAGER_OFF = "042stab141.3.SandyBridge.eagerfpu.off"
 PENRYN = "042stab141.3.Penryn.default"
 
 
-def diff(*arguments: str) -> tuple[int, str, str]:
+def diff(*arguments: str) -> Said:
     """Run the command, and return its status and what it wrote."""
-    stdout, stderr = io.StringIO(), io.StringIO()
-    status = main(["diff", *arguments], stdout, stderr)
-    return status, stdout.getvalue(), stderr.getvalue()
-
-
-def mistake(*arguments: str) -> str:
-    """Return the message that a wrong command ends in."""
-    status, stdout, stderr = diff(*arguments)
-    assert (status, stdout) == (1, "")
-    return stderr.removeprefix("vzcptsim: ").removesuffix("\n")
+    return vzcptsim("diff", *arguments)
 
 
 def compared(*arguments: str) -> dict[str, Any]:
@@ -39,16 +28,9 @@ def compared(*arguments: str) -> dict[str, Any]:
     status, stdout, stderr = diff("--json", *arguments)
     assert stderr == ""
     document: dict[str, Any] = json.loads(stdout)
-    validator().validate(document)
+    validator("diff").validate(document)
     assert status == (2 if document["matters"] else 0)
     return document
-
-
-def validator() -> Draft202012Validator:
-    text = resources.files("simulator").joinpath("schema/diff.schema.json").read_text("utf-8")
-    schema = json.loads(text)
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
 
 
 # What has changed
@@ -170,7 +152,7 @@ def test_the_answer_for_people_names_the_verdicts() -> None:
     ],
 )
 def test_a_mistake_is_named(arguments: tuple[str, ...], problem: str) -> None:
-    assert problem in mistake(*arguments)
+    assert problem in mistake("diff", *arguments)
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -4,16 +4,14 @@ import io
 import json
 import sys
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
-from simulator.cli import main
 from simulator.dumps import recognise
 from simulator.dumps.recognise import KEYS, parse_dump
+from support.programs import mistake, validator, vzcptsim
 
 KERNEL = "2.6.32-042stab113.5"
 
@@ -40,34 +38,13 @@ CPUID 80000008: 00003024-00000000-00000000-00000000
 CPUINFO = "processor : 0\nvendor_id : GenuineIntel\ncpuid level : 13\nflags : fpu sse4_1\n"
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def vzcptsim(*arguments: str) -> tuple[int, str, str]:
-    stdout, stderr = io.StringIO(), io.StringIO()
-    status = main(arguments, stdout, stderr)
-    return status, stdout.getvalue(), stderr.getvalue()
-
-
 def imported(*arguments: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the CPUs that are written, and what is said."""
-    status, stdout, stderr = vzcptsim("import", *arguments)
-    assert status == 0
-    document: list[dict[str, Any]] = json.loads(stdout)
-    text = resources.files("simulator").joinpath("schema/dump.schema.json").read_text("utf-8")
-    Draft202012Validator(json.loads(text)).validate(document)
-    return document, stderr.splitlines()
-
-
-def mistake(*arguments: str) -> str:
-    status, stdout, stderr = vzcptsim(*arguments)
-    assert (status, stdout) == (1, "")
-    assert "Traceback" not in stderr
-    return stderr.removeprefix("vzcptsim: ")
+    said = vzcptsim("import", *arguments)
+    assert said.status == 0
+    document: list[dict[str, Any]] = json.loads(said.stdout)
+    validator("dump").validate(document)
+    return document, said.stderr.splitlines()
 
 
 def test_a_dump_is_recognised(here: Path) -> None:

@@ -12,7 +12,7 @@ from simulator.cli import main
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
 from support.fleets import WEAK, node, small_nodes
-from support.terminals import Terminal
+from support.programs import Terminal
 
 
 def matrix(*arguments: str, stdout: io.StringIO | None = None) -> tuple[int, str, str]:

@@ -1,22 +1,18 @@
 """vzcptsim pool: what an operator reads and writes, what a machine reads, and the status."""
 
-import io
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
-from simulator.cli import main
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
 from support.pooled import maskable, node
+from support.programs import validator, vzcptsim
+from support.running import finish, printed
 from support.simulated_nodes import AMD
 
-ROOT = Path(__file__).resolve().parents[3]
-SCHEMA = json.loads((ROOT / "simulator" / "schema" / "pool.schema.json").read_text("utf-8"))
 MASKING = "042stab141.3.SandyBridge.forced_cpuid_faulting"
 PENRYN = "042stab141.3.Penryn.default"
 EARLY = "2.6.32-042stab061.9"
@@ -45,17 +41,9 @@ lets their containers pass at once, but restart them before you rely on it.
 """
 
 
-def vzcptsim(*arguments: str) -> tuple[int, str]:
-    stdout, stderr = io.StringIO(), io.StringIO()
-    status = main(["pool", *arguments], stdout, stderr)
-    return status, stdout.getvalue() or stderr.getvalue()
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def pool(*arguments: str) -> tuple[int, str]:
+    said = vzcptsim("pool", *arguments)
+    return said.status, said.stdout or said.stderr
 
 
 def write(*profiles: NodeProfile) -> list[str]:
@@ -66,34 +54,32 @@ def write(*profiles: NodeProfile) -> list[str]:
 
 
 def document(*arguments: str) -> Any:
-    _, text = vzcptsim("--json", *arguments)
+    _, text = pool("--json", *arguments)
     parsed = json.loads(text)
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(parsed, SCHEMA)
+    validator("pool").validate(parsed)
     return parsed
 
 
 def test_lines_to_copy() -> None:
-    status, text = vzcptsim("--any-container", MASKING, PENRYN)
+    status, text = pool("--any-container", MASKING, PENRYN)
     # Penryn's containers that are not running are not counted, and it is said.
     said = [line for line in text.splitlines() if "not counted" not in line]
     assert (status, said) == (2, MASKED.splitlines())
 
 
 def test_the_command_is_whole_as_it_is_copied() -> None:
-    _, text = vzcptsim(MASKING, PENRYN)
+    _, text = pool(MASKING, PENRYN)
     start = text.index("printf")
     shell = text[start : text.index("> /proc/vz/cpuid_override")]
-    written = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+    written = printed(finish(["sh", "-c", shell]))
     (mask,) = document(MASKING, PENRYN)["change"]["masks"]
     assert written.splitlines() == mask["lines"]
     same = mask["command"].removesuffix("> /proc/vz/cpuid_override")
-    again = subprocess.run(["sh", "-c", same], capture_output=True, text=True, check=True).stdout
-    assert again == written
+    assert printed(finish(["sh", "-c", same])) == written
 
 
 def test_one_group_is_a_yes() -> None:
-    status, text = vzcptsim(MASKING)
+    status, text = pool(MASKING)
     assert status == 0
     assert text.splitlines()[0] == f"one group: 1 node: {MASKING}"
     assert "--any-container asks for those to come, too." in text
@@ -102,7 +88,7 @@ def test_one_group_is_a_yes() -> None:
 @pytest.mark.usefixtures("here")
 def test_what_is_not_known_is_status_1() -> None:
     names = write(node("a", modules=frozenset()), node("b", modules=frozenset()))
-    status, text = vzcptsim(*names)
+    status, text = pool(*names)
     assert status == 1
     assert "  alone, 2 nodes: a, b" in text
     assert "No lines and no upgrades help; apart from a are:\n  b:\n" in text
@@ -111,7 +97,7 @@ def test_what_is_not_known_is_status_1() -> None:
 
 
 def test_a_node_that_is_none_is_status_1() -> None:
-    status, text = vzcptsim("nowhere")
+    status, text = pool("nowhere")
     assert status == 1
     assert "no node is recorded as 'nowhere'" in text
 
@@ -119,7 +105,7 @@ def test_a_node_that_is_none_is_status_1() -> None:
 @pytest.mark.usefixtures("here")
 def test_containers_that_are_not_counted_are_said() -> None:
     spec = ("101:locked", "102:stopped", "103:locked")
-    status, text = vzcptsim(*write(node("a", containers=spec), node("b")))
+    status, text = pool(*write(node("a", containers=spec), node("b")))
     assert status == 0
     assert "nobody can say what they need: containers: 2 locked, 1 stopped\n" in text
 
@@ -132,7 +118,7 @@ def test_upgrades_and_lines() -> None:
         node("c", kernel=EARLY),
         node("d", kernel=EARLY),
     )
-    status, text = vzcptsim(*write(*nodes))
+    status, text = pool(*write(*nodes))
     assert status == 2
     assert "  group 1, 2 nodes: a, b\n  group 2, 2 nodes: c, d\n" in text
     assert "  upgrade c, d:\n    from generation 042stab to 042stab088 or later\n" in text
@@ -143,7 +129,7 @@ def test_upgrades_and_lines() -> None:
 
 @pytest.mark.usefixtures("here")
 def test_upgrades_alone() -> None:
-    _, text = vzcptsim(*write(node("a"), node("c", kernel=EARLY)))
+    _, text = pool(*write(node("a"), node("c", kernel=EARLY)))
     assert "with the lines" not in text
     assert "reboot" not in text
     assert "1 group; 2 of 2 ordered pairs are possible\n    unlocked: 1\n      a -> c\n" in text
@@ -153,7 +139,7 @@ def test_upgrades_alone() -> None:
 def test_nodes_of_one_text_that_do_not_lose_the_same() -> None:
     a, b = maskable("a", "aesni"), maskable("b", "aesni", override="d: 0 0 0 0")
     other = maskable("c", "aesni", override="1: 206d7 0 2000000 7808800")
-    _, text = vzcptsim(*write(a, b, other, node("d")))
+    _, text = pool(*write(a, b, other, node("d")))
     assert "  on a, c, write:\n" in text
     assert "    containers lose: aes; capability number 134354335, then 136607\n" in text
     assert "  on b, write:\n" in text
@@ -169,7 +155,7 @@ def test_what_no_change_brings_together_and_why() -> None:
         node("e", "rdrand", vendor=AMD, kernel="2.6.32-042stab101.5"),
         node("f", machine="i686", containers=("101:32bit,no-vdso",)),
     )
-    status, text = vzcptsim(*write(*nodes))
+    status, text = pool(*write(*nodes))
     assert status == 2
     assert "The smallest change makes 5 groups, and none makes one:\n" in text
     assert "This change does not bring together; apart from group 1 are:\n" in text
@@ -185,7 +171,7 @@ def test_what_no_change_brings_together_and_why() -> None:
 @pytest.mark.usefixtures("here")
 def test_pairs_that_are_lost_are_said() -> None:
     nodes = maskable("a", "aesni"), node("b", "aesni"), node("c"), maskable("d", "rdrand")
-    _, text = vzcptsim(*write(*nodes))
+    _, text = pool(*write(*nodes))
     assert "    lost: 1\n      b -> a\n" in text
 
 

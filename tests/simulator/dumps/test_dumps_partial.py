@@ -1,13 +1,11 @@
 """CPUs that are known in part: the model, its JSON, what is unknown, processors of one kind."""
 
 import json
-from importlib import resources
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from simulator.dumps import own_json
 from simulator.dumps.model import (
@@ -27,6 +25,7 @@ from simulator.dumps.model import (
 from simulator.dumps.recognise import parse_dump
 from simulator.dumps.summary import differences, group, summarize_unknown, unknown_answers
 from simulator.facts.cpuid import CpuidTable, Registers
+from support.programs import validator
 
 Answers = dict[tuple[int, int], PartialAnswer]
 
@@ -185,14 +184,8 @@ def test_without_a_table_all_is_unknown_that_is_not_said() -> None:
 # The project's JSON
 
 
-def schema() -> Draft202012Validator:
-    text = resources.files("simulator").joinpath("schema/dump.schema.json").read_text("utf-8")
-    document = json.loads(text)
-    Draft202012Validator.check_schema(document)
-    return Draft202012Validator(document)
+SCHEMA = validator("dump")
 
-
-SCHEMA = schema()
 PARTIAL_ROW = ["0x7", "0x1", "0x5/0x7", None, "0x1", "0x00000000/0x80000000"]
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from support.programs import Said, replay
 from support.recorded import NAMES, Player, Row, bare_kernel, read_rows, text
-from support.replayed import Said, replay
 
 USERS = {"root": (0, 0), "nobody": (65534, 0), "inside": (0, 201)}
 

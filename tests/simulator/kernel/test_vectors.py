@@ -16,7 +16,7 @@ from simulator.profiles.cpus import find_cpu
 from simulator.profiles.profile import KernelFacts, NodeProfile
 from simulator.profiles.store import load_fixtures
 from simulator.run.in_process import SimulatedSyscalls
-from support.replayed import replay
+from support.programs import replay
 from support.vectors import read_vectors
 
 CAPS = read_vectors("caps.tsv")

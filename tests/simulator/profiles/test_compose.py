@@ -59,14 +59,8 @@ BRAND = b"Some   CPU @ 2.50GHz".ljust(48, b"\0")
 
 def branded(text: bytes) -> CpuidTable:
     words = [int.from_bytes(text[start : start + 4], "little") for start in range(0, 48, 4)]
-    return FULL.replace(
-        {
-            (0x80000000, 0): Registers(0x80000004, 0, 0, 0),
-            (0x80000002, 0): Registers(*words[0:4]),
-            (0x80000003, 0): Registers(*words[4:8]),
-            (0x80000004, 0): Registers(*words[8:12]),
-        }
-    )
+    answers = {(0x80000002 + number, 0): Registers(*words[4 * number :][:4]) for number in range(3)}
+    return FULL.replace({(0x80000000, 0): Registers(0x80000004, 0, 0, 0), **answers})
 
 
 @pytest.mark.parametrize(
@@ -152,14 +146,15 @@ def test_ia64_is_composed_without_cpuid() -> None:
 # What is refused
 
 
-def test_an_unknown_release_is_refused() -> None:
-    with pytest.raises(UnknownReleaseError):
-        composed(release="5.4.0")
-
-
-def test_an_override_that_no_kernel_takes_is_refused() -> None:
-    with pytest.raises(OverrideError):
-        composed(override="garbage")
+@pytest.mark.parametrize(
+    ("traits", "error"),
+    [({"release": "5.4.0"}, UnknownReleaseError), ({"override": "garbage"}, OverrideError)],
+)
+def test_what_no_kernel_has_or_takes_is_refused(
+    traits: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        composed(**traits)
 
 
 @pytest.mark.parametrize(

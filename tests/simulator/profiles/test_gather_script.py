@@ -19,7 +19,7 @@ from simulator.kernel.containers import Container, State
 from simulator.profiles.gathered import load_gathered
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node, load_profile
-from support.running import MASKING_NODE, ROOT, Ended, command_line, run, wait_for
+from support.running import MASKING_NODE, ROOT, Ended, command_line, finish, run, wait_for
 from support.simulated_nodes import cpu
 from support.simulated_profiles import WORDS, encoded, good_document
 from vzcptcheck import __version__
@@ -188,12 +188,7 @@ def refused(node: str, *words: str, options: tuple[str, ...] = ()) -> str:
 
 class TestItRefuses:
     def test_where_it_is_no_node(self, tmp_path: Path) -> None:
-        ended = subprocess.run(
-            ["sh", str(SCRIPT), "-o", str(tmp_path / "node.tar")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ended = finish(["sh", SCRIPT, "-o", tmp_path / "node.tar"])
         assert ended.returncode == 1
         assert "there is no OpenVZ node to gather here" in ended.stderr
         assert list(tmp_path.iterdir()) == []
@@ -248,17 +243,12 @@ sys.exit(end_as(run(kernel, sys.argv[2:])))
 
 def test_a_node_without_the_cpuid_module_says_what_to_do(tmp_path: Path) -> None:
     archive = tmp_path / "node.tar"
-    ended = subprocess.run(
-        [sys.executable, "-c", _WITHOUT_CPUID, EARLY, "sh", str(SCRIPT), "-o", str(archive)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
+    program = [sys.executable, "-c", _WITHOUT_CPUID, EARLY]
+    ended = finish([*program, "sh", str(SCRIPT), "-o", str(archive)])
     said = (
         "/dev/cpu/0/cpuid: not there: load the module cpuid ('modprobe cpuid') and gather once more"
     )
-    assert ended.stderr == f"vzcptcheck-gather: {said}\n"
+    assert (ended.returncode, ended.stderr) == (0, f"vzcptcheck-gather: {said}\n")
     with tarfile.open(archive) as packed:
         notes = packed.extractfile("vzcptcheck-gathered/notes")
         assert notes is not None

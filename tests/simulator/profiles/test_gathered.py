@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.cli import main
 from simulator.kernel.containers import Container, State
 from simulator.profiles.gathered import Gathered, load_gathered, make_profile
 from simulator.profiles.gathered_files import GatheredError
@@ -18,6 +17,7 @@ from simulator.profiles.profile import Answers, NodeProfile, OriginKind, Profile
 from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.reports.listings import node_listing
 from support.gathered import FILES, cpuinfo, packed, rows
+from support.programs import vzcptsim
 from support.simulated_nodes import cpu
 from support.simulated_profiles import ROWS, WORDS
 
@@ -42,17 +42,17 @@ def about(**changes: str | None) -> bytes:
     return rows(*(f"{key} {text}" for key, text in {**told, **changes}.items() if text is not None))
 
 
+#: What kernels before 042stab do not have.
+OLD_KERNEL = {"proc/vz/version": None, "proc/vz/cpuid_override": None}
+
+
 class TestTheNode:
     def test_it_is_marked_as_gathered_and_says_where_and_when(self) -> None:
         origin = gathered().profile.origin
         assert origin.kind is OriginKind.GATHERED
         assert origin.source == "vzcptcheck-gather.sh 1.0.0 on node1, 2026-11-23"
-
-    def test_without_a_hosts_name_it_names_none(self) -> None:
-        source = profile_of({"about": about(host=None)}).origin.source
-        assert source == "vzcptcheck-gather.sh 1.0.0, 2026-11-23"
-
-    def test_its_list_of_nodes_shows_that(self) -> None:
+        nameless = profile_of({"about": about(host=None)}).origin
+        assert nameless.source == "vzcptcheck-gather.sh 1.0.0, 2026-11-23"
         assert node_listing([gathered().profile]).rows[0][1] == "gathered"
 
     def test_the_kernel_is_what_its_files_say(self) -> None:
@@ -83,21 +83,27 @@ class TestTheNode:
         assert node.containers == ()
 
     def test_nobody_asked_its_kernel(self) -> None:
-        node = gathered()
-        assert node.profile.answers == Answers(None, None, None)
-        assert node.remarks == (NOT_ASKED,)
+        assert gathered().profile.answers == Answers(None, None, None)
 
-    def test_what_the_script_noted_is_said(self) -> None:
-        assert gathered({"notes": b"one\n\n \ntwo\n"}).remarks == ("one", "two", NOT_ASKED)
-
-    def test_what_its_kernel_might_show_of_slm_is_said(self) -> None:
-        changes = {
-            "about": about(release="2.6.32-dzhanibekov.1"),
-            "proc/vz/version": None,
-            "proc/vz/cpuid_override": None,
-        }
-        said = "whether SLM is enabled without its module is not known: taken for no"
-        assert gathered(changes).remarks == (NOT_ASKED, said)
+    @pytest.mark.parametrize(
+        ("changes", "remarks"),
+        [
+            ({}, (NOT_ASKED,)),
+            ({"notes": b"one\n\n \ntwo\n"}, ("one", "two", NOT_ASKED)),
+            (
+                {**OLD_KERNEL, "about": about(release="2.6.32-dzhanibekov.1")},
+                (
+                    NOT_ASKED,
+                    "whether SLM is enabled without its module is not known: taken for no",
+                ),
+            ),
+        ],
+        ids=["nothing", "notes", "SLM"],
+    )
+    def test_what_is_not_known_and_what_the_script_noted_is_said(
+        self, changes: dict[str, bytes | None], remarks: tuple[str, ...]
+    ) -> None:
+        assert gathered(changes).remarks == remarks
 
     def test_it_boots_and_answers_by_its_kernels_rules(self) -> None:
         node = gathered().profile
@@ -107,9 +113,8 @@ class TestTheNode:
 
     def test_a_machine_without_cpuid(self) -> None:
         changes = {
+            **OLD_KERNEL,
             "about": about(machine="ia64", release="2.6.18-028stab056.1"),
-            "proc/vz/version": None,
-            "proc/vz/cpuid_override": None,
             "proc/cpuinfo": b"processor  : 0\nvendor     : GenuineIntel\n",
             "cpuid/0": None,
         }
@@ -123,18 +128,11 @@ class TestContainers:
             Container(ctid=102, state=State.SUSPENDED),
         )
 
-    @pytest.mark.parametrize(
-        ("state", "expected"),
-        [
-            ("2", State.SUSPENDED),
-            ("3", State.SUSPENDED),
-            ("1", State.RUNNING),
-            ("-1", State.RUNNING),
-        ],
-    )
-    def test_by_the_contexts_state(self, state: str, expected: State) -> None:
+    @pytest.mark.parametrize("state", ["2", "3", "1", "-1"])
+    def test_by_the_contexts_state(self, state: str) -> None:
         header = b"Ctx      Id       VE       State\n"
         context = header + f"ffff88003ee00000 00000066 101      {state}\n".encode()
+        expected = State.SUSPENDED if state in "23" else State.RUNNING
         assert profile_of({"proc/cpt": context}).containers[0].state is expected
 
     def test_without_names_they_have_numbers_alone(self) -> None:
@@ -150,13 +148,10 @@ class TestProcessors:
         assert (one.model_name, one.microcode) == ("Some CPU", "0x15")
         assert one.flags == ("fpu", "cmov", "sep", "lm")
 
-    def test_what_cpuinfo_does_not_say_is_not_known(self) -> None:
-        (one,) = profile_of({"proc/cpuinfo": b"processor : 0\n"}).cpus
-        assert (one.model_name, one.microcode, one.flags) == (None, None, None)
-
-    def test_without_cpuinfo_the_first_is_all_there_is(self) -> None:
-        (one,) = profile_of({"proc/cpuinfo": None}).cpus
-        assert (one.processors, one.flags) == ("0", None)
+    @pytest.mark.parametrize("text", [b"processor : 0\n", None])
+    def test_what_cpuinfo_does_not_say_is_not_known(self, text: bytes | None) -> None:
+        (one,) = profile_of({"proc/cpuinfo": text}).cpus
+        assert (one.processors, one.model_name, one.microcode, one.flags) == ("0", *[None] * 3)
 
     def test_those_of_a_kind_are_one(self) -> None:
         changes = {"proc/cpuinfo": cpuinfo("a", "a", "b", "a"), "cpuid/2": OTHER_ROWS}
@@ -303,12 +298,8 @@ class TestTheCommand:
         path.write_bytes(packed(FILES))
         return path
 
-    def run(self, *words: str) -> tuple[int, str, str]:
-        stdout, stderr = io.StringIO(), io.StringIO()
-        return main(words, stdout, stderr), stdout.getvalue(), stderr.getvalue()
-
     def test_the_profile_is_written_and_what_is_unknown_is_said(self, archive: Path) -> None:
-        status, stdout, stderr = self.run("import", "gathered", str(archive))
+        status, stdout, stderr = vzcptsim("import", "gathered", str(archive))
         assert (status, stderr) == (0, f"vzcptsim: {archive}: {NOT_ASKED}\n")
         assert stdout == format_profile(gathered().profile)
 
@@ -317,14 +308,14 @@ class TestTheCommand:
     ) -> None:
         given = SimpleNamespace(buffer=io.BytesIO(archive.read_bytes()))
         monkeypatch.setattr("sys.stdin", given)
-        status, stdout, _ = self.run("import", "gathered", "-")
+        status, stdout, _ = vzcptsim("import", "gathered", "-")
         assert (status, stdout) == (0, format_profile(gathered().profile))
 
     def test_an_error_names_the_archive_and_the_file_in_it(self, tmp_path: Path) -> None:
         path = tmp_path / "node.tar"
         path.write_bytes(packed({**FILES, "proc/cpt": b"x\n"}))
         output = tmp_path / "node.json"
-        status, stdout, stderr = self.run("import", "gathered", str(path), "-o", str(output))
+        status, stdout, stderr = vzcptsim("import", "gathered", str(path), "-o", str(output))
         said = "proc/cpt: line 1: no checkpoint context in 'x'"
         assert (status, stdout, stderr) == (1, "", f"vzcptsim: {path}: {said}\n")
         assert not output.exists()
@@ -337,10 +328,10 @@ class TestTheCommand:
     ) -> None:
         source = str(tmp_path / "node.json")
         destination = "042stab141.3.Haswell.default"
-        assert self.run("import", "gathered", str(archive), "-o", source)[0] == 0
-        status, stdout, _ = self.run("check", source, destination, "--ct", "101")
+        assert vzcptsim("import", "gathered", str(archive), "-o", source)[0] == 0
+        status, stdout, _ = vzcptsim("check", source, destination, "--ct", "101")
         assert status == 1
         assert "needs-unknown" in stdout
-        status, stdout, _ = self.run("matrix", source, destination, "--format", "csv")
+        status, stdout, _ = vzcptsim("matrix", source, destination, "--format", "csv")
         assert status == 0
         assert "needs-unknown" in stdout

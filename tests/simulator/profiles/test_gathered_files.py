@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -50,8 +51,11 @@ def test_a_folder_is_read_or_the_one_in_it(tmp_path: Path) -> None:
     assert read_files(str(tmp_path / TOP)) == READ
 
 
-def test_a_folder_without_processors(tmp_path: Path) -> None:
-    write(tmp_path, {"about": b"x"})
+@pytest.mark.parametrize("others", [{}, dict.fromkeys(["cpuid/x", "cpuid/.0", "other"], b"x")])
+def test_names_in_a_folder_that_are_none_of_the_scripts_are_passed_over(
+    others: dict[str, bytes], tmp_path: Path
+) -> None:
+    write(tmp_path, {"about": b"x", **others})
     assert read_folder(tmp_path) == {"about": b"x"}
 
 
@@ -64,43 +68,28 @@ def test_what_is_not_there_is_the_systems_error(tmp_path: Path) -> None:
         read_files(str(tmp_path / "none"))
 
 
+OTHER_NAMES = [
+    "../about", f"/{TOP}/about", f"{TOP}/../about", f"{TOP}/../{TOP}/about",
+    f"{TOP}/proc/../about", f"{TOP}/cpuid/../about", f"{TOP}/cpuid/x", f"{TOP}/cpuid/12345",
+    f"{TOP}/cpuid/\u0661", f"{TOP}/etc/shadow", "about", TOP,
+]  # fmt: skip
+OTHER_KINDS = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "traits"),
     [
-        "../about",
-        f"/{TOP}/about",
-        f"{TOP}/../about",
-        f"{TOP}/../{TOP}/about",
-        f"{TOP}/proc/../about",
-        f"{TOP}/cpuid/../about",
-        f"{TOP}/cpuid/x",
-        f"{TOP}/cpuid/12345",
-        f"{TOP}/cpuid/\u0661",
-        f"{TOP}/etc/shadow",
-        "about",
-        TOP,
+        *((name, {}) for name in OTHER_NAMES),
+        *((f"{TOP}/about", {"type": kind, "linkname": "/etc/passwd"}) for kind in OTHER_KINDS),
     ],
 )
-def test_no_other_name_in_an_archive_is_looked_at(name: str) -> None:
+def test_no_other_name_and_kind_in_an_archive_is_looked_at(
+    name: str, traits: dict[str, Any]
+) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        add(archive, name, b"evil")
+        add(archive, name, b"" if traits else b"evil", **traits)
     assert read_packed(buffer.getvalue()) == {}
-
-
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
-)
-def test_what_is_no_plain_file_in_an_archive_is_not_there(kind: bytes) -> None:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        add(archive, f"{TOP}/about", type=kind, linkname="/etc/passwd")
-    assert read_packed(buffer.getvalue()) == {}
-
-
-def test_names_in_a_folder_that_are_none_of_the_scripts_are_passed_over(tmp_path: Path) -> None:
-    write(tmp_path, {"about": b"x", "cpuid/x": b"x", "cpuid/.0": b"x", "other": b"x"})
-    assert read_folder(tmp_path) == {"about": b"x"}
 
 
 def make_link(path: Path) -> None:

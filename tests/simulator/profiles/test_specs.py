@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simulator.kernel.containers import Container, Contents, Entered, Process, State
+from simulator.kernel.containers import POLICIES, Container, Contents, Entered, Process, State
 from simulator.profiles.specs import SYNTAX, SpecError, parse_spec
 
 INIT = Process(pid=1, host_pid=1001, name="init")
@@ -29,30 +29,27 @@ def test_a_number_alone_is_a_running_container_with_an_init(spec: str, ctid: int
     assert parse_spec(spec) == Container(ctid=ctid, contents=Contents((INIT,)))
 
 
-@pytest.mark.parametrize(
-    ("word", "process"),
-    [
-        ("fpu", init(used_fpu=True)),
-        ("32bit", init(bits=32)),
-        ("no-vdso", init(vdso=False)),
-        ("entered", init(entered=Entered.PROCESS)),
-        ("entered=process", init(entered=Entered.PROCESS)),
-        ("entered=group", init(entered=Entered.GROUP)),
-        ("entered=session", init(entered=Entered.SESSION)),
-        ("entered=foreign", init(entered=Entered.FOREIGN)),
-        ("policy=normal", init()),
-        ("policy=batch", init(policy="batch")),
-        ("policy=idle", init(policy="idle")),
-        ("policy=fifo", init(policy="fifo")),
-        ("policy=rr", init(policy="rr")),
-        ("traced", init(traced=True)),
-        ("private-mounts", init(private_mounts=True)),
-        ("mempolicy", init(mempolicy=True)),
-        ("keys", init(keys=True)),
-    ],
-)
-def test_a_word_about_a_process(word: str, process: Process) -> None:
-    assert contents(f"101:{word}") == Contents((process,))
+#: Words about a process, and what they say of it.
+TRAITS: dict[str, dict[str, Any]] = {
+    "fpu": {"used_fpu": True},
+    "32bit": {"bits": 32},
+    "no-vdso": {"vdso": False},
+    "entered": {"entered": Entered.PROCESS},
+    "entered=process": {"entered": Entered.PROCESS},
+    "entered=group": {"entered": Entered.GROUP},
+    "entered=session": {"entered": Entered.SESSION},
+    "entered=foreign": {"entered": Entered.FOREIGN},
+    **{f"policy={policy}": {"policy": policy} for policy in POLICIES},
+    "traced": {"traced": True},
+    "private-mounts": {"private_mounts": True},
+    "mempolicy": {"mempolicy": True},
+    "keys": {"keys": True},
+}
+
+
+@pytest.mark.parametrize("word", TRAITS)
+def test_a_word_about_a_process(word: str) -> None:
+    assert contents(f"101:{word}") == Contents((init(**TRAITS[word]),))
 
 
 @pytest.mark.parametrize("state", ["stopped", "stopping", "locked", "suspended"])
@@ -77,34 +74,18 @@ def test_a_name_has_up_to_15_characters() -> None:
     assert contents("101:process=" + "x" * 15).processes[1].name == "x" * 15
 
 
+NO_NUMBERS = [
+    "", ":fpu", "0", "-1", "+1", "1.0", " 1", "x101", "2147483648", "00000000001",
+    "000000000019999999999", "9" * 5000, "٣",
+]  # fmt: skip
+NO_WORDS = ["walking", "running", "fpu=yes", "process", "process=", "", "FPU"]
+
+
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [
-        *(
-            (spec, "it begins with a number from 1 to 2147483647")
-            for spec in (
-                "",
-                ":fpu",
-                "0",
-                "-1",
-                "+1",
-                "1.0",
-                " 1",
-                "x101",
-                "2147483648",
-                "00000000001",
-                "000000000019999999999",
-                "9" * 5000,
-                "٣",
-            )
-        ),
-        ("101:walking", "'walking' is no word for it"),
-        ("101:running", "'running' is no word for it"),
-        ("101:fpu=yes", "'fpu=yes' is no word for it"),
-        ("101:process", "'process' is no word for it"),
-        ("101:process=", "'process=' is no word for it"),
-        ("101:fpu,", "'' is no word for it"),
-        ("101:FPU", "'FPU' is no word for it"),
+        *((spec, "it begins with a number from 1 to 2147483647") for spec in NO_NUMBERS),
+        *((f"101:fpu,{word}", f"'{word}' is no word for it") for word in NO_WORDS),
         ("101:entered=friend", "entered is one of process, group, session, foreign"),
         ("101:policy=deadline", "policy is one of normal, batch, idle, fifo, rr"),
         ("101:process=" + "x" * 16, "a process's name has at most 15 characters"),
@@ -121,17 +102,9 @@ def test_a_word_that_is_none_brings_those_that_are() -> None:
     with pytest.raises(SpecError) as caught:
         parse_spec("101:walking")
     assert str(caught.value).endswith(SYNTAX)
-
-
-WORDS = """\
-stopped stopping locked suspended device= mount= fpu 32bit no-vdso entered policy= traced
-private-mounts mempolicy keys process=
-"""
-
-
-@pytest.mark.parametrize("word", WORDS.split())
-def test_the_syntax_names_every_word(word: str) -> None:
-    assert word in SYNTAX
+    words = {word.partition("=")[0] for word in TRAITS} | {"process=", "device=", "mount="}
+    for word in words | {"stopped", "stopping", "locked", "suspended", "policy="}:
+        assert word in SYNTAX
 
 
 words = st.sampled_from(

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib import resources
 from itertools import permutations, product
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -14,7 +13,6 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from simulator.fleets.fleet import gather_fleet
 from simulator.profiles.profile import NodeProfile
@@ -26,7 +24,7 @@ from simulator.reports.view import MOST_NODES, View, ranges, why
 from simulator.verdicts.migrations import Road
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
 from support.fleets import OLD, STRONG, WEAK, node, small_nodes
-from support.terminals import SGR, Terminal
+from support.programs import SGR, Terminal, validator
 
 Render = Callable[[View], Iterator[str]]
 
@@ -129,16 +127,9 @@ def test_no_name_speaks_to_a_terminal(render: Render, by_class: bool) -> None:
 # JSON
 
 
-def validator() -> Draft202012Validator:
-    text = resources.files("simulator").joinpath("schema/matrix.schema.json").read_text("utf-8")
-    schema = json.loads(text)
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
-
-
 def document_of(one: View) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(text_of(json_text, one))
-    validator().validate(document)
+    validator("matrix").validate(document)
     return document
 
 

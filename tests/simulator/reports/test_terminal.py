@@ -16,7 +16,7 @@ from simulator.reports.terminal import (
     verdict_word,
 )
 from simulator.verdicts.verdict import Verdict
-from support.terminals import SGR, Terminal
+from support.programs import SGR, Terminal
 from vzcptcheck.outcome import printable
 
 #: What would clear the screen, ring, hide, turn text around, or forge a line.
