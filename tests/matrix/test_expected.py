@@ -11,7 +11,7 @@ from simulator.profiles.store import fixture_names, fixtures_folder, load_profil
 from simulator.verdicts.restore import kernel_opinion
 from simulator.verdicts.traits import SUSPENDED, container_side, node_side
 from support.expectation import EXPECTED, GENERATIONS, POSSIBLE, Row, choose, format_rows, nodes
-from support.vectors import read_vectors
+from support.samples import read_vectors
 
 
 @functools.cache

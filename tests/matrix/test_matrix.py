@@ -14,7 +14,7 @@ from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names, fixtures_folder, load_profile
 from support.oracle import refuses
 from support.programs import replay
-from support.vectors import read_vectors
+from support.samples import read_vectors
 
 #: What each generation writes, where it cannot be asked.
 WRITTEN = {"028stab": 0x302, "2.6.32": 0x800}

@@ -11,7 +11,7 @@ from simulator.profiles.store import load_fixtures, load_node
 from support.documents import read_blocks, with_programs
 from support.recorded import NAMES, read_rows
 from support.running import ROOT, finish
-from support.vectors import read_vectors
+from support.samples import read_vectors
 from tools.programs import vzcptcheck
 
 README = (ROOT / "README.md").read_text("utf-8")

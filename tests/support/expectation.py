@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from support.oracle import refuses
-from support.vectors import read_vectors
+from support.samples import read_vectors
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 EXPECTED = Path(__file__).parents[1] / "matrix" / "expected.tsv"

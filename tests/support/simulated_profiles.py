@@ -27,6 +27,7 @@ from simulator.profiles.profile import (
     OriginKind,
 )
 from simulator.profiles.store import load_fixtures
+from support.samples import document
 from support.simulated_nodes import cpu
 
 Document = dict[str, Any]
@@ -41,88 +42,9 @@ ROWS = [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in cpu(*WORDS).rows()]
 #: RDRAND by a boot option, AESNI by the override. IPv6 is not there.
 CAPABILITY_NUMBER = 0x1602759F
 
-_GOOD: Document = {
-    "format": 1,
-    "origin": {"kind": "captured", "source": "somewhere", "utrace": False},
-    "kernel": {
-        "release": "2.6.32-042stab113.5",
-        "machine": "x86_64",
-        "vz_version": "042stab113_5",
-        "boot_options": ["nordrand", "ipv6.disable=1"],
-        "modules": ["vzcpt", "vzrst"],
-        "ipv6": False,
-        "slm_without_module": True,
-    },
-    "cpus": [
-        {
-            "processors": "0-3,8",
-            "cpuid": ROWS,
-            "model_name": "Some CPU",
-            "microcode": "0x15",
-            "flags": "fpu cmov sep lm",
-        },
-        {
-            "processors": "4-7",
-            "cpuid": list(ROWS),
-            "model_name": None,
-            "microcode": None,
-            "flags": None,
-        },
-    ],
-    "cpuid_override": "0x00000001: 0x00000000 0x00000000 0xfdffffff 0xffffffff\n",
-    "answers": {
-        "image_version": 0x803,
-        "accepted_versions": [0x303, 0x304, 0x800, 0x801, 0x802, 0x803],
-        "capability_number": CAPABILITY_NUMBER,
-    },
-    "containers": [
-        {
-            "ctid": 101,
-            "state": "running",
-            "needs": {
-                "caps": 0x10D50401,
-                "reports": [
-                    "unsupported netdevice tun0",
-                    "foreign process 1/1001(init) inside CT (e.g. vzctl enter or vzctl exec).",
-                    "scheduler policy is not supported 1/1001(init)",
-                    "NUMA mempolicy is used by 1001,1001(init)",
-                    "keys are used by 1001,1001(init)",
-                    "Unsupported filesystem nfs",
-                ],
-            },
-            "origin": {
-                "processes": [
-                    {
-                        "pid": 1,
-                        "host_pid": 1001,
-                        "name": "init",
-                        "bits": 32,
-                        "vdso": False,
-                        "policy": "rr",
-                        "traced": True,
-                        "mempolicy": True,
-                        "keys": True,
-                        "entered": "foreign process",
-                    },
-                    {
-                        "pid": 2,
-                        "host_pid": 1002,
-                        "name": "kthread",
-                        "used_fpu": True,
-                        "private_mounts": True,
-                        "kernel_thread": True,
-                    },
-                ],
-                "unsupported_devices": ["tun0"],
-                "unsupported_mounts": ["nfs"],
-                "dump_failure": "tar exited with 255",
-            },
-        },
-        {"ctid": 102, "state": "locked", "needs": None},
-        {"ctid": 103, "state": "running", "needs": {"caps": 1, "reports": ["said"]}},
-        {"ctid": 104, "state": "running", "needs": None},
-    ],
-}
+_GOOD: Document = document("good-profile.json")
+for _cpu in _GOOD["cpus"]:
+    _cpu["cpuid"] = list(ROWS)
 
 
 @cache

@@ -7,85 +7,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simulator.dumps.model import CpuDump, DumpError, Mode, as_32bit, as_64bit, infer_mode
+from simulator.dumps.model import CpuDump, DumpError, as_32bit, as_64bit, infer_mode
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import parse_dump as parse_source
 from simulator.dumps.subleaves import LEAVES_WITH_SUBLEAVES
 from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
+from support.samples import sample
 
 Answers = dict[tuple[int, int], Registers]
 Writer = Callable[[CpuidTable], str]
 
 AIDA64 = "AIDA64 or InstLatx64"
 
-# InstLatx64, GenuineIntel00806F8_SapphireRapids_05_CPUID.txt, some of its lines.
-W7_2475X = """\
-CPU Type          : Intel Xeon w7-2475X
-CPUID Manufacturer: GenuineIntel
-CPUID Revision    : 000806F8h
+W7_2475X = sample("w7-2475x.instlatx64.txt")
 
-------[ CPUID Registers / Logical CPU #0 ]------
+CELERON_G1610 = sample("celeron-g1610.aida64.txt")
 
-allcpu: Package 0 / Core 0 / Thread 0: Valid
-
-CPUID 00000000: 00000020-756E6547-6C65746E-49656E69 [GenuineIntel]
-CPUID 00000001: 000806F8-00800800-7FFEFBFF-BFEBFBFF
-CPUID 00000002: 00FEFF01-000000F0-00000000-00000000
-CPUID 00000004: FC004121-02C0003F-0000003F-00000000 [SL 00] [L1D: 48 KB]
-CPUID 00000004: FC004122-01C0003F-0000003F-00000000 [SL 01] [L1I: 32 KB]
-CPUID 00000007: 00000002-F3BFBFFB-BB417FEE-FFDD4430 [SL 00]
-CPUID 00000007: 00001C30-00000000-00000000-00000000 [SL 01]
-CPUID 00000007: 00000000-00000000-00000000-00000017 [SL 02]
-CPUID 0000000D: 000602E7-00002B00-00002B00-00000000 [SL 00] [x87]
-CPUID 0000000D: 0000001F-00002A80-0000DD00-00000000 [SL 01] [SSE]
-CPUID 0000000D: 00000100-00000240-00000000-00000000 [SL 02] [AVX]
-CPUID 0000000D: 00000040-00000440-00000000-00000000 [SL 05] [AVX-512 Opmask]
-CPUID 0000000D: 00000200-00000480-00000000-00000000 [SL 06] [AVX-512 Hi256]
-CPUID 0000000D: 00000400-00000680-00000000-00000000 [SL 07] [AVX-512 Hi16]
-CPUID 0000000D: 00000080-00000000-00000001-00000000 [SL 08] [PT]
-CPUID 0000000D: 00000008-00000A80-00000000-00000000 [SL 09] [PKRU]
-CPUID 0000000D: 00000008-00000000-00000001-00000000 [SL 0A]
-CPUID 0000000D: 00000010-00000000-00000001-00000000 [SL 0B]
-CPUID 0000000D: 00000018-00000000-00000001-00000000 [SL 0C]
-CPUID 0000000D: 00000030-00000000-00000001-00000000 [SL 0E]
-CPUID 0000000D: 00000328-00000000-00000001-00000000 [SL 0F]
-CPUID 0000000D: 00000040-00000AC0-00000002-00000000 [SL 11]
-CPUID 0000000D: 00002000-00000B00-00000006-00000000 [SL 12]
-CPUID 80000000: 80000008-00000000-00000000-00000000
-CPUID 80000001: 00000000-00000000-00000121-2C100000
-CPUID 80000006: 00000000-00000000-08007040-00000000 [L2: 2048 KB] / L3: 0 KB]
-
-------[ CPUID Registers / Logical CPU #1 ]------
-
-CPUID 00000000: 00000020-756E6547-6C65746E-49656E69 [GenuineIntel]
-
-------[ MSR Registers ]------
-
-MSR 00000017: 0000-0000-0000-0000
-"""
-
-# libcpuid's tests, an AIDA64 report of a Celeron G1610, some of its lines.
-CELERON_G1610 = """\
-CPU#000 AffMask: 0x0000000000000001
-CPUID 00000000: 0000000D-756E6547-6C65746E-49656E69
-CPUID 00000002: 76035A01-00F0B0FF-00000000-00CA0000
-CPUID 00000004: 1C004121-01C0003F-0000003F-00000000
-CPUID 00000004: 1C004122-01C0003F-0000003F-00000000
-CPUID 80000000: 80000008-00000000-00000000-00000000
-CPUID 80000001: 00000000-00000000-00000001-28100000
-CPU#000 AffMask: 0x0000000000000002
-CPUID 00000000: 0000000D-756E6547-6C65746E-49656E69
-"""
-
-# libcpuid's tests, an AIDA64 report of an Athlon II X4 620, some of its lines.
-ATHLON_II_X4 = """\
-CPUID Registers (CPU #1):
-CPUID 00000000  \t00000005-68747541-444D4163-69746E65
-CPUID 80000000  \t8000001B-68747541-444D4163-69746E65
-CPUID 80000001  \t00100F52-10005146-000037FF-EFD3FBFF
-CPUID Registers (CPU #2):
-CPUID 00000000  \t00000005-68747541-444D4163-69746E65
-"""
+ATHLON_II_X4 = sample("athlon-ii-x4-620.aida64.txt")
 
 # libcpuid's tests, an AIDA64 report of an Athlon (K7), some of its lines.
 ATHLON_K7 = """\
@@ -100,15 +38,7 @@ CPUID 00000000 : 00000001 746E6543 736C7561 48727561
 CPUID 00000001 : 00000694 00000000 00000000 0380B13D
 """
 
-# cpuid -r on a virtual machine with an EPYC 9004, some of its lines.
-EPYC_CPUID_R = """\
-CPU 0:
-   0x00000000 0x00: eax=0x0000001c ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65
-   0x00000007 0x01: eax=0x00000020 ebx=0x00000000 ecx=0x00000000 edx=0x00000000
-   0x0000000d 0x0b: eax=0x00000010 ebx=0x00000000 ecx=0x00000001 edx=0x00000000
-CPU 1:
-   0x00000000 0x00: eax=0x0000001c ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65
-"""
+EPYC_CPUID_R = sample("epyc-9004.cpuid-r.txt")
 
 JSON_ROW = ["0x00000000", "0x0", "0x00000001", "0x746e6543", "0x736c7561", "0x48727561"]
 SAMPLES = [W7_2475X, CELERON_G1610, ATHLON_II_X4, ATHLON_K7, NEHEMIAH, EPYC_CPUID_R]
@@ -166,10 +96,11 @@ def test_affinity_mask(mask: str, cpus: str) -> None:
 @pytest.mark.parametrize(
     ("text", "cpus", "vendor"),
     [
-        pytest.param(ATHLON_II_X4, ["1", "2"], "AuthenticAMD", id="tabs"),
-        pytest.param(ATHLON_K7, ["0"], "AuthenticAMD", id="a-space-for-the-colon"),
-        pytest.param(NEHEMIAH, ["0"], "CentaurHauls", id="spaces-between-registers"),
+        (ATHLON_II_X4, ["1", "2"], "AuthenticAMD"),
+        (ATHLON_K7, ["0"], "AuthenticAMD"),
+        (NEHEMIAH, ["0"], "CentaurHauls"),
     ],
+    ids=["tabs", "a space for the colon", "spaces between registers"],
 )
 def test_aida64_variants(text: str, cpus: list[str], vendor: str) -> None:
     assert cpus_of(text) == cpus
@@ -177,29 +108,31 @@ def test_aida64_variants(text: str, cpus: list[str], vendor: str) -> None:
     assert {dump.mode for dump in parse_dump(text)} == {"unknown"}
 
 
-def test_leaf_0_again_begins_a_cpu() -> None:
-    assert cpus_of(NEHEMIAH * 3) == ["0", "1", "2"]
+HEADINGS = [
+    "------[ Logical CPU #7 ]------",
+    "------[ CPUID Registers / Logical CPU #7 ]------",
+    "------[ CPUID Registers / Logical CPU #7 / P-Core ]------",
+    "CPUID Registers (CPU #7):",
+    "CPUID Registers (CPU #7 Virtual):",
+    "CPU#000 AffMask: 0x0000000000000080",
+    "CPU #003 AffMask: 80",
+]
 
 
 @pytest.mark.parametrize(
-    "heading",
+    ("text", "cpus"),
     [
-        "------[ Logical CPU #7 ]------",
-        "------[ CPUID Registers / Logical CPU #7 ]------",
-        "------[ CPUID Registers / Logical CPU #7 / P-Core ]------",
-        "CPUID Registers (CPU #7):",
-        "CPUID Registers (CPU #7 Virtual):",
-        "CPU#000 AffMask: 0x0000000000000080",
-        "CPU #003 AffMask: 80",
+        *((f"{heading}\n{NEHEMIAH}", ["7"]) for heading in HEADINGS),
+        # Leaf 0 again begins a CPU.
+        (NEHEMIAH * 3, ["0", "1", "2"]),
+        # Numbers that come twice are no names: each group of 64 processors has a mask of its own.
+        (CELERON_G1610 * 2, ["0", "1", "2", "3"]),
+        # One CPU has no number with cpuid -r.
+        (EPYC_CPUID_R.replace("CPU 0:", "CPU:"), ["0", "1"]),
     ],
 )
-def test_headings(heading: str) -> None:
-    assert cpus_of(f"{heading}\n{NEHEMIAH}") == ["7"]
-
-
-def test_numbers_that_come_twice_are_no_names() -> None:
-    """Each group of 64 processors has a mask of its own."""
-    assert cpus_of(CELERON_G1610 * 2) == ["0", "1", "2", "3"]
+def test_headings(text: str, cpus: list[str]) -> None:
+    assert cpus_of(text) == cpus
 
 
 def test_a_text_of_another_system() -> None:
@@ -210,14 +143,17 @@ def test_a_text_of_another_system() -> None:
     assert parse_source(big_endian) == parse_dump(NEHEMIAH)
 
 
-def test_the_subleaf_may_stand_after_other_remarks() -> None:
-    text = W7_2475X.replace("[SL 01] [L1I: 32 KB]", "[L1I: 32 KB] [SL 01]")
-    assert text != W7_2475X
-    assert parse_dump(text) == parse_dump(W7_2475X)
-
-
-def test_a_first_line_without_mark_is_subleaf_0() -> None:
-    assert parse_dump(W7_2475X.replace(" [SL 00]", "")) == parse_dump(W7_2475X)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # The subleaf may stand after other remarks; a first line without mark is subleaf 0.
+        ("[SL 01] [L1I: 32 KB]", "[L1I: 32 KB] [SL 01]"),
+        (" [SL 00]", ""),
+    ],
+)
+def test_where_the_subleaf_stands(old: str, new: str) -> None:
+    assert old in W7_2475X
+    assert parse_dump(W7_2475X.replace(old, new)) == parse_dump(W7_2475X)
 
 
 def test_cpuid_r_before_it_showed_subleaves() -> None:
@@ -235,10 +171,6 @@ def test_cpuid_r() -> None:
     first, second = parse_dump(EPYC_CPUID_R)
     assert (first.cpus, second.cpus, first.form) == ("0", "1", "cpuid -r")
     assert first.table[0xD, 0xB] == Registers(0x10, 0, 1, 0)
-
-
-def test_cpuid_r_of_one_cpu_has_no_number() -> None:
-    assert cpus_of(EPYC_CPUID_R.replace("CPU 0:", "CPU:")) == ["0", "1"]
 
 
 @pytest.mark.parametrize(("begin", "newline"), [("\ufeff", "\n"), ("", "\r\n"), ("\n ", "\n")])
@@ -291,31 +223,27 @@ AVX = Registers(0x100, 0x240, 0, 0)
 LWP = Registers(0x80, 0x340, 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("answers", "told"),
-    [
-        pytest.param([Registers(7, 0x240, 0x340, 0), AVX], [0, 2], id="e3-1230-v2"),
-        pytest.param([Registers(7, 0x340, 0x340, 0), AVX], [0, 2], id="e5-2697-v2"),
-        pytest.param(
-            [Registers(7, 0x340, 0x3C0, 0x4000_0000), AVX, LWP], [0, 2, 62], id="components"
-        ),
-        pytest.param(
-            [Registers(0x27, 0x340, 0x3C0, 0), AVX, ZEROS, ZEROS, Registers(0x40, 0x340, 0, 0)],
-            [0, 2, 3, 4, 5],
-            id="every number",
-        ),
-        pytest.param(
-            [Registers(0xE7, 0x340, 0x3C0, 0), AVX, Registers(0x40, 0x340, 0, 0)],
-            [0, 2],
-            id="cannot be told",
-        ),
-        pytest.param(
-            [Registers(7, 0x340, 0x340, 0), Registers(1, 0, 0, 0), AVX], [0, 1, 2], id="haswell"
-        ),
-    ],
-)
-def test_avx_after_subleaf_0_is_no_subleaf_1(answers: list[Registers], told: list[int]) -> None:
+#: What is listed of leaf 0xd, and which subleaves those are.
+LISTED: dict[str, tuple[list[Registers], list[int]]] = {
+    "e3-1230-v2": ([Registers(7, 0x240, 0x340, 0), AVX], [0, 2]),
+    "e5-2697-v2": ([Registers(7, 0x340, 0x340, 0), AVX], [0, 2]),
+    "components": ([Registers(7, 0x340, 0x3C0, 0x4000_0000), AVX, LWP], [0, 2, 62]),
+    "every number": (
+        [Registers(0x27, 0x340, 0x3C0, 0), AVX, ZEROS, ZEROS, Registers(0x40, 0x340, 0, 0)],
+        [0, 2, 3, 4, 5],
+    ),
+    "cannot be told": (
+        [Registers(0xE7, 0x340, 0x3C0, 0), AVX, Registers(0x40, 0x340, 0, 0)],
+        [0, 2],
+    ),
+    "haswell": ([Registers(7, 0x340, 0x340, 0), Registers(1, 0, 0, 0), AVX], [0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_avx_after_subleaf_0_is_no_subleaf_1(name: str) -> None:
     """Old versions leave subleaf 1 out: whether there is XSAVEOPT is unknown then."""
+    answers, told = LISTED[name]
     rows = "".join(
         f"CPUID 0000000D: {'-'.join(f'{value:08X}' for value in answer)}\n" for answer in answers
     )
@@ -328,20 +256,21 @@ def test_avx_after_subleaf_0_is_no_subleaf_1(answers: list[Registers], told: lis
     assert dump.table.answer(0xD, 2) == AVX
 
 
-@pytest.mark.parametrize(
-    ("shown", "told"),
-    [
-        pytest.param([0], [0], id="first-only"),
-        pytest.param([0, 1], [0, 1], id="no-component"),
-        pytest.param([0, 1, 2, 5, 6, 8], [0, 1, 2, 5, 6, 8], id="xcr0-and-xss"),
-        pytest.param([0, 1, 2, 5, 6], [0, 1, 2, 5, 6], id="xcr0-only"),
-        pytest.param([0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6], id="every-number"),
-        pytest.param([0, 1, 2], [0, 1, 2], id="cut-off"),
-        pytest.param([0, 1, 2, 5], [0, 1], id="cannot-be-told"),
-    ],
-)
-def test_unmarked_state_components(shown: list[int], told: list[int]) -> None:
-    every = STATE | NONE_3_4
+SHOWN = {
+    "first only": [0],
+    "no component": [0, 1],
+    "XCR0 and XSS": [0, 1, 2, 5, 6, 8],
+    "XCR0 only": [0, 1, 2, 5, 6],
+    "every number": [0, 1, 2, 3, 4, 5, 6],
+    "cut off": [0, 1, 2],
+    "cannot be told": [0, 1, 2, 5],
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_unmarked_state_components(name: str) -> None:
+    shown, every = SHOWN[name], STATE | NONE_3_4
+    told = [0, 1] if name == "cannot be told" else shown
     [dump] = parse_dump(aida64({(0xD, subleaf): every[0xD, subleaf] for subleaf in shown}))
     assert subleaves(dump.table, 0xD) == told
     assert all(dump.table[0xD, subleaf] == every[0xD, subleaf] for subleaf in told)
@@ -350,43 +279,35 @@ def test_unmarked_state_components(shown: list[int], told: list[int]) -> None:
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "message"),
-    [
-        pytest.param("", None, "not a register dump in any form known here; tried\n", id="empty"),
-        pytest.param("flags : fpu vme\n", None, "not a register dump in any form", id="no-form"),
-        pytest.param(
-            NEHEMIAH.replace("48727561", "4872756"), 1, "CPUID 00000000 : 00000001", id="short"
-        ),
-        pytest.param(NEHEMIAH + "CPUID 00000002\n", 3, "'CPUID 00000002'", id="no-registers"),
-        pytest.param(NEHEMIAH.replace("0380B13D", "0380B13D ?"), 2, "0380B13D ?", id="remark"),
-        pytest.param(EPYC_CPUID_R.replace("0x0b:", "0x0b"), 4, "as cpuid -r writes", id="cpuid-r"),
-        pytest.param(
-            "\n" + NEHEMIAH.replace("00000000 :", "00000005 :"), 2, "no CPU is without", id="leaf-0"
-        ),
-        pytest.param(
-            NEHEMIAH + "CPUID 00000001 : 00000000 00000000 00000000 00000000",
-            1,
-            "CPU 0, which begins here: leaf 0x00000001 subleaf 0x0 has two different answers",
-            id="two-answers",
-        ),
-        pytest.param(
-            W7_2475X.replace(" [SL 01]", ""), 12, "only some lines of leaf 0x00000004", id="marks"
-        ),
-        pytest.param("[]", None, "a list without a CPU", id="json-empty"),
-        pytest.param('[{"cpuid"\n: ]', 2, "not JSON: Expecting value", id="json-syntax"),
-        pytest.param("[" + "1" * 5000 + "]", None, "not JSON of a register dump", id="json-digits"),
-        pytest.param("[" * 99999, None, "not JSON of a register dump", id="json-nested"),
-        pytest.param("[5]", None, "CPU 0: not an object: 5", id="json-number"),
-        pytest.param("{}", None, "CPU 0: not a list of CPUID rows: None", id="json-no-cpuid"),
-        pytest.param(
-            '{"id": "via", "cpuid": [["0x0"]]}', None, "CPU via: CPUID row 0", id="json-row"
-        ),
-        pytest.param('{"id": 5}', None, "CPU 0: the id is not a string: 5", id="json-id"),
-        pytest.param('{"mode": []}', None, "CPU 0: the mode is none of", id="json-mode"),
-    ],
-)
-def test_refused(text: str, line: int | None, message: str) -> None:
+SHORT = NEHEMIAH.replace("48727561", "4872756")
+LATE = "\n" + NEHEMIAH.replace("00000000 :", "00000005 :")
+TWO_ANSWERS = NEHEMIAH + "CPUID 00000001 : 00000000 00000000 00000000 00000000"
+DIFFERENT = "CPU 0, which begins here: leaf 0x00000001 subleaf 0x0 has two different answers"
+REFUSED: dict[str, tuple[str, int | None, str]] = {
+    "empty": ("", None, "not a register dump in any form known here; tried\n"),
+    "no form": ("flags : fpu vme\n", None, "not a register dump in any form"),
+    "short": (SHORT, 1, "CPUID 00000000 : 00000001"),
+    "no registers": (NEHEMIAH + "CPUID 00000002\n", 3, "'CPUID 00000002'"),
+    "remark": (NEHEMIAH.replace("0380B13D", "0380B13D ?"), 2, "0380B13D ?"),
+    "cpuid -r": (EPYC_CPUID_R.replace("0x0b:", "0x0b"), 4, "as cpuid -r writes"),
+    "leaf 0": (LATE, 2, "no CPU is without"),
+    "two answers": (TWO_ANSWERS, 1, DIFFERENT),
+    "marks": (W7_2475X.replace(" [SL 01]", ""), 12, "only some lines of leaf 0x00000004"),
+    "json empty": ("[]", None, "a list without a CPU"),
+    "json syntax": ('[{"cpuid"\n: ]', 2, "not JSON: Expecting value"),
+    "json digits": ("[" + "1" * 5000 + "]", None, "not JSON of a register dump"),
+    "json nested": ("[" * 99999, None, "not JSON of a register dump"),
+    "json number": ("[5]", None, "CPU 0: not an object: 5"),
+    "json no cpuid": ("{}", None, "CPU 0: not a list of CPUID rows: None"),
+    "json row": ('{"id": "via", "cpuid": [["0x0"]]}', None, "CPU via: CPUID row 0"),
+    "json id": ('{"id": 5}', None, "CPU 0: the id is not a string: 5"),
+    "json mode": ('{"mode": []}', None, "CPU 0: the mode is none of"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    text, line, message = REFUSED[name]
     error = refusal(text)
     assert error.line == line
     assert message in error.message
@@ -406,37 +327,25 @@ AMD = (0x6874_7541, 0x6974_6E65, 0x444D_4163)
 HAS_FEATURES: Answers = {(0x8000_0000, 0): Registers(0x8000_0001, 0, 0, 0)}
 
 
-@pytest.mark.parametrize(
-    ("vendor", "edx", "mode", "edx_in_64bit"),
-    [
-        pytest.param(INTEL, 0x2C10_0800, "64-bit", 0x2C10_0800, id="intel-64-bit"),
-        pytest.param(INTEL, 0x2C10_0000, "32-bit", 0x2C10_0800, id="intel-32-bit"),
-        pytest.param(INTEL, 0x0010_0000, "unknown", 0x0010_0000, id="intel-without-long-mode"),
-        pytest.param(AMD, 0x2FD3_FBFF, "unknown", 0x2FD3_FBFF, id="amd"),
-        pytest.param(AMD, 0x2FD3_F3FF, "unknown", 0x2FD3_F3FF, id="amd-without-syscall"),
-    ],
-)
-def test_mode(vendor: Sequence[int], edx: int, mode: Mode, edx_in_64bit: int) -> None:
+#: A vendor, what EDX of leaf 0x80000001 is, the mode that this tells, and what EDX is in 64-bit
+#: mode and in 32-bit mode.
+MODES = {
+    "intel, 64-bit": (INTEL, 0x2C10_0800, "64-bit", 0x2C10_0800, 0x2C10_0000),
+    "intel, 32-bit": (INTEL, 0x2C10_0000, "32-bit", 0x2C10_0800, 0x2C10_0000),
+    "intel without long mode": (INTEL, 0x0010_0000, "unknown", 0x0010_0000, 0x0010_0000),
+    "amd": (AMD, 0x2FD3_FBFF, "unknown", 0x2FD3_FBFF, 0x2FD3_FBFF),
+    "amd without syscall": (AMD, 0x2FD3_F3FF, "unknown", 0x2FD3_F3FF, 0x2FD3_F3FF),
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_mode_and_what_programs_of_each_see(name: str) -> None:
+    vendor, edx, mode, in_64bit, in_32bit = MODES[name]
     key = (0x8000_0001, 0)
     table = features(vendor, {**HAS_FEATURES, key: Registers(1, 2, 3, edx)})
     assert infer_mode(table) == mode
-    assert as_64bit(table) == table.replace({key: Registers(1, 2, 3, edx_in_64bit)})
-
-
-@pytest.mark.parametrize(
-    ("vendor", "edx", "edx_in_32bit"),
-    [
-        pytest.param(INTEL, 0x2C10_0800, 0x2C10_0000, id="intel-64-bit"),
-        pytest.param(INTEL, 0x2C10_0000, 0x2C10_0000, id="intel-32-bit"),
-        pytest.param(AMD, 0x2FD3_FBFF, 0x2FD3_FBFF, id="amd"),
-    ],
-)
-def test_32_bit_programs_see_no_syscall_of_intels(
-    vendor: Sequence[int], edx: int, edx_in_32bit: int
-) -> None:
-    key = (0x8000_0001, 0)
-    table = features(vendor, {**HAS_FEATURES, key: Registers(1, 2, 3, edx)})
-    assert as_32bit(table) == table.replace({key: Registers(1, 2, 3, edx_in_32bit)})
+    assert as_64bit(table) == table.replace({key: Registers(1, 2, 3, in_64bit)})
+    assert as_32bit(table) == table.replace({key: Registers(1, 2, 3, in_32bit)})
 
 
 def test_mode_of_a_cpu_that_was_not_asked() -> None:

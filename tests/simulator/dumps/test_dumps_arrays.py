@@ -16,64 +16,15 @@ from simulator.dumps.model import CpuDump, DumpError, infer_mode
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers
 from simulator.sources import archive
+from support.samples import sample
 
 Answers = dict[tuple[int, int], Registers]
 
-# libcpuid's tests, a8-7680.test, some of its lines.
-A8_7680 = """\
-version=0.7.0
-build_date=whatever
+A8_7680 = sample("a8-7680.libcpuid.txt")
 
-_________________ Logical CPU #0 _________________
-basic_cpuid[0]=0000000d 68747541 444d4163 69746e65
-basic_cpuid[1]=00660f01 00040800 3ed8320b 178bfbff
-basic_cpuid[4]=00000000 00000000 00000000 00000000
-basic_cpuid[13]=00000007 00000340 000003c0 40000000
-ext_cpuid[0]=8000001e 68747541 444d4163 69746e65
-ext_cpuid[1]=00660f01 30000000 2febbfff 2fd3fbff
-ext_cpuid[29]=00000121 01c0003f 0000003f 00000000
-intel_fn4[0]=00000000 00000000 00000000 00000000
-amd_fn8000001dh[0]=00000121 01c0003f 0000003f 00000000
-amd_fn8000001dh[1]=00004122 0080003f 000001ff 00000000
-_________________ Logical CPU #1 _________________
-basic_cpuid[0]=0000000d 68747541 444d4163 69746e65
-basic_cpuid[1]=00660f01 01040800 3ed8320b 178bfbff
---------------------------------------------------------------------------------
-x86
-basic_cpuid[this is what the library should find]
-"""
+OPTERON_6272 = sample("opteron-6272.hwloc.txt")
 
-# hwloc's tests, AMD-15h-Bulldozer-4xOpteron-6272.tar.bz2, some lines of pu0.
-OPTERON_6272 = """\
-# mask e[abcd]x => e[abcd]x
-1 0 0 0 0 => d 68747541 444d4163 69746e65
-1 1 0 0 0 => 600f12 100800 1e98220b 178bfbff
-5 d 0 1 0 => 0 0 0 0
-5 d 0 3e 0 => 80 340 0 0
-1 80000001 0 0 0 => 600f12 30000000 1c9bfff 2fd3fbff
-"""
-
-# libvirt's tests, x86_64-cpuid-Core-i7-2600.xml, some of its elements.
-CORE_I7_2600 = """\
-<!-- Intel(R) Core(TM) i7-2600 CPU @ 3.40GHz -->
-<cpudata arch='x86'>
-  <cpuid eax_in='0x00000000' ecx_in='0x00' eax='0x0000000d' ebx='0x756e6547' ecx='0x6c65746e' \
-edx='0x49656e69'/>
-  <cpuid eax_in='0x00000001' ecx_in='0x00' eax='0x000206a7' ebx='0x05100800' ecx='0x1fbae3ff' \
-edx='0xbfebfbff'/>
-  <cpuid eax_in='0x0000000d' ecx_in='0x01' eax='0x00000001' ebx='0x00000000' ecx='0x00000000' \
-edx='0x00000000'/>
-  <cpuid eax_in='0x80000000' ecx_in='0x00' eax='0x80000008' ebx='0x00000000' ecx='0x00000000' \
-edx='0x00000000'/>
-  <cpuid eax_in='0x80000001' ecx_in='0x00' eax='0x00000000' ebx='0x00000000' ecx='0x00000001' \
-edx='0x28100800'/>
-  <cpuid eax_in='0x80860000' ecx_in='0x00' eax='0x00000007' ebx='0x00000340' ecx='0x00000340' \
-edx='0x00000000'/>
-  <cpuid eax_in='0xc0000000' ecx_in='0x00' eax='0x00000007' ebx='0x00000340' ecx='0x00000340' \
-edx='0x00000000'/>
-  <msr index='0x10a' edx='0x00000000' eax='0x00000000'/>
-</cpudata>
-"""
+CORE_I7_2600 = sample("core-i7-2600.libvirt.xml")
 
 numbers = st.integers(0, 0xFFFF_FFFF)
 registers = st.builds(Registers, numbers, numbers, numbers, numbers)
@@ -131,9 +82,10 @@ def test_libcpuid_names_arrays_in_decimal_and_in_hexadecimal() -> None:
 @pytest.mark.parametrize(
     ("alone", "is_told"),
     [
-        pytest.param("", False, id="nothing bears it out"),
-        pytest.param("basic_cpuid[18]=1 0 0 0\n", False, id="its own leaf is no zeros"),
-        pytest.param("basic_cpuid[18]=0 0 0 0\n", True, id="its own leaf is zeros"),
+        # Nothing bears it out, its own leaf is no zeros, and its own leaf is zeros.
+        ("", False),
+        ("basic_cpuid[18]=1 0 0 0\n", False),
+        ("basic_cpuid[18]=0 0 0 0\n", True),
     ],
 )
 def test_an_array_of_zeros_may_be_one_that_was_not_gathered(alone: str, is_told: bool) -> None:
@@ -292,11 +244,7 @@ def tar(files: Mapping[str, bytes], form: int = tarfile.GNU_FORMAT, **traits: ob
 ARCHIVE = tar({"m/hwloc-cpuid-info": b"x", "m/pu1": OPTERON_6272.encode()})
 
 
-@pytest.mark.parametrize(
-    "pack",
-    [bytes, bz2.compress, gzip.compress, lzma.compress],
-    ids=["plain", "bz2", "gz", "xz"],
-)
+@pytest.mark.parametrize("pack", [bytes, bz2.compress, gzip.compress, lzma.compress])
 def test_hwloc_archive(pack: Callable[[bytes], bytes]) -> None:
     [dump] = parse_dump(pack(ARCHIVE))
     assert dump.cpus == "1"
@@ -349,31 +297,33 @@ def test_extended_headers() -> None:
     assert parse_dump(extended(b"6 a=b\n" * 100_000)) == parse_dump(ARCHIVE)
 
 
-def test_links_of_an_archive_lead_nowhere() -> None:
-    linked = tar({"m/pu1": b""}, type=tarfile.SYMTYPE, linkname="/etc/passwd")
-    assert "no file is named pu0" in refusal(linked).message
-    hard = tar({"m/pu1": b""}, type=tarfile.LNKTYPE, linkname="m/pu1")
-    assert "no file is named pu0" in refusal(hard).message
-
-
 @pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        pytest.param(gzip.compress(b"no tar"), "is no tar archive", id="no tar"),
-        pytest.param(bz2.compress(ARCHIVE)[:-9], "ends too early", id="cut bz2"),
-        pytest.param(gzip.compress(ARCHIVE)[:-9], "ends too early", id="cut gz"),
-        pytest.param(lzma.compress(ARCHIVE)[:-9], "ends too early", id="cut xz"),
-        pytest.param(b"BZh9 is no bzip2", "not soundly compressed", id="bz2"),
-        pytest.param(b"\x1f\x8b is no gzip", "not soundly compressed", id="gz"),
-        pytest.param(b"\xfd7zXZ\x00 is no xz", "not soundly compressed", id="xz"),
-        pytest.param(ARCHIVE[:1100], "not a sound tar archive, at byte 1024", id="cut tar"),
-        pytest.param(ARCHIVE[:2048], "at byte 2048: empty header", id="without its end"),
-        pytest.param(ARCHIVE[:1600], "it ends within a file", id="cut file"),
-        pytest.param(ARCHIVE[:1024] + b"?" * 512, "at byte 1024: ", id="damaged"),
-        pytest.param(ARCHIVE[:257] + b"ustar", "not a sound tar archive", id="cut header"),
-    ],
+    ("kind", "target"), [(tarfile.SYMTYPE, "/etc/passwd"), (tarfile.LNKTYPE, "m/pu1")]
 )
-def test_unsound_archives(data: bytes, message: str) -> None:
+def test_links_of_an_archive_lead_nowhere(kind: bytes, target: str) -> None:
+    linked = tar({"m/pu1": b""}, type=kind, linkname=target)
+    assert "no file is named pu0" in refusal(linked).message
+
+
+UNSOUND = {
+    "no tar": (gzip.compress(b"no tar"), "is no tar archive"),
+    "cut bz2": (bz2.compress(ARCHIVE)[:-9], "ends too early"),
+    "cut gz": (gzip.compress(ARCHIVE)[:-9], "ends too early"),
+    "cut xz": (lzma.compress(ARCHIVE)[:-9], "ends too early"),
+    "bz2": (b"BZh9 is no bzip2", "not soundly compressed"),
+    "gz": (b"\x1f\x8b is no gzip", "not soundly compressed"),
+    "xz": (b"\xfd7zXZ\x00 is no xz", "not soundly compressed"),
+    "cut tar": (ARCHIVE[:1100], "not a sound tar archive, at byte 1024"),
+    "without its end": (ARCHIVE[:2048], "at byte 2048: empty header"),
+    "cut file": (ARCHIVE[:1600], "it ends within a file"),
+    "damaged": (ARCHIVE[:1024] + b"?" * 512, "at byte 1024: "),
+    "cut header": (ARCHIVE[:257] + b"ustar", "not a sound tar archive"),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_unsound_archives(name: str) -> None:
+    data, message = UNSOUND[name]
     error = refusal(data)
     assert error.message.startswith("hwloc: ")
     assert message in error.message
@@ -440,43 +390,30 @@ LAUGHS = "<!DOCTYPE cpudata [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;'>]>\n"
 ROW = "<cpuid eax_in='0' ecx_in='0' eax='0x1' ebx='0x756e6547' ecx='0x6c65746e' edx='0x49656e69'/>"
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "message"),
-    [
-        pytest.param(LAUGHS + CORE_I7_2600, 1, "a document type is declared", id="entities"),
-        pytest.param(
-            "<!DOCTYPE x SYSTEM 'file:///etc/passwd'>\n<cpudata>",
-            1,
-            "a document type",
-            id="doctype",
-        ),
-        pytest.param("<cpudata>\n&b;", 2, "not XML: undefined entity", id="entity"),
-        pytest.param("<cpudata>\n", 2, "not XML: no element found", id="cut"),
-        pytest.param("<cpudata/>", None, "leaf 0x00000000 is not there", id="empty"),
-        pytest.param("\n<cpu><cpudata/></cpu>", 2, "<cpu> stands where <cpudata>", id="root"),
-        pytest.param("<cpudata arch='ppc64'/>", 1, "another architecture: 'ppc64'", id="arch"),
-        pytest.param(
-            "<cpudata>\n" + ROW.replace("eax_in='0' ", ""), 2, "<cpuid> without eax_in", id="leaf"
-        ),
-        pytest.param(
-            "<cpudata>\n" + ROW.replace(" edx='0x49656e69'", ""), 2, "without edx", id="register"
-        ),
-        pytest.param(
-            "<cpudata>" + ROW.replace("0x1", "0x100000000"),
-            1,
-            "eax is no number of 32",
-            id="33 bits",
-        ),
-        pytest.param("<cpudata>" + ROW.replace("0x1", "-1"), 1, "eax is no number", id="sign"),
-        pytest.param(
-            f"<cpudata>{ROW}{ROW.replace('0x1', '0x2')}</cpudata>",
-            None,
-            "leaf 0x00000000 subleaf 0x0 has two different answers",
-            id="two answers",
-        ),
-    ],
-)
-def test_libvirt_is_refused(text: str, line: int | None, message: str) -> None:
+DOCTYPE = "<!DOCTYPE x SYSTEM 'file:///etc/passwd'>\n<cpudata>"
+WITHOUT_LEAF = "<cpudata>\n" + ROW.replace("eax_in='0' ", "")
+WITHOUT_EDX = "<cpudata>\n" + ROW.replace(" edx='0x49656e69'", "")
+LARGE = "<cpudata>" + ROW.replace("0x1", "0x100000000")
+TWO_ANSWERS = f"<cpudata>{ROW}{ROW.replace('0x1', '0x2')}</cpudata>"
+REFUSED: dict[str, tuple[str, int | None, str]] = {
+    "entities": (LAUGHS + CORE_I7_2600, 1, "a document type is declared"),
+    "doctype": (DOCTYPE, 1, "a document type"),
+    "entity": ("<cpudata>\n&b;", 2, "not XML: undefined entity"),
+    "cut": ("<cpudata>\n", 2, "not XML: no element found"),
+    "empty": ("<cpudata/>", None, "leaf 0x00000000 is not there"),
+    "root": ("\n<cpu><cpudata/></cpu>", 2, "<cpu> stands where <cpudata>"),
+    "arch": ("<cpudata arch='ppc64'/>", 1, "another architecture: 'ppc64'"),
+    "leaf": (WITHOUT_LEAF, 2, "<cpuid> without eax_in"),
+    "register": (WITHOUT_EDX, 2, "without edx"),
+    "33 bits": (LARGE, 1, "eax is no number of 32"),
+    "sign": ("<cpudata>" + ROW.replace("0x1", "-1"), 1, "eax is no number"),
+    "two answers": (TWO_ANSWERS, None, "leaf 0x00000000 subleaf 0x0 has two different answers"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_libvirt_is_refused(name: str) -> None:
+    text, line, message = REFUSED[name]
     error = refusal(text.encode(), "libvirt")
     assert error.line == line
     assert message in error.message

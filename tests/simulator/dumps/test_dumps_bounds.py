@@ -27,33 +27,32 @@ def refusal(source: Source) -> DumpError:
 @pytest.mark.parametrize(
     ("row", "numbers"),
     [
-        pytest.param(AIDA64, range(MOST_ANSWERS_OF_CPU + 1), id="aida64"),
-        pytest.param(CPUID_R, range(MOST_ANSWERS_OF_CPU + 1), id="cpuid-r"),
-        pytest.param(LIBCPUID, [0] + [1] * MOST_ANSWERS_OF_CPU, id="libcpuid"),
-        pytest.param(HWLOC, range(MOST_ANSWERS_OF_CPU + 1), id="hwloc"),
+        (AIDA64, range(MOST_ANSWERS_OF_CPU + 1)),
+        (CPUID_R, range(MOST_ANSWERS_OF_CPU + 1)),
+        (LIBCPUID, [0] + [1] * MOST_ANSWERS_OF_CPU),
+        (HWLOC, range(MOST_ANSWERS_OF_CPU + 1)),
     ],
+    ids=["aida64", "cpuid-r", "libcpuid", "hwloc"],
 )
 def test_a_cpu_has_no_more_answers_than_any(row: str, numbers: list[int]) -> None:
     error = refusal("".join(map(row.format, numbers)).encode())
     assert "over 4096 answers of one CPU, which none has" in error.message
 
 
-@pytest.mark.parametrize(
-    "of_cpu",
-    [
-        pytest.param(lambda _: AIDA64.format(0), id="aida64"),
-        pytest.param(lambda _: CPUID_R.format(0), id="cpuid-r"),
-        pytest.param(lambda _: LIBCPUID.format(0), id="libcpuid"),
-        pytest.param(WORDS.format, id="cpuid"),
-        pytest.param(CPUINFO.format, id="cpuinfo"),
-    ],
-)
-def test_all_cpus_together_have_no_more(
-    of_cpu: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+OF_CPU: dict[str, Callable[[int], str]] = {
+    "aida64": lambda _: AIDA64.format(0),
+    "cpuid-r": lambda _: CPUID_R.format(0),
+    "libcpuid": lambda _: LIBCPUID.format(0),
+    "cpuid": WORDS.format,
+    "cpuinfo": CPUINFO.format,
+}
+
+
+@pytest.mark.parametrize("form", OF_CPU)
+def test_all_cpus_together_have_no_more(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "MOST_ANSWERS", 8)
-    assert len(parse_dump("".join(map(of_cpu, range(8))).encode())) == 8
-    error = refusal("".join(map(of_cpu, range(9))).encode())
+    assert len(parse_dump("".join(map(OF_CPU[form], range(8))).encode())) == 8
+    error = refusal("".join(map(OF_CPU[form], range(9))).encode())
     assert "over 8 answers, which no machine has: take a dump of some processors" in error.message
 
 
@@ -63,14 +62,12 @@ def test_a_machine_has_no_more_cpus_than_linux_can_have(monkeypatch: pytest.Monk
     assert "over 8 CPUs, which no machine" in refusal((AIDA64.format(0) * 9).encode()).message
 
 
-def test_processors_of_hwlocs_have_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processors_of_hwlocs_and_images_of_criu_have_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(model, "MOST_ANSWERS", 8)
     files = {f"pu{number}": HWLOC.format(0).encode() for number in range(9)}
     assert "over 8 answers" in refusal(files).message
-
-
-def test_images_of_criu_have_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "MOST_ANSWERS", 8)
     document = {"magic": "CPUINFO", "entries": [{"x86_entry": [CRIU] * 9}]}
     assert "over 8 answers" in refusal(json.dumps(document).encode()).message
 
@@ -78,12 +75,13 @@ def test_images_of_criu_have_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        pytest.param(b"\n" * ((1 << 19) + 1), "aida64: over 524288 lines", id="lines"),
-        pytest.param(b" " * ((1 << 20) + 1), "json: over 1 MiB", id="json"),
-        pytest.param(b" " * ((1 << 20) + 1), "libvirt: over 1 MiB", id="xml"),
-        pytest.param(b" " * ((1 << 20) + 1), "criu: over 1 MiB", id="image"),
-        pytest.param(b" " * ((2 << 20) + 1), "cpuinfo: over 2 MiB", id="cpuinfo"),
+        (b"\n" * ((1 << 19) + 1), "aida64: over 524288 lines"),
+        (b" " * ((1 << 20) + 1), "json: over 1 MiB"),
+        (b" " * ((1 << 20) + 1), "libvirt: over 1 MiB"),
+        (b" " * ((1 << 20) + 1), "criu: over 1 MiB"),
+        (b" " * ((2 << 20) + 1), "cpuinfo: over 2 MiB"),
     ],
+    ids=["lines", "json", "xml", "image", "cpuinfo"],
 )
 def test_a_text_has_a_size(data: bytes, reason: str) -> None:
     assert reason in refusal(data).message

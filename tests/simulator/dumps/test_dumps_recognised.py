@@ -114,38 +114,15 @@ def test_any_damage_is_parsed_or_refused(key: str, damage: bytes, where: int) ->
 
 #: What forms are made of.
 PIECES = [
-    "CPUID 00000000",
-    ": ",
-    "0000000D-756E6547-6C65746E-49656E69",
-    "[SL 01]",
-    "\n",
-    "CPU 0:",
-    "   0x00000000 0x00: eax=0x1 ebx=0x2 ecx=0x3 edx=0x4",
-    "   feature information (1/edx):",
-    "      x87 FPU on chip = true",
-    '   vendor_id = "GenuineIntel"',
-    "basic_cpuid[0]=",
-    "intel_fn4[0]=",
-    "1 2 3 4",
-    "1 0 0 0 0 => 1 2 3 4",
-    "<cpudata>",
-    "<cpuid eax_in='0' eax='1' ebx='2' ecx='3' edx='4'/>",
-    "</cpudata>",
-    "processor : 0",
-    "vendor_id : GenuineIntel",
-    "cpu family : 6",
-    "model : 15",
-    "stepping : 1",
-    "flags : fpu",
-    '{"magic": "CPUINFO", "entries": ',
-    '[{"x86_entry": [',
-    '{"vendor_id": 1}',
-    "]}]}",
-    '[{"cpuid": ',
-    '"partial": ',
-    json.dumps([ROW]),
-    "----------",
-]
+    "CPUID 00000000", ": ", "0000000D-756E6547-6C65746E-49656E69", "[SL 01]", "\n", "CPU 0:",
+    "   0x00000000 0x00: eax=0x1 ebx=0x2 ecx=0x3 edx=0x4", "   feature information (1/edx):",
+    "      x87 FPU on chip = true", '   vendor_id = "GenuineIntel"', "basic_cpuid[0]=",
+    "intel_fn4[0]=", "1 2 3 4", "1 0 0 0 0 => 1 2 3 4", "<cpudata>",
+    "<cpuid eax_in='0' eax='1' ebx='2' ecx='3' edx='4'/>", "</cpudata>", "processor : 0",
+    "vendor_id : GenuineIntel", "cpu family : 6", "model : 15", "stepping : 1", "flags : fpu",
+    '{"magic": "CPUINFO", "entries": ', '[{"x86_entry": [', '{"vendor_id": 1}', "]}]}",
+    '[{"cpuid": ', '"partial": ', json.dumps([ROW]), "----------",
+]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(PIECES)))

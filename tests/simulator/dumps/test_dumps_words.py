@@ -21,6 +21,7 @@ from simulator.dumps.model import (
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpuid import Registers
 from simulator.sources.files import Lines
+from support.samples import sample
 
 NAMES = Registers._fields
 
@@ -46,54 +47,8 @@ def bits(dump: CpuDump, leaf: int, subleaf: int, register: str) -> tuple[int, in
 
 # cpuid in words: cpuid 20230120 of Debian on a machine with an EPYC 7763, some of its lines
 
-EPYC_IN_WORDS = """\
-CPU 0:
-   vendor_id = "AuthenticAMD"
-   version information (1/eax):
-      processor type  = primary processor (0)
-      family          = 0xf (15)
-      model           = 0x1 (1)
-      stepping id     = 0x1 (1)
-      extended family = 0xa (10)
-      extended model  = 0x0 (0)
-      (family synth)  = 0x19 (25)
-      (simple synth)  = AMD EPYC (3rd Gen) (Milan B1) [Zen 3], 7nm
-   brand id = 0x00 (0): unknown
-   feature information (1/edx):
-      x87 FPU on chip                        = true
-      CMOV: conditional move/compare instr   = true
-      IA64                                   = false
-   feature information (1/ecx):
-      SSE4.1 extensions                       = true
-      VMX: virtual machine extensions         = false
-   processor serial number = 00A0-0F11-0000-0000-0000-0000
-   extended feature flags (7):
-      AVX2: advanced vector extensions 2       = true
-      AVX512F: AVX-512 foundation instructions = false
-      BNDLDX/BNDSTX MAWAU value in 64-bit mode = 0x0 (0)
-   XSAVE features (0xd/0):
-      XCR0 valid bit field mask               = 0x0000000000000207
-         x87 state                            = true
-      bytes required by fields in XCR0        = 0x00000340 (832)
-      bytes required by XSAVE/XRSTOR area     = 0x00000988 (2440)
-      XSAVEOPT instruction                    = true
-      XGETBV instruction                      = false
-      IA32_XSS valid bit field mask           = 0x0000000100001800
-   AVX/YMM features (0xd/2):
-      AVX/YMM save state byte size             = 0x00000100 (256)
-   hypervisor_id (0x40000000) = "KVMKVMKVM\\0\\0\\0"
-   extended feature flags (0x80000001/edx):
-      x87 FPU on chip                       = true
-      SYSCALL and SYSRET instructions       = true
-      long mode (AA-64)                     = true
-   AMD feature flags (0x80000001/ecx):
-      SSE4A support                          = true
-   brand = "AMD  EPYC 7763 "
-   (instruction supported synth):
-      CMPXCHG8B                = true
-CPU 1:
-   vendor_id = "AuthenticAMD"
-"""
+EPYC_IN_WORDS = sample("epyc-7763.cpuid.txt")
+TWICE = EPYC_IN_WORDS.replace("IA64  ", "x87 FPU on chip")
 
 
 def test_cpuid_in_words() -> None:
@@ -140,17 +95,14 @@ def test_older_versions_of_cpuid_have_shorter_words() -> None:
     assert bits(dump, 0xD, 0, "edx") == (0x4000_0000, ALL_BITS)
 
 
-@pytest.mark.parametrize(
-    "heading",
-    [
-        "version information (1/eax):",
-        "feature information (1/ecx):",
-        "extended feature flags (7):",
-        "XSAVE features (0xd/0):",
-        "extended feature flags (0x80000001/edx):",
-        "AMD feature flags (0x80000001/ecx):",
-    ],
-)
+HEADINGS = [
+    "version information (1/eax):", "feature information (1/ecx):", "extended feature flags (7):",
+    "XSAVE features (0xd/0):", "extended feature flags (0x80000001/edx):",
+    "AMD feature flags (0x80000001/ecx):",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
 def test_one_leaf_alone_is_recognised(heading: str) -> None:
     text = f"CPU:\n   {heading}\n      nothing that is known = true\n"
     assert "no line says anything in words that are known" in refusal(text.encode()).message
@@ -166,15 +118,13 @@ def test_a_word_of_one_register_is_none_of_another() -> None:
     assert list(dict(dump.partial)) == [(1, 0)]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "x87 FPU on chip = maybe",
-        "x87 FPU on chip = 0x2 (2)",
-        "a flag of tomorrow = true",
-        "x87 FPU on chip",
-    ],
-)
+NOT_UNDERSTOOD = [
+    "x87 FPU on chip = maybe", "x87 FPU on chip = 0x2 (2)", "a flag of tomorrow = true",
+    "x87 FPU on chip",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NOT_UNDERSTOOD)
 def test_what_is_not_understood_is_unknown(line: str) -> None:
     text = f"   feature information (1/edx):\n      {line}\n      IA64 = false\n"
     [dump] = cpuid_text.parse(Lines(text.encode()))
@@ -190,11 +140,7 @@ def test_a_vendor_that_is_no_name_is_unknown(vendor: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        (
-            EPYC_IN_WORDS.replace("IA64  ", "x87 FPU on chip"),
-            16,
-            "CPU 0: leaf 0x00000001 subleaf 0x0 edx is told twice",
-        ),
+        (TWICE, 16, "CPU 0: leaf 0x00000001 subleaf 0x0 edx is told twice"),
         ("   feature information (1/edx):\n", None, "no line says anything in words"),
     ],
 )
@@ -229,26 +175,7 @@ def test_the_labels_are_of_different_bits() -> None:
     ]
 
 
-#: Bits by the manuals: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
-MANUALS = """\
-0x00000001 ecx 0 PNI/SSE3: Prescott New Instructions
-0x00000001 ecx 26 XSAVE/XSTOR states
-0x00000001 ecx 28 AVX: advanced vector extensions
-0x00000001 ecx 30 RDRAND instruction
-0x00000001 edx 11 SYSENTER and SYSEXIT
-0x00000001 edx 24 FXSAVE/FXRSTOR
-0x00000007 ebx 8 BMI2 instructions
-0x00000007 ebx 30 AVX512BW: byte & word instructions
-0x00000007 ecx 9 VAES instructions
-0x00000007 edx 23 AVX512_FP16: fp16 support
-0x00000007 eax 5 AVX512_BF16: bfloat16 instructions
-0x0000000d eax 3 XSAVES/XRSTORS instructions
-0x80000001 ecx 5 LZCNT advanced bit manipulation
-0x80000001 ecx 11 XOP support
-0x80000001 edx 11 SYSCALL and SYSRET instructions
-0x80000001 edx 30 3DNow! instruction extensions
-0x80000008 ebx 9 WBNOINVD instruction
-"""
+MANUALS = sample("labels-by-the-manuals.txt")
 
 
 def test_labels_by_the_manuals() -> None:
@@ -278,41 +205,9 @@ def test_cpuid_in_words_round_trips(chosen: set[int]) -> None:
 
 # /proc/cpuinfo
 
-# Linux 6.1 on a virtual machine with an EPYC 9004.
-EPYC_CPUINFO = """\
-processor\t: 0
-vendor_id\t: AuthenticAMD
-cpu family\t: 25
-model\t\t: 17
-model name\t: AMD  EPYC
-stepping\t: 1
-microcode\t: 0xa101148
-cpu MHz\t\t: 2596.144
-cpuid level\t: 28
-flags\t\t: fpu cmov sse2 ht syscall lm constant_tsc arat pni sse4_1 xsave hypervisor avx2 \
-avx512f fsrm xsaveopt avx512_bf16 clzero
-bugs\t\t: spectre_v1
-power management:
+EPYC_CPUINFO = sample("epyc-9004.cpuinfo.txt")
 
-processor\t: 1
-vendor_id\t: AuthenticAMD
-flags\t\t: fpu
-"""
-
-# Linux 2.6.18-028stab on a Xeon, as it was printed then.
-XEON_CPUINFO = """\
-processor\t: 3
-vendor_id\t: GenuineIntel
-cpu family\t: 6
-model\t\t: 15
-model name\t: Intel(R) Xeon(R) CPU           E5345  @ 2.33GHz
-stepping\t: 7
-cpuid level\t: 10
-wp\t\t: yes
-flags\t\t: fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush dts \
-acpi mmx fxsr sse sse2 ss ht tm syscall nx lm constant_tsc pni monitor ds_cpl vmx est tm2 cx16 \
-xtpr lahf_lm
-"""
+XEON_CPUINFO = sample("xeon-e5345.cpuinfo.txt")
 
 
 def test_cpuinfo() -> None:
@@ -349,28 +244,28 @@ def test_no_word_that_is_not_there_is_a_zero() -> None:
         assert signature.values[1:] == signature.known[1:]
 
 
-@pytest.mark.parametrize(
-    ("flag", "leaf", "register", "bit"),
-    [
-        ("cr8legacy", 0x8000_0001, "ecx", 4),
-        ("altmovcr8", 0x8000_0001, "ecx", 4),
-        ("cr8_legacy", 0x8000_0001, "ecx", 4),
-        ("ffxsr", 0x8000_0001, "edx", 25),
-        ("perfctr_l2", 0x8000_0001, "ecx", 28),
-        ("sse5", 0x8000_0001, "ecx", 11),
-        ("mwaitx", 0x8000_0001, "ecx", 29),
-        ("3dnow", 0x8000_0001, "edx", 31),
-        ("rdrand", 0x1, "ecx", 30),
-        ("pbe", 0x1, "edx", 31),
-        ("avx512vl", 0x7, "ebx", 31),
-        ("sgx_lc", 0x7, "ecx", 30),
-        ("arch_capabilities", 0x7, "edx", 29),
-        ("wbnoinvd", 0x8000_0008, "ebx", 9),
-        ("lrti", 0x8086_0001, "edx", 3),
-        ("pmm_en", 0xC000_0001, "edx", 13),
-    ],
-)
-def test_words_of_old_and_new_kernels(flag: str, leaf: int, register: str, bit: int) -> None:
+#: Words of /proc/cpuinfo, old and new, and their places.
+PLACES = {
+    **dict.fromkeys(("cr8legacy", "altmovcr8", "cr8_legacy"), (0x8000_0001, "ecx", 4)),
+    "ffxsr": (0x8000_0001, "edx", 25),
+    "perfctr_l2": (0x8000_0001, "ecx", 28),
+    "sse5": (0x8000_0001, "ecx", 11),
+    "mwaitx": (0x8000_0001, "ecx", 29),
+    "3dnow": (0x8000_0001, "edx", 31),
+    "rdrand": (0x1, "ecx", 30),
+    "pbe": (0x1, "edx", 31),
+    "avx512vl": (0x7, "ebx", 31),
+    "sgx_lc": (0x7, "ecx", 30),
+    "arch_capabilities": (0x7, "edx", 29),
+    "wbnoinvd": (0x8000_0008, "ebx", 9),
+    "lrti": (0x8086_0001, "edx", 3),
+    "pmm_en": (0xC000_0001, "edx", 13),
+}
+
+
+@pytest.mark.parametrize("flag", PLACES)
+def test_words_of_old_and_new_kernels(flag: str) -> None:
+    leaf, register, bit = PLACES[flag]
     [dump] = cpuinfo.parse(f"processor: 0\nflags: {flag}\n".encode())
     assert bits(dump, leaf, 0, register) == (1 << bit, 1 << bit)
 
@@ -398,38 +293,28 @@ def test_signature(family: int, model: int, stepping: int, value: int, known: in
     assert bits(cpuinfo.parse(text.encode())[0], 1, 0, "eax") == (value, known)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "stepping: unknown",
-        "vendor_id: unknown",
-        "cpuid level: -1",
-        "model name: unknown",
-        "flags: \u00b5",
-        "cpu family: 4\nmodel: 1\nstepping: unknown",
-    ],
-)
+NOT_KNOWN = [
+    "stepping: unknown", "vendor_id: unknown", "cpuid level: -1", "model name: unknown",
+    "cpu family: 4\nmodel: 1\nstepping: unknown",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NOT_KNOWN)
 def test_what_cpuinfo_does_not_know_is_unknown(line: str) -> None:
-    text = "processor: 0\n" + ("" if line.startswith("flags") else "flags: fpu\n") + line
-    if line.startswith("flags"):
-        assert "nothing is told of its registers" in refusal(text.encode()).message
-    else:
-        [dump] = cpuinfo.parse(text.encode())
-        assert (dump.table, dump.model_name) == (None, None)
-        assert [key for key, _ in dump.partial] == [(1, 0)]
-        assert bits(dump, 1, 0, "eax") == (0, 0)
+    [dump] = cpuinfo.parse(f"processor: 0\nflags: fpu\n{line}".encode())
+    assert (dump.table, dump.model_name) == (None, None)
+    assert [key for key, _ in dump.partial] == [(1, 0)]
+    assert bits(dump, 1, 0, "eax") == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("line", "name"),
-    [
-        ("  Shanghai  ", "  Shanghai  "),
-        ("SiS SiS SiS ", "SiS SiS SiS "),
-        ("CentaurHauls", "CentaurHauls"),
-    ],
-)
-def test_spaces_around_a_vendor_are_its_name(line: str, name: str) -> None:
-    [dump] = cpuinfo.parse(f"processor: 0\nvendor_id: {line}\ncpuid level: 7\n".encode())
+def test_flags_that_are_none_tell_nothing() -> None:
+    text = "processor: 0\nflags: \u00b5"
+    assert "nothing is told of its registers" in refusal(text.encode()).message
+
+
+@pytest.mark.parametrize("name", ["  Shanghai  ", "SiS SiS SiS ", "CentaurHauls"])
+def test_spaces_around_a_vendor_are_its_name(name: str) -> None:
+    [dump] = cpuinfo.parse(f"processor: 0\nvendor_id: {name}\ncpuid level: 7\n".encode())
     assert dump.table is not None
     assert dump.table.vendor == name
 
@@ -509,11 +394,9 @@ def test_criu() -> None:
 
 
 def test_crits_json_says_the_same() -> None:
-    assert parse_dump(as_json(ENTRY)) == parse_dump(IMAGE)
-    assert parse_dump(json.dumps(json.loads(as_json(ENTRY)), indent=4).encode()) == parse_dump(
-        IMAGE
-    )
-    assert parse_dump(as_json(entry(vendor_id=2))) == parse_dump(IMAGE)
+    indented = json.dumps(json.loads(as_json(ENTRY)), indent=4).encode()
+    for data in (as_json(ENTRY), indented, as_json(entry(vendor_id=2))):
+        assert parse_dump(data) == parse_dump(IMAGE)
 
 
 @pytest.mark.parametrize("number", [11, 13, 14, 18, 9, 0, 6])
@@ -553,18 +436,18 @@ def test_the_first_version_has_other_words_from_10_on() -> None:
 @pytest.mark.parametrize(
     ("vendor", "family", "name"),
     [
-        ("INTEL", 6, "GenuineIntel"),
-        ("AMD", 23, "AuthenticAMD"),
-        pytest.param("AMD", 24, None, id="which may be Hygon's"),
+        ("INTEL", 6, b"GenuineIntel"),
+        ("AMD", 23, b"AuthenticAMD"),
+        ("AMD", 24, None),  # Which may be Hygon's.
         ("UNKNOWN", 6, None),
         (7, 6, None),
     ],
 )
-def test_vendor(vendor: object, family: int, name: str | None) -> None:
+def test_vendor(vendor: object, family: int, name: bytes | None) -> None:
     [dump] = parse_dump(as_json(entry(vendor_id=vendor, cpu_family=family)))
     answer = dict(dump.partial).get((0, 0))
     told = answer and struct.pack("<3I", answer.values.ebx, answer.values.edx, answer.values.ecx)
-    assert told == (name and name.encode())
+    assert told == name
 
 
 def test_several_cpus_of_an_image() -> None:
@@ -575,32 +458,32 @@ def test_several_cpus_of_an_image() -> None:
     assert [dump.cpus for dump in parse_dump(IMAGE + IMAGE[8:])] == ["0", "1"]
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        pytest.param(IMAGE[:-1], "the entry at byte 8 is longer than the image", id="cut"),
-        pytest.param(IMAGE[:8], "no x86 CPU is in the image", id="no entry"),
-        pytest.param(IMAGE[:8] + b"\x02\0\0\0\x12\0", "no x86 CPU is in the image", id="ppc64"),
-        pytest.param(IMAGE[:8] + b"\x02\0\0\0\x08\x05", "an entry is a number", id="number"),
-        pytest.param(IMAGE[:8] + b"\x02\0\0\0\x0a\x05", "longer than the message", id="too long"),
-        pytest.param(IMAGE[:8] + b"\x02\0\0\0\x0a\0", "vendor_id is no number", id="empty"),
-        pytest.param(as_json(), "no x86 CPU is in the image", id="json without"),
-        pytest.param(b'{"magic": "CPUINFO"}', "there is no list of entries", id="json"),
-        pytest.param(
-            b'{"magic": "CPUINFO", "entries": [5, {"x86_entry": 5}]}', "no x86 CPU", id="entries"
-        ),
-        pytest.param(b'{"magic": "CPUINFO"', "not JSON", id="json cut"),
-        pytest.param(as_json(5), "CPU 0: not an entry: 5", id="no object"),
-        pytest.param(as_json(entry(model_id=5)), "CPU 0: not an entry", id="model_id"),
-        pytest.param(as_json(entry(capability=5)), "CPU 0: not an entry", id="capability"),
-        pytest.param(as_json(entry(capability=[True])), "capability is no number", id="bool"),
-        pytest.param(as_json(entry(capability=[1 << 64])), "capability is no number", id="large"),
-        pytest.param(as_json(entry(vendor_id="VIA")), "vendor_id is no number", id="vendor"),
-        pytest.param(as_json(entry(model=None)), "model is no number", id="model"),
-        pytest.param(as_json(entry(stepping=77)), "no CPU is of family 25", id="stepping"),
-    ],
-)
-def test_criu_is_refused(data: bytes, message: str) -> None:
+ENTRIES = IMAGE[:8] + b"\x02\0\0\0"
+UNSOUND = {
+    "cut": (IMAGE[:-1], "the entry at byte 8 is longer than the image"),
+    "no entry": (IMAGE[:8], "no x86 CPU is in the image"),
+    "ppc64": (ENTRIES + b"\x12\0", "no x86 CPU is in the image"),
+    "number": (ENTRIES + b"\x08\x05", "an entry is a number"),
+    "too long": (ENTRIES + b"\x0a\x05", "longer than the message"),
+    "empty": (ENTRIES + b"\x0a\0", "vendor_id is no number"),
+    "json without": (as_json(), "no x86 CPU is in the image"),
+    "json": (b'{"magic": "CPUINFO"}', "there is no list of entries"),
+    "entries": (b'{"magic": "CPUINFO", "entries": [5, {"x86_entry": 5}]}', "no x86 CPU"),
+    "json cut": (b'{"magic": "CPUINFO"', "not JSON"),
+    "no object": (as_json(5), "CPU 0: not an entry: 5"),
+    "model_id": (as_json(entry(model_id=5)), "CPU 0: not an entry"),
+    "capability": (as_json(entry(capability=5)), "CPU 0: not an entry"),
+    "bool": (as_json(entry(capability=[True])), "capability is no number"),
+    "large": (as_json(entry(capability=[1 << 64])), "capability is no number"),
+    "vendor": (as_json(entry(vendor_id="VIA")), "vendor_id is no number"),
+    "model": (as_json(entry(model=None)), "model is no number"),
+    "stepping": (as_json(entry(stepping=77)), "no CPU is of family 25"),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_criu_is_refused(name: str) -> None:
+    data, message = UNSOUND[name]
     assert message in refusal(data, "criu").message
 
 

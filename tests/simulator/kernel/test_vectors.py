@@ -17,7 +17,7 @@ from simulator.profiles.profile import KernelFacts, NodeProfile
 from simulator.profiles.store import load_fixtures
 from simulator.run.in_process import SimulatedSyscalls
 from support.programs import replay
-from support.vectors import read_vectors
+from support.samples import read_vectors
 
 CAPS = read_vectors("caps.tsv")
 VECAPS = read_vectors("vecaps.tsv")

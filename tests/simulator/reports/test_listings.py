@@ -9,9 +9,9 @@ import pytest
 from simulator.profiles.cpus import load_cpus
 from simulator.profiles.profile_json import parse_profile
 from simulator.reports.listings import Listing, cpu_listing, kernel_listing, node_listing
+from support.samples import read_vectors
 from support.simulated_nodes import RELEASES
 from support.simulated_profiles import CAPABILITY_NUMBER, encoded, good_document
-from support.vectors import read_vectors
 
 GOOD = parse_profile(encoded(good_document()), "node", "node.json")
 
