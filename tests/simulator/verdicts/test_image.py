@@ -76,18 +76,21 @@ def test_each_word_is_looked_at_by_its_own_bit() -> None:
     assert weights(data, destination(caps("SSE4_2"))) == {}
 
 
-def test_bits_that_are_no_cpus_make_no_difference() -> None:
-    data = build(blank=False, caps=caps("NAMESPACES", "SEP32", "NO_IPV6", "SLM_DMPRST") | 3 << 30)
-    assert ours(data, destination(0)) == Opinion()
+@pytest.mark.parametrize(
+    "fields",
+    [
+        # Bits that are no CPU's; EMT64 where there are no 64-bit tasks.
+        {"caps": caps("NAMESPACES", "SEP32", "NO_IPV6", "SLM_DMPRST") | 3 << 30},
+        {"caps": caps("EMT64"), "tasks_64": 0},
+    ],
+)
+def test_bits_that_are_no_cpus_make_no_difference(fields: dict[str, int]) -> None:
+    assert ours(build(blank=False, **fields), destination(0)) == Opinion()
 
 
 def test_a_bit_that_is_no_registers_has_its_own_number_alone() -> None:
     (reason,) = ours(build(blank=False, caps=caps("EMT64")), destination(0)).reasons
     assert (reason.feature, reason.place) == ("emt64", "capability bit 8")
-
-
-def test_emt64_counts_where_there_are_64_bit_tasks() -> None:
-    assert ours(build(blank=False, caps=caps("EMT64"), tasks_64=0), destination(0)) == Opinion()
 
 
 def test_a_number_that_is_not_recorded_leaves_unknown() -> None:

@@ -195,19 +195,23 @@ def test_every_reason_is_named_and_the_first_is_the_kernels() -> None:
     assert said(data) == expected
 
 
-def test_a_file_without_any_signature_is_no_image_and_nothing_else_is_said() -> None:
-    assert codes(b"x" * 4096) == ["image-signature"]
-    assert codes(b"x" * 4097) == ["image-size", "image-signature"]
-    assert codes(b"x" * 80) == ["image-size", "image-signature"]
-    assert codes(b"") == ["image-size"]
-
-
-def test_a_file_with_a_tail_is_looked_at_though_it_does_not_begin_as_one() -> None:
-    assert codes(change(build(), "u8@0=0;u16@22=1")) == ["image-signature", "image-hz"]
-
-
-def test_what_a_chain_that_breaks_may_hold_is_not_looked_at() -> None:
-    assert codes(change(build(), "u32@264=1;u64@3376=0")) == ["image-chain"]
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        # A file without any signature is no image, and nothing else is said.
+        (b"x" * 4096, ["image-signature"]),
+        (b"x" * 4097, ["image-size", "image-signature"]),
+        (b"x" * 80, ["image-size", "image-signature"]),
+        (b"", ["image-size"]),
+        # One with a tail is looked at though it does not begin as an image.
+        (change(build(), "u8@0=0;u16@22=1"), ["image-signature", "image-hz"]),
+        # What a chain that breaks may hold is not looked at.
+        (change(build(), "u32@264=1;u64@3376=0"), ["image-chain"]),
+    ],
+    ids=["x", "odd size", "short", "empty", "with a tail", "broken chain"],
+)
+def test_what_is_looked_at(data: bytes, expected: list[str]) -> None:
+    assert codes(data) == expected
 
 
 # What differs between kernels

@@ -49,17 +49,9 @@ def test_two_nodes_that_are_alike() -> None:
 
 
 def test_an_instruction_set_that_is_missing_there() -> None:
-    assert lost("avx2") == [
-        Reason(
-            "instructions-missing",
-            MUST,
-            feature="avx2",
-            place="CPUID 0x00000007 ebx bit 5",
-            source="yes",
-            destination="no",
-            needed_by="programs that use it",
-        )
-    ]
+    place, needed_by = "CPUID 0x00000007 ebx bit 5", "programs that use it"
+    expected = Reason("instructions-missing", MUST, "avx2", place, "yes", "no", needed_by)
+    assert lost("avx2") == [expected]
 
 
 @pytest.mark.parametrize(
@@ -116,27 +108,27 @@ def unrecorded(source: str, destination: str, feature: str = "bmi1 avx2") -> lis
     return [Reason("cpuid-not-recorded", Weight.UNKNOWN, feature, place, source, destination)]
 
 
-def test_a_hole_in_the_destination_may_lack_what_the_source_has() -> None:
-    reasons = against(cpu_of(*SANDY_BRIDGE, "bmi1", "avx2", "erms"), HOLE)
-    assert reasons == unrecorded("yes", "not recorded")
+NOTHING_MORE, LEAF_7 = cpu_of(*SANDY_BRIDGE), cpu_of(*SANDY_BRIDGE, "bmi1", "avx2", "erms")
 
 
-def test_a_hole_in_the_source_may_have_what_the_destination_lacks() -> None:
-    assert against(HOLE, cpu_of(*SANDY_BRIDGE)) == unrecorded("not recorded", "no")
-
-
-def test_two_holes() -> None:
-    assert against(HOLE, HOLE) == unrecorded("not recorded", "not recorded")
-
-
-def test_a_hole_does_not_matter_where_the_other_side_settles_it() -> None:
-    assert against(HOLE, cpu_of(*SANDY_BRIDGE, "bmi1", "avx2")) == []
-    assert against(cpu_of(*SANDY_BRIDGE), HOLE) == []
-
-
-def test_a_hole_matters_to_an_idle_container_without_the_fpus_features_alone() -> None:
-    reasons = against(HOLE, cpu_of(*SANDY_BRIDGE), IDLE)
-    assert reasons == unrecorded("not recorded", "no", "bmi1")
+@pytest.mark.parametrize(
+    ("source", "destination", "container", "expected"),
+    [
+        # What the source has, the destination may lack; and the other way round; and two holes.
+        (LEAF_7, HOLE, USED_FPU, unrecorded("yes", "not recorded")),
+        (HOLE, NOTHING_MORE, USED_FPU, unrecorded("not recorded", "no")),
+        (HOLE, HOLE, USED_FPU, unrecorded("not recorded", "not recorded")),
+        # The other side settles it.
+        (HOLE, cpu_of(*SANDY_BRIDGE, "bmi1", "avx2"), USED_FPU, []),
+        (NOTHING_MORE, HOLE, USED_FPU, []),
+        # To an idle container the FPU's features do not matter.
+        (HOLE, NOTHING_MORE, IDLE, unrecorded("not recorded", "no", "bmi1")),
+    ],
+)
+def test_a_hole_matters_where_the_other_side_does_not_settle_it(
+    source: CpuSide, destination: CpuSide, container: ContainerSide, expected: list[Reason]
+) -> None:
+    assert against(source, destination, container) == expected
 
 
 def test_what_is_certain_is_not_said_to_be_unknown() -> None:
@@ -207,13 +199,19 @@ def test_a_larger_area_holds_a_smaller_one() -> None:
     assert areas(XsaveArea(0x4, 832), XsaveArea(0x4, 832)) == []
 
 
-def test_an_area_that_was_not_recorded() -> None:
+@pytest.mark.parametrize(
+    ("source", "destination", "told"),
+    [
+        (XsaveArea(), None, ("512 bytes", "not recorded")),
+        (None, AVX512, ("not recorded", "2688 bytes")),
+    ],
+)
+def test_an_area_that_was_not_recorded(
+    source: XsaveArea | None, destination: XsaveArea | None, told: tuple[str, str]
+) -> None:
+    (reason,) = areas(source, destination)
     place = "CPUID 0x0000000d"
-    code = "xsave-not-recorded"
-    expected = Reason(code, Weight.UNKNOWN, "", place, "512 bytes", "not recorded")
-    assert areas(XsaveArea(), None) == [expected]
-    expected = Reason(code, Weight.UNKNOWN, "", place, "not recorded", "2688 bytes")
-    assert areas(None, AVX512) == [expected]
+    assert reason == Reason("xsave-not-recorded", Weight.UNKNOWN, "", place, *told)
 
 
 # Versions that no kernel was asked about
@@ -241,28 +239,30 @@ def test_what_restore_refuses(
     assert reason.destination.split(", ")[-1] == taken
 
 
-@pytest.mark.parametrize(
-    ("source", "destination"),
-    [("028stab", "028stab"), ("2.6.32", "2.6.32")] + [("2.6.32", name) for name in SINCE_042STAB],
-)
+TAKEN = [("028stab", "028stab"), *(("2.6.32", name) for name in ("2.6.32", *SINCE_042STAB))]
+
+
+@pytest.mark.parametrize(("source", "destination"), TAKEN)
 def test_what_restore_takes(source: str, destination: str) -> None:
     one, other = node(kernel_side=kernel(source)), node(kernel_side=kernel(destination))
     assert our_opinion(one, other).reasons == ()
 
 
-@pytest.mark.parametrize("module", ["has_cpt", "has_rst"])
-def test_what_a_missing_module_leaves_unasked(module: str) -> None:
-    sides = {"has_cpt": [kernel("042stab107"), kernel("042stab")]}
-    sides["has_rst"] = list(sides["has_cpt"])
-    sides["has_cpt"][0] = kernel("042stab107", has_cpt=False)
-    sides["has_rst"][1] = kernel("042stab", has_rst=False)
-    one, other = (node(kernel_side=side) for side in sides[module])
-    assert codes(list(our_opinion(one, other).reasons)) == [("restore-version-too-new", MUST)]
-
-
-def test_what_the_kernels_say_themselves_is_not_said_again() -> None:
-    one, other = node(kernel_side=kernel("042stab107")), node(kernel_side=kernel("042stab"))
-    assert our_opinion(one, other).reasons == ()
+@pytest.mark.parametrize(
+    ("cpt", "rst", "expected"),
+    [
+        # What the kernels say themselves is not said again.
+        (True, True, []),
+        (False, True, [("restore-version-too-new", MUST)]),
+        (True, False, [("restore-version-too-new", MUST)]),
+    ],
+)
+def test_what_a_missing_module_leaves_unasked(
+    cpt: bool, rst: bool, expected: list[tuple[str, Weight]]
+) -> None:
+    one = node(kernel_side=kernel("042stab107", has_cpt=cpt))
+    other = node(kernel_side=kernel("042stab", has_rst=rst))
+    assert codes(list(our_opinion(one, other).reasons)) == expected
 
 
 # Machines
@@ -274,16 +274,9 @@ OLD = node(kernel_side=kernel("028stab"))
 @pytest.mark.parametrize(("one", "other"), [(IA64, OLD), (OLD, IA64)])
 def test_nothing_else_is_said_of_another_architecture(one: NodeSide, other: NodeSide) -> None:
     names = {"": "ia64", "GenuineIntel": "x86"}
-    expected = Reason(
-        "architecture-differs",
-        MUST,
-        source=names[one.cpu.vendor],
-        destination=names[other.cpu.vendor],
-    )
+    source, destination = names[one.cpu.vendor], names[other.cpu.vendor]
+    expected = Reason("architecture-differs", MUST, source=source, destination=destination)
     assert our_opinion(one, other).reasons == (expected,)
-
-
-def test_two_ia64_nodes() -> None:
     assert our_opinion(IA64, IA64).reasons == ()
 
 
@@ -311,18 +304,11 @@ def test_all_reasons_come_at_once_in_one_order() -> None:
         kernel("042stab", is_64_bit=False),
         CpuSide("GenuineIntel", bare, bare, rows(*SANDY_BRIDGE[:-1]), rows(*SANDY_BRIDGE)),
     )
-    assert [code for code, _ in codes(list(our_opinion(source, destination).reasons))] == [
-        "restore-version-too-old",
-        "vendor-differs",
-        "kernel-narrower",
-        "instructions-missing",
-        "cpuid-not-recorded",
-        "xsave-component-missing",
-        "xsave-component-missing",
-        "xsave-component-missing",
-        "xsave-component-missing",
-        "xsave-area-smaller",
-    ]
+    found = [code for code, _ in codes(list(our_opinion(source, destination).reasons))]
+    assert " ".join(found) == (
+        "restore-version-too-old vendor-differs kernel-narrower instructions-missing "
+        f"cpuid-not-recorded {'xsave-component-missing ' * 4}xsave-area-smaller"
+    )
 
 
 # Properties
@@ -335,15 +321,8 @@ areas_at_hand = st.sampled_from([None, XsaveArea(), XsaveArea(0x4, 832), AVX512,
 @st.composite
 def cpus(draw: st.DrawFn, *, is_recorded: bool = False) -> CpuSide:
     shown, usable, more = draw(masks), draw(masks), 0 if is_recorded else draw(masks)
-    area = draw(areas_at_hand)
-    return CpuSide(
-        "GenuineIntel",
-        shown,
-        shown | more,
-        usable,
-        usable | more,
-        XsaveArea() if is_recorded and area is None else area,
-    )
+    area = draw(areas_at_hand) or (XsaveArea() if is_recorded else None)
+    return CpuSide("GenuineIntel", shown, shown | more, usable, usable | more, area)
 
 
 containers = st.sampled_from([None, USED_FPU, IDLE, SUSPENDED, ContainerSide()])
@@ -358,17 +337,11 @@ def verdict(
 
 @given(cpus(), cpus(), masks, containers)
 def test_more_features_on_the_destination_are_never_worse(
-    source: CpuSide, destination: CpuSide, more: int, container: ContainerSide | None
+    source: CpuSide, other: CpuSide, more: int, container: ContainerSide | None
 ) -> None:
-    better = CpuSide(
-        destination.vendor,
-        destination.shown,
-        destination.may_be_shown,
-        destination.usable | more,
-        destination.may_be_usable | more,
-        destination.area,
-    )
-    after, before = (verdict(source, one, container) for one in (better, destination))
+    usable = other.usable | more, other.may_be_usable | more
+    better = CpuSide(other.vendor, other.shown, other.may_be_shown, *usable, other.area)
+    after, before = (verdict(source, one, container) for one in (better, other))
     assert ORDER.index(after) >= ORDER.index(before)
 
 
@@ -393,14 +366,8 @@ def test_what_is_learned_settles_a_verdict_and_never_turns_it(
 ) -> None:
     """Recording what was a hole changes no yes and no no."""
     before = verdict(source, destination)
-    learned = CpuSide(
-        source.vendor,
-        source.may_be_shown,
-        source.may_be_shown,
-        source.usable,
-        source.may_be_usable,
-        source.area,
-    )
+    shown, usable = source.may_be_shown, (source.usable, source.may_be_usable)
+    learned = CpuSide(source.vendor, shown, shown, *usable, source.area)
     if before is not Verdict.UNKNOWN:
         assert verdict(learned, destination) is before
 

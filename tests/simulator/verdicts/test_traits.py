@@ -68,14 +68,11 @@ def test_092_differs_from_088_in_nothing_that_a_verdict_asks() -> None:
     assert replace(named, vecaps2=one.vecaps2) == one
 
 
-def test_modules() -> None:
-    side = kernel_of(profile(modules=frozenset({"vzrst"})))
-    assert (side.has_cpt, side.has_rst) == (False, True)
-    side = kernel_of(profile(modules=frozenset({"vzcpt"})))
-    assert (side.has_cpt, side.has_rst) == (True, False)
-
-
-def test_a_32_bit_kernel() -> None:
+def test_modules_and_how_wide_a_kernel_is() -> None:
+    restores = kernel_of(profile(modules=frozenset({"vzrst"})))
+    dumps = kernel_of(profile(modules=frozenset({"vzcpt"})))
+    assert (restores.has_cpt, restores.has_rst) == (False, True)
+    assert (dumps.has_cpt, dumps.has_rst) == (True, False)
     assert not kernel_of(profile(machine="i686")).is_64_bit
 
 
