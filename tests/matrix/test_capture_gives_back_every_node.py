@@ -1,7 +1,6 @@
 """What 'vzcptcheck capture' makes on a simulated node is the profile that the node is made of."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from simulator.profiles.store import load_fixtures
 from support.programs import replay
 from support.running import commands_on_nodes
 
-ROOT = Path(__file__).resolve().parents[2]
 NODES = list(load_fixtures())
 
 

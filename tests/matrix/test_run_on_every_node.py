@@ -1,7 +1,5 @@
 """vzcptcheck on every recorded node, under the supervisor, says what a replay says."""
 
-from pathlib import Path
-
 import pytest
 
 from simulator.facts.generations import GENERATIONS
@@ -10,7 +8,6 @@ from simulator.profiles.store import load_fixtures
 from support.programs import replay
 from support.running import commands_on_nodes
 
-ROOT = Path(__file__).resolve().parents[2]
 NODES = list(load_fixtures())
 
 

@@ -85,34 +85,7 @@ def _by_fish(line: str, folder: Path) -> list[str]:
 
 
 #: An interactive zsh on a terminal of its own, in which compadd says what it is given.
-_ZSH = r"""
-zmodload zsh/zpty
-cat > .zshrc <<END
-fpath=(${(q)1} \$fpath)
-autoload -Uz compinit
-compinit -C -u -d ${PWD:h}/zcompdump
-compadd() {
-    local -a offered
-    if [[ " \$* " != *" -"[OAD]" "* ]]; then
-        builtin compadd -O offered "\$@"
-        print -rl -- \$offered >> $PWD/offered
-    fi
-    builtin compadd "\$@"
-}
-comppostfuncs=(finish)
-finish() { touch $PWD/finished }
-bindkey '^I' complete-word
-END
-zpty shell ZDOTDIR=$PWD zsh -i
-zpty -w -n shell "$2"$'\t'
-for wait in {1..600}; do
-    zpty -r -t shell shown
-    [[ -e finished ]] && break
-    sleep 0.05
-done
-zpty -d shell
-sort -u offered 2>/dev/null
-"""
+_ZSH = (ROOT / "tests" / "data" / "complete.zsh").read_text("utf-8")
 
 
 def _by_zsh(line: str, folder: Path) -> list[str]:

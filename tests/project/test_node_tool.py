@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from support.hostile import MODULES, HostileFolder
-from support.running import finish
+from support.running import ROOT, finish
 from vzcptcheck import __version__
 from vzcptcheck.cli import USAGE
 
-ROOT = Path(__file__).resolve().parents[2]
 PYTHON = os.path.realpath(sys.executable)
 
 

@@ -16,35 +16,7 @@ from vzcptcheck import __version__
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
-GOOD = """\
-# Changelog
-
-What changed.
-
-## [Unreleased]
-
-### Added
-
-- A thing.
-
-## [1.10.0] - 2026-02-28
-
-### Added
-
-- One item, which
-  goes on.
-- Another.
-
-### Security
-
-- A `hole`.
-
-## [1.9.0] - 2026-02-28
-
-### Fixed
-
-- A mistake.
-"""
+GOOD = (ROOT / "tests" / "data" / "changelog.txt").read_text("utf-8")
 
 
 def papers() -> list[Path]:

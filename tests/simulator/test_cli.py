@@ -19,11 +19,11 @@ from simulator.profiles.profile import OriginKind
 from simulator.profiles.store import fixture_names, load_node
 from simulator.run.qemu import Differences, Emulation
 from support.programs import answer, mistake, vzcptsim
+from support.running import ROOT
 from support.simulated_nodes import EVERYTHING, cpu
 from support.simulated_profiles import encoded, good_document
 from vzcptcheck import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "2.6.32-042stab113.5"
 CPU = "intel-xeon-e5-2680-v3"
 NODE = "042stab141.3.SandyBridge.default"

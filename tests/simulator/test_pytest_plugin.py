@@ -13,37 +13,7 @@ from support.running import NODE, ROOT, Ended, finish, printed
 WITH_ROOT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-SUITE = f"""
-import subprocess
-import pytest
-
-@pytest.fixture
-def node(simulated_node):
-    return simulated_node("{NODE}")
-
-def test_a_command_runs_on_the_node(node):
-    ended = node.run(["sh", "-c", "uname -r; cat; echo oops >&2; exit 7"], input="given")
-    assert ended.returncode == 7
-    assert ended.stdout == "2.6.32-042stab141.3\\ngiven"
-    assert ended.stderr == "oops\\n"
-
-def test_a_status_raises_where_it_is_asked_to(node):
-    with pytest.raises(subprocess.CalledProcessError):
-        node.run(["false"], check=True)
-
-def test_another_user_inside_of_a_container(simulated_node):
-    node = simulated_node("{NODE}", user=65534, inside=101)
-    assert "No such file" in node.run(["cat", "/proc/cpt"]).stderr
-
-def test_another_node_by_ssh(simulated_node):
-    node = simulated_node("{NODE}", node_for={{"other": "042stab108.1.qemu64.default"}})
-    assert node.run(["ssh", "other", "uname", "-r"]).stdout == "2.6.32-042stab108.1\\n"
-
-def test_a_node_that_is_not_there(simulated_node):
-    ended = simulated_node("nowhere").run(["true"])
-    assert ended.returncode == 1
-    assert "no node is recorded as 'nowhere'" in ended.stderr
-"""
+SUITE = (ROOT / "tests" / "data" / "suite.txt").read_text("utf-8")
 
 
 def run_pytest(folder: Path, *options: str) -> Ended:

@@ -7,57 +7,22 @@ from typing import Any
 from simulator.reports.as_html import html_text
 from simulator.reports.view import View, note_on
 from support.chromium import Chromium
+from support.running import ROOT
 
-_SET = """
-const [name, value] = arguments;
-const field = document.forms.filters.elements[name];
-if (field.type === "checkbox") { field.checked = value; } else { field.value = value; }
-field.dispatchEvent(new Event("input", { bubbles: true }));
-"""
+
+def _script(name: str) -> str:
+    return (ROOT / "tests" / "data" / "report-page" / f"{name}.js").read_text("utf-8")
+
+
+_SET = _script("set-field")
 
 #: Feel for the first cell with the mouse: what is left of it and above it are names.
-_FIRST_CELL = """
-const grid = document.getElementById("grid"), tip = document.getElementById("tip");
-const box = document.getElementById("canvas").getBoundingClientRect();
-const isCell = (x, y) => {
-  grid.dispatchEvent(new MouseEvent("mousemove", { clientX: x, clientY: y, bubbles: true }));
-  return !tip.hidden;
-};
-let [x, y] = [Math.ceil(box.left), Math.ceil(box.top)];
-const [right, bottom] = [Math.floor(box.right) - 2, Math.floor(box.bottom) - 2];
-while (x < right && !isCell(x, bottom)) { x += 1; }
-while (y < bottom && !isCell(x, y)) { y += 1; }
-return [x, y];
-"""
+_FIRST_CELL = _script("first-cell")
 
 #: Step through all cells by the keyboard's events, row by row, and collect what is read out.
-_READ_ALL = """
-const grid = document.getElementById("grid"), read = [];
-const press = (key, ctrlKey = false) =>
-  grid.dispatchEvent(new KeyboardEvent("keydown", { key, ctrlKey, bubbles: true }));
-const cell = () => document.getElementById(grid.getAttribute("aria-activedescendant"));
-const [rows, columns] = ["aria-rowcount", "aria-colcount"].map((name) => grid.getAttribute(name));
-grid.focus();
-press("Home", true);
-for (let row = 1; row < rows; row += 1) {
-  for (let column = 1; column < columns; column += 1) {
-    read.push(cell().textContent);
-    press("ArrowRight");
-  }
-  press("ArrowDown");
-  press("Home");
-}
-return read;
-"""
+_READ_ALL = _script("read-all")
 
-_COLOUR = """
-const [x, y] = arguments, canvas = document.getElementById("canvas");
-const box = canvas.getBoundingClientRect();
-const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-context.drawImage(canvas, box.left - x, box.top - y);
-const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
-return `#${[red, green, blue].map((one) => one.toString(16).padStart(2, "0")).join("")}`;
-"""
+_COLOUR = _script("colour")
 
 
 def write_report(view: View, path: Path, **options: Any) -> Path:

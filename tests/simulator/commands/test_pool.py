@@ -10,7 +10,7 @@ from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
 from support.pooled import maskable, node
 from support.programs import validator, vzcptsim
-from support.running import finish, printed
+from support.running import ROOT, finish, printed
 from support.simulated_nodes import AMD
 
 MASKING = "042stab141.3.SandyBridge.forced_cpuid_faulting"
@@ -18,27 +18,7 @@ PENRYN = "042stab141.3.Penryn.default"
 EARLY = "2.6.32-042stab061.9"
 
 #: A whole answer, by hand: numbers are those of README and of the recordings.
-MASKED = f"""\
-not one group: 2 nodes in 2 groups; 1 of 2 ordered pairs are possible
-  alone, 2 nodes: {MASKING}, {PENRYN}
-
-The smallest change makes one group:
-  on {MASKING}, write:
-    printf '%s\\n' \\
-      '0x00000001: 0x000206a1 0x00000800 0x80882203 0x078bfbfd' \\
-      '0x0000000d: 0x00000000 0x00000000 0x00000000 0x00000000' \\
-      > /proc/vz/cpuid_override
-    containers lose: sse4_2 aes xsave avx xsaveopt; capability number 235042207, then 144799
-
-Proven on the simulated nodes:
-  with the lines: 1 group; 2 of 2 ordered pairs are possible
-    unlocked: 1
-      {MASKING} -> {PENRYN}
-
-Lines are gone after a reboot: write them again at each boot, before containers start.
-Programs that run already keep the instructions that they chose when they started: the kernel \
-lets their containers pass at once, but restart them before you rely on it.
-"""
+MASKED = (ROOT / "tests" / "data" / "pool.txt").read_text("utf-8")
 
 
 def pool(*arguments: str) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,30 +23,26 @@ def cut(weights: list[int], edges: list[Edge]) -> list[list[int]]:
     return partition(weights, masks(len(weights), edges))
 
 
-def test_no_vertices_are_no_groups() -> None:
-    assert partition([], []) == []
-
-
-def test_a_path_of_three_is_a_pair_and_a_rest() -> None:
-    assert cut([1, 1, 1], [(0, 1), (1, 2)]) == [[0, 1], [2]]
-
-
-def test_the_heaviest_pair_comes_first() -> None:
-    assert cut([1, 1, 2], [(0, 1), (1, 2)]) == [[1, 2], [0]]
-
-
-def test_a_heavy_vertex_outweighs_a_pair() -> None:
-    assert cut([1, 5, 1, 1], [(0, 2), (2, 3), (0, 3)]) == [[1], [0, 2, 3]]
-
-
-def test_growing_from_the_heaviest_would_miss_the_heaviest_group() -> None:
-    # 0 (3) is a neighbour of 1 alone; 1, 2 and 3 (2 each) are a triangle.
-    assert cut([3, 2, 2, 2], [(0, 1), (1, 2), (1, 3), (2, 3)]) == [[1, 2, 3], [0]]
-
-
-def test_what_is_left_of_a_group_falls_apart() -> None:
-    edges = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 4)]
-    assert cut([1] * 5, edges) == [[0, 1, 2], [3], [4]]
+@pytest.mark.parametrize(
+    ("weights", "edges", "groups"),
+    [
+        ([], [], []),
+        # A path of three is a pair and a rest; the heaviest pair comes first.
+        ([1, 1, 1], [(0, 1), (1, 2)], [[0, 1], [2]]),
+        ([1, 1, 2], [(0, 1), (1, 2)], [[1, 2], [0]]),
+        # A heavy vertex outweighs a pair.
+        ([1, 5, 1, 1], [(0, 2), (2, 3), (0, 3)], [[1], [0, 2, 3]]),
+        # Growing from the heaviest would miss this: 0 (3) is a neighbour of 1 alone; 1, 2 and 3
+        # (2 each) are a triangle.
+        ([3, 2, 2, 2], [(0, 1), (1, 2), (1, 3), (2, 3)], [[1, 2, 3], [0]]),
+        # What is left of a group falls apart.
+        ([1] * 5, [(0, 1), (0, 2), (1, 2), (0, 3), (1, 4)], [[0, 1, 2], [3], [4]]),
+    ],
+)
+def test_the_heaviest_group_comes_first(
+    weights: list[int], edges: list[Edge], groups: list[list[int]]
+) -> None:
+    assert cut(weights, edges) == groups
 
 
 @st.composite

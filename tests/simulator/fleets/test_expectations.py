@@ -121,17 +121,11 @@ def test_half_a_surrogate_is_a_name_too() -> None:
 
 
 def test_a_line_is_a_node_or_an_outcome() -> None:
-    lines = small_text().splitlines()
-    assert lines[0] == "# vzcptsim matrix, kept by --update; format 1"
-    assert [line.split("\t")[1] for line in lines if line.startswith("node\t")] == [
-        "bare", "old", "shut", "strong", "twin", "weak",
-    ]  # fmt: skip
-    assert sorted({line.split("\t")[0] for line in lines[1:]}) == [
-        "cpus",
-        "kernel",
-        "makes",
-        "node",
-    ]
+    first, *lines = (line.split("\t") for line in small_text().splitlines())
+    assert first == ["# vzcptsim matrix, kept by --update; format 1"]
+    nodes = [line[1] for line in lines if line[0] == "node"]
+    assert nodes == ["bare", "old", "shut", "strong", "twin", "weak"]
+    assert {line[0] for line in lines} == {"cpus", "kernel", "makes", "node"}
 
 
 def test_a_node_more_leaves_the_lines_of_others() -> None:

@@ -101,9 +101,21 @@ def test_vendors_are_apart_for_the_32_bit_programs_that_may_come() -> None:
     assert obstacles(made.now, found) == {}
 
 
-def test_vendors_are_together_where_no_32_bit_program_runs() -> None:
-    made = pool(node("a", containers=FPU), node("b", vendor=AMD, containers=FPU))
-    assert groups(made.now) == ["ab"]
+@pytest.mark.parametrize(
+    ("one", "other", "now"),
+    [
+        # Vendors are together where no 32-bit program runs.
+        ({"containers": FPU}, {"vendor": AMD, "containers": FPU}, ["ab"]),
+        # 042stab early: a node without IPv6 does not pass its own number.
+        ({"kernel": EARLY, "ipv6": False}, {"kernel": EARLY, "ipv6": False}, ["a", "b"]),
+        # Early kernels among themselves are not upgraded.
+        ({"kernel": EARLY, "containers": FPU}, {"kernel": EARLY, "containers": FPU}, ["ab"]),
+    ],
+)
+def test_two_nodes_are_together_or_not(
+    one: dict[str, Any], other: dict[str, Any], now: list[str]
+) -> None:
+    assert groups(pool(node("a", **one), node("b", **other)).now) == now
 
 
 def test_all_that_can_migrate_to_each_other_is_no_chain() -> None:
@@ -161,12 +173,6 @@ def test_what_is_not_known_is_no_yes() -> None:
         ("module-missing", "vzcpt"),
         ("module-missing", "vzrst"),
     ]
-
-
-def test_nodes_that_are_alike_may_still_refuse_each_other() -> None:
-    # 042stab early: a node without IPv6 does not pass its own number.
-    made = pool(node("a", kernel=EARLY, ipv6=False), node("b", kernel=EARLY, ipv6=False))
-    assert groups(made.now) == ["a", "b"]
 
 
 def test_two_nodes_of_one_name_are_a_mistake() -> None:
@@ -333,11 +339,6 @@ def test_a_kernel_that_takes_no_newer_image_is_upgraded() -> None:
     assert groups(change.with_lines) == ["a", "b"]
     assert groups(change.with_all) == ["ab"]
     assert change.with_all.nodes[1].profile.kernel.release == V088
-
-
-def test_early_kernels_among_themselves_are_not_upgraded() -> None:
-    made = pool(node("a", kernel=EARLY, containers=FPU), node("b", kernel=EARLY, containers=FPU))
-    assert groups(made.now) == ["ab"]
 
 
 def test_where_one_has_to_be_upgraded_no_other_is_left_behind() -> None:

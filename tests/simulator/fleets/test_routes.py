@@ -34,19 +34,21 @@ def one_way(matrix: Matrix, *, strict: bool = False) -> dict[str, list[str]]:
     return {group.nodes[0]: names(ways.one_way(group)) for group in matrix.groups}
 
 
-def test_a_container_that_used_more_than_the_other_has_cannot_come_back() -> None:
-    matrix = matrix_of(node("strong", "1:fpu"), node("weak", "1:fpu", words=WEAK))
-    assert one_way(matrix) == {"strong": [], "weak": ["strong"]}
-
-
-def test_a_way_is_open_where_anything_can_go() -> None:
-    matrix = matrix_of(node("strong", "1:fpu", "2"), node("weak", "1:fpu", words=WEAK))
-    assert one_way(matrix) == {"strong": [], "weak": []}
-
-
-def test_a_way_on_which_something_is_unknown_is_not_closed() -> None:
-    matrix = matrix_of(node("strong", "1:fpu", "2:locked"), node("weak", "1:fpu", words=WEAK))
-    assert one_way(matrix) == {"strong": [], "weak": []}
+@pytest.mark.parametrize(
+    ("containers", "closed"),
+    [
+        # A container that used more than the other node has cannot come back.
+        (["1:fpu"], ["strong"]),
+        # A way is open where anything can go, and not closed where something is unknown.
+        (["1:fpu", "2"], []),
+        (["1:fpu", "2:locked"], []),
+    ],
+)
+def test_a_way_is_closed_where_nothing_can_come_back(
+    containers: list[str], closed: list[str]
+) -> None:
+    matrix = matrix_of(node("strong", *containers), node("weak", "1:fpu", words=WEAK))
+    assert one_way(matrix) == {"strong": [], "weak": closed}
 
 
 def test_our_opinion_closes_ways_where_it_is_strict() -> None:
