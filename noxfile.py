@@ -1,4 +1,4 @@
-"""Sessions: 'nox' runs what CI runs, 'nox -s NAME' one of them, 'nox -l' lists them."""
+"""Sessions: 'nox' checks everything once, 'nox -s NAME' runs one, 'nox -l' lists them."""
 
 import os
 import shutil
@@ -28,6 +28,7 @@ nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["checks"]
 
 
 def _at_hand() -> list[str]:
@@ -40,28 +41,23 @@ def _starts(path: str) -> bool:
     return subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
-def _ends_of_range() -> list[str]:
-    """Return the floor and the newest Python at hand: what lies between is for 'nox -s tests'."""
-    at_hand = _at_hand()
-    return [f"tests-{version}" for version in dict.fromkeys([FLOOR, *at_hand[-1:]])]
-
-
-nox.options.sessions = [
-    "lint",
-    "types",
-    "coverage",
-    *_ends_of_range(),
-    "matrix",
-    "emulated",
-    "ansible",
-    "build",
-]
-
-
 def _install(session: nox.Session, *groups: str, package: str = "") -> None:
     """Install dependency groups, and the project itself where ``package`` names it."""
     requirements = nox.project.dependency_groups(PYPROJECT, *groups) if groups else ()
     session.install("--quiet", *requirements, *([package] if package else []))
+
+
+@nox.session
+def checks(session: nox.Session) -> None:
+    """Check style and types, and run the whole suite: the README's command for the tests.
+
+    Where MEASURE_COVERAGE is set, a branch of either package that no test takes is a failure.
+    """
+    _install(session, "lint", "types", "tests", package="-e.[sim]")
+    _lint(session)
+    session.run("mypy")
+    coverage = ("--cov", "--cov-report=term") if os.environ.get("MEASURE_COVERAGE") else ()
+    _pytest(session, *coverage)
 
 
 @nox.session(python=PYTHONS)
@@ -74,21 +70,23 @@ def tests(session: nox.Session) -> None:
         session.run("python", "-m", "pytest", "-q", "tests/vzcptcheck", *session.posargs)
     else:
         _install(session, "tests", package=".[sim]")
-        session.run("python", "-m", "pytest", "-q", "--numprocesses=auto", *session.posargs)
+        _pytest(session)
 
 
-@nox.session
-def coverage(session: nox.Session) -> None:
-    """Run all tests, and fail where a branch of either package is not taken."""
-    _install(session, "tests", package="-e.[sim]")
-    options = ("-q", "--numprocesses=auto", "--cov", "--cov-report=term-missing")
-    session.run("python", "-m", "pytest", *options, *session.posargs)
+def _pytest(session: nox.Session, *options: str) -> None:
+    """Run tests on all cores."""
+    on_all_cores = ("--numprocesses=auto", "--dist=worksteal")
+    session.run("python", "-m", "pytest", "-q", *on_all_cores, *options, *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, shell scripts, and that vzcptcheck runs on Python 3.6."""
     _install(session, "lint")
+    _lint(session)
+
+
+def _lint(session: nox.Session) -> None:
     session.run("ruff", "check", "--quiet", ".")
     session.run("ruff", "format", "--quiet", "--check", ".")
     # pytest imports its plugin anywhere; packages are built on EL7.
@@ -122,18 +120,14 @@ def matrix(session: nox.Session) -> None:
     """Compare all pairs of recorded nodes with what is expected, and fixtures with their source."""
     _install(session, "tests", package="-e.[sim]")
     session.run("python", "tools/compose_fixtures.py", "--check")
-    session.run(
-        "python", "-m", "pytest", "-q", "--numprocesses=auto", "tests/matrix", *session.posargs
-    )
+    _pytest(session, "tests/matrix")
 
 
 @nox.session
 def emulated(session: nox.Session) -> None:
     """Capture the CPUs of every model that qemu-user emulates."""
     _install(session, "tests", package=".[sim]")
-    session.run(
-        "python", "-m", "pytest", "-q", "--numprocesses=auto", "tests/emulated", *session.posargs
-    )
+    _pytest(session, "tests/emulated")
 
 
 @nox.session

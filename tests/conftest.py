@@ -2,7 +2,10 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
+
+from support import needed
 
 # Busy machines: no example has a deadline.
 settings.register_profile("project", deadline=None)
@@ -12,3 +15,7 @@ settings.load_profile("project")
 # what they start with them: programs that tests end by a signal would go on.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(needed)

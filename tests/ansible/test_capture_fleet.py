@@ -15,12 +15,11 @@ import yaml
 from simulator.profiles.profile import NodeProfile, OriginKind
 from simulator.profiles.profile_json import profile_document
 from simulator.profiles.store import load_node, load_profile
-from support.ansible_fleet import ANSIBLE, SSHD, Fleet, fleet
+from support.ansible_fleet import ANSIBLE, Fleet, fleet
+from support.needed import needs
 from support.running import ROOT
 
-pytestmark = pytest.mark.skipif(
-    SSHD is None or not shutil.which("ssh"), reason="there is no OpenSSH here"
-)
+pytestmark = needs("ssh", "ssh-keygen", "sshd")
 
 #: Three generations of kernels, one of each maker; the second without CPT_TEST_CAPS, the third
 #: with /proc/vz/cpuid_override.

@@ -22,10 +22,11 @@ from support.simulated_profiles import captured_nodes, recorded_nodes
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 
-from support.chromium import MISSING, Chromium, started
+from support.chromium import Chromium, started
+from support.needed import needs
 from support.report_page import ReportPage, notes_on, write_report
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING}")
+pytestmark = needs("chromium", "chromedriver")
 
 LARGE = 200
 LIMIT_MS = 2000

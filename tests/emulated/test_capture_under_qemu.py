@@ -4,7 +4,6 @@ What it must have read is what another program, of a few dozen bytes, gets on th
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +12,12 @@ import pytest
 
 from simulator.facts.cpuid import CpuidTable, Key, Registers, parse_rows
 from simulator.run.elf_probe import ElfClass, build_probe, parse_answers
+from support.needed import find, needs
 
 ROOT = Path(__file__).resolve().parents[2]
 QEMU = "qemu-x86_64"
+
+pytestmark = needs(QEMU)
 
 #: Models whose CPUs have no long mode: they run 32-bit programs, and no 64-bit Python.
 NO_LONG_MODE = frozenset({
@@ -30,7 +32,7 @@ NOT_ANSWERED = 0x12
 
 def models() -> list[str]:
     """List the models by name, as the program itself does."""
-    if shutil.which(QEMU) is None:
+    if find(QEMU) is None:
         return []
     said = subprocess.run([QEMU, "-cpu", "help"], capture_output=True, text=True, check=False)
     lines = said.stdout.split("Recognized")[0].splitlines()
@@ -60,10 +62,6 @@ def capture(model: str) -> "subprocess.CompletedProcess[str]":
         cwd=ROOT,
         timeout=300,
     )
-
-
-def test_qemu_is_here() -> None:
-    assert MODELS, f"install {QEMU}: Debian's package qemu-user has it"
 
 
 @pytest.mark.parametrize("model", sorted(NO_LONG_MODE & set(MODELS)))

@@ -15,6 +15,7 @@ from simulator.profiles.cpus import load_cpus
 from simulator.profiles.store import fixture_names
 from simulator.verdicts.codes import load_codes
 from support.documents import shared_folder
+from support.needed import needs
 from support.pythons import pythons_at_hand
 from support.running import NODE, ROOT, command_line
 from tools.completions import KINDS, ZSH_FOLDER
@@ -96,13 +97,7 @@ def _by_zsh(line: str, folder: Path) -> list[str]:
 SHELLS = {"bash": _by_bash, "zsh": _by_zsh, "fish": _by_fish}
 in_each_shell = pytest.mark.parametrize(
     "shell",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.skipif(not shutil.which(name), reason=f"there is no {name} here"),
-        )
-        for name in SHELLS
-    ],
+    [pytest.param(name, marks=needs(name)) for name in SHELLS],
 )
 
 

@@ -39,6 +39,7 @@ from support.named import (
     unknown_words,
     variables,
 )
+from support.needed import find, require
 from support.running import NODE, ROOT
 from tools.manuals import properties
 from vzcptcheck.cli import _COMMANDS, USAGE
@@ -62,9 +63,13 @@ each_text = pytest.mark.parametrize("name", TEXTS)
 
 
 @each_document
-def test_every_example_prints_what_it_shows(name: str, tmp_path: Path) -> None:
-    problems = run_document(read_blocks(BY_NAME[name]), tmp_path)
+def test_every_example_prints_what_it_shows(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    blocks = read_blocks(BY_NAME[name])
+    problems = run_document([block for block in blocks if all(map(find, block.needs))], tmp_path)
     assert not problems, "\n\n".join(problems)
+    require(request.node, *(program for block in blocks for program in block.needs))
 
 
 @each_document

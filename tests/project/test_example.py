@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.profiles.store import load_node
+from support.needed import needs
 from support.programs import replay
 from support.running import ROOT, Ended, finish
 from support.ssh_lab import ssh_command_line
@@ -120,10 +120,10 @@ Caps check result: {caps}
         "--node-for",
         pytest.param(
             "--sshd-for",
-            marks=pytest.mark.skipif(
-                os.getuid() != 0 or not shutil.which("sshd", path="/usr/sbin:/sbin:/usr/bin"),
-                reason="it takes OpenSSH's sshd, and root to log in as root",
-            ),
+            marks=[
+                needs("ssh", "ssh-keygen", "sshd"),
+                pytest.mark.skipif(os.getuid() != 0, reason="root alone lets root log in"),
+            ],
         ),
     ],
 )

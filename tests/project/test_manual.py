@@ -4,13 +4,13 @@ What they name and show is compared with the programs in test_documents.py.
 """
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from support.documents import manual_pages, plain, read_blocks
+from support.needed import needs
 from support.running import ROOT
 from vzcptcheck import __version__
 from vzcptcheck.cli import USAGE
@@ -44,7 +44,7 @@ def test_vzcptchecks_page_has_every_form_of_the_usage() -> None:
         assert re.sub(r"\s+", "", line.replace("Usage:", "")) in words
 
 
-@pytest.mark.skipif(not shutil.which("man"), reason="there is no man here")
+@needs("man")
 @each_page
 def test_man_has_nothing_to_warn_of(page: Path) -> None:
     shown = subprocess.run(
@@ -58,7 +58,7 @@ def test_man_has_nothing_to_warn_of(page: Path) -> None:
     assert "SYNOPSIS" in shown.stdout or page.suffix == ".5"
 
 
-@pytest.mark.skipif(not shutil.which("mandoc"), reason="there is no mandoc here")
+@needs("mandoc")
 @each_page
 def test_mandoc_has_nothing_to_warn_of(page: Path) -> None:
     told = subprocess.run(

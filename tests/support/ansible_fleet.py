@@ -1,7 +1,6 @@
 """A fleet for Ansible: each node a real sshd under ``vzcptsim run``, on a port of this machine."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,11 +14,11 @@ from typing import Any
 
 import yaml
 
+from support.needed import find
 from support.running import ROOT, Ended, wait_for
 
 ANSIBLE = ROOT / "ansible"
 ADDRESS = "127.0.0.1"
-SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
 
 #: The shell of a session reads no ~/.bashrc where it is one shell in another.
 _SSHD_CONFIG = """\
@@ -117,7 +116,7 @@ def fleet(folder: Path, nodes: Mapping[str, str | None], down: str) -> Iterator[
 def _sshd(folder: Path, name: str, node: str | None, port: int) -> Iterator[None]:
     config = folder / f"sshd_config.{name}"
     config.write_text(_SSHD_CONFIG.format(address=ADDRESS, port=port, folder=folder), "utf-8")
-    command = [str(SSHD), "-D", "-e", "-f", str(config)]
+    command = [find("sshd") or "", "-D", "-e", "-f", str(config)]
     if node is not None:
         command = [sys.executable, "-m", "simulator", "run", "--node", node, "--", *command]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)

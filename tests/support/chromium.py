@@ -10,9 +10,6 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-#: What is missing where there is no browser to test with; empty where there is one.
-MISSING = " and ".join(name for name in ("chromium", "chromedriver") if not shutil.which(name))
-
 #: Without these it asks the network for this and that.
 _ARGUMENTS = (
     "--headless",

@@ -4,8 +4,9 @@ A block of a Markdown file or a manual page that shows prompts is an example. ``
 this machine's, ``#`` or ``[root@HOST]#`` one of a node's. What is between one prompt and the next
 is what the commands print, standard error too; a line of three dots is any number of lines.
 Comments right before a block say the rest: ``<!-- on: NODE -->`` or ``<!-- on: HOST=NODE ... -->``
-where it runs, ``<!-- file: NAME -->`` that it is a file, ``<!-- run by: PATH -->`` which test does
-it, and ``<!-- not run: REASON -->``. In manual pages they are comments of troff's.
+where it runs, ``<!-- file: NAME -->`` that it is a file, ``<!-- needs: PROGRAM ... -->`` what must
+be installed, ``<!-- run by: PATH -->`` which test does it, and ``<!-- not run: REASON -->``. In
+manual pages they are comments of troff's.
 """
 
 import atexit
@@ -26,7 +27,7 @@ from tools.shared_files import write
 
 _PROMPT = re.compile(r"(?:\[root@([\w.-]+)\])?([$#]) (.*)")
 _FENCE = re.compile(r"((?:^<!-- [^\n]*? -->\n)*)^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_DIRECTIVE = re.compile(r"(on|file|run by|not run): (.+)")
+_DIRECTIVE = re.compile(r"(on|file|run by|needs|not run): (.+)")
 #: Ends what a step prints.
 _END = "\x1e"
 #: What examples may read of the checkout.
@@ -46,6 +47,10 @@ class Block:
     @property
     def place(self) -> str:
         return f"{self.path.name}:{self.line}"
+
+    @property
+    def needs(self) -> list[str]:
+        return self.directives.get("needs", "").split()
 
     @property
     def is_console(self) -> bool:

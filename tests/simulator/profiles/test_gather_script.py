@@ -19,6 +19,7 @@ from simulator.kernel.containers import Container, State
 from simulator.profiles.gathered import load_gathered
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node, load_profile
+from support.needed import needs
 from support.running import MASKING_NODE, ROOT, Ended, command_line, finish, run, wait_for
 from support.simulated_nodes import cpu
 from support.simulated_profiles import WORDS, encoded, good_document
@@ -33,12 +34,7 @@ SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", 
 
 
 def shells() -> list[object]:
-    return [
-        pytest.param(
-            name, marks=pytest.mark.skipif(not shutil.which(name), reason=f"there is no {name}")
-        )
-        for name in SHELLS
-    ]
+    return [pytest.param(name, marks=needs(name)) for name in SHELLS]
 
 
 def gather(node: str, *words: str, shell: str = "dash", path: str = "") -> Ended:

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from simulator.facts.cpuid import Key, Registers
 from simulator.run.elf_probe import ElfClass, build_probe, parse_answers, parse_elf_class
+from support.needed import needs
 from vzcptcheck.instruction import execute_cpuid
 
 #: Answers that are the same on every processor of a machine, some of one leaf's subleaves.
@@ -54,7 +54,7 @@ def test_it_answers_as_the_instruction_does(elf_class: ElfClass, tmp_path: Path)
     assert answers == {key: Registers(*execute_cpuid(*key)) for key in KEYS}
 
 
-@pytest.mark.skipif(shutil.which("readelf") is None, reason="there is no readelf (binutils)")
+@needs("readelf")
 @both_classes
 def test_other_programs_read_its_headers(elf_class: ElfClass, tmp_path: Path) -> None:
     program = tmp_path / "probe"

@@ -3,10 +3,9 @@
 import errno
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from simulator.run.qemu import (
     parse_flags,
     resolve_program,
 )
+from support.needed import find, needs
 from support.running import Ended, finish, printed
 from support.simulated_nodes import AMD, INTEL, VENDORS, cpu
 from support.simulated_profiles import recorded_nodes
@@ -50,21 +50,25 @@ FIRST_VERSION = (7, 2)
 PYTHON = str(Path(sys.executable).resolve())
 
 
-def reason_to_skip(program: str) -> str:
-    """Say why there are no tests of an emulator here, if so."""
-    if shutil.which(program) is None:
-        return f"{program} is not installed (qemu-user)"
+@cache
+def is_too_old(program: str) -> bool:
+    """Tell whether an emulator that is installed is older than FIRST_VERSION."""
+    if find(program) is None:
+        return False
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     version = re.search(r"version (\d+)\.(\d+)", said.stdout)
-    if version is None or tuple(map(int, version.groups())) < FIRST_VERSION:
-        return f"this {program} is older than 7.2: its translator has no AVX"
-    return ""
+    return version is None or tuple(map(int, version.groups())) < FIRST_VERSION
 
 
-WITHOUT_X86_64 = reason_to_skip("qemu-x86_64")
-WITHOUT_I386 = reason_to_skip("qemu-i386")
-emulated = pytest.mark.skipif(bool(WITHOUT_X86_64), reason=WITHOUT_X86_64)
-emulated_i386 = pytest.mark.skipif(bool(WITHOUT_I386), reason=WITHOUT_I386)
+def needs_emulator(program: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Mark a test as one that starts an emulator, of a version that has AVX."""
+    reason = f"this {program} is older than 7.2: its translator has no AVX"
+    is_new = pytest.mark.skipif(is_too_old(program), reason=reason)
+    return lambda test: needs(program)(is_new(test))
+
+
+emulated = needs_emulator("qemu-x86_64")
+emulated_i386 = needs_emulator("qemu-i386")
 native = pytest.mark.skipif(os.uname().machine != "x86_64", reason="this machine is no x86-64")
 
 

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from simulator.kernel.requests import Request
 from simulator.profiles.store import load_node
 from simulator.run.in_process import SimulatedSyscalls
+from support.needed import needs
 from support.running import (
     HEADER,
     LISTING,
@@ -633,7 +633,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc here")
+@needs("gcc")
 @pytest.mark.parametrize(("bits", "option"), [(64, "-m64"), (32, "-m32")])
 @pytest.mark.parametrize("device", ["/proc/cpt", "/proc/rst"])
 def test_raw_requests_of_a_static_program(

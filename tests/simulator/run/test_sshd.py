@@ -2,22 +2,19 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
 
+from support.needed import needs
 from support.running import LISTING, NODE, Ended, finish, has_ended, supervise
 from support.ssh_lab import NEWER, OLD, Lab, laboratory, ssh_command_line
 
-SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
 OPTIONS = ("--sshd-for", f"dest={NEWER}")
 
-needs_sshd = pytest.mark.skipif(
-    SSHD is None or not shutil.which("ssh"), reason="there is no OpenSSH here"
-)
+needs_sshd = needs("ssh", "ssh-keygen", "sshd")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +42,7 @@ class TestTheOtherNode:
     def test_it_is_as_by_any_ssh(self, lab: Lab, script: str, expected: str) -> None:
         assert lab(script).stdout == expected
 
-    @pytest.mark.skipif(not shutil.which("scp"), reason="there is no scp here")
+    @needs("scp")
     def test_files_are_copied(self, lab: Lab, tmp_path: Path) -> None:
         (tmp_path / "sent").write_text("text\n")
         said = lab(f"scp -q -S ssh {tmp_path}/sent dest:{tmp_path}/got")
@@ -53,7 +50,7 @@ class TestTheOtherNode:
         assert (tmp_path / "got").read_text() == "text\n"
 
     @pytest.mark.skipif(os.getuid() != 0, reason="only root's sshd lets others in")
-    @pytest.mark.skipif(not shutil.which("sftp"), reason="there is no sftp here")
+    @needs("sftp")
     @pytest.mark.parametrize(("user", "reads"), [("root", True), ("nobody", False)])
     def test_who_logs_in_is_that_user_to_the_node(
         self, lab: Lab, tmp_path: Path, user: str, reads: bool
@@ -118,7 +115,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.skipif(not shutil.which("ssh-keygen") or SSHD is None, reason="there is no OpenSSH")
+@needs_sshd
 @pytest.mark.parametrize("name", FAILURES)
 def test_what_goes_wrong_is_said_in_one_line(name: str, tmp_path: Path) -> None:
     broken, says = FAILURES[name]
