@@ -173,6 +173,17 @@ def packages(session: nox.Session) -> None:
 
 
 @nox.session
+def fresh(session: nox.Session) -> None:
+    """Run the README's two commands on a fresh Debian that has what the README names.
+
+    It takes root, and debootstrap with the mirror that apt uses.
+    """
+    _install(session, "tests", package=".[sim]")
+    options = ("-q", "-rP", "--durations=5", "tests/installed/test_fresh.py")
+    session.run("python", "-m", "pytest", *options, *session.posargs)
+
+
+@nox.session
 def release(session: nox.Session) -> None:
     """Build all that is released, twice; install it where it is to run; try it, and remove it.
 

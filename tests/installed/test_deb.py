@@ -7,26 +7,19 @@ from pathlib import Path
 import pytest
 
 from support.contract import check_contract
+from support.debian_root import install_debian
 from support.hostile import HostileFolder
 from support.released import DEB, TOOL, call, everything_in, node_files
 
 #: dpkg's own notes, which tell of every package that was ever installed.
 NOTES = ["var/lib/dpkg", "var/log/dpkg.log", "var/log/alternatives.log"]
 DOCUMENTS = {f"usr/share/doc/vzcptcheck/{name}" for name in ("changelog.gz", "copyright")}
-SUITE = "bookworm"
-
-
-def mirror() -> str:
-    """Return where this machine's apt has the suite from."""
-    targets = ("Created-By: Packages", f"Release: {SUITE}", "Component: main")
-    return call("apt-get", "indextargets", "--format", "$(REPO_URI)", *targets).split("\n")[0]
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("debian") / "root"
-    options = ("--variant=minbase", "--include=python3")
-    call("debootstrap", *options, SUITE, root, mirror(), timeout=1200)
+    install_debian(root, "python3")
     return root
 
 

@@ -8,20 +8,13 @@ from pathlib import Path
 from simulator.cli import build_parser
 from simulator.profiles.profile import OriginKind
 from simulator.profiles.store import load_fixtures, load_node
-from support.documents import read_blocks, with_programs
+from support.documents import command_after, read_blocks, with_programs
 from support.recorded import NAMES, read_rows
 from support.running import ROOT, finish
 from support.samples import read_vectors
 from tools.programs import vzcptcheck
 
 README = (ROOT / "README.md").read_text("utf-8")
-
-
-def command_after(marker: str) -> str:
-    """Return the one line that a reader pastes."""
-    block = re.search(rf"<!-- {marker} -->\n```sh\n(.*)\n```", README)
-    assert block is not None
-    return block[1]
 
 
 def test_ci_runs_the_readmes_command_for_the_tests() -> None:

@@ -86,6 +86,14 @@ def read_blocks(path: Path, text: str | None = None) -> list[Block]:
     return list((_markdown if path.suffix == ".md" else _manual)(path, text))
 
 
+def command_after(marker: str) -> str:
+    """Return the one line after a comment in the README, for a reader to paste."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    block = re.search(rf"<!-- {marker} -->\n```sh\n(.*)\n```", readme)
+    assert block is not None
+    return block[1]
+
+
 def _markdown(path: Path, text: str) -> Iterator[Block]:
     for found in _FENCE.finditer(text):
         comments = re.findall(r"<!-- (.*?) -->", found[1])
