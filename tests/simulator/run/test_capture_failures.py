@@ -85,11 +85,12 @@ class Case:
         return kernel
 
 
-#: Old and new kernels, and one whose CPUID the instruction alone tells.
+#: Old and new kernels, and one whose CPUID the instruction alone tells. A second container is
+#: asked as the first one is, by many requests on kernels without CPT_TEST_CAPS.
 CASES = (
     Case("042stab141.3.SandyBridge.forced_cpuid_faulting", 2),
-    Case("intel-xeon-x5650.dzhanibekov.1", 2),
-    Case("amd-opteron-6272.042stab088.4", 2, has_device=False),
+    Case("intel-xeon-x5650.dzhanibekov.1", 1),
+    Case("amd-opteron-6272.042stab088.4", 1, has_device=False),
 )
 
 
