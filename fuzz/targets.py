@@ -40,7 +40,7 @@ from simulator.profiles.gathered import make_profile
 from simulator.profiles.gathered_files import MOST_BYTES, GatheredError, read_packed
 from simulator.profiles.profile import KernelFacts, NodeProfile, ProfileError
 from simulator.profiles.profile_checks import check_profile
-from simulator.profiles.profile_json import format_profile, parse_profile, schema_validator
+from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.profiles.specs import SYNTAX, SpecError, parse_spec
 from simulator.reports.migration_json import reason_document
 from simulator.sources.archive import read_archive
@@ -217,8 +217,16 @@ def _node(data: bytes) -> None:
             parse_dump(stdout.encode(), "json")
         else:
             for one in document, anonymize(document):
-                problems = [problem.message for problem in schema_validator().iter_errors(one)]
-                require(not problems, f"a capture that is no profile: {problems[:3]}")
+                problem = _shape_problem(one)
+                require(not problem, f"a capture that is no profile: {problem}")
+
+
+def _shape_problem(document: object) -> str:
+    try:
+        parse_profile(json.dumps(document).encode("utf-8"), WHERE, WHERE)
+    except ProfileError as error:
+        return str(error)
+    return ""
 
 
 def _run_on_node(words: list[str], parts: dict[str, bytes]) -> tuple[int, str, str]:

@@ -12,9 +12,10 @@ import errno
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from simulator.facts.cpuid import parse_rows
 from simulator.kernel.containers import Container, Contents, Entered, Process, State
@@ -341,7 +342,7 @@ def _bare_node(name: str, boot: Observation, has_override: bool) -> NodeProfile:
         cpuid=parse_rows(boot["cpuid"]).without_foreign(),
         model_name=processor["model name"],
         microcode=processor.get("microcode"),
-        flags=tuple(processor["flags"].split()),
+        flags=" ".join(processor["flags"].split()),
     )
     source = (
         f"OpenVZ kernel {boot['kernel']}, built from its published tree and booted under qemu "

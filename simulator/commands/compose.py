@@ -71,11 +71,11 @@ def _compose(options: argparse.Namespace, streams: Streams) -> int:
     from pathlib import Path
 
     from simulator.profiles.compose import compose
-    from simulator.profiles.profile import KernelFacts
+    from simulator.profiles.profile import MODULES, KernelFacts
     from simulator.profiles.profile_json import format_profile, parse_profile
     from simulator.profiles.specs import parse_spec
 
-    modules = frozenset({"vzcpt", "vzrst"} - set(options.no_module))
+    modules = frozenset(one for one in MODULES if one not in options.no_module)
     kernel = KernelFacts(
         release=options.kernel,
         machine=options.machine,

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 from simulator.facts.bits import (
     CPT_CPU_X86_EMT64,
@@ -28,9 +31,10 @@ from simulator.facts.releases import Release
 INTEL = "GenuineIntel"
 
 #: Machines, as uname prints them, and their kernels' width.
-X86_64 = "x86_64"
-I386 = ("i386", "i486", "i586", "i686")
-IA64 = "ia64"
+Machine = Literal["x86_64", "i386", "i486", "i586", "i686", "ia64"]
+X86_64: Machine = "x86_64"
+I386: tuple[Machine, ...] = ("i386", "i486", "i586", "i686")
+IA64: Machine = "ia64"
 MACHINES = (X86_64, *I386, IA64)
 
 _Place = tuple[int, int, RegisterName, int]
@@ -58,7 +62,7 @@ _CAPABILITY_WORDS: Mapping[int, tuple[int, int, RegisterName]] = MappingProxyTyp
 _CLEARCPUID = re.compile(r"clearcpuid=(\d{1,6})")
 
 
-class NodeFacts(NamedTuple):
+class NodeFacts(Struct, frozen=True, kw_only=True, cache_hash=True, gc=False):
     """What a node's kernel decides by.
 
     ``cpuid`` is None on ia64; ``override`` is empty where nothing is written, or the file is
@@ -66,7 +70,7 @@ class NodeFacts(NamedTuple):
     """
 
     release: Release
-    machine: str
+    machine: Machine
     cpuid: CpuidTable | None
     boot_options: tuple[str, ...] = ()
     override: tuple[OverrideEntry, ...] = ()
@@ -75,6 +79,7 @@ class NodeFacts(NamedTuple):
     traces: bool = True
 
 
+@lru_cache(maxsize=1024)
 def node_capabilities(facts: NodeFacts) -> int:
     """Return the capability number that CPT_TEST_CAPS on /proc/rst answers.
 
@@ -84,6 +89,7 @@ def node_capabilities(facts: NodeFacts) -> int:
     return (_cpu_bits(facts) | _node_bits(facts)) & generation.node_bits
 
 
+@lru_cache(maxsize=1024)
 def has_eager_fpu(facts: NodeFacts) -> bool:
     """Tell whether every process counts as having used the FPU.
 

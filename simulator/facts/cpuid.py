@@ -79,10 +79,11 @@ class CpuidTable:
     but that was not recorded is no zeros to either: a hole must not look like a weaker CPU.
     """
 
-    __slots__ = ("_answers",)
+    __slots__ = ("_answers", "_hash")
 
     def __init__(self, answers: Iterable[tuple[Key, Registers]]) -> None:
         self._answers = _collect(answers)
+        self._hash = hash(tuple(self._answers.items()))
 
     def __getitem__(self, key: Key) -> Registers:
         """Return what was recorded, or raise ``MissingLeafError``."""
@@ -106,7 +107,7 @@ class CpuidTable:
         return self._answers == other._answers
 
     def __hash__(self) -> int:
-        return hash(tuple(self.items()))
+        return self._hash
 
     def __repr__(self) -> str:
         return f"<CpuidTable {self.vendor!r} with {len(self)} answers>"

@@ -289,3 +289,9 @@ GENERATIONS = (
 )
 
 BY_NAME = {generation.name: generation for generation in GENERATIONS}
+
+#: Image versions that a node is asked about: those with a name of their own in cpt_image.h.
+ASKED_VERSIONS = (
+    *(0x000, 0x100, 0x101, 0x102, 0x200, 0x300, 0x301, 0x302, 0x303, 0x304),
+    *(0x400, 0x500, 0x600, 0x700, 0x703, 0x800, 0x801, 0x802, 0x803),
+)

@@ -113,12 +113,12 @@ def _one_cpu_changes(part: str, old: CpuFacts, new: CpuFacts) -> Iterator[Change
     if old.flags is None or new.flags is None:
         yield from _compare(part, "flags", _known(old.flags), _known(new.flags))
     else:
-        yield from _come_and_gone(part, "flag", old.flags, new.flags)
+        yield from _come_and_gone(part, "flag", old.flags.split(), new.flags.split())
     for change in cpuid_changes(old.cpuid, new.cpuid):
         yield Change(part, change.name, change.old, change.new, change.place)
 
 
-def _known(flags: tuple[str, ...] | None) -> str | None:
+def _known(flags: str | None) -> str | None:
     return None if flags is None else "known"
 
 

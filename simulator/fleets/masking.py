@@ -8,9 +8,10 @@ has to be looked at before an instruction set is used), Linux arch/x86/kernel/cp
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
+
+from msgspec import structs
 
 from simulator.facts.bits import WORD_BITS
 from simulator.facts.capabilities import NodeFacts, node_capabilities, shown_registers
@@ -150,7 +151,7 @@ def apply_lines(profile: NodeProfile, text: str) -> NodeProfile:
     """Write a table on the simulated node, and return the node as it is then."""
     node = profile.boot()
     node.write_override(text)
-    return derived(replace(profile, cpuid_override=node.override_text()), profile)
+    return derived(structs.replace(profile, cpuid_override=node.override_text()), profile)
 
 
 def derived(profile: NodeProfile, before: NodeProfile) -> NodeProfile:
@@ -159,17 +160,17 @@ def derived(profile: NodeProfile, before: NodeProfile) -> NodeProfile:
     Of a container whose contents were not recorded, needs that the node no longer has go: the
     kernel gathers them anew at each question, of what the node shows.
     """
-    bare = replace(profile, answers=derive_answers(profile))
+    bare = structs.replace(profile, answers=derive_answers(profile))
     containers = tuple(_with_needs(bare, before, one) for one in profile.containers)
-    return replace(bare, containers=containers)
+    return structs.replace(bare, containers=containers)
 
 
 def _with_needs(profile: NodeProfile, before: NodeProfile, container: Container) -> Container:
     needs = derive_needs(profile, container)
     if needs is not None and container.contents is None:
         lost = node_capabilities(before.facts()) & ~node_capabilities(profile.facts())
-        needs = replace(needs, caps=needs.caps & ~lost)
-    return replace(container, needs=needs)
+        needs = structs.replace(needs, caps=needs.caps & ~lost)
+    return structs.replace(container, needs=needs)
 
 
 def _asked_leaves() -> Iterator[Key]:

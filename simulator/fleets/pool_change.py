@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
 
+from msgspec import structs
+
 from simulator.errors import UserError
 from simulator.facts.capabilities import IA64, node_capabilities
 from simulator.facts.features import MASKS, Feature, features_in
@@ -210,8 +212,8 @@ def _upgrade(stage: Stage, numbers: Iterable[int]) -> Stage:
     nodes = list(stage.nodes)
     for number in numbers:
         before = nodes[number].profile
-        kernel = replace(before.kernel, release=UPGRADE_RELEASE, vz_version=None)
-        after = replace(before, kernel=kernel, cpuid_override=None)
+        kernel = structs.replace(before.kernel, release=UPGRADE_RELEASE, vz_version=None)
+        after = structs.replace(before, kernel=kernel, cpuid_override=None)
         nodes[number] = Node(derived(after, before), nodes[number].rule)
     return replace(stage, nodes=tuple(nodes))
 

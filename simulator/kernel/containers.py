@@ -1,7 +1,29 @@
-"""Containers as a kernel sees them: processes, network devices, mounts."""
+"""Containers as a kernel sees them: processes, network devices, mounts.
 
-from dataclasses import dataclass
+These structs are the format of a profile's containers too: a field with a plain default may be
+left out of a file, and a file always states one with a ``stated`` default.
+"""
+
 from enum import Enum
+from typing import Annotated, Literal, TypeVar, get_args
+
+from msgspec import Meta, Struct, field
+
+Default = TypeVar("Default")
+
+#: Texts and numbers as a file may have them.
+NonEmpty = Annotated[str, Meta(min_length=1)]
+Positive = Annotated[int, Meta(ge=1)]
+PositiveInt = Annotated[int, Meta(ge=1, le=0x7FFFFFFF)]
+
+Policy = Literal["normal", "batch", "idle", "fifo", "rr"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+
+
+def stated(default: Default) -> Default:
+    """Give a field a default for callers; what is written to a file states it nonetheless."""
+    made: Default = field(default_factory=lambda: default)
+    return made
 
 
 class State(Enum):
@@ -26,30 +48,29 @@ class Entered(Enum):
     FOREIGN = "foreign process"
 
 
-POLICIES = ("normal", "batch", "idle", "fifo", "rr")
+class FormatStruct(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a profile: immutable, and as its file has it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
+class Process(FormatStruct, frozen=True, kw_only=True, gc=False, cache_hash=True):
     """One process: ``pid`` is the container's number for it, ``host_pid`` the node's."""
 
-    pid: int
-    host_pid: int
-    name: str = "init"
-    bits: int = 64
+    pid: Positive
+    host_pid: Positive
+    name: Annotated[str, Meta(min_length=1, max_length=15)] = stated("init")
+    bits: Literal[32, 64] = 64
     vdso: bool = True
     used_fpu: bool = False
-    entered: Entered | None = None
-    policy: str = "normal"
+    policy: Policy = "normal"
     traced: bool = False
     private_mounts: bool = False
     mempolicy: bool = False
     keys: bool = False
     kernel_thread: bool = False
+    entered: Entered | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(FormatStruct, frozen=True, gc=False, cache_hash=True):
     """What is in a container: what its needs are gathered from.
 
     ``unsupported_devices`` are names of network devices, ``unsupported_mounts`` types of file
@@ -57,28 +78,26 @@ class Contents:
     what the kernel says when it is told to write an image: no simulated kernel writes any.
     """
 
-    processes: tuple[Process, ...]
-    unsupported_devices: tuple[str, ...] = ()
-    unsupported_mounts: tuple[str, ...] = ()
-    dump_failure: str = "this simulated node writes no images"
+    processes: Annotated[tuple[Process, ...], Meta(min_length=1)]
+    unsupported_devices: tuple[NonEmpty, ...] = ()
+    unsupported_mounts: tuple[NonEmpty, ...] = ()
+    dump_failure: NonEmpty = "this simulated node writes no images"
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(FormatStruct, frozen=True, gc=False):
     """What a container needs of a destination: capability bits, and what was said of it."""
 
-    caps: int
-    reports: tuple[str, ...] = ()
+    caps: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+    reports: tuple[NonEmpty, ...] = stated(())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
+class Container(FormatStruct, frozen=True, kw_only=True, gc=False):
     """One container: by its contents, or, where those are not known, by its needs.
 
     Neither is known of one that could not be asked.
     """
 
-    ctid: int
-    state: State = State.RUNNING
-    contents: Contents | None = None
-    needs: Needs | None = None
+    ctid: PositiveInt
+    state: State = stated(State.RUNNING)
+    needs: Needs | None = stated(None)
+    contents: Contents | None = field(default=None, name="origin")

@@ -10,6 +10,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
+from msgspec import structs
+
 from simulator.facts.capabilities import IA64, X86_64, NodeFacts, node_capabilities
 from simulator.facts.cpuid import CpuidTable, MissingLeafError
 from simulator.facts.generations import Generation
@@ -258,7 +260,7 @@ class SimulatedKernel:
 
     def set_state(self, ctid: int, state: State) -> None:
         """Let a container go into another state."""
-        self.containers[ctid] = replace(self.containers[ctid], state=state)
+        self.containers[ctid] = structs.replace(self.containers[ctid], state=state)
 
     def override_text(self) -> str:
         """Return what /proc/vz/cpuid_override reads as."""
@@ -270,7 +272,7 @@ class SimulatedKernel:
             entries = parse_override(text)
         except OverrideError as error:
             raise fail(error.errno) from error
-        self.facts = self.facts._replace(override=entries)
+        self.facts = structs.replace(self.facts, override=entries)
 
     def open(self, path: str, caller: Caller, flags: int = os.O_RDONLY) -> OpenFile:
         """Open a file; OSError with ENOENT, EACCES, or EISDIR, as the node would answer."""

@@ -4,6 +4,7 @@ Texts and order are the kernel's; sources: the trees in generations.py and the r
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from simulator.facts.bits import (
     CPT_CPU_X86_IA64,
@@ -33,6 +34,7 @@ from simulator.kernel.containers import Contents, Needs, Process
 _Need = tuple[int, str]
 
 
+@lru_cache(maxsize=4096)
 def gather(contents: Contents, facts: NodeFacts) -> Needs:
     """Gather a running container's needs on the node that it runs on."""
     found = [

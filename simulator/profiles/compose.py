@@ -1,7 +1,9 @@
 """Make a profile of a node that never was: a CPU's registers and a kernel's rules."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from simulator.dumps.model import Mode, as_32bit, as_64bit
 from simulator.facts.capabilities import I386, X86_64, has_eager_fpu, shown_registers
@@ -23,8 +25,7 @@ from simulator.profiles.profile import (
 from simulator.profiles.profile_checks import check_profile
 
 
-@dataclass(frozen=True, slots=True)
-class CpuSource:
+class CpuSource(NamedTuple):
     """Registers to compose from, where they come from, and which programs read them."""
 
     table: CpuidTable
@@ -69,7 +70,7 @@ def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
         cpuid=table,
         model_name=_brand(table),
         microcode=None,
-        flags=flags_of(shown_registers(table, kernel.boot_options)),
+        flags=" ".join(flags_of(shown_registers(table, kernel.boot_options))),
     )
 
 
@@ -96,7 +97,7 @@ def _without_long_mode(container: Container, machine: str) -> Container:
 def _with_answers(bare: NodeProfile, containers: Iterable[Container]) -> NodeProfile:
     if bare.cpus and has_eager_fpu(bare.facts()):
         cpu = bare.cpus[0]
-        bare = replace(bare, cpus=(replace(cpu, flags=(*(cpu.flags or ()), "eagerfpu")),))
+        bare = replace(bare, cpus=(replace(cpu, flags=f"{cpu.flags} eagerfpu".lstrip()),))
     fitting = [_without_long_mode(one, bare.kernel.machine) for one in containers]
     needing = tuple(replace(one, needs=derive_needs(bare, one)) for one in fitting)
     return replace(bare, answers=derive_answers(bare), containers=needing)

@@ -62,7 +62,7 @@ def _block(number: int, cpu: "CpuFacts") -> str:
         ("model name", cpu.model_name),
         ("stepping", str(cpu.cpuid.stepping)),
         ("microcode", cpu.microcode),
-        ("flags", None if cpu.flags is None else " ".join(cpu.flags)),
+        ("flags", cpu.flags),
     )
     return "".join(_line(key, value) for key, value in values if value is not None)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from simulator.facts.bits import CPT_SLM_DMPRST, mask
+from simulator.facts.capabilities import IA64, MACHINES, Machine
 from simulator.facts.cpuid import ZEROS, CpuidTable, Key, Registers
 from simulator.facts.releases import UnknownReleaseError, identify
 from simulator.kernel.containers import Container, State
@@ -33,6 +34,7 @@ from simulator.profiles.profile import (
     Answers,
     CpuFacts,
     KernelFacts,
+    Module,
     NodeProfile,
     Origin,
     OriginKind,
@@ -44,8 +46,6 @@ from vzcptcheck.processors import format_ranges
 
 FORMAT = "1"
 
-_IA64 = "ia64"
-_MACHINES = ("x86_64", "i386", "i486", "i586", "i686", _IA64)
 _LARGEST_CTID = 0x7FFFFFFF
 _LAST_PROCESSOR = 9999
 
@@ -86,7 +86,7 @@ class _About:
     script: str
     date: str
     release: str
-    machine: str
+    machine: Machine
     host: str | None
 
 
@@ -118,7 +118,7 @@ def make_profile(files: _Files, where: str) -> Gathered:
     ``where``, where their facts contradict each other.
     """
     about = _parse_about(_lines(files, ABOUT))
-    cpus, remarks = _parse_cpus(files) if about.machine != _IA64 else ((), ())
+    cpus, remarks = _parse_cpus(files) if about.machine != IA64 else ((), ())
     on = "" if about.host is None else f" on {about.host}"
     profile = NodeProfile(
         name="gathered",
@@ -155,7 +155,7 @@ def _unknown(profile: NodeProfile) -> Iterator[str]:
         yield "whether SLM is enabled without its module is not known: taken for no"
 
 
-def _modules(files: _Files) -> Iterator[str]:
+def _modules(files: _Files) -> Iterator[Module]:
     if CPT in files:
         yield "vzcpt"
     if RST in files:
@@ -193,11 +193,10 @@ def _parse_about(lines: Iterable[str]) -> _About:
     for key in ("script", "date", "release", "machine"):
         if not told.get(key):
             raise GatheredError(ABOUT, f"no {key} is told")
-    if told["machine"] not in _MACHINES:
+    machine = next((one for one in MACHINES if one == told["machine"]), None)
+    if machine is None:
         raise GatheredError(ABOUT, f"machine {_shown(told['machine'])} is none of OpenVZ's")
-    return _About(
-        told["script"], told["date"], told["release"], told["machine"], told.get("host") or None
-    )
+    return _About(told["script"], told["date"], told["release"], machine, told.get("host") or None)
 
 
 def _parse_boot_options(text: str) -> tuple[str, ...]:
@@ -279,7 +278,7 @@ def _cpu_facts(ranges: str, table: CpuidTable, block: _Block) -> CpuFacts:
         cpuid=table,
         model_name=block.get("model name"),
         microcode=block.get("microcode"),
-        flags=None if flags is None else tuple(flags.split()),
+        flags=None if flags is None else " ".join(flags.split()),
     )
 
 

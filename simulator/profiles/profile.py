@@ -1,22 +1,47 @@
-"""A recorded node: what is known of it, and the simulated node that it makes."""
+"""A recorded node: what is known of it, and the simulated node that it makes.
 
-from dataclasses import dataclass
+The structs are the format of a profile's file, which simulator/schema/profile.schema.json
+publishes; ``profile_json`` reads and writes them.
+"""
+
 from enum import Enum
+from functools import cached_property, lru_cache
 from itertools import chain
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from simulator.errors import UserError
-from simulator.facts.capabilities import NodeFacts, node_capabilities
+from simulator.facts.capabilities import Machine, NodeFacts, node_capabilities
 from simulator.facts.cpuid import CpuidTable
+from simulator.facts.generations import ASKED_VERSIONS
 from simulator.facts.override import parse_override
 from simulator.facts.releases import identify
-from simulator.kernel.containers import Container, Needs, State
+from simulator.kernel.containers import (
+    Container,
+    FormatStruct,
+    Needs,
+    NonEmpty,
+    PositiveInt,
+    State,
+    stated,
+)
 from simulator.kernel.kernel import CPUINFO, PROC_VERSION, VZ_VERSION, SimulatedKernel
 from simulator.kernel.needs import gather
 from simulator.profiles.cpuinfo import format_cpuinfo, processor_ranges
-from vzcptcheck.versions import NAMES
 
-#: Image versions that a node is asked about, ascending.
-ASKED_VERSIONS = tuple(sorted(NAMES))
+#: Nodes of a large fleet share few CPUs and few kernels: so many of each are remembered.
+_MOST_REMEMBERED = 1024
+
+#: What the pattern of a boot option and of processors allows, in words.
+_WORD = "text without spaces"
+_PROCESSORS = 'numbers of processors as in "0-3,8"'
+_NUMBERS = "[0-9]{1,4}(-[0-9]{1,4})?"
+
+
+#: The checkpoint modules that a kernel may have loaded.
+Module = Literal["vzcpt", "vzrst"]
+MODULES: tuple[Module, ...] = ("vzcpt", "vzrst")
 
 
 class ProfileError(UserError):
@@ -37,53 +62,55 @@ class OriginKind(Enum):
     COMPOSED = "composed"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(FormatStruct, frozen=True, gc=False):
     """Where a profile's facts come from; ``utrace``: the kernel was built with it."""
 
     kind: OriginKind
-    source: str
+    source: NonEmpty
     utrace: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelFacts:
+class KernelFacts(FormatStruct, frozen=True, kw_only=True, gc=False):
     """What is known of a node's kernel; ``vz_version`` is None where it is not known."""
 
-    release: str
-    machine: str
+    release: NonEmpty
+    machine: Machine
     vz_version: str | None
-    boot_options: tuple[str, ...] = ()
-    modules: frozenset[str] = frozenset({"vzcpt", "vzrst"})
-    ipv6: bool = True
+    boot_options: tuple[
+        Annotated[str, Meta(pattern=r"^\S+$(?!\s)", extra={"words": _WORD})], ...
+    ] = stated(())
+    modules: frozenset[Module] = stated(frozenset(MODULES))
+    ipv6: bool = stated(True)
     slm_without_module: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CpuFacts:
-    """One distinct CPU of a node; ``cpuid`` is its own answers, never masked."""
+class CpuFacts(FormatStruct, frozen=True, kw_only=True, gc=False):
+    """One distinct CPU of a node; ``cpuid`` is its own answers, never masked.
 
-    processors: str
+    ``flags`` are those of /proc/cpuinfo, apart by one space.
+    """
+
+    processors: Annotated[
+        str,
+        Meta(pattern=rf"^{_NUMBERS}(,{_NUMBERS})*$(?!\s)", extra={"words": _PROCESSORS}),
+    ]
     cpuid: CpuidTable
     model_name: str | None
     microcode: str | None
-    flags: tuple[str, ...] | None
+    flags: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(FormatStruct, frozen=True, gc=False):
     """What a node's kernel answered; None where it could not be asked."""
 
-    image_version: int | None
-    accepted_versions: tuple[int, ...] | None
-    capability_number: int | None
+    image_version: PositiveInt | None
+    accepted_versions: tuple[Annotated[int, Meta(ge=0, le=0x7FFFFFFF)], ...] | None
+    capability_number: PositiveInt | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeProfile:
-    """A recorded node. ``name`` is its file's; ``cpuid_override`` is None without that file."""
+class ProfileDocument(FormatStruct, frozen=True, kw_only=True, tag_field="format", tag=1):
+    """A profile's file; ``cpuid_override`` is None without that file on the node."""
 
-    name: str
     origin: Origin
     kernel: KernelFacts
     cpus: tuple[CpuFacts, ...]
@@ -91,21 +118,23 @@ class NodeProfile:
     answers: Answers
     containers: tuple[Container, ...]
 
+
+class NodeProfile(ProfileDocument, frozen=True, kw_only=True, dict=True):
+    """A recorded node: what its file says, and the name of the file."""
+
+    name: str
+
     def facts(self) -> NodeFacts:
         """Return what the node's kernel decides by; its first CPU is the one that it asks.
 
         Raises UnknownReleaseError and OverrideError.
         """
-        return NodeFacts(
-            release=identify(self.kernel.release, self.kernel.vz_version or ""),
-            machine=self.kernel.machine,
-            cpuid=self.cpus[0].cpuid if self.cpus else None,
-            boot_options=self.kernel.boot_options,
-            override=parse_override(self.cpuid_override or ""),
-            has_ipv6=self.kernel.ipv6,
-            slm_without_module=self.kernel.slm_without_module,
-            traces=self.origin.utrace,
-        )
+        return self._facts
+
+    @cached_property
+    def _facts(self) -> NodeFacts:
+        cpuid = self.cpus[0].cpuid if self.cpus else None
+        return _facts_of(self.kernel, cpuid, self.cpuid_override or "", self.origin.utrace)
 
     def boot(self) -> SimulatedKernel:
         """Return the node, running."""
@@ -132,11 +161,30 @@ class NodeProfile:
         return texts
 
 
+@lru_cache(_MOST_REMEMBERED)
+def _facts_of(
+    kernel: KernelFacts, cpuid: CpuidTable | None, override: str, utrace: bool
+) -> NodeFacts:
+    return NodeFacts(
+        release=identify(kernel.release, kernel.vz_version or ""),
+        machine=kernel.machine,
+        cpuid=cpuid,
+        boot_options=kernel.boot_options,
+        override=parse_override(override),
+        has_ipv6=kernel.ipv6,
+        slm_without_module=kernel.slm_without_module,
+        traces=utrace,
+    )
+
+
 def derive_answers(profile: NodeProfile) -> Answers:
     """Return what the kernel of this release answers on this node, by its rules."""
-    facts = profile.facts()
+    return _answers_of(profile.facts(), profile.kernel.modules)
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _answers_of(facts: NodeFacts, modules: frozenset[str]) -> Answers:
     generation = facts.release.generation
-    modules = profile.kernel.modules
     image_version = accepted = capability_number = None
     if generation.has_test_version and "vzcpt" in modules:
         image_version = generation.image_version

@@ -1,9 +1,16 @@
-"""Whether the facts of a profile agree with each other and with the kernel's rules."""
+"""Whether the facts of a profile agree with each other and with the kernel's rules.
+
+Nodes of a large fleet are much alike: what is found of a kernel, of a CPU and of a container is
+remembered by what it depends on.
+"""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
-from simulator.facts.capabilities import I386, IA64, INTEL, PLACES, X86_64
-from simulator.facts.cpuid import SIGNATURE_LEAF, MissingLeafError
+from msgspec.json import encode
+
+from simulator.facts.capabilities import I386, IA64, INTEL, PLACES, X86_64, Machine
+from simulator.facts.cpuid import SIGNATURE_LEAF, CpuidTable, MissingLeafError
 from simulator.facts.features import BY_WORD, LONG_MODE, SYSCALL
 from simulator.facts.override import OverrideError, format_override, parse_override
 from simulator.facts.releases import UnknownReleaseError, identify
@@ -11,7 +18,7 @@ from simulator.kernel.containers import Container, Contents, State
 from simulator.profiles.cpuinfo import processor_ranges
 from simulator.profiles.profile import (
     Answers,
-    CpuFacts,
+    KernelFacts,
     NodeProfile,
     OriginKind,
     ProfileError,
@@ -21,8 +28,11 @@ from simulator.profiles.profile import (
 
 #: A contradiction: where in the profile, and what it is.
 _Problem = tuple[str, str]
+_Problems = tuple[_Problem, ...]
 
 _NOBODY_ASKED = "where files were gathered, nobody asked the kernel"
+
+_FIRST_CPU = "cpus[0].cpuid"
 
 
 def check_profile(profile: NodeProfile, where: str) -> NodeProfile:
@@ -34,39 +44,43 @@ def check_profile(profile: NodeProfile, where: str) -> NodeProfile:
 
 def _problems(profile: NodeProfile) -> Iterator[_Problem]:
     """Yield what is wrong; each step may rely on those before it having found nothing."""
-    yield from _kernel_problems(profile)
-    yield from _override_problems(profile)
+    yield from _kernel_problems(profile.kernel, profile.cpuid_override, len(profile.cpus))
     yield from _cpu_problems(profile)
     yield from _answer_problems(profile)
     yield from _container_problems(profile)
 
 
-def _kernel_problems(profile: NodeProfile) -> Iterator[_Problem]:
-    kernel = profile.kernel
+@lru_cache(1024)
+def _kernel_problems(kernel: KernelFacts, override: str | None, cpus: int) -> _Problems:
+    return tuple(_find_kernel_problems(kernel, override, cpus))
+
+
+def _find_kernel_problems(
+    kernel: KernelFacts, override: str | None, cpus: int
+) -> Iterator[_Problem]:
     try:
-        identify(kernel.release, kernel.vz_version or "")
+        generation = identify(kernel.release, kernel.vz_version or "").generation
     except UnknownReleaseError as error:
         yield "kernel.release", str(error)
+        return
     if kernel.ipv6 and "ipv6.disable=1" in kernel.boot_options:
         yield "kernel.ipv6", "IPv6 is there, but boot_options has ipv6.disable=1"
-    if (kernel.machine == IA64) == bool(profile.cpus):
-        yield "cpus", f"{len(profile.cpus)} CPUs with CPUID, on machine {kernel.machine}"
+    if (kernel.machine == IA64) == bool(cpus):
+        yield "cpus", f"{cpus} CPUs with CPUID, on machine {kernel.machine}"
+    if override is not None:
+        if not generation.masked_cpuid:
+            yield "cpuid_override", f"a kernel of generation {generation.name} has no such file"
+        yield from _override_problems(override)
 
 
-def _override_problems(profile: NodeProfile) -> Iterator[_Problem]:
-    text = profile.cpuid_override
-    if text is None:
-        return
-    generation = identify(profile.kernel.release, profile.kernel.vz_version or "").generation
-    if not generation.masked_cpuid:
-        yield "cpuid_override", f"a kernel of generation {generation.name} has no such file"
+def _override_problems(text: str) -> Iterator[_Problem]:
     try:
         canonical = format_override(parse_override(text))
     except OverrideError as error:
         yield "cpuid_override", str(error)
     else:
         if canonical != text:
-            yield "cpuid_override", f"the file would read as {canonical!r}"
+            yield "cpuid_override", f"the file would read as {_as_json(canonical)}"
 
 
 def _cpu_problems(profile: NodeProfile) -> Iterator[_Problem]:
@@ -77,35 +91,39 @@ def _cpu_problems(profile: NodeProfile) -> Iterator[_Problem]:
                 problem = f"{cpu.processors}: a range runs backwards, or a number comes twice"
                 yield f"cpus[{number}].processors", problem
             seen.update(processors)
-        try:
-            yield from _one_cpu_problems(profile, cpu, f"cpus[{number}]")
-        except MissingLeafError as error:
-            yield f"cpus[{number}].cpuid", str(error)
+        for key, problem in _one_cpu_problems(cpu.cpuid, cpu.flags or "", profile.kernel.machine):
+            yield f"cpus[{number}].{key}", problem
 
 
-def _one_cpu_problems(profile: NodeProfile, cpu: CpuFacts, path: str) -> Iterator[_Problem]:
-    cpu.cpuid.answer(SIGNATURE_LEAF, 0)  # /proc/cpuinfo takes the family from it.
-    if profile.kernel.machine == X86_64:
-        if not cpu.cpuid.has_bit(*LONG_MODE.location):
-            yield f"{path}.cpuid", "the kernel is 64-bit, and this CPU is not"
-        syscall = cpu.cpuid.has_bit(*SYSCALL.location)
-        if cpu.cpuid.vendor == INTEL and not syscall:
+@lru_cache(1024)
+def _one_cpu_problems(cpuid: CpuidTable, flags: str, machine: Machine) -> _Problems:
+    try:
+        return tuple(_find_cpu_problems(cpuid, flags.split(), machine))
+    except MissingLeafError as error:
+        return (("cpuid", str(error)),)
+
+
+def _find_cpu_problems(cpuid: CpuidTable, flags: list[str], machine: Machine) -> Iterator[_Problem]:
+    cpuid.answer(SIGNATURE_LEAF, 0)  # /proc/cpuinfo takes the family from it.
+    if machine == X86_64:
+        if not cpuid.has_bit(*LONG_MODE.location):
+            yield "cpuid", "the kernel is 64-bit, and this CPU is not"
+        if cpuid.vendor == INTEL and not cpuid.has_bit(*SYSCALL.location):
             yield (
-                f"{path}.cpuid",
+                "cpuid",
                 "SYSCALL (0x80000001 edx bit 11) is missing, as where a 32-bit program reads it",
             )
-    flags = cpu.flags or ()
-    for word in PLACES:
+    for word, place in PLACES.items():
         flag = BY_WORD[word].name
-        if flag in flags and not cpu.cpuid.has_bit(*PLACES[word]):
-            yield f"{path}.flags", f"{flag} is there, but not in CPUID"
+        if flag in flags and not cpuid.has_bit(*place):
+            yield "flags", f"{flag} is there, but not in CPUID"
 
 
 def _answer_problems(profile: NodeProfile) -> Iterator[_Problem]:
     try:
         derived = derive_answers(profile)
     except MissingLeafError as error:
-        yield "cpus[0].cpuid", f"{error}, and this kernel asks for it"
+        yield _FIRST_CPU, f"{error}, and this kernel asks for it"
     else:
         yield from _differing_answers(profile.answers, derived, profile.origin.kind)
 
@@ -115,51 +133,64 @@ def _differing_answers(stated: Answers, ruled: Answers, kind: OriginKind) -> Ite
 
     Of a composed profile all are made, by the rules.
     """
-    for name in ("image_version", "accepted_versions", "capability_number"):
+    for name in Answers.__struct_fields__:
         one, other = getattr(stated, name), getattr(ruled, name)
         if one is None and kind is not OriginKind.COMPOSED:
             continue
         if one != other:
-            yield f"answers.{name}", f"{one} is stated, and by the kernel's rules it is {other}"
+            yield f"answers.{name}", _differing(one, other)
         if kind is OriginKind.GATHERED:
-            yield f"answers.{name}", f"{one} is stated, and {_NOBODY_ASKED}"
+            yield f"answers.{name}", f"{_as_json(one)} is stated, and {_NOBODY_ASKED}"
 
 
 def _container_problems(profile: NodeProfile) -> Iterator[_Problem]:
     seen: set[int] = set()
     for number, container in enumerate(profile.containers):
-        path = f"containers[{number}]"
         if container.ctid in seen:
-            yield f"{path}.ctid", f"container {container.ctid} comes twice"
+            yield f"containers[{number}].ctid", f"container {container.ctid} comes twice"
         seen.add(container.ctid)
-        yield from _one_container_problems(profile, container, path)
-
-
-def _contents_problems(profile: NodeProfile, contents: Contents, path: str) -> Iterator[_Problem]:
-    for key in ("pid", "host_pid"):
-        numbers = [getattr(process, key) for process in contents.processes]
-        if len(set(numbers)) < len(numbers):
-            yield path, f"two processes have the same {key}"
-    if profile.kernel.machine in I386 and any(one.bits == 64 for one in contents.processes):
-        yield path, "the kernel is 32-bit, and a process is not"
+        if container.needs is not None or container.contents is not None:
+            yield from _one_container_problems(profile, container, f"containers[{number}]")
 
 
 def _one_container_problems(
     profile: NodeProfile, container: Container, path: str
 ) -> Iterator[_Problem]:
     if container.contents is not None:
-        yield from _contents_problems(profile, container.contents, f"{path}.origin.processes")
-    if container.needs is None and container.contents is None:
-        return
+        is_32bit = profile.kernel.machine in I386
+        for problem in _contents_problems(container.contents, is_32bit):
+            yield f"{path}.origin.processes", problem
     if container.needs is not None and profile.origin.kind is OriginKind.GATHERED:
-        yield f"{path}.needs", f"{container.needs} is stated, and {_NOBODY_ASKED}"
+        yield f"{path}.needs", f"{_as_json(container.needs)} is stated, and {_NOBODY_ASKED}"
     if container.needs is not None and container.state is not State.RUNNING:
         yield f"{path}.needs", f"no kernel tells what a {container.state.value} container needs"
     try:
         derived = derive_needs(profile, container)
     except MissingLeafError as error:
-        yield "cpus[0].cpuid", f"{error}, and this kernel asks for it"
+        yield _FIRST_CPU, f"{error}, and this kernel asks for it"
     else:
         if derived != container.needs:
-            problem = f"{container.needs} is stated, and by the kernel's rules {derived}"
-            yield f"{path}.needs", problem
+            yield f"{path}.needs", _differing(container.needs, derived)
+
+
+@lru_cache(4096)
+def _contents_problems(contents: Contents, is_32bit: bool) -> tuple[str, ...]:
+    return tuple(_find_contents_problems(contents, is_32bit))
+
+
+def _find_contents_problems(contents: Contents, is_32bit: bool) -> Iterator[str]:
+    for key in ("pid", "host_pid"):
+        numbers = [getattr(process, key) for process in contents.processes]
+        if len(set(numbers)) < len(numbers):
+            yield f"two processes have the same {key}"
+    if is_32bit and any(one.bits == 64 for one in contents.processes):
+        yield "the kernel is 32-bit, and a process is not"
+
+
+def _differing(stated: object, ruled: object) -> str:
+    return f"{_as_json(stated)} is stated, and by the kernel's rules it is {_as_json(ruled)}"
+
+
+def _as_json(value: object) -> str:
+    """Write a value as the file has it."""
+    return encode(value).decode()

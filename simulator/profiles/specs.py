@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from simulator.errors import UserError
 from simulator.kernel.containers import POLICIES, Container, Contents, Entered, Process, State
@@ -104,7 +105,7 @@ class _Draft:
         self._change(policy=policy)
 
     def _change(self, **traits: object) -> None:
-        self._processes[-1] = replace(self._processes[-1], **traits)  # type: ignore[arg-type]
+        self._processes[-1] = replace(self._processes[-1], **traits)
 
     def _host_pid(self, pid: int) -> int:
         return _FIRST_HOST_PID + pid

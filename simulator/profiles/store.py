@@ -16,6 +16,9 @@ SUFFIX = ".json"
 #: one takes up to thirty times its size.
 MAX_BYTES = 1 << 20
 
+#: Most profiles have less, and room for no more is made for them.
+_USUAL_BYTES = 1 << 15
+
 
 class UnknownNodeError(UserError):
     """A node that is neither a recorded one's name nor a profile's path."""
@@ -37,7 +40,9 @@ def load_profile(path: Path) -> NodeProfile:
     """Read and check the profile at a path; ProfileError names the file and the path in it."""
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(_USUAL_BYTES)
+            if len(data) == _USUAL_BYTES:
+                data += file.read(MAX_BYTES + 1 - _USUAL_BYTES)
     except OSError as error:
         raise ProfileError(str(path), "", error.strerror or str(error)) from error
     if len(data) > MAX_BYTES:

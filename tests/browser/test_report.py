@@ -5,12 +5,12 @@ import importlib.util
 import re
 import statistics
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from simulator.fleets.fleet import Group, gather_fleet
 from simulator.fleets.matrix import Counts, Pair

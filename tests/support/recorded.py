@@ -3,8 +3,10 @@
 import errno
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from simulator.kernel.kernel import CPUID_OVERRIDE, SimulatedKernel
 from simulator.kernel.requests import Request

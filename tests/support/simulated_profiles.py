@@ -91,7 +91,7 @@ _cpus = st.builds(
     cpuid=_tables,
     model_name=st.none() | st.text(),
     microcode=st.none() | st.text(),
-    flags=st.none() | st.lists(_words, max_size=4).map(tuple),
+    flags=st.none() | st.lists(_words, max_size=4).map(" ".join),
 )
 _processes = st.builds(
     Process,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from simulator.errors import UserError
 from simulator.fleets.expectation_changes import Comparison, compare
@@ -108,7 +109,7 @@ def test_what_is_written_is_read_back() -> None:
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))
 def test_names_of_nodes_are_any_text(names: list[str]) -> None:
-    expectation = expected(*(replace(node("x", "1:fpu"), name=name) for name in names))
+    expectation = expected(*(structs.replace(node("x", "1:fpu"), name=name) for name in names))
     text = format_expectation(expectation)
     assert text.isascii()
     assert text.isprintable() or set(text) <= {*map(chr, range(32, 127)), "\t", "\n"}
@@ -116,7 +117,7 @@ def test_names_of_nodes_are_any_text(names: list[str]) -> None:
 
 
 def test_half_a_surrogate_is_a_name_too() -> None:
-    expectation = expected(replace(node("x"), name="a\udcff"), node("b"))
+    expectation = expected(structs.replace(node("x"), name="a\udcff"), node("b"))
     assert parsed(format_expectation(expectation)) == expectation
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, Registers
@@ -81,7 +82,7 @@ def test_a_name_comes_once() -> None:
 def test_a_leaf_that_was_not_recorded_is_told_with_its_node() -> None:
     bare = node("one")
     table = CpuidTable([((0, 0), Registers(13, 0x756E6547, 0x6C65746E, 0x49656E69))])
-    hollow = replace(bare, cpus=(replace(bare.cpus[0], cpuid=table),))
+    hollow = structs.replace(bare, cpus=(structs.replace(bare.cpus[0], cpuid=table),))
     with pytest.raises(UserError) as caught:
         gather_fleet([hollow])
     assert str(caught.value).startswith("node 'one': leaf ")

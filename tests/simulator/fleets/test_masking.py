@@ -1,8 +1,7 @@
 """Lines that hide features: what they hold, what goes along, who cannot be given any."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.features import JUDGED, MASKS, features_in

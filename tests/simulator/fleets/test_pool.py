@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from simulator.errors import UserError
 from simulator.facts.features import MASKS, features_in

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from simulator.fleets.verdict_changes import VerdictChange, deciding, verdict_changes
 from simulator.profiles.profile import NodeProfile
@@ -105,8 +106,8 @@ def test_containers_of_its_own_go_where_they_could_not(
 def test_the_nodes_alone_where_no_container_is_there_before_and_after(
     default: NodeProfile, noxsave: NodeProfile
 ) -> None:
-    bare = replace(default, containers=())
-    changes = list(verdict_changes(default, replace(noxsave, containers=()), [bare]))
+    bare = structs.replace(default, containers=())
+    changes = list(verdict_changes(default, structs.replace(noxsave, containers=()), [bare]))
     # Whatever is to be moved: without XSAVE turned on, what programs use of it is lost.
     assert [(one.is_source, one.ctid) for one in changes] == [(False, None)]
     assert told(changes) == {}
@@ -115,8 +116,8 @@ def test_the_nodes_alone_where_no_container_is_there_before_and_after(
 
 
 def test_what_is_waived_changes_nothing(default: NodeProfile, noxsave: NodeProfile) -> None:
-    bare = replace(default, containers=())
-    changed = replace(noxsave, containers=())
+    bare = structs.replace(default, containers=())
+    changed = structs.replace(noxsave, containers=())
     codes = {
         reason.code
         for one in verdict_changes(bare, changed, [bare])

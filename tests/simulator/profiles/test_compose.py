@@ -27,7 +27,7 @@ def composed(
 
 
 def flags(profile: NodeProfile) -> tuple[str, ...]:
-    return profile.cpus[0].flags or ()
+    return tuple((profile.cpus[0].flags or "").split())
 
 
 def test_it_says_that_it_was_composed_and_of_what() -> None:
@@ -51,7 +51,7 @@ def test_the_cpu_is_processor_0_and_known_by_its_registers() -> None:
     assert one.processors == "0"
     assert one.cpuid == FULL
     assert one.microcode is None
-    assert {"cmov", "sep", "avx", "lm", "xsaveopt"} <= set(one.flags or ())
+    assert {"cmov", "sep", "avx", "lm", "xsaveopt"} <= set((one.flags or "").split())
 
 
 BRAND = b"Some   CPU @ 2.50GHz".ljust(48, b"\0")

@@ -10,10 +10,10 @@ import signal
 import subprocess
 import sys
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from simulator.kernel.containers import Container, State
 from simulator.profiles.gathered import load_gathered

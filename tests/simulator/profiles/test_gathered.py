@@ -146,7 +146,7 @@ class TestProcessors:
         assert one.processors == "0"
         assert one.cpuid == cpu(*WORDS)
         assert (one.model_name, one.microcode) == ("Some CPU", "0x15")
-        assert one.flags == ("fpu", "cmov", "sep", "lm")
+        assert one.flags == "fpu cmov sep lm"
 
     @pytest.mark.parametrize("text", [b"processor : 0\n", None])
     def test_what_cpuinfo_does_not_say_is_not_known(self, text: bytes | None) -> None:

@@ -1,10 +1,10 @@
 """A profile makes a node that runs; what its kernel's rules make of its facts."""
 
 import errno
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from simulator.facts.override import OverrideError, parse_override
 from simulator.facts.releases import UnknownReleaseError

@@ -128,7 +128,7 @@ def add_container(**traits: Any) -> Change:
         pytest.param(
             update(cpuid_override="1: 0 0 fdffffff ffffffff\n"),
             "cpuid_override",
-            "the file would read as '0x00000001: 0x00000000 0x00000000 0xfdffffff 0xffffffff\\n'",
+            r'the file would read as "0x00000001: 0x00000000 0x00000000 0xfdffffff 0xffffffff\n"',
             id="override not as it reads back",
         ),
         pytest.param(
@@ -244,7 +244,7 @@ def add_container(**traits: Any) -> Change:
         pytest.param(
             update("answers", accepted_versions=[0x800]),
             "answers.accepted_versions",
-            "(2048,) is stated, and by the kernel's rules it is (771, ",
+            "[2048] is stated, and by the kernel's rules it is [771,",
             id="accepted versions off",
         ),
         pytest.param(
@@ -256,7 +256,7 @@ def add_container(**traits: Any) -> Change:
         pytest.param(
             each(update("origin", kind="composed"), update("answers", capability_number=None)),
             "answers.capability_number",
-            f"None is stated, and by the kernel's rules it is {0x1602759F}",
+            f"null is stated, and by the kernel's rules it is {0x1602759F}",
             id="capability number of a composed node left out",
         ),
         pytest.param(
@@ -280,7 +280,7 @@ def add_container(**traits: Any) -> Change:
         pytest.param(
             update("kernel", modules=["vzrst"]),
             "answers.image_version",
-            "2051 is stated, and by the kernel's rules it is None",
+            "2051 is stated, and by the kernel's rules it is null",
             id="answer of a module that is not loaded",
         ),
         pytest.param(
@@ -304,13 +304,13 @@ def add_container(**traits: Any) -> Change:
         pytest.param(
             update("containers", 0, "needs", caps=1),
             "containers[0].needs",
-            "Needs(caps=1, ",
+            '{"caps":1,"reports":["unsupported netdevice tun0",',
             id="needs off",
         ),
         pytest.param(
             update("containers", 0, "needs", reports=[]),
             "containers[0].needs",
-            "Needs(caps=282395649, reports=()) is stated, and by the kernel's rules Needs(",
+            '{"caps":282395649,"reports":[]} is stated, and by the kernel\'s rules it is {"caps":',
             id="reports left out",
         ),
         *(
@@ -325,7 +325,7 @@ def add_container(**traits: Any) -> Change:
         pytest.param(
             update("containers", 0, needs=None),
             "containers[0].needs",
-            "None is stated, and by the kernel's rules Needs(",
+            "null is stated, and by the kernel's rules it is {",
             id="no needs of a running container whose contents are known",
         ),
         pytest.param(
@@ -345,7 +345,7 @@ def add_container(**traits: Any) -> Change:
                 update("answers", image_version=None),
             ),
             "containers[0].needs",
-            "and by the kernel's rules None",
+            "and by the kernel's rules it is null",
             id="needs without vzcpt",
         ),
     ],

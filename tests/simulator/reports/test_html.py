@@ -5,12 +5,12 @@ import hashlib
 import json
 import re
 from collections import Counter
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import html5lib
 import pytest
+from msgspec.structs import replace
 
 from simulator.fleets.fleet import Group, gather_fleet
 from simulator.profiles.profile import NodeProfile

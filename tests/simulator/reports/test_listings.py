@@ -2,9 +2,9 @@
 
 import io
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from simulator.profiles.cpus import load_cpus
 from simulator.profiles.profile_json import parse_profile

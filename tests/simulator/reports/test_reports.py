@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from simulator.fleets.fleet import gather_fleet
 from simulator.profiles.profile import NodeProfile
@@ -57,7 +58,7 @@ def small_view(*, by_class: bool = False, strict: bool = False) -> View:
 
 def hostile_view(*, by_class: bool = False) -> View:
     nodes = [
-        replace(node("x", "1:fpu", ipv6=number % 2 == 0), name=name)
+        structs.replace(node("x", "1:fpu", ipv6=number % 2 == 0), name=name)
         for number, name in enumerate(HOSTILE)
     ]
     return view(*nodes, by_class=by_class)

@@ -1,8 +1,7 @@
 """Ours on an image: its capability number, and what a whole one has."""
 
-import dataclasses
-
 import pytest
+from msgspec import structs
 
 from simulator.verdicts.image import (
     ImageDestination,
@@ -243,7 +242,7 @@ def test_ours_can_be_waived() -> None:
 
 def test_a_node_without_vzrst_answers_nothing() -> None:
     node = recorded_nodes()[SANDY_BRIDGE]
-    bare = dataclasses.replace(node, kernel=dataclasses.replace(node.kernel, modules=frozenset()))
+    bare = structs.replace(node, kernel=structs.replace(node.kernel, modules=frozenset()))
     judged = judge_restore(image(WHOLE), bare)
     assert judged.restore is not None
     assert judged.restore.answer is None

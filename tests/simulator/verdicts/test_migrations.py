@@ -1,8 +1,7 @@
 """Migrations between two nodes: which are judged, how their worst counts, who is spoken of."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from simulator.errors import UserError
 from simulator.kernel.containers import Container, Needs

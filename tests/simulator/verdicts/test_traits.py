@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from simulator.facts.cpuid import CpuidTable
 from simulator.facts.generations import BY_NAME
@@ -105,8 +106,8 @@ def test_where_sse4_2_is_not_looked_at_it_makes_no_difference(name: str) -> None
 
 def test_the_cpus_of_a_node_are_all_looked_at() -> None:
     node = profile()
-    second = replace(node.cpus[0], processors="1", cpuid=cpu("lm", "syscall", "sse4_2"))
-    mixed = replace(node, cpus=(*node.cpus, second))
+    second = structs.replace(node.cpus[0], processors="1", cpuid=cpu("lm", "syscall", "sse4_2"))
+    mixed = structs.replace(node, cpus=(*node.cpus, second))
     assert node_side(mixed).cpu.usable < node_side(node).cpu.usable
     assert node_side(mixed).kernel == node_side(node).kernel
 
@@ -143,7 +144,7 @@ def test_needs_that_were_recorded_stand_where_the_contents_are_not_known() -> No
 @pytest.mark.parametrize("state", [state for state in State if state is not State.RUNNING])
 def test_of_one_that_does_not_run_the_needs_are_not_known(state: State) -> None:
     node = profile()
-    assert container_side(node, replace(container(), state=state)) == ContainerSide(state)
+    assert container_side(node, structs.replace(container(), state=state)) == ContainerSide(state)
 
 
 def test_without_vzcpt_the_needs_are_not_known() -> None:
@@ -221,6 +222,6 @@ def test_every_difference_between_cpus_makes_one_somewhere() -> None:
 def test_a_missing_leaf_of_the_kernels_own_is_an_error(name: str) -> None:
     node = profile(RELEASES[name])
     answers = {key: answer for key, answer in CPU.items() if key != (0x1, 0)}
-    hole = replace(node.cpus[0], cpuid=CpuidTable(answers.items()))
+    hole = structs.replace(node.cpus[0], cpuid=CpuidTable(answers.items()))
     with pytest.raises(LookupError, match="leaf 0x00000001"):
-        node_side(replace(node, cpus=(hole,)))
+        node_side(structs.replace(node, cpus=(hole,)))
