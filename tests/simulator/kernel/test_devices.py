@@ -223,10 +223,7 @@ def test_any_other_makes_one_for_the_open_file_until_it_is_closed() -> None:
     assert listed(kernel, RST) == []
     client.close()
     assert listed(kernel) == []
-
-
-def test_a_file_that_never_had_a_context_is_closed() -> None:
-    kernel = running()
+    # A file that never had a context is closed as well.
     Client(kernel).close()
     assert listed(kernel) == []
 
@@ -310,42 +307,29 @@ def test_join_context_shares_a_context() -> None:
 def test_join_context_leaves_the_context_before() -> None:
     kernel = running()
     named(kernel, 100)
-    other = asking(kernel, 7)
-    other.ask(Request.JOIN_CONTEXT, 100)
+    asking(kernel, 7).ask(Request.JOIN_CONTEXT, 100)
     assert listed(kernel) == ["00000064 0        0"]
 
 
-def test_join_context_of_its_own_keeps_it() -> None:
+def test_join_context_0_keeps_its_own_or_joins_any_nameless_one() -> None:
     kernel = running()
-    client = asking(kernel)
-    assert client.ask(Request.JOIN_CONTEXT, 0) == 0
-    assert len(listed(kernel)) == 1
-    client.close()
-    assert listed(kernel) == []
-
-
-def test_join_context_0_joins_any_nameless_one() -> None:
-    kernel = running()
-    asking(kernel, 7)
-    other = Client(kernel)
-    assert other.ask(Request.JOIN_CONTEXT, 0) == 0
+    client, other = asking(kernel, 7), Client(kernel)
+    for one in (client, other):
+        assert one.ask(Request.JOIN_CONTEXT, 0) == 0
     other.ask(Request.SET_VEID, 8)
     assert listed(kernel) == ["00000000 8        0"]
+    for one in (client, other):
+        one.close()
+    assert listed(kernel) == []
 
 
 @pytest.mark.parametrize("contextid", [0, 100])
-def test_join_context_of_a_name_that_nobody_holds_is_enoent(contextid: int) -> None:
-    kernel = running()
-    with failing(errno.ENOENT):
-        Client(kernel).ask(Request.JOIN_CONTEXT, contextid)
-    assert listed(kernel) == []
-
-
-def test_join_context_looks_at_its_own_file_alone() -> None:
+def test_join_context_of_a_name_that_nobody_holds_in_its_file_is_enoent(contextid: int) -> None:
     kernel = running()
     named(kernel, 100, RST)
     with failing(errno.ENOENT):
-        Client(kernel).ask(Request.JOIN_CONTEXT, 100)
+        Client(kernel).ask(Request.JOIN_CONTEXT, contextid)
+    assert listed(kernel) == []
 
 
 def test_put_context_ends_even_a_sticky_one() -> None:
@@ -382,6 +366,7 @@ def test_after_an_error_the_others_are_answered() -> None:
     client = in_state(ContextState.ERROR)
     assert client.ask(Request.TEST_VERSION) == 0x803
     assert client.ask(Request.PUT_CONTEXT) == 0
+    assert in_state(ContextState.IDLE).ask(Request.SET_CPU_FLAGS, 5) == 0
 
 
 @pytest.mark.parametrize("state", [state for state in ContextState if state > ContextState.IDLE])
@@ -391,27 +376,17 @@ def test_a_context_at_work_takes_no_other_container(state: ContextState, request
         in_state(state).ask(Request[request_name], 102)
 
 
-def test_an_idle_context_takes_cpu_flags() -> None:
-    assert in_state(ContextState.IDLE).ask(Request.SET_CPU_FLAGS, 5) == 0
-
-
 # Descriptors
 
 
-@pytest.mark.parametrize(
-    ("path", "request_name"),
-    [
-        (CPT, "SET_ERRORFD"),
-        (RST, "SET_ERRORFD"),
-        (CPT, "SET_DUMPFD"),
-        (RST, "SET_DUMPFD"),
-        (RST, "SET_STATUSFD"),
-        (RST, "SET_LOCKFD"),
-        (RST, "SET_LOCKFD2"),
-        (CPT, "SET_PAGEINFDIN"),
-        (RST, "SET_PAGEINFDOUT"),
-    ],
-)
+TAKING_A_FILE = [
+    *((CPT, f"SET_{name}") for name in ("ERRORFD", "DUMPFD", "PAGEINFDIN")),
+    *((RST, f"SET_{name}") for name in ("ERRORFD", "DUMPFD", "STATUSFD", "LOCKFD", "LOCKFD2")),
+    (RST, "SET_PAGEINFDOUT"),
+]
+
+
+@pytest.mark.parametrize(("path", "request_name"), TAKING_A_FILE)
 @pytest.mark.parametrize("argument", [NOT_OPEN, -1, 0xFFFFFFFF])
 def test_a_descriptor_that_is_not_open_is_ebadf(
     path: str, request_name: str, argument: int
@@ -629,16 +604,12 @@ def test_a_suspended_container_is_locked_for_everyone_until_it_resumes() -> None
     assert other.ask(Request.TEST_VECAPS, WELCOMING) == 0
 
 
-def test_a_suspended_container_resumes_when_its_context_ends() -> None:
+def test_a_suspended_container_resumes_when_its_context_ends_unless_that_is_sticky() -> None:
     kernel = running()
     client = asking(kernel)
     client.ask(Request.SUSPEND)
     client.close()
     assert states(kernel) == [State.RUNNING]
-
-
-def test_a_suspended_container_stays_so_with_a_sticky_context() -> None:
-    kernel = running()
     client = named(kernel, 100)
     client.ask(Request.SET_VEID, 101)
     client.ask(Request.SUSPEND)
@@ -651,8 +622,7 @@ def test_a_suspended_container_stays_so_with_a_sticky_context() -> None:
 
 
 def test_a_killed_container_is_gone() -> None:
-    kernel = running()
-    client = asking(kernel)
+    client = asking(running())
     client.ask(Request.SUSPEND)
     assert client.ask(Request.KILL) == 0
     with failing(errno.ESRCH):
@@ -665,13 +635,6 @@ def test_nothing_can_be_done_with_what_is_not_suspended(request_name: str) -> No
         asking(running()).ask(Request[request_name])
 
 
-def test_a_dump_wants_a_file() -> None:
-    client = asking(running())
-    client.ask(Request.SUSPEND)
-    with failing(errno.EBADF):
-        client.ask(Request.DUMP)
-
-
 @pytest.mark.parametrize(
     ("contents", "said"),
     [
@@ -680,9 +643,13 @@ def test_a_dump_wants_a_file() -> None:
         (None, "this simulated node writes no images"),
     ],
 )
-def test_a_dump_fails_as_it_was_recorded_to(contents: Contents | None, said: str) -> None:
+def test_a_dump_wants_a_file_and_fails_as_it_was_recorded_to(
+    contents: Contents | None, said: str
+) -> None:
     client = asking(running(NEWEST, Container(ctid=101, contents=contents)))
     client.ask(Request.SUSPEND)
+    with failing(errno.EBADF):
+        client.ask(Request.DUMP)
     client.ask(Request.SET_DUMPFD, client.writer)
     with failing(errno.EINVAL):
         client.ask(Request.DUMP)
@@ -703,20 +670,15 @@ def test_no_image_is_restored() -> None:
 # Reading and writing
 
 
-def test_reading_goes_on_where_it_stopped() -> None:
+def test_reading_goes_on_where_it_stopped_and_at_a_position_does_not_move_it() -> None:
     kernel = running()
     asking(kernel)
     client = Client(kernel)
     whole = client.process.pread(client.fd, 1 << 16, 0)
+    assert client.process.pread(client.fd, 3, 4) == HEADER[4:7].encode()
     pieces = [client.process.read(client.fd, 10) for _ in range(len(whole) // 10 + 2)]
     assert b"".join(pieces) == whole
     assert pieces[-1] == b""
-
-
-def test_a_reading_at_a_position_does_not_move_it() -> None:
-    client = Client(running())
-    assert client.process.pread(client.fd, 3, 4) == HEADER[4:7].encode()
-    assert client.process.read(client.fd, 3) == b"Ctx"
 
 
 @pytest.mark.parametrize("path", [CPT, RST])
