@@ -97,260 +97,192 @@ def add_container(**traits: Any) -> Change:
     return lambda document: document["containers"].append({**RUNNING, **traits})
 
 
-@pytest.mark.parametrize(
-    ("change", "path", "problem"),
-    [
-        pytest.param(
-            update("kernel", release="3.10.0-1160.el7", vz_version=None),
-            "kernel.release",
-            "kernel release '3.10.0-1160.el7' is none that is known: 2.6.18-*028stab*, ",
-            id="unknown release",
-        ),
-        pytest.param(
-            update("kernel", ipv6=True),
-            "kernel.ipv6",
-            "IPv6 is there, but boot_options has ipv6.disable=1",
-            id="ipv6 and ipv6.disable=1",
-        ),
-        pytest.param(
-            update("kernel", machine="ia64"),
-            "cpus",
-            "2 CPUs with CPUID, on machine ia64",
-            id="ia64 with CPUs",
-        ),
-        pytest.param(update(cpus=[]), "cpus", "0 CPUs with CPUID, on machine x86_64", id="no CPUs"),
-        pytest.param(
-            update("kernel", release="2.6.32-042stab092.1"),
-            "cpuid_override",
-            "a kernel of generation 042stab092 has no such file",
-            id="override on a kernel without",
-        ),
-        pytest.param(
-            update(cpuid_override="1: 0 0 fdffffff ffffffff\n"),
-            "cpuid_override",
-            r'the file would read as "0x00000001: 0x00000000 0x00000000 0xfdffffff 0xffffffff\n"',
-            id="override not as it reads back",
-        ),
-        pytest.param(
-            update(cpuid_override="garbage"),
-            "cpuid_override",
-            "line 1: 'garbage' is no ",
-            id="override that no kernel takes",
-        ),
-        pytest.param(
-            update("cpus", 0, processors="3-0"),
-            "cpus[0].processors",
-            "3-0: a range runs backwards, or a number comes twice",
-            id="processors backwards",
-        ),
-        pytest.param(
-            update("cpus", 0, processors="0-9999,0-9999"),
-            "cpus[0].processors",
-            "0-9999,0-9999: a range runs backwards, or a number comes twice",
-            id="processor twice",
-        ),
-        pytest.param(
-            update("cpus", 1, processors="8"),
-            "cpus[1].processors",
-            "8: a range runs backwards, or a number comes twice",
-            id="processor of two CPUs",
-        ),
-        pytest.param(
-            cpuid_row("0x80000001", NO_LONG_MODE),
-            "cpus[0].cpuid",
-            "the kernel is 64-bit, and this CPU is not",
-            id="32-bit CPU",
-        ),
-        pytest.param(
-            cpuid_row("0x80000001", NO_LONG_MODE, cpu=1),
-            "cpus[1].cpuid",
-            "the kernel is 64-bit, and this CPU is not",
-            id="32-bit second CPU",
-        ),
-        pytest.param(
-            cpuid_row("0x80000001", NO_SYSCALL),
-            "cpus[0].cpuid",
-            "SYSCALL (0x80000001 edx bit 11) is missing",
-            id="Intel without SYSCALL",
-        ),
-        pytest.param(
-            update("cpus", 0, flags="fpu sse4a"),
-            "cpus[0].flags",
-            "sse4a is there, but not in CPUID",
-            id="flag without its bit",
-        ),
-        pytest.param(
-            each(
-                cpuid_row("0x00000001", NO_FEATURES),
-                update("cpus", 0, flags="sep"),
-            ),
-            "cpus[0].flags",
-            "sep is there, but not in CPUID",
-            id="sep without sysenter's bit",
-        ),
-        pytest.param(
-            cpuid_row("0x00000001", None),
-            "cpus[0].cpuid",
-            "leaf 0x00000001 subleaf 0x0 was not recorded",
-            id="leaf 0x1 missing",
-        ),
-        pytest.param(
-            cpuid_row("0x00000001", None, cpu=1),
-            "cpus[1].cpuid",
-            "leaf 0x00000001 subleaf 0x0 was not recorded",
-            id="leaf 0x1 of the second CPU missing",
-        ),
-        pytest.param(
-            cpuid_row("0x80000001", None),
-            "cpus[0].cpuid",
-            "leaf 0x80000001 subleaf 0x0 was not recorded",
-            id="leaf 0x80000001 missing",
-        ),
-        pytest.param(
-            cpuid_row("0x80000000", None),
-            "cpus[0].cpuid",
-            "leaf 0x80000000 subleaf 0x0 was not recorded",
-            id="leaf 0x80000000 missing",
-        ),
-        pytest.param(
-            each(
-                update("kernel", machine="i686"),
-                short_processes,
-                update("cpus", 0, flags=None),
-                cpuid_row("0x80000001", None),
-            ),
-            "cpus[0].cpuid",
-            "leaf 0x80000001 subleaf 0x0 was not recorded, and this kernel asks for it",
-            id="leaf 0x80000001 missing, 32-bit kernel",
-        ),
-        pytest.param(
-            each(
-                update("kernel", machine="i686", modules=["vzcpt"]),
-                short_processes,
-                update("answers", accepted_versions=None, capability_number=None),
-                update("cpus", 0, flags=None),
-                cpuid_row("0x80000001", None),
-            ),
-            "cpus[0].cpuid",
-            "leaf 0x80000001 subleaf 0x0 was not recorded, and this kernel asks for it",
-            id="leaf 0x80000001 missing, without vzrst",
-        ),
-        pytest.param(
-            update("answers", image_version=0x801),
-            "answers.image_version",
-            "2049 is stated, and by the kernel's rules it is 2051",
-            id="image version off",
-        ),
-        pytest.param(
-            update("answers", accepted_versions=[0x800]),
-            "answers.accepted_versions",
-            "[2048] is stated, and by the kernel's rules it is [771,",
-            id="accepted versions off",
-        ),
-        pytest.param(
-            update("answers", capability_number=1),
-            "answers.capability_number",
-            f"1 is stated, and by the kernel's rules it is {0x1602759F}",
-            id="capability number off",
-        ),
-        pytest.param(
-            each(update("origin", kind="composed"), update("answers", capability_number=None)),
-            "answers.capability_number",
-            f"null is stated, and by the kernel's rules it is {0x1602759F}",
-            id="capability number of a composed node left out",
-        ),
-        pytest.param(
-            update("origin", kind="gathered"),
-            "answers.image_version",
-            "2051 is stated, and where files were gathered, nobody asked the kernel",
-            id="answer of a kernel that was not asked",
-        ),
-        pytest.param(
-            each(update("origin", kind="gathered"), without_answers),
-            "containers[0].needs",
-            " is stated, and where files were gathered, nobody asked the kernel",
-            id="needs that were not asked for",
-        ),
-        pytest.param(
-            each(gather, cpuid_row("0x80000001", None)),
-            "cpus[0].cpuid",
-            "leaf 0x80000001 subleaf 0x0 was not recorded",
-            id="gathered without a leaf",
-        ),
-        pytest.param(
-            update("kernel", modules=["vzrst"]),
-            "answers.image_version",
-            "2051 is stated, and by the kernel's rules it is null",
-            id="answer of a module that is not loaded",
-        ),
-        pytest.param(
-            add_container(ctid=101),
-            "containers[4].ctid",
-            "container 101 comes twice",
-            id="ctid twice",
-        ),
-        pytest.param(
-            update("containers", 0, "origin", "processes", 1, pid=1),
-            "containers[0].origin.processes",
-            "two processes have the same pid",
-            id="pid twice",
-        ),
-        pytest.param(
-            update("containers", 0, "origin", "processes", 1, host_pid=1001),
-            "containers[0].origin.processes",
-            "two processes have the same host_pid",
-            id="host pid twice",
-        ),
-        pytest.param(
-            update("containers", 0, "needs", caps=1),
-            "containers[0].needs",
-            '{"caps":1,"reports":["unsupported netdevice tun0",',
-            id="needs off",
-        ),
-        pytest.param(
-            update("containers", 0, "needs", reports=[]),
-            "containers[0].needs",
-            '{"caps":282395649,"reports":[]} is stated, and by the kernel\'s rules it is {"caps":',
-            id="reports left out",
-        ),
-        *(
-            pytest.param(
-                add_container(state=state),
-                "containers[4].needs",
-                f"no kernel tells what a {state} container needs",
-                id=f"needs of a {state} container",
-            )
-            for state in ("stopping", "stopped", "locked", "suspended")
-        ),
-        pytest.param(
-            update("containers", 0, needs=None),
-            "containers[0].needs",
-            "null is stated, and by the kernel's rules it is {",
-            id="no needs of a running container whose contents are known",
-        ),
-        pytest.param(
-            each(
-                short_processes,
-                update("kernel", machine="i686", modules=["vzcpt"]),
-                update("answers", accepted_versions=None, capability_number=None),
-                update("containers", 0, "origin", "processes", 0, bits=64),
-            ),
-            "containers[0].origin.processes",
-            "the kernel is 32-bit, and a process is not",
-            id="64-bit process on a 32-bit kernel",
-        ),
-        pytest.param(
-            each(
-                update("kernel", modules=["vzrst"]),
-                update("answers", image_version=None),
-            ),
-            "containers[0].needs",
-            "and by the kernel's rules it is null",
-            id="needs without vzcpt",
-        ),
-    ],
+NOT_RECORDED = "leaf 0x80000001 subleaf 0x0 was not recorded"
+NOT_64_BIT = "the kernel is 64-bit, and this CPU is not"
+TWICE = ": a range runs backwards, or a number comes twice"
+RULES = " is stated, and by the kernel's rules it is "
+NOBODY_ASKED = " is stated, and where files were gathered, nobody asked the kernel"
+NUMBER = "answers.capability_number"
+CPU, OTHER_CPU, OVERRIDE = "cpus[0].cpuid", "cpus[1].cpuid", "cpuid_override"
+NEEDS, PROCESSES = "containers[0].needs", "containers[0].origin.processes"
+READS_AS = '"0x00000001: 0x00000000 0x00000000 0xfdffffff 0xffffffff\\n"'
+
+#: A kernel that shows no flags, on a 32-bit machine, and is not asked by vzrst.
+SHORT = each(update("kernel", machine="i686"), short_processes)
+SHORT_WITHOUT_FLAGS = each(SHORT, update("cpus", 0, flags=None))
+WITHOUT_VZRST = each(
+    update("kernel", modules=["vzcpt"]),
+    update("answers", accepted_versions=None, capability_number=None),
 )
-def test_a_contradiction_is_refused(change: Change, path: str, problem: str) -> None:
+SECOND_PROCESS = ("containers", 0, "origin", "processes", 1)
+
+#: What is changed, where that is found, and what is said.
+CONTRADICTIONS = {
+    "unknown release": (
+        update("kernel", release="3.10.0-1160.el7", vz_version=None),
+        "kernel.release",
+        "kernel release '3.10.0-1160.el7' is none that is known: 2.6.18-*028stab*, ",
+    ),
+    "ipv6 and ipv6.disable=1": (
+        update("kernel", ipv6=True),
+        "kernel.ipv6",
+        "IPv6 is there, but boot_options has ipv6.disable=1",
+    ),
+    "ia64 with CPUs": (
+        update("kernel", machine="ia64"),
+        "cpus",
+        "2 CPUs with CPUID, on machine ia64",
+    ),
+    "no CPUs": (update(cpus=[]), "cpus", "0 CPUs with CPUID, on machine x86_64"),
+    "override on a kernel without": (
+        update("kernel", release="2.6.32-042stab092.1"),
+        OVERRIDE,
+        "a kernel of generation 042stab092 has no such file",
+    ),
+    "override not as it reads back": (
+        update(cpuid_override="1: 0 0 fdffffff ffffffff\n"),
+        OVERRIDE,
+        f"the file would read as {READS_AS}",
+    ),
+    "override that no kernel takes": (
+        update(cpuid_override="garbage"),
+        OVERRIDE,
+        "line 1: 'garbage' is no ",
+    ),
+    **{
+        f"processors {text} of CPU {number}": (
+            update("cpus", number, processors=text),
+            f"cpus[{number}].processors",
+            text + TWICE,
+        )
+        for number, text in ((0, "3-0"), (0, "0-9999,0-9999"), (1, "8"))
+    },
+    "32-bit CPU": (cpuid_row("0x80000001", NO_LONG_MODE), CPU, NOT_64_BIT),
+    "32-bit second CPU": (cpuid_row("0x80000001", NO_LONG_MODE, cpu=1), OTHER_CPU, NOT_64_BIT),
+    "Intel without SYSCALL": (
+        cpuid_row("0x80000001", NO_SYSCALL),
+        CPU,
+        "SYSCALL (0x80000001 edx bit 11) is missing",
+    ),
+    "flag without its bit": (
+        update("cpus", 0, flags="fpu sse4a"),
+        "cpus[0].flags",
+        "sse4a is there, but not in CPUID",
+    ),
+    "sep without sysenter's bit": (
+        each(cpuid_row("0x00000001", NO_FEATURES), update("cpus", 0, flags="sep")),
+        "cpus[0].flags",
+        "sep is there, but not in CPUID",
+    ),
+    **{
+        f"leaf {leaf} of CPU {number} missing": (
+            cpuid_row(leaf, None, cpu=number),
+            f"cpus[{number}].cpuid",
+            f"leaf {leaf} subleaf 0x0 was not recorded",
+        )
+        for leaf, number in (
+            ("0x00000001", 0),
+            ("0x00000001", 1),
+            ("0x80000001", 0),
+            ("0x80000000", 0),
+        )
+    },
+    "leaf 0x80000001 missing, 32-bit kernel": (
+        each(SHORT_WITHOUT_FLAGS, cpuid_row("0x80000001", None)),
+        CPU,
+        f"{NOT_RECORDED}, and this kernel asks for it",
+    ),
+    "leaf 0x80000001 missing, without vzrst": (
+        each(SHORT_WITHOUT_FLAGS, WITHOUT_VZRST, cpuid_row("0x80000001", None)),
+        CPU,
+        f"{NOT_RECORDED}, and this kernel asks for it",
+    ),
+    "image version off": (
+        update("answers", image_version=0x801),
+        "answers.image_version",
+        f"2049{RULES}2051",
+    ),
+    "accepted versions off": (
+        update("answers", accepted_versions=[0x800]),
+        "answers.accepted_versions",
+        f"[2048]{RULES}[771,",
+    ),
+    "capability number off": (
+        update("answers", capability_number=1),
+        NUMBER,
+        f"1{RULES}{0x1602759F}",
+    ),
+    "capability number of a composed node left out": (
+        each(update("origin", kind="composed"), update("answers", capability_number=None)),
+        NUMBER,
+        f"null{RULES}{0x1602759F}",
+    ),
+    "answer of a kernel that was not asked": (
+        update("origin", kind="gathered"),
+        "answers.image_version",
+        f"2051{NOBODY_ASKED}",
+    ),
+    "needs that were not asked for": (
+        each(update("origin", kind="gathered"), without_answers),
+        NEEDS,
+        NOBODY_ASKED,
+    ),
+    "gathered without a leaf": (each(gather, cpuid_row("0x80000001", None)), CPU, NOT_RECORDED),
+    "answer of a module that is not loaded": (
+        update("kernel", modules=["vzrst"]),
+        "answers.image_version",
+        f"2051{RULES}null",
+    ),
+    "ctid twice": (add_container(ctid=101), "containers[4].ctid", "container 101 comes twice"),
+    "pid twice": (
+        update(*SECOND_PROCESS, pid=1),
+        PROCESSES,
+        "two processes have the same pid",
+    ),
+    "host pid twice": (
+        update(*SECOND_PROCESS, host_pid=1001),
+        PROCESSES,
+        "two processes have the same host_pid",
+    ),
+    "needs off": (
+        update("containers", 0, "needs", caps=1),
+        NEEDS,
+        '{"caps":1,"reports":["unsupported netdevice tun0",',
+    ),
+    "reports left out": (
+        update("containers", 0, "needs", reports=[]),
+        NEEDS,
+        f'{{"caps":282395649,"reports":[]}}{RULES}{{"caps":',
+    ),
+    **{
+        f"needs of a {state} container": (
+            add_container(state=state),
+            "containers[4].needs",
+            f"no kernel tells what a {state} container needs",
+        )
+        for state in ("stopping", "stopped", "locked", "suspended")
+    },
+    "no needs of a running container whose contents are known": (
+        update("containers", 0, needs=None),
+        NEEDS,
+        f"null{RULES}{{",
+    ),
+    "64-bit process on a 32-bit kernel": (
+        each(SHORT, WITHOUT_VZRST, update("containers", 0, "origin", "processes", 0, bits=64)),
+        PROCESSES,
+        "the kernel is 32-bit, and a process is not",
+    ),
+    "needs without vzcpt": (
+        each(update("kernel", modules=["vzrst"]), update("answers", image_version=None)),
+        NEEDS,
+        "and by the kernel's rules it is null",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_contradiction_is_refused(name: str) -> None:
+    change, path, problem = CONTRADICTIONS[name]
     error = refusal(change)
     assert error.path == path
     assert problem in error.problem
