@@ -2,13 +2,12 @@
 
 Usage: python -m tools.build_packages rpm|deb FOLDER [COMPILER]...
 
-The package is written to FOLDER. Its tool runs by /usr/bin/python3, and is compiled for the
-COMPILERs: that Python where none is given. The RPM takes rpmbuild, of EL7 or later; the Debian
-package takes dpkg-deb. NODE_PYTHON in the environment names another interpreter than
-/usr/bin/python3: EL6 has its Python 3.6 elsewhere. SOURCE_DATE_EPOCH is the packages' time; where
-it is not said, it is the day of the newest release in CHANGELOG.md. DEBFULLNAME and DEBEMAIL are
-whose packages they are. The same sources, compilers and tools give the same bytes. This runs on
-Python 3.6.
+The package is written to FOLDER. /usr/bin/python3 runs its tool, which is compiled for each
+COMPILER (default: that Python). The RPM takes rpmbuild of EL7 or later, the Debian package
+dpkg-deb. Variables of the environment: NODE_PYTHON is the interpreter in place of /usr/bin/python3
+(EL6 has its Python 3.6 elsewhere), SOURCE_DATE_EPOCH the time of the package (default: the day of
+the newest release in CHANGELOG.md), DEBFULLNAME and DEBEMAIL its maintainer. The same sources,
+compilers and tools give the same bytes. This runs on Python 3.6.
 """
 
 import datetime as dt
@@ -70,11 +69,7 @@ def main(arguments: "Sequence[str]") -> "int":
 
 
 def build_rpm(folder: "Path", python: "str", compilers: "Sequence[str]", time: "int") -> "None":
-    """Have rpmbuild make a package.
-
-    It is not asked to look whether it has what the spec wants, which is the Python that the spec
-    names: on Debian it knows of no package.
-    """
+    """Run rpmbuild; --nodeps, because on Debian its database does not have the spec's Python."""
     version = changelog.read_version()
     with tempfile.TemporaryDirectory() as place:
         top = Path(place)
@@ -146,7 +141,7 @@ def _write(path: "Path", data: "bytes") -> "None":
 
 
 def _write_tarball(path: "Path", sources: "Iterable[Path]", time: "int") -> "None":
-    """Write the sources below one folder, with nothing in it of this machine."""
+    """Write the sources below one folder, without names, times and modes of this machine."""
     folder = path.name[: -len(".tar.gz")]
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tarball:

@@ -61,19 +61,19 @@ def completions(
 
 
 def kind_of(option: "Option") -> "str":
-    """Return the kind of an option's value; nothing where it is free text."""
+    """Return the kind of an option's value; an empty text for free text."""
     return _KINDS_OF_OPTIONS.get(option.flags[-1], KINDS.get(option.metavar, ""))
 
 
 def _kinds(program: "Program") -> "set[str]":
-    """Return the kinds of what a program takes."""
+    """Return the kinds of all values and operands of a program."""
     options = (option for command in program.commands for option in command.options)
     return {*map(kind_of, options), *map(_operand_kind, program.commands)}
 
 
-def _used(names: "Names", program: "Program") -> "Iterator[tuple[str, Sequence[str]]]":
-    """Yield each kind of names that a program takes, with the names."""
-    return ((kind, words) for kind, words in names.items() if kind in _kinds(program))
+def _used(names: "Names", program: "Program") -> "dict[str, Sequence[str]]":
+    """Return the kinds of names that a program takes, each with its names."""
+    return {kind: words for kind, words in names.items() if kind in _kinds(program)}
 
 
 def _head(program: "Program", shell: "str") -> "str":
@@ -84,17 +84,17 @@ def _head(program: "Program", shell: "str") -> "str":
 
 
 def _engine(program: "Program", shell: "str") -> "Iterator[str]":
-    """Yield the functions of an engine that a program has a use for."""
+    """Yield the functions of a shell's engine that the program needs."""
     text = (_ENGINES / f"engine.{shell}").read_text("utf-8").rstrip()
     for block in text.split("\n\n"):
-        lines = [line for line in block.split("\n") if _is_of_use(line, program)]
+        lines = [line for line in block.split("\n") if _is_needed(line, program)]
         if lines[0] == block.split("\n")[0]:
             whole = "\n".join(lines).replace("CONTAINERS", _CONTAINERS)
             yield whole.replace("PROGRAM", program.name) + "\n"
 
 
-def _is_of_use(line: "str", program: "Program") -> "bool":
-    """Tell whether a line is about words that the program takes; a function is by its first."""
+def _is_needed(line: "str", program: "Program") -> "bool":
+    """Tell whether a program needs a line; the first line of a function tells for all of it."""
     if "_PROGRAM_hand" in line:
         return any(command.hands_on for command in program.commands)
     kind = re.match(r" +@(\w+)\)|(?:function _)?_PROGRAM_(nodes|cpus|pairs|containers)\b", line)
@@ -107,16 +107,16 @@ def _choices(command: "Command") -> "tuple[str, ...]":
 
 
 def _operand_kind(command: "Command") -> "str":
-    """Return the kind of what a command works on."""
+    """Return the kind of a command's operands."""
     return next((KINDS[one.metavar] for one in command.operands if one.metavar in KINDS), "")
 
 
-# bash: one function says what each place takes, the engine does the rest
+# bash: one function tells what may stand in each place; completions/engine.bash does the rest
 
 
 def _bash(program: "Program", names: "Names") -> "Iterator[str]":
     yield f"{_head(program, 'bash')}\n# shellcheck shell=bash\n"
-    for kind, words in _used(names, program):
+    for kind, words in _used(names, program).items():
         yield "\n".join([f"_{program.name}_{kind}='", *(f"    {word}" for word in words), "'\n"])
     yield f"_{program.name}_takes() {{"
     yield "    # What may stand in a place: @KIND for a kind of words, and words themselves."
@@ -155,7 +155,7 @@ def _taken(choices: "tuple[str, ...]", kind: "str") -> "str":
     return " ".join([*choices, *([f"@{kind}"] if kind else [])])
 
 
-# zsh: _arguments knows how to go on once it is told each option
+# zsh: a call of _arguments for each command
 
 
 _ZSH_ACTIONS = {
@@ -170,7 +170,7 @@ _ZSH_ACTIONS = {
 def _zsh(program: "Program", names: "Names") -> "Iterator[str]":
     name = program.name
     yield f"#compdef {name}\n{_head(program, 'zsh')}\n"
-    for kind, words in _used(names, program):
+    for kind, words in _used(names, program).items():
         yield "\n".join([f"_{name}_{kind}=(", *(f"    {word}" for word in words), ")\n"])
     yield from _engine(program, "zsh")
     for command in program.commands:
@@ -208,7 +208,7 @@ def _zsh_command(name: "str", command: "Command") -> "str":
 
 
 def _plain(text: "str") -> "str":
-    """Return a help text without what zsh's specifications take for their own."""
+    """Escape a help text: brackets, colons and quotes have a meaning in zsh's specifications."""
     return re.sub(r"([\[\]:\\])", r"\\\1", text).replace("'", "'\\''")
 
 
@@ -227,7 +227,7 @@ def _zsh_option(name: "str", option: "Option", excludes: "str" = "") -> "str":
 
 
 def _zsh_flag(flag: "str") -> "str":
-    """Return an option as it is told that its value may follow it at once."""
+    """Spell an option so that zsh lets its value follow without a space."""
     return f"{flag}=" if flag.startswith("--") else f"{flag}+"
 
 
@@ -257,13 +257,13 @@ def _zsh_operands(name: "str", command: "Command") -> "Iterator[str]":
         yield f"'1:{command.operands[0].metavar}: '"
 
 
-# fish: a line for each word
+# fish: a call of complete for each word
 
 
 def _fish(program: "Program", names: "Names") -> "Iterator[str]":
     name = program.name
     yield f"{_head(program, 'fish')}\n"
-    for kind, words in _used(names, program):
+    for kind, words in _used(names, program).items():
         yield f"set -g __{name}_{kind} \\\n    " + " \\\n    ".join(words) + "\n"
     yield from _engine(program, "fish")
     yield f"complete -c {name} -f"
@@ -293,7 +293,7 @@ def _fish_option(name: "str", option: "Option") -> "str":
 
 
 def _fish_answer(name: "str", kind: "str", choices: "tuple[str, ...]") -> "str":
-    """Return what offers the words of a kind, and nothing else but files where they will do."""
+    """Return fish's options that offer the words of a kind, and files for a kind of files."""
     if kind == "files" and not choices:
         return "-F"
     if kind == "cpus":

@@ -3,9 +3,9 @@
 Usage: python -m tools.node_files ROOT PYTHON ZSH [COMPILER]...
 
 PYTHON is the interpreter that the tool names. ZSH is the folder below /usr where zsh looks for
-completions, which distributions do not agree on. COMPILERs are those of build_zipapp.py. Printed
-are the paths below ROOT in the manner of an RPM's %files; a completion's folders are the package's
-own too, since nobody else may have made them. This runs on Python 3.6.
+completions: distributions differ. COMPILERs are those of build_zipapp.py. The paths below ROOT are
+printed as lines of an RPM's %files. The package owns the folders of completions too, because they
+may be no other package's. This runs on Python 3.6.
 """
 
 import gzip

@@ -1,8 +1,8 @@
-"""The command lines of both programs as plain facts: what manuals and completions are made of.
+"""The command lines of both programs as data, which manuals and completions are generated from.
 
-Those of vzcptsim are its parser's. vzcptcheck has no parser to ask: its commands and operands are
-those of its usage, and a test compares its options with its source. All of this but ``vzcptsim()``
-runs on Python 3.6.
+The command line of vzcptsim is read from its parser. vzcptcheck has no parser: its commands and
+operands are read from its usage, and a test compares the options below with its source. All but
+``vzcptsim()`` runs on Python 3.6.
 """
 
 import argparse
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: What is written where a command hands words on to another program.
+#: What stands before the words that a command hands on to another program.
 WORDS = "--"
 
-#: Argparse's own words for these are not ours.
+#: Help texts in place of argparse's own.
 _HELPS = {"--help": "show this help, and end", "--version": "show the version of this program"}
 
 
 class Option(NamedTuple):
-    """An option; ``metavar`` is its value's name, or nothing where it takes none."""
+    """An option; ``metavar`` is the name of its value, or empty if it takes none."""
 
     flags: "tuple[str, ...]"
     metavar: "str"

@@ -15,6 +15,7 @@ from vzcptcheck import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+WHEEL = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 
 GOOD = (ROOT / "tests" / "data" / "changelog.txt").read_text("utf-8")
 
@@ -42,6 +43,12 @@ def test_the_changelogs_newest_version_is_the_projects() -> None:
 def test_the_projects_changelog_says_something_of_every_release() -> None:
     for release in changelog.read_releases():
         assert list(changelog.all_items(release))
+
+
+def test_the_wheel_has_every_manual_page_and_the_completions() -> None:
+    """One page is in git; hatch_build.py generates the rest."""
+    assert WHEEL["shared-data"] == {"man/vzcptcheck.8": "share/man/man8/vzcptcheck.8"}
+    assert "custom" in WHEEL["hooks"]
 
 
 def test_releases_are_read() -> None:
