@@ -1,14 +1,18 @@
 """A release's papers: one place states the version, the changelog is of the form that it claims."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.documents import shared_folder
 from tools import changelog
 from tools.changelog import ChangelogError, parse_changelog
 from vzcptcheck import __version__
@@ -49,6 +53,27 @@ def test_the_wheel_has_every_manual_page_and_the_completions() -> None:
     """One page is in git; hatch_build.py generates the rest."""
     assert WHEEL["shared-data"] == {"man/vzcptcheck.8": "share/man/man8/vzcptcheck.8"}
     assert "custom" in WHEEL["hooks"]
+
+
+def test_a_build_generates_what_tests_read_with_nothing_but_what_it_requires(
+    tmp_path: Path,
+) -> None:
+    packages, made = tmp_path / "packages", tmp_path / "made"
+    packages.mkdir()
+    for requirement in PYPROJECT["build-system"]["requires"]:
+        name = requirement.split(">")[0]
+        spec = find_spec(name)
+        if spec and spec.origin:  # hatchling is not here: it calls what generates
+            (packages / name).symlink_to(Path(spec.origin).parent)
+    script = "import sys; sys.path[:0] = sys.argv[1:3]; from tools import shared_files as it; "
+    script += "from pathlib import Path; it.write(Path(sys.argv[3]))"
+    command = [sys.executable, "-IBS", "-c", script, *map(str, (ROOT, packages, made))]
+    subprocess.run(command, check=True)
+    generated = [path for path in shared_folder().glob("**/*") if path.is_file()]
+    assert len(generated) == 8
+    for path in generated:
+        again = made / path.relative_to(shared_folder())
+        assert again.read_bytes() == path.read_bytes()
 
 
 def test_releases_are_read() -> None:
