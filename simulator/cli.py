@@ -15,8 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-#: What the commands do, in the order of the help. Each is a module of simulator.commands, which
-#: is imported where the command is asked for: ``add_options`` says what it takes.
+#: The commands, with a line of help, in the order of the help. Each is a module of
+#: simulator.commands, which is imported if the command is given: its ``add_options`` adds the
+#: options to a parser.
 _COMMANDS = {
     "nodes": "list the recorded nodes",
     "kernels": "list the kernels that can be simulated",
@@ -37,7 +38,7 @@ def main(
     stdout: "TextIO | None" = None,
     stderr: "TextIO | None" = None,
 ) -> int:
-    """Run one command and return its exit status; what is not given is the process's own."""
+    """Run one command and return its exit status; by default with the process's own arguments."""
     streams = Streams(
         sys.stdout if stdout is None else stdout, sys.stderr if stderr is None else stderr
     )
@@ -63,7 +64,7 @@ def _run(arguments: Sequence[str], streams: Streams) -> int:
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split off what comes after the first ``--``: another program's arguments."""
+    """Split off the words after the first ``--``: another program's arguments."""
     words = list(arguments)
     if "--" not in words:
         return words, []
@@ -72,7 +73,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 class _Version(argparse.Action):
-    """Show the version of the program, as --help does its text."""
+    """Show the version of the program, as --help shows its text."""
 
     def __call__(self, *_: object) -> None:
         """Raise HelpAsked."""
@@ -80,7 +81,7 @@ class _Version(argparse.Action):
 
 
 def build_parser(words: Container[str] = _COMMANDS) -> argparse.ArgumentParser:
-    """Return the parser of every command; those that are none of the words have no options."""
+    """Return the parser; only the commands among the words have their options."""
     parser = Parser(
         prog="vzcptsim",
         description="Simulate recorded OpenVZ nodes, where there is no OpenVZ at hand.",

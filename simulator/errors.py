@@ -1,9 +1,9 @@
-"""What is wrong with what the user gave."""
+"""Errors in the user's input."""
 
 
 class UserError(Exception):
-    """A mistake of the user's; the text says what, where, and what to do."""
+    """A mistake of the user; the text says what, where, and what to do."""
 
 
 class UsageError(UserError):
-    """The command line is wrong; the text ends with how it should be."""
+    """The command line is wrong; the text ends with the usage."""

@@ -1,4 +1,4 @@
-"""Where a command's answer goes: whole to its place, or an error."""
+"""Output: a command's streams, and files that are written whole or not at all."""
 
 import os
 import stat
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class OutputError(UserError):
-    """An output did not take the whole answer."""
+    """An answer could not be written completely."""
 
 
 class Streams:
-    """A command's standard output and standard error; None where one is closed."""
+    """A command's standard output and standard error; None if it is closed."""
 
     def __init__(self, stdout: "TextIO | None", stderr: "TextIO | None") -> None:
         self.stdout = stdout
         self.stderr = stderr
 
     def answer(self, text: str) -> None:
-        """Write the answer; OutputError where it is not taken whole."""
+        """Write the answer; OutputError if that fails."""
         if self.stdout is None:
             raise OutputError("standard output: it is closed")
         try:
@@ -35,7 +35,7 @@ class Streams:
             raise OutputError(f"standard output: {reason_of(error, str(error))}") from error
 
     def remark(self, text: str) -> None:
-        """Say something to people; where nobody can be told, that is no mistake."""
+        """Write a remark to standard error; a failure to do so is ignored."""
         try:
             if self.stderr is not None:
                 self.stderr.write(f"vzcptsim: {printable_lines(text)}\n")
@@ -45,7 +45,7 @@ class Streams:
 
 
 def _close(stdout: "TextIO") -> None:
-    """Close an output that does not take its text, so that nobody flushes it again."""
+    """Close an output that failed, so that it is not flushed again at exit."""
     try:
         stdout.close()
     except (OSError, ValueError):
@@ -53,12 +53,12 @@ def _close(stdout: "TextIO") -> None:
 
 
 def reason_of(error: Exception, otherwise: str) -> str:
-    """Return what the system calls an error, or else a text."""
+    """Return the system's text for an error, or the given one."""
     return (isinstance(error, OSError) and error.strerror) or otherwise
 
 
 def write_atomically(path: str, chunks: Iterable[str]) -> None:
-    """Write a file whole or not at all; a device or a pipe, which cannot be replaced, as it is."""
+    """Write a file whole or not at all; a device or a pipe is written in place."""
     path = path or os.curdir
     if not _is_replaceable(path):
         _write(path, chunks)
@@ -78,7 +78,7 @@ def write_atomically(path: str, chunks: Iterable[str]) -> None:
 
 
 def _is_replaceable(path: str) -> bool:
-    """Tell whether a path is that of a regular file, or of none yet."""
+    """Return whether a path is a regular file's, or no file's yet."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except OSError:

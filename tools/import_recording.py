@@ -18,8 +18,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from simulator.facts.cpuid import parse_rows
+from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Contents, Entered, Process, State
-from simulator.kernel.requests import Request
 from simulator.profiles.profile import (
     ASKED_VERSIONS,
     Answers,

@@ -4,7 +4,13 @@ import argparse
 import reprlib
 from collections.abc import Sequence
 
-from simulator.commands.options import HelpAsked, add_json, add_strictness, waived_codes
+from simulator.commands.options import (
+    HelpAsked,
+    add_json,
+    add_strictness,
+    terminal_columns,
+    waived_codes,
+)
 from simulator.errors import UsageError
 from simulator.output import Streams
 
@@ -26,7 +32,7 @@ image has.
 
 
 class _Explain(argparse.Action):
-    """Show what is documented of a code, and nothing else, as --help does."""
+    """Show the documentation of a code, as --help shows its text."""
 
     def __call__(
         self,
@@ -62,7 +68,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="judge SOURCE as a checkpoint image, whatever it looks like",
     )
     add_strictness(parser)
-    parser.add_argument("--verbose", action="store_true", help="tell all there is of remarks, too")
+    parser.add_argument("--verbose", action="store_true", help="print remarks in full")
     add_json(parser)
     parser.add_argument(
         "--explain",
@@ -132,8 +138,7 @@ def _format(check: "Check", options: argparse.Namespace, streams: Streams) -> st
 
 
 def _explain(name: str) -> str:
-    """Write what is documented of a code, as wide as help is."""
-    import shutil
+    """Return the documentation of a code, as wide as help is."""
     import textwrap
 
     from simulator.verdicts.codes import find_code
@@ -145,5 +150,5 @@ def _explain(name: str) -> str:
         code.explanation,
         f"Next: {code.next_step}",
     )
-    wrapper = textwrap.TextWrapper(shutil.get_terminal_size().columns - 2, break_on_hyphens=False)
+    wrapper = textwrap.TextWrapper(terminal_columns() - 2, break_on_hyphens=False)
     return "\n\n".join(map(wrapper.fill, paragraphs)) + "\n"

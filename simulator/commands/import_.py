@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from simulator.dumps.model import CpuDump
 
-#: The format of what tools/gather wrote.
+#: The format that vzcptcheck-gather.sh writes.
 _GATHERED = "gathered"
 
 _SHOWN_DIFFERENCES = 3
@@ -54,7 +54,7 @@ def _import(options: argparse.Namespace, streams: Streams) -> int:
 
 
 def _read_dump(form: str, file: str) -> tuple[str, Sequence[str]]:
-    """Return the text to write for a register dump, and what to say of it."""
+    """Return the text to write for a register dump, and remarks on it."""
     from simulator.dumps.model import DumpError
     from simulator.dumps.own_json import format_dumps
     from simulator.dumps.recognise import parse_dump, read_source
@@ -70,7 +70,7 @@ def _read_dump(form: str, file: str) -> tuple[str, Sequence[str]]:
 
 
 def _read_gathered(_: str, file: str) -> tuple[str, Sequence[str]]:
-    """Return the profile of a gathered node, and what to say of it."""
+    """Return the profile of a gathered node as text, and remarks on it."""
     from simulator.profiles.gathered import load_gathered
     from simulator.profiles.profile_json import format_profile
 
@@ -79,7 +79,7 @@ def _read_gathered(_: str, file: str) -> tuple[str, Sequence[str]]:
 
 
 def _remarks(dumps: "Sequence[CpuDump]", kinds: "Sequence[CpuDump]") -> Iterator[str]:
-    """Say what was recognised, what is unknown, and how kinds of CPUs in one machine differ."""
+    """Yield the forms recognised, the unknown bits, and differences between the machine's CPUs."""
     from simulator.dumps.summary import numbers_of, summarize_unknown
 
     forms = ", ".join(dict.fromkeys(printable(dump.form) for dump in dumps))

@@ -83,7 +83,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _read(nodes: Iterable[str], step: Callable[[], None], notes: "dict[str, Note]") -> "Fleet":
-    """Read the nodes, and note down what a report tells of them beside."""
+    """Read the nodes, and keep the notes that a report shows."""
     from simulator.fleets.fleet import read_fleet
     from simulator.reports.view import note_on
 
@@ -115,7 +115,7 @@ def _report(
 
 
 def _hand_on(chunks: Iterator[str], options: argparse.Namespace, streams: Streams) -> Iterable[str]:
-    """Write a report as it is made; return what has to wait until no bar is on the terminal."""
+    """Write a report as it is made; return what must wait until the progress bar is gone."""
     if options.output is not None:
         write_atomically(options.output, chunks)
         return ()
@@ -133,7 +133,7 @@ def _answer(chunks: Iterable[str], streams: Streams) -> None:
 def _chunks(
     view: "View", notes: "Mapping[str, Note]", options: argparse.Namespace, streams: Streams
 ) -> Iterator[str]:
-    """Return the text of a report, as it is made; each loads no more than its own libraries."""
+    """Return the chunks of a report; each format imports only its own libraries."""
     if options.format in {None, _TABLE}:
         from simulator.reports.as_tables import table_text
 

@@ -1,20 +1,38 @@
-"""What the modules of commands share: their parser, and options that several of them take."""
+"""What commands share: their parser, and options that several of them have."""
 
 import argparse
+import os
+from functools import partial
 
 from simulator.errors import UsageError, UserError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
+
+
+#: The width of a terminal that does not tell it.
+_COLUMNS = 80
+
+
+def terminal_columns() -> int:
+    """Return the terminal's width, as shutil does, whose import takes long."""
+    try:
+        return int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size().columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
 
 
 class HelpAsked(Exception):  # noqa: N818 (nothing is wrong)
-    """Help, or the version, is asked for: the text is the answer."""
+    """Help or the version is asked for: the text is the answer."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that writes nothing, and leaves the exit status to main: 2 means no here."""
+    """A parser that neither prints nor exits: argparse's status 2 means "no" here."""
+
+    def __init__(self, **traits: "Any") -> None:  # noqa: ANN401 (argparse's own)
+        formatter = partial(argparse.HelpFormatter, width=terminal_columns() - 2)
+        super().__init__(formatter_class=formatter, **traits)
 
     def error(self, message: str) -> "NoReturn":
         """Raise UsageError."""
@@ -26,12 +44,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Let a listing be for a machine to read."""
+    """Add the option --json."""
     parser.add_argument("--json", action="store_true", help="for a machine to read")
 
 
 def add_strictness(parser: argparse.ArgumentParser) -> None:
-    """Let our opinion count, but for codes that are waived."""
+    """Add the options --strict and --waive."""
     parser.add_argument(
         "--strict", action="store_true", help="count our opinion in, not the kernel's alone"
     )
@@ -45,7 +63,7 @@ def add_strictness(parser: argparse.ArgumentParser) -> None:
 
 
 def waived_codes(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the codes that are waived, each once; UserError where one cannot be."""
+    """Return the waived codes, each once; UserError if one cannot be waived."""
     codes = tuple(dict.fromkeys(options.waive))
     if codes:
         from simulator.verdicts.codes import find_code

@@ -19,9 +19,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.usage = "vzcptsim run [-h] --node NODE [OPTION]... -- COMMAND..."
     parser.epilog = "The exit status is the command's; 1 where it cannot be started under a filter."
-    parser.add_argument("--node", metavar="NODE", required=True, help="where it is to run")
+    parser.add_argument("--node", metavar="NODE", required=True, help="the node to run it on")
     parser.add_argument(
-        "--user", metavar="UID", type=int, help="who it is to the node: root if not said"
+        "--user", metavar="UID", type=int, help="UID that the node sees (default: root)"
     )
     parser.add_argument(
         "--inside", metavar="CTID", type=int, default=0, help="run inside this container"
@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace, streams: Streams) -> int:
 
 
 def _emulated(command: list[str], profile: "NodeProfile", streams: Streams) -> tuple[str, ...]:
-    """Return the command as it is run under qemu-user, and say what that cannot do."""
+    """Return the command that runs it under qemu-user, and remark on the differences."""
     from simulator.run.qemu import describe, emulate
 
     emulation = emulate(command, profile.cpus[0].cpuid if profile.cpus else None)
@@ -83,7 +83,7 @@ def _emulated(command: list[str], profile: "NodeProfile", streams: Streams) -> t
 def _hosts(
     options: argparse.Namespace,
 ) -> "tuple[dict[str, SimulatedKernel], dict[str, SimulatedKernel]]":
-    """Boot the other nodes, by the names that ssh knows them by."""
+    """Boot the other nodes; return them by host name."""
     seen: set[str] = set()
     return _booted(options.node_for, seen), _booted(options.sshd_for, seen)
 

@@ -1,10 +1,11 @@
 """Checkpoint contexts: what a kernel keeps for an open /proc/cpt or /proc/rst."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import IntEnum
 
-from simulator.kernel.caller import OpenDescription
+from msgspec import Struct
+
+from simulator.kernel.calls import OpenDescription
 
 #: Diagnostics of one request gather in a page; what does not fit is lost.
 PAGE_SIZE = 4096
@@ -16,7 +17,7 @@ HEADER = "Ctx      Id       VE       State\n"
 
 
 class ContextState(IntEnum):
-    """What a context is at, as the files show it."""
+    """The state of a context, as the files list it."""
 
     ERROR = -1
     IDLE = 0
@@ -27,11 +28,10 @@ class ContextState(IntEnum):
     UNDUMPED = 5
 
 
-@dataclass(slots=True, eq=False)
-class Context:
-    """One context. ``users`` counts the open files that it is bound to.
+class Context(Struct, eq=False):
+    """One context. ``users`` counts the open files that are bound to it.
 
-    ``sticky``: it outlives them. ``contextid`` 0 is no name.
+    A ``sticky`` context outlives these files. ``contextid`` 0 means that it has no name.
     """
 
     address: int
@@ -42,7 +42,7 @@ class Context:
     users: int = 0
     error_file: OpenDescription | None = None
     dump_file: OpenDescription | None = None
-    page: bytearray = field(default_factory=bytearray)
+    page: bytearray = bytearray()
 
     def say(self, text: str) -> None:
         """Add a line to the diagnostics of the request."""
@@ -62,13 +62,13 @@ class Context:
         self.error_file = file
 
     def set_dump_file(self, file: OpenDescription) -> None:
-        """Write to, or restore from, that file."""
+        """Set the file that an image is written to or read from."""
         if self.dump_file is not None:
             self.dump_file.close()
         self.dump_file = file
 
     def release(self) -> None:
-        """Let go of what the caller had handed over."""
+        """Close the files that the caller handed over."""
         for file in (self.error_file, self.dump_file):
             if file is not None:
                 file.close()
@@ -76,7 +76,7 @@ class Context:
 
 
 class Contexts:
-    """All contexts of one of the two files, in the order of their making."""
+    """All contexts of one of the two files, oldest first."""
 
     def __init__(self) -> None:
         self._contexts: list[Context] = []
@@ -85,7 +85,7 @@ class Contexts:
         return iter(self._contexts)
 
     def create(self) -> Context:
-        """Make a nameless context, bound to one open file."""
+        """Create a nameless context, bound to one open file."""
         taken = {context.address for context in self._contexts}
         address = _FIRST_ADDRESS
         while address in taken:
@@ -95,7 +95,7 @@ class Contexts:
         return context
 
     def hold(self, ctid: int) -> None:
-        """Make the context that keeps a container suspended: named as it is, and it stays."""
+        """Create the sticky context that keeps a container suspended; its name is the ctid."""
         context = self.create()
         context.contextid = context.veid = ctid
         context.state = ContextState.SUSPENDED
@@ -107,7 +107,7 @@ class Contexts:
         return next((context for context in self if context.contextid == contextid), None)
 
     def unbind(self, context: Context) -> bool:
-        """Take one open file from a context; tell whether that was the end of it."""
+        """Unbind one open file from a context; return whether the context was removed."""
         context.users -= 1
         if context.sticky or context.users:
             return False
@@ -116,7 +116,7 @@ class Contexts:
         return True
 
     def listing(self) -> str:
-        """Return what reading the file shows."""
+        """Return the text that the file reads as."""
         return HEADER + "".join(
             f"{context.address:016x} {context.contextid:08x} {context.veid:<8d} {context.state:d}\n"
             for context in self

@@ -1,21 +1,19 @@
-"""/proc/cpt and /proc/rst: which requests there are, and what each does.
+"""/proc/cpt and /proc/rst: their ioctl requests, and what each does.
 
 Sources: the trees in generations.py for the requests, the recordings for errnos and contexts.
 """
 
 import errno
-import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from simulator.facts.generations import Vecaps2
-from simulator.kernel.caller import Caller, OpenDescription
+from simulator.kernel.calls import FIONREAD, Caller, OpenDescription, Request, fail
 from simulator.kernel.containers import Container, Contents, State
 from simulator.kernel.contexts import Context, Contexts, ContextState
 from simulator.kernel.decision import Decision, decide, missing_bits
-from simulator.kernel.requests import FIONREAD, Request
 
 if TYPE_CHECKING:
     from simulator.kernel.kernel import SimulatedKernel
@@ -29,13 +27,8 @@ _VECAPS = struct.Struct("=II")
 Handler = Callable[["OpenDevice", int, Caller], int]
 
 
-def fail(number: int) -> OSError:
-    """Make the error that a system call ends with."""
-    return OSError(number, os.strerror(number))
-
-
 class Device:
-    """One of the two files of a running kernel, and the contexts that are made through it."""
+    """One of the two files of a running kernel, with the contexts created through it."""
 
     def __init__(self, kernel: "SimulatedKernel", requests: Mapping[int, Handler]) -> None:
         self.kernel = kernel
@@ -43,12 +36,12 @@ class Device:
         self.contexts = Contexts()
 
     def open(self) -> "OpenDevice":
-        """Open the file once more."""
+        """Open the file."""
         return OpenDevice(self)
 
 
 class OpenDevice:
-    """An open /proc/cpt or /proc/rst: it has a position, and a context after some request."""
+    """An open /proc/cpt or /proc/rst, with a position, and a context once a request needs one."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -58,21 +51,21 @@ class OpenDevice:
 
     @property
     def source(self) -> object:
-        """The device, whose list of contexts all its open files show."""
+        """The device: all its open files list the same contexts."""
         return self.device
 
     def read(self, size: int) -> bytes:
-        """Read on in the list of contexts."""
+        """Read the list of contexts from the file's position."""
         data = self.pread(size, self._position)
         self._position += len(data)
         return data
 
     def pread(self, size: int, position: int) -> bytes:
-        """Read the list of contexts from a position."""
+        """Read the list of contexts from the given position."""
         return self.device.contexts.listing().encode()[position : position + size]
 
     def write(self, _: bytes) -> int:
-        """Refuse: these files take no text."""
+        """Fail with EIO: these files cannot be written."""
         raise fail(errno.EIO)
 
     def ioctl(self, request: int, argument: int, caller: Caller) -> int:
@@ -90,17 +83,17 @@ class OpenDevice:
         return self._with_context(request, argument, caller)
 
     def close(self) -> None:
-        """Close the file for the last time."""
+        """Close the file once no process has it open."""
         self.unbind()
 
     def bound_context(self) -> Context:
-        """Return this file's context, made on the spot where there is none."""
+        """Return this file's context; create it if there is none."""
         if self.context is None:
             self.context = self.device.contexts.create()
         return self.context
 
     def unbind(self) -> None:
-        """Leave the context; what a forgotten one had suspended runs on."""
+        """Leave the context; if that removes it, the container that it suspended resumes."""
         context, self.context = self.context, None
         if context is None:
             return
@@ -125,7 +118,7 @@ class OpenDevice:
         return context
 
     def _get_context(self, contextid: int) -> int:
-        """Name the context. On /proc/cpt one that was made just for this ends in ENOMEM."""
+        """Name the context; on /proc/cpt, fail with ENOMEM if this request created it."""
         made_now = self.context is None
         context = self._sound_context()
         if context.contextid and context.contextid != contextid:
@@ -257,7 +250,7 @@ def _set_dumpfd_rst(file: OpenDevice, argument: int, caller: Caller) -> int:
 
 
 def _check_descriptor(_: OpenDevice, argument: int, caller: Caller) -> int:
-    """Take a descriptor that matters only to what no simulated kernel does."""
+    """Check that the descriptor is open; no simulated kernel uses it further."""
     caller.take(_descriptor(argument)).close()
     return 0
 
@@ -285,7 +278,7 @@ def _do_nothing(_: OpenDevice, __: int, ___: Caller) -> int:
 
 
 def _decide(file: OpenDevice, offered_caps: int) -> Decision:
-    """Gather the needs of the context's container, say what there is to say, and decide."""
+    """Gather the needs of the context's container, write the diagnostics, and decide."""
     context = file.bound_context()
     needs = file.kernel.needs_of(_running(file))
     decision = decide(file.kernel.generation, needs.caps, offered_caps)
@@ -295,7 +288,7 @@ def _decide(file: OpenDevice, offered_caps: int) -> Decision:
 
 
 def _running(file: OpenDevice) -> Container:
-    """Return the context's container; an errno of its own for each reason against it."""
+    """Return the context's running container; each reason against it has its own errno."""
     context = file.bound_context()
     if context.veid == 0:
         raise fail(errno.EINVAL)
@@ -334,7 +327,7 @@ def _descriptor(argument: int) -> int:
 
 @contextmanager
 def _taken(caller: Caller, argument: int, number: int) -> Iterator[OpenDescription]:
-    """Hold a descriptor for a moment; one that is not open is the errno ``number``."""
+    """Hold a descriptor during the block; fail with the errno ``number`` if it is not open."""
     try:
         description = caller.take(_descriptor(argument))
     except OSError as error:
@@ -393,7 +386,7 @@ _LATE_RST: Mapping[int, Handler] = {
 
 
 def cpt_requests(kernel: "SimulatedKernel") -> Mapping[int, Handler]:
-    """Return the requests that this kernel's /proc/cpt knows."""
+    """Return the requests that this kernel's /proc/cpt has."""
     generation = kernel.generation
     requests = dict(_CPT)
     if generation.has_late_requests:
@@ -408,7 +401,7 @@ def cpt_requests(kernel: "SimulatedKernel") -> Mapping[int, Handler]:
 
 
 def rst_requests(kernel: "SimulatedKernel") -> Mapping[int, Handler]:
-    """Return the requests that this kernel's /proc/rst knows."""
+    """Return the requests that this kernel's /proc/rst has."""
     requests = dict(_RST)
     if kernel.generation.has_late_requests:
         requests.update(_LATE_RST)

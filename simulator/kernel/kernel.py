@@ -1,24 +1,23 @@
-"""A simulated node: its kernel, the files that it shows, the containers that it runs."""
+"""A simulated node: its kernel, the files in its /proc, /sys and /dev, and its containers."""
 
 import errno
 import os
 import stat
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from simulator.facts.capabilities import IA64, X86_64, NodeFacts, node_capabilities
 from simulator.facts.cpuid import CpuidTable, MissingLeafError
 from simulator.facts.generations import Generation
 from simulator.facts.override import OverrideError, format_override, parse_override
-from simulator.kernel.caller import Caller
+from simulator.kernel.calls import Caller, fail
 from simulator.kernel.containers import Container, Needs, State
-from simulator.kernel.devices import Device, cpt_requests, fail, rst_requests
+from simulator.kernel.devices import Device, cpt_requests, rst_requests
 from simulator.kernel.needs import gather
 
 CPT = "/proc/cpt"
@@ -38,31 +37,31 @@ PROC_VZ = "/proc/vz"
 PROC_BC = "/proc/bc"
 MODULE_IPV6 = "/sys/module/ipv6"
 
-#: What a node has of its own, or has not: nothing of the kind is any other machine's.
+#: Paths that are the node's even if nothing is there: the host's files must not show through.
 _OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION, CMDLINE, IF_INET6)
 _OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, DEV_CPU)
 
-#: What the loopback interface has where there is IPv6.
+#: /proc/net/if_inet6 of the loopback interface.
 _LOOPBACK = "00000000000000000000000000000001 01 80 10 80       lo\n"
 
 #: Processes of the node itself that /proc/vz/veinfo counts (that of a recorded boot).
 _OWN_PROCESSES = 32
 
-#: What others than root, who may do everything, must be permitted for each way to open a file.
+#: The mode bits that a user other than root needs, by how the file is opened.
 _WANTED = {os.O_RDONLY: 0o004, os.O_WRONLY: 0o002, os.O_RDWR: 0o006}
 
-#: By their inodes programs tell files apart. Those of /proc are as large.
+#: Programs tell files apart by their inodes. Those of /proc are as large.
 _FIRST_INODE = 0xF0000000
 
 _REGISTERS = struct.Struct("=4I")
 
 
 class OpenFile(Protocol):
-    """An open file of the node's."""
+    """An open file of the node."""
 
     @property
     def source(self) -> object:
-        """What its content is made from: files of equal sources read the same."""
+        """The source of the content: files with equal sources read the same."""
 
     def read(self, size: int) -> bytes:
         """Read on."""
@@ -80,9 +79,8 @@ class OpenFile(Protocol):
         """Close it for the last time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
-    """What stat() tells of a file; ``mode`` has its type too, ``inode`` is its own."""
+class Stat(Struct, frozen=True):
+    """The result of stat(); ``mode`` includes the file's type."""
 
     mode: int
     inode: int = 0
@@ -92,26 +90,24 @@ class Stat:
     nlink: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class NodeFile:
-    """A file of the node's: who may open it (mode), whether containers see it, and how."""
+class NodeFile(Struct, frozen=True):
+    """A file of the node: its mode, how it is opened, and whether containers see it."""
 
     mode: int
     open: Callable[[], OpenFile]
     in_containers: bool = False
 
 
-@dataclass(slots=True)
-class TextFile:
-    """An open file of text, made when it is read; ``take`` is called with what is written."""
+class TextFile(Struct, eq=False):
+    """An open text file, whose text is made at each read; ``take`` receives what is written."""
 
     text: Callable[[], str]
     take: Callable[[str], None] | None = None
-    _position: int = field(default=0)
+    _position: int = 0
 
     @property
     def source(self) -> object:
-        """The function that makes the text."""
+        """The function that returns the text."""
         return self.text
 
     def read(self, size: int) -> bytes:
@@ -125,26 +121,25 @@ class TextFile:
         return self.text().encode()[position : position + size]
 
     def write(self, data: bytes) -> int:
-        """Hand over what is written; EIO where nothing may be."""
+        """Hand over what is written; fail with EIO if the file cannot be written."""
         if self.take is None:
             raise fail(errno.EIO)
         self.take(data.decode("utf-8", "surrogateescape"))
         return len(data)
 
     def ioctl(self, _: int, __: int, ___: Caller) -> int:
-        """Refuse: a file of text has no requests."""
+        """Fail with ENOTTY: a text file has no requests."""
         raise fail(errno.ENOTTY)
 
     def close(self) -> None:
         """Close it."""
 
 
-@dataclass(slots=True)
-class CpuidFile:
+class CpuidFile(Struct, eq=False):
     """An open /dev/cpu/N/cpuid: the position is leaf | subleaf << 32, a leaf has 16 bytes."""
 
     cpuid: CpuidTable
-    _position: int = field(default=0)
+    _position: int = 0
 
     @property
     def source(self) -> object:
@@ -152,13 +147,13 @@ class CpuidFile:
         return self.cpuid
 
     def read(self, size: int) -> bytes:
-        """Read on: as many leaves as there is room for."""
+        """Read as many leaves as fit, from the file's position."""
         data = self.pread(size, self._position)
         self._position += len(data) // _REGISTERS.size
         return data
 
     def pread(self, size: int, position: int) -> bytes:
-        """Read eax, ebx, ecx, edx of leaf after leaf; EIO for one that was not recorded."""
+        """Read eax, ebx, ecx, edx of consecutive leaves; EIO if one was not recorded."""
         count, rest = divmod(size, _REGISTERS.size)
         if rest:
             raise fail(errno.EINVAL)
@@ -172,11 +167,11 @@ class CpuidFile:
         return b"".join(_REGISTERS.pack(*registers) for registers in answers)
 
     def write(self, _: bytes) -> int:
-        """Refuse, as this device does."""
+        """Fail with EINVAL, as this device does."""
         raise fail(errno.EINVAL)
 
     def ioctl(self, _: int, __: int, ___: Caller) -> int:
-        """Refuse: this device has no requests."""
+        """Fail with ENOTTY: this device has no requests."""
         raise fail(errno.ENOTTY)
 
     def close(self) -> None:
@@ -184,12 +179,12 @@ class CpuidFile:
 
 
 class SimulatedKernel:
-    """A node that runs: processes come and go, files are opened, the override is written.
+    """A running node.
 
-    ``facts`` are what its kernel decides by, ``containers`` what it runs. ``modules`` names
-    which of vzcpt and vzrst are loaded; ``has_override`` says whether its CPU lets the kernel
-    mask CPUID; ``processors`` has what each of its CPUs answers, where they are not all as the
-    first; ``texts`` are what other files read as, by their paths.
+    ``facts`` are the facts that its kernel decides by. ``modules`` names which of vzcpt and vzrst
+    are loaded; ``has_override`` says whether /proc/vz/cpuid_override exists; ``processors`` has
+    the CPUID table of each processor if they differ; ``texts`` are the texts of other files, by
+    their paths.
     """
 
     def __init__(  # noqa: PLR0913 (each is a fact of its own)
@@ -219,7 +214,7 @@ class SimulatedKernel:
 
     @property
     def generation(self) -> Generation:
-        """The generation that the kernel is of."""
+        """The kernel's generation."""
         return self.facts.release.generation
 
     @property
@@ -233,20 +228,20 @@ class SimulatedKernel:
         return self.facts.release.name
 
     def capabilities(self) -> int:
-        """Return the node's capability number as it is now."""
+        """Return the node's present capability number."""
         return node_capabilities(self.facts)
 
     def cpuid_of(self, processor: int) -> CpuidTable:
-        """Return what one of the processors answers; EINVAL where there is none of that number."""
+        """Return the CPUID table of a processor; EINVAL if there is no such processor."""
         try:
             return self._processors[processor]
         except KeyError:
             raise fail(errno.EINVAL) from None
 
     def needs_of(self, container: Container) -> Needs:
-        """Return what a container needs, gathered anew where its contents are known.
+        """Return a container's needs, gathered from its contents if they are known.
 
-        EIO where nothing is known of it: a hole must not look like a container without needs.
+        Fail with EIO if neither is known: that is not a container without needs.
         """
         if container.contents is not None:
             return gather(container.contents, self.facts)
@@ -255,19 +250,19 @@ class SimulatedKernel:
         return container.needs
 
     def run_container(self, container: Container) -> None:
-        """Start a container, or change one."""
+        """Add a container, or replace the one of its ctid."""
         self.containers[container.ctid] = container
 
     def set_state(self, ctid: int, state: State) -> None:
-        """Let a container go into another state."""
+        """Put a container into another state."""
         self.containers[ctid] = structs.replace(self.containers[ctid], state=state)
 
     def override_text(self) -> str:
-        """Return what /proc/vz/cpuid_override reads as."""
+        """Return the text of /proc/vz/cpuid_override."""
         return format_override(self.facts.override)
 
     def write_override(self, text: str) -> None:
-        """Take a new override table; OSError where the kernel refuses, changing nothing."""
+        """Set a new override table; if the kernel refuses it (OSError), nothing changes."""
         try:
             entries = parse_override(text)
         except OverrideError as error:
@@ -284,12 +279,12 @@ class SimulatedKernel:
         return node_file.open()
 
     def stat(self, path: str, caller: Caller) -> Stat:
-        """Tell of a file; OSError with ENOENT where there is none."""
+        """Return a file's stat; OSError with ENOENT if there is none."""
         mode = self._find(path, caller).mode
         return Stat(mode, inode=_FIRST_INODE + list(self._files).index(path))
 
     def list_folder(self, path: str, caller: Caller) -> list[str]:
-        """List the names in a folder, those of folders with a slash at the end."""
+        """List the names in a folder; the name of a folder ends with a slash."""
         inside = {
             other.removeprefix(f"{path}/"): node_file
             for other, node_file in self._files.items()
@@ -302,17 +297,17 @@ class SimulatedKernel:
         ]
 
     def owns(self, path: str) -> bool:
-        """Tell whether a path is the node's own business, be something there or not."""
+        """Return whether a path is the node's, even if nothing is there."""
         return path in _OWN_FILES or any(
             path == folder or path.startswith(f"{folder}/") for folder in _OWN_FOLDERS
         )
 
     def owns_file(self, path: str) -> bool:
-        """Tell whether the node has this file."""
+        """Return whether the node has this file."""
         return path in self._files
 
     def veinfo_text(self) -> str:
-        """Return what /proc/vz/veinfo reads as: id, class and processes, the node itself last."""
+        """Return the text of /proc/vz/veinfo: id, class and processes, the node itself last."""
         running = [one for one in self.containers.values() if one.state is not State.STOPPED]
         counts = [(one.ctid, _process_count(one)) for one in reversed(running)]
         return "".join(
@@ -327,7 +322,7 @@ class SimulatedKernel:
 
     def _folders(self) -> dict[str, NodeFile]:
         folder = NodeFile(stat.S_IFDIR | 0o555, _open_folder, in_containers=True)
-        folders = {PROC_VZ: folder, PROC_BC: replace(folder, in_containers=False)}
+        folders = {PROC_VZ: folder, PROC_BC: structs.replace(folder, in_containers=False)}
         if self.facts.has_ipv6 or "ipv6.disable=1" in self.facts.boot_options:
             folders[MODULE_IPV6] = folder
         return folders

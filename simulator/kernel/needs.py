@@ -30,7 +30,7 @@ from simulator.facts.capabilities import (
 )
 from simulator.kernel.containers import Contents, Needs, Process
 
-#: A need: capability bits, and what the kernel says of them (mostly nothing).
+#: A need: capability bits, and the kernel's diagnostic (mostly empty).
 _Need = tuple[int, str]
 
 
@@ -60,7 +60,7 @@ def _always(facts: NodeFacts) -> Iterator[_Need]:
 
 
 def _of_devices(contents: Contents) -> Iterator[_Need]:
-    """Speak of the first unsupported device alone, as the kernel does."""
+    """Yield the need of the first unsupported device only, as the kernel does."""
     for name in contents.unsupported_devices[:1]:
         yield mask(CPT_UNSUPPORTED_NETDEV), f"unsupported netdevice {name}"
 
@@ -83,7 +83,7 @@ def _of_processes(contents: Contents, facts: NodeFacts) -> Iterator[_Need]:
 
 
 def _entry_bits(process: Process, facts: NodeFacts) -> int:
-    """Return the bits of how a process enters its kernel."""
+    """Return the capability bits of the way that a process enters the kernel."""
     generation = facts.release.generation
     if facts.machine == IA64:
         return mask(CPT_CPU_X86_IA64)
@@ -116,5 +116,5 @@ def _unsupported(process: Process, facts: NodeFacts) -> Iterator[_Need]:
 
 
 def _second_pid(process: Process, facts: NodeFacts) -> int:
-    """Return the second pid of two diagnostics: from 042stab088 on the node's once more."""
+    """Return the second pid in two diagnostics: from 042stab088 on, the node's again."""
     return process.host_pid if facts.release.generation.repeats_host_pid else process.pid

@@ -33,7 +33,7 @@ _FORMULA = ("=", "+", "-", "@")
 
 
 def csv_text(view: View) -> Iterator[str]:
-    """Yield the rows, all of one source's at once."""
+    """Yield the rows of each source."""
     yield _lines([_CLASS_COLUMNS if view.is_by_class else _NODE_COLUMNS])
     rows = _class_rows if view.is_by_class else _node_rows
     for source in view.matrix.groups:
@@ -75,6 +75,6 @@ def _lines(rows: Iterator[tuple[object, ...]] | list[tuple[str, ...]]) -> str:
 
 
 def _harmless(cell: object) -> str:
-    """Write a cell that is nothing but text, to a terminal and to a spreadsheet."""
+    """Return a cell that neither a terminal nor a spreadsheet interprets."""
     text = printable(str(cell))
     return f"'{text}" if text.startswith(_FORMULA) else text

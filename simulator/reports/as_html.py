@@ -1,7 +1,8 @@
 """A matrix as one HTML file that needs nothing else: a heat map to filter, click and print.
 
-The page's text, style and script lie in templates/. What is said is embedded once, by number, and
-no name of a node or a container is ever markup: here Jinja2 escapes, there all of it is text.
+The page's text, style and script are in templates/. Data is embedded once and referred to by
+number. No name of a node or a container becomes markup: Jinja2 escapes the page, and the script
+inserts text only.
 """
 
 import base64
@@ -40,7 +41,7 @@ _Entry = TypeVar("_Entry", bound=Hashable)
 def html_text(
     view: View, *, made: str = "", notes: Mapping[str, Note] = MappingProxyType({})
 ) -> Iterator[str]:
-    """Yield the document; ``made`` says when, ``notes`` are on nodes, by name, where known."""
+    """Yield the document; ``made`` is the time to show, ``notes`` are keyed by the node's name."""
     page = _Page(view, notes)
     style, script = _style(), _script()
     yield from _template().generate(
@@ -59,7 +60,7 @@ def html_text(
 
 
 class _Entries(Generic[_Entry]):
-    """Distinct entries, numbered from 0 in the order in which they came."""
+    """Distinct entries, numbered from 0 in order of first use."""
 
     def __init__(self) -> None:
         self._numbers: dict[_Entry, int] = {}
@@ -72,9 +73,9 @@ class _Entries(Generic[_Entry]):
 
 
 class _Page:
-    """What the script reads: all that is the same for many is there once, and has a number.
+    """The data that the script reads: equal values are stored once, and have a number.
 
-    A row is what is said of something towards each kernel, or each class, of destinations.
+    A row has a value for each kernel, or each class, of destinations.
     """
 
     def __init__(self, view: View, notes: Mapping[str, Note]) -> None:
@@ -91,7 +92,7 @@ class _Page:
         self._of_kernel = {one.kernel: one for one in classes}
 
     def document(self) -> dict[str, Any]:
-        """Return the data; the tallies are there after that."""
+        """Return the data; call this before ``tallies``."""
         groups = [self._group(group) for group in self._view.matrix.groups]
         opinions = [self._opinion(self._view.matrix.opinions[one]) for one in self._opinions]
         return {
@@ -124,7 +125,7 @@ class _Page:
         }
 
     def _name(self, group: Group) -> str:
-        """Call a group as short as a heat map's edge wants it."""
+        """Return a group's name, short enough for the edge of the heat map."""
         name = printable(group.nodes[0])
         if self._view.is_by_class:
             more = f" +{len(group.nodes) - 1}" if len(group.nodes) > 1 else ""
@@ -152,7 +153,7 @@ class _Page:
         )
 
     def _kernel_row(self, source: int, container: int | None) -> int:
-        """Return the row of what the kernels say, by the destination's kernel."""
+        """Return the row of the kernels' opinions, by the destination's kernel."""
         one = self._view.fleet.classes[source]
         key = one.make, container
         if key not in self._kernel_rows:
@@ -163,7 +164,7 @@ class _Page:
         return self._kernel_rows[key]
 
     def _our_row(self, source: int, *, uses_fpu: bool) -> int:
-        """Return the row of what we say, by the destination's class."""
+        """Return the row of our opinions, by the destination's class."""
         key = source, uses_fpu
         if key not in self._our_rows:
             classes = self._view.fleet.classes
@@ -206,7 +207,7 @@ def _reason(reason: Reason) -> tuple[object, ...]:
 
 
 def _bar(found: Counter[Verdict]) -> list[tuple[str, int, float, float]]:
-    """Return each verdict with its count, and where it begins in a bar and how wide it is."""
+    """Return each verdict with its count, and its start and width in a bar."""
     begin = 0.0
     parts = []
     for verdict in Verdict:
@@ -234,7 +235,7 @@ def _style() -> str:
 
 @functools.cache
 def _script() -> str:
-    """Put the script's parts together; none of their names is the page's."""
+    """Join the script's parts in one function, so that their names are not global."""
     parts = "\n".join(_source(f"{name}.js") for name in _SCRIPTS)
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
@@ -245,7 +246,7 @@ def _source(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Allow the page its own style and script, and nothing from anywhere."""
+    """Return the content security policy: the page's own style and script only."""
     return "; ".join(
         (
             "default-src 'none'",

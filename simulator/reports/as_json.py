@@ -57,7 +57,7 @@ def _values(key: str, values: Iterable[object]) -> Iterator[str]:
 
 
 def _list(key: str, entries: Iterable[str]) -> Iterator[str]:
-    """Yield a list, an entry a line."""
+    """Yield a list with an entry on each line."""
     before = f'"{key}": [\n'
     for entry in entries:
         yield before + entry
@@ -100,7 +100,7 @@ def _container(container: ContainerSide) -> dict[str, Any]:
 
 
 def _pairs(view: View, pairs: Iterable[Pair]) -> Iterator[str]:
-    """Yield pairs as text. There may be very many, with few summaries: these are encoded once."""
+    """Yield pairs as text. Many pairs share few summaries: each summary is encoded once."""
     summaries: dict[Summary, str] = {}
     for pair in pairs:
         if pair.summary not in summaries:
@@ -129,7 +129,7 @@ def _outcomes(view: View, pair: Pair) -> str:
 
 
 def _our_opinions(view: View, pair: Pair) -> str:
-    """Write what we say of containers that did not use the FPU, and of those that may have."""
+    """Return our opinions on containers that did not use the FPU, and on those that may have."""
     classes = view.fleet.classes
     one, other = classes[pair.source.node_class], classes[pair.destination.node_class]
     no_fpu = view.matrix.our_opinion(one, other, uses_fpu=False)
@@ -166,7 +166,7 @@ def _destinations(view: View) -> Iterator[dict[str, Any]]:
 
 
 def _opinions(view: View, reasons: dict[Reason, int]) -> Iterator[dict[str, Any]]:
-    """Yield the opinions, with numbers for their reasons: each that is new is added."""
+    """Yield the opinions, with the numbers of their reasons; add each new reason."""
     for opinion, verdict in zip(view.matrix.opinions, view.matrix.verdicts, strict=True):
         numbers = [reasons.setdefault(reason, len(reasons)) for reason in opinion.reasons]
         yield {"verdict": verdict.value, "reasons": numbers}

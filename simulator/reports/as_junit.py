@@ -1,7 +1,7 @@
 """A matrix as JUnit's XML, which CI systems show: a test case for each pair.
 
-A pair that is not possible is a failure, one that is unknown an error. A suite is all that leaves
-one source.
+A pair that is not possible is a failure, an unknown one an error. A suite has the pairs of one
+source.
 """
 
 from collections import Counter

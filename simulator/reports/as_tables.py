@@ -77,7 +77,7 @@ def _escape(text: str) -> str:
 
 
 def sections(view: View) -> Iterator[Section]:
-    """Write a matrix, the whole of it first."""
+    """Yield the sections of a matrix, the summary first."""
     ways = Ways(view.matrix.groups, strict=view.is_strict)
     tally: Counter[Verdict] = Counter()
     pairs = _counted(view, ways.watch(view.matrix.pairs()), tally)
@@ -93,7 +93,7 @@ def sections(view: View) -> Iterator[Section]:
 
 
 def _counted(view: View, pairs: Iterable[Pair], tally: Counter[Verdict]) -> Iterator[Pair]:
-    """Hand pairs on, and count the migrations between nodes that have each verdict."""
+    """Yield the pairs unchanged; count the migrations of each verdict on the way."""
     for pair in pairs:
         destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
         counts = pair.summary.counts(strict=view.is_strict)
@@ -119,7 +119,7 @@ def _headline(view: View, tally: Counter[Verdict]) -> str:
 
 
 def _node_pairs(view: View, pairs: Iterable[Pair]) -> Section:
-    """Write pairs; destinations to which all goes alike are in one row."""
+    """List pairs; destinations with equal outcomes share a row."""
     columns = ("source", "destinations", "containers", "kernel", "ours", "because")
     rows: dict[tuple[int, tuple[Outcome, ...]], list[Pair]] = {}
     for pair in pairs:
@@ -187,7 +187,7 @@ def _container_classes(view: View) -> Section:
 
 
 def _class_pairs(pairs: Iterable[Pair]) -> Section:
-    """Write for each class where its containers go, and how many of them."""
+    """List for each class how many of its containers can go to which classes."""
     columns = ("source", "kernel", "ours", "to classes")
     rows: dict[tuple[int, str, str], list[int]] = {}
     for pair in pairs:
@@ -204,7 +204,7 @@ def _class_pairs(pairs: Iterable[Pair]) -> Section:
 
 
 def _share(counts: tuple[int, ...]) -> str:
-    """Say what is possible, not possible, unknown; in one word where it is all the same."""
+    """Return the count of each verdict, or the one verdict that all have."""
     total = sum(counts)
     for count, verdict in zip(counts, Verdict, strict=True):
         if count == total:
@@ -230,7 +230,7 @@ def _one_way(view: View, ways: Ways) -> Section:
 
 def _islands(view: View, ways: Ways) -> Section:
     names = ", ".join(view.name(group) for group in ways.islands())
-    return Section("Islands: nothing can leave, and nothing come", text=names or "none")
+    return Section("Islands: no migration in or out is possible", text=names or "none")
 
 
 def _destinations(view: View) -> Section:
@@ -248,7 +248,7 @@ def _destinations(view: View) -> Section:
 
 
 def _best(view: View, groups: tuple[Group, ...]) -> str:
-    """Name destinations in their order: all nodes, or of classes the first."""
+    """Name destinations, best first: all nodes, or the first few classes."""
     if not groups:
         return "nowhere"
     if not view.is_by_class:

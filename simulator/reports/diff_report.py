@@ -20,8 +20,8 @@ from simulator.reports.terminal import HEADING, Line, line, verdict_word
 from simulator.verdicts.verdict import Opinion, Reason, Verdict
 
 
-class _Turn(Struct, frozen=True):
-    """An opinion that turns: with whom, whose it is, both verdicts, and what made it."""
+class _OpinionChange(Struct, frozen=True):
+    """A changed opinion: towards which node, whose, both verdicts, and their reasons."""
 
     way: str
     whose: str
@@ -45,7 +45,7 @@ def diff_lines(diff: Diff) -> Iterator[Line]:
 
 
 def _alike(changes: Iterable[Change]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
-    """Yield what has changed, with the parts (mostly containers) that it has changed in."""
+    """Group parts (mostly containers) that have the same changes."""
     parts: dict[tuple[str, ...], list[str]] = {}
     for part, members in groupby(changes, key=lambda change: change.part):
         parts.setdefault(tuple(map(_change, members)), []).append(part)
@@ -85,10 +85,10 @@ def _change(change: Change) -> str:
 
 
 def _verdict_lines(verdicts: Iterable[VerdictChange]) -> Iterator[Line]:
-    """Say what is the same for several containers once."""
-    groups: dict[_Turn, list[int]] = {}
+    """List changed opinions; containers with the same change share a line."""
+    groups: dict[_OpinionChange, list[int]] = {}
     for one in verdicts:
-        for turn in _turns(one):
+        for turn in _opinion_changes(one):
             members = groups.setdefault(turn, [])
             members += [] if one.ctid is None else [one.ctid]
     for turn, ctids in groups.items():
@@ -105,8 +105,8 @@ def _verdict_lines(verdicts: Iterable[VerdictChange]) -> Iterator[Line]:
             yield line(4, f"+ {_name(reason)}")
 
 
-def _turns(change: VerdictChange) -> Iterator[_Turn]:
-    """Yield one for each opinion whose verdict changes."""
+def _opinion_changes(change: VerdictChange) -> Iterator[_OpinionChange]:
+    """Yield the opinions whose verdict changes."""
     way = f"{'to' if change.is_source else 'from'} {change.node}"
     opinions = (
         ("the kernel", change.old.kernel, change.new.kernel),
@@ -115,7 +115,7 @@ def _turns(change: VerdictChange) -> Iterator[_Turn]:
     for whose, old, new in opinions:
         if old.verdict is not new.verdict:
             reasons = deciding(old, new), deciding(new, old)
-            yield _Turn(way, whose, old.verdict, new.verdict, *reasons)
+            yield _OpinionChange(way, whose, old.verdict, new.verdict, *reasons)
 
 
 def _name(reason: Reason) -> str:
@@ -175,7 +175,7 @@ def _verdict_change(change: VerdictChange) -> dict[str, Any]:
 
 
 def _opinions(old: Opinion, new: Opinion) -> dict[str, Any]:
-    """Return both verdicts and, where they differ, the reasons that made it."""
+    """Return both verdicts and, if they differ, the reasons."""
     is_other = old.verdict is not new.verdict
     return {
         "old": old.verdict.value,

@@ -1,4 +1,4 @@
-"""Tables of what is recorded and what can be simulated, for people and as JSON."""
+"""Tables of recorded nodes, of kernels and of CPUs, for people and as JSON."""
 
 import json
 from collections.abc import Iterable
@@ -23,12 +23,12 @@ class Listing(Struct, frozen=True):
     rows: tuple[tuple[Any, ...], ...]
 
     def as_json(self) -> str:
-        """Return it as a list of objects, keyed by the columns' titles."""
+        """Return the table as a list of objects, keyed by the columns' titles."""
         documents = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
         return json.dumps(documents, indent=2, ensure_ascii=False) + "\n"
 
     def as_table(self, stream: TextIO | None) -> str:
-        """Return it as a table for a stream: in a terminal's width where it is one."""
+        """Return the table as text for a stream, folded if that is a terminal."""
         titles = [column.replace("_", " ") for column in self.columns]
         return render_table(titles, [list(map(_cell, row)) for row in self.rows], stream)
 

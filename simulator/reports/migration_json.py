@@ -36,12 +36,12 @@ def format_check(check: Check) -> str:
 
 
 def format_document(document: dict[str, Any]) -> str:
-    """Write plain data in ASCII alone: what names hold must not speak to a terminal."""
+    """Return plain data as ASCII: names must not control a terminal."""
     return json.dumps(document, indent=2) + "\n"
 
 
 def code_documents(reasons: Iterable[Reason]) -> dict[str, dict[str, str]]:
-    """Return what is documented of the reasons' codes, by code."""
+    """Return the documentation of the reasons' codes, by code."""
     codes = map(find_code, sorted({reason.code for reason in reasons}))
     return {
         code.name: {

@@ -1,4 +1,4 @@
-"""Judged migrations for people: the verdict, what the kernel says, what we say, what to do."""
+"""Judged migrations for people: the verdict, both opinions, and the next steps."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,7 +10,7 @@ from simulator.verdicts.image_restore import Answer
 from simulator.verdicts.migrations import Check, Migration
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 
-#: What a reason does to its opinion's verdict, in a word.
+#: A reason's effect on its opinion's verdict.
 _WORDS = {
     Weight.REFUSES: Verdict.NOT_POSSIBLE.value,
     Weight.UNKNOWN: Verdict.UNKNOWN.value,
@@ -46,14 +46,14 @@ def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
 
 
 def name_containers(ctids: Sequence[int]) -> str:
-    """Name containers by their numbers, in words; none stand for whatever is to be moved."""
+    """Name containers by their numbers; none means any container."""
     if not ctids:
         return "any container"
     return f"container{'s' if len(ctids) > 1 else ''} {', '.join(map(str, ctids))}"
 
 
 def _name(migrations: Iterable[Migration]) -> str:
-    """Name the containers of migrations; of these, all or none are suspended, or numbered."""
+    """Name the containers of migrations; these are alike: suspended or not, numbered or not."""
     members = list(migrations)
     if members[0].restore is not None:
         return "the image"
@@ -62,7 +62,7 @@ def _name(migrations: Iterable[Migration]) -> str:
 
 
 def _verdict_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
-    """Say both opinions' verdicts, once for all containers that they are the same for."""
+    """Write both opinions' verdicts; containers with the same verdicts share a line."""
     groups: dict[tuple[Verdict, Verdict], list[Migration]] = {}
     for one in migrations:
         key = one.judgement.kernel.verdict, one.judgement.ours.verdict
@@ -78,7 +78,7 @@ def _verdict_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
 
 
 def _answer_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
-    """Say what restore answers, in its own words, and where it stops."""
+    """Write restore's result, its diagnostics, and the check that it stops at."""
     for migration in migrations:
         if migration.restore is None or migration.restore.answer is None:
             continue
@@ -91,7 +91,7 @@ def _answer_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
 
 
 def _stop(answer: Answer) -> str:
-    """Say which of the kernel's reasons it stops at; those after it are not its own words."""
+    """Name the check that restore stops at; it does not make the later ones."""
     if not answer.result:
         return ""
     if answer.stopped_at is None:
@@ -119,7 +119,7 @@ def _opinion_lines(
 
 
 def _merge(opinions: Iterable[tuple[Migration, Opinion]]) -> list[_Found]:
-    """Gather the migrations that have a reason, for each distinct one."""
+    """Gather the migrations of each distinct reason."""
     found: dict[Reason, list[Migration]] = {}
     for migration, opinion in opinions:
         for reason in opinion.reasons:
@@ -137,7 +137,7 @@ def _paragraphs(found: Iterable[_Found]) -> list[_Paragraph]:
 
 
 def _is_short(paragraph: _Paragraph) -> bool:
-    """Tell whether names are enough: features that no verdict depends on."""
+    """Return whether the features' names are enough: no verdict depends on them."""
     reason = paragraph[0].reason
     return reason.weight is Weight.REMARK and bool(reason.feature)
 
@@ -149,7 +149,7 @@ def _short_line(paragraph: _Paragraph) -> Line:
 
 
 def _mark(reason: Reason) -> tuple[tuple[str, str], ...]:
-    """Say what a reason does, and its code."""
+    """Return a reason's effect on the verdict, and its code."""
     word = _WORDS[reason.weight]
     if reason.is_waived:
         marked = ("waived", HEADING)
@@ -180,7 +180,7 @@ def _group_lines(
     reasons: Sequence[Reason],
     everybody: tuple[Migration, ...],
 ) -> Iterator[Line]:
-    """Write the reasons of the same containers and the same needs below a line that says so."""
+    """Write reasons that share containers and needs, below a line that names these."""
     who = [] if migrations == everybody else [_name(migrations)]
     who += [f"needed by {needed_by}"] if needed_by else []
     if who:
@@ -200,7 +200,7 @@ def _values(reason: Reason) -> str:
 
 
 def _report_lines(paragraph: _Paragraph) -> Iterator[Line]:
-    """Write what the kernel says of the containers: who it is that needs something."""
+    """Write the kernel's diagnostics on the containers."""
     code = paragraph[0].reason.code
     for migration in dict.fromkeys(one for found in paragraph for one in found.migrations):
         for report in migration.reports_on(code):

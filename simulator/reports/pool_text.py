@@ -1,4 +1,4 @@
-"""A pool for an operator to read: its groups, what to write where, and what comes of it."""
+"""A pool for people: its groups, the lines to write on each node, and their effect."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ _NOTES["syscall32"] = _NOTES["sysenter"]
 
 
 def pool_lines(pool: Pool) -> Iterator[Line]:
-    """Write a pool: its groups first, then the change, then what it cannot do."""
+    """Write a pool: its groups, the proposed change, and what still keeps groups apart."""
     yield from _group_lines(pool.now)
     yield from _uncounted_lines(pool)
     last = pool.now
@@ -46,12 +46,12 @@ def pool_lines(pool: Pool) -> Iterator[Line]:
 
 
 def command_for(text: str) -> str:
-    """Return the shell command that writes a table; one write, since each is the whole table."""
+    """Return the shell command that writes a table; a single write, as the kernel requires."""
     return "printf '%s\\n' " + " ".join(_quoted(text)) + " > /proc/vz/cpuid_override"
 
 
 def _command_lines(text: str) -> Iterator[Line]:
-    """Write that command on lines that no terminal folds: it is there to be copied."""
+    """Write that command on short lines, which no terminal folds: it is to be copied."""
     yield line(4, "printf '%s\\n' \\")
     for one in _quoted(text):
         yield line(6, f"{one} \\")
@@ -110,7 +110,7 @@ def _change_lines(now: Stage, change: Change) -> Iterator[Line]:
 
 
 def _loss_lines(before: Stage, after: Stage, numbers: Iterable[int]) -> Iterator[Line]:
-    """Say what nodes lose, once for all that lose the same."""
+    """Write the features that nodes lose; nodes with the same loss share a line."""
     found: dict[str, list[int]] = {}
     for number in numbers:
         loss = loss_of(before.nodes[number], after.nodes[number])
@@ -137,7 +137,7 @@ def _pairs_lines(title: str, stage: Stage, found: tuple[Pairs, ...]) -> Iterator
 
 
 def _apart_lines(stage: Stage, *, is_changed: bool) -> Iterator[Line]:
-    """Say what keeps each other group from the first one, and what could be done."""
+    """Write what keeps each other group from the first one, and possible remedies."""
     what = "This change does not bring together" if is_changed else "No lines and no upgrades help"
     first, *others = stage.groups
     yield line(0, (what, HEADING), f"; apart from {_label(stage, 0)} are:")
@@ -161,7 +161,7 @@ def _by_code(found: Iterable[Rift], others: set[int]) -> dict[tuple[str, bool], 
 
 
 def _advice_lines(stage: Stage, found: Iterable[Rift]) -> Iterator[Line]:
-    """Say once what each code and each feature come to, and who cannot mask."""
+    """Explain each code and each feature once, and name the nodes that cannot mask."""
     found = tuple(found)
     for code in dict.fromkeys(rift.code for rift in found):
         yield line(0, (code, HEADING), f": {find_code(code).summary}. {find_code(code).next_step}")

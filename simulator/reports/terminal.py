@@ -1,6 +1,6 @@
 """Text for people: plain where nobody looks at it, folded and in colour on a terminal.
 
-What names hold is harmless to the terminal. rich, which takes its time, is imported for one alone.
+Names cannot control the terminal. rich takes long to import: only a terminal needs it.
 """
 
 import time
@@ -34,27 +34,24 @@ Word = str | tuple[str, str]
 
 
 class Line(Struct, frozen=True):
-    """A line, or more where it is folded: how far it is indented, and its words.
-
-    Without words it is a blank one.
-    """
+    """A line: its indentation and its words. A terminal may fold it; without words it is blank."""
 
     indent: int
     words: tuple[Word, ...]
 
 
 def line(indent: int, *words: Word) -> Line:
-    """Make a line."""
+    """Return a line."""
     return Line(indent, words)
 
 
 def verdict_word(verdict: str) -> tuple[str, str]:
-    """Return a verdict in its colour."""
+    """Return a verdict with its style."""
     return verdict, STYLES[verdict]
 
 
 def render(lines: Iterable[Line], stream: TextIO | None) -> str:
-    """Write lines for a stream: in a terminal's width and colours where it is one."""
+    """Return lines as text for a stream: folded and in colour if that is a terminal."""
     if not _is_terminal(stream):
         return "".join(f"{' ' * one.indent}{''.join(map(_text, one.words))}\n" for one in lines)
     from rich.padding import Padding
@@ -73,7 +70,7 @@ def render(lines: Iterable[Line], stream: TextIO | None) -> str:
 def render_table(
     titles: Sequence[str], rows: Iterable[Sequence[Word]], stream: TextIO | None
 ) -> str:
-    """Write a table for a stream: its columns are as wide as what is in them."""
+    """Return a table as text for a stream: folded and in colour if that is a terminal."""
     if not _is_terminal(stream):
         return _plain_table([titles, *rows])
     from rich.table import Table
@@ -101,7 +98,7 @@ def _plain_table(rows: Sequence[Sequence[Word]]) -> str:
 
 
 def _columns(text: str) -> int:
-    """Return how many columns a terminal takes for a text."""
+    """Return the width of a text on a terminal."""
     if text.isascii():
         return len(text)
     return sum(0 if combining(one) else 1 + (east_asian_width(one) in "WF") for one in text)
@@ -122,7 +119,7 @@ def _styled(word: Word) -> "Text":
 
 
 def _console() -> "tuple[Console, StringIO]":
-    """Return a console of this terminal's, and what is written to it."""
+    """Return a console for the terminal, and the buffer that it writes to."""
     from rich.console import Console
 
     text = StringIO()
@@ -131,7 +128,7 @@ def _console() -> "tuple[Console, StringIO]":
 
 @contextmanager
 def progress(stream: TextIO | None, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Give a function to be called after each of ``total`` steps; the bar goes when all is done."""
+    """Yield a function to call after each of ``total`` steps; remove the bar at the end."""
     if stream is None or not stream.isatty():
         yield lambda: None
         return

@@ -1,4 +1,4 @@
-"""What every report on a matrix shares: how groups, containers and reasons are called."""
+"""What reports on a matrix share: the names of groups, containers and reasons."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,20 +15,20 @@ MOST_NODES = 64
 
 
 class Note(NamedTuple):
-    """What a reader wants to know of a node, and no verdict depends on."""
+    """A node's release and CPU, for people: no verdict depends on them."""
 
     release: str
     cpu: str
 
 
 def note_on(profile: NodeProfile) -> Note:
-    """Note down a recorded node's kernel and CPU."""
+    """Return a node's release and CPU."""
     models = dict.fromkeys(cpu.model_name or "" for cpu in profile.cpus)
     return Note(profile.kernel.release, ", ".join(filter(None, models)))
 
 
 class View:
-    """A matrix to be reported on; ``is_strict`` says that our opinion counts."""
+    """A matrix to report; ``is_strict``: our opinion counts."""
 
     def __init__(
         self,
@@ -51,20 +51,20 @@ class View:
         return self.matrix.fleet
 
     def why(self, number: int) -> str:
-        """Say what an opinion's verdict comes from, in codes and features."""
+        """Return the codes and features that an opinion's verdict comes from."""
         if number not in self._why:
             self._why[number] = why(self.matrix.opinions[number])
         return self._why[number]
 
     def name(self, group: Group) -> str:
-        """Call a group by its node's name, or by its number and its first node's name."""
+        """Return a group's name: its node's, or its number with its first node's."""
         if not self.is_by_class:
             return printable(group.nodes[0])
         return f"{group.number} ({first_nodes(group, 1)})"
 
 
 def why(opinion: Opinion) -> str:
-    """Name the reasons that count, and those that are waived: by code, with their features."""
+    """List the reasons that count, and the waived ones: codes with their features."""
     features: dict[str, list[str]] = {}
     for reason in opinion.reasons:
         if reason.is_waived or reason.weight is not Weight.REMARK:
@@ -76,19 +76,19 @@ def why(opinion: Opinion) -> str:
 
 
 def labels_words(labels: Iterable[int | None]) -> str:
-    """Name containers by their labels; "any" are the nodes alone."""
+    """Name containers by their labels; "any" stands for the nodes alone."""
     return " ".join("any" if label is None else str(label) for label in labels)
 
 
 def first_nodes(group: Group, count: int) -> str:
-    """Name the first nodes of a group, and say how many more there are."""
+    """Name the first nodes of a group, and the number of others."""
     names = " ".join(map(printable, group.nodes[:count]))
     more = len(group.nodes) - count
     return f"{names} and {more} more" if more > 0 else names
 
 
 def kernel_words(kernel: KernelSide) -> str:
-    """Say in short what a kernel is."""
+    """Describe a kernel briefly."""
     words = [
         kernel.generation_name,
         "64-bit" if kernel.is_64_bit else "32-bit",
@@ -100,14 +100,14 @@ def kernel_words(kernel: KernelSide) -> str:
 
 
 def container_words(container: ContainerSide) -> str:
-    """Say in short what a container is."""
+    """Describe a container briefly."""
     if container.caps is None:
         return container.state.value
     return f"{container.state.value}, needs {container.caps:#x}"
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Write ascending numbers as in 1-3 5."""
+    """Format ascending numbers as in 1-3 5."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and runs[-1][1] == number - 1:

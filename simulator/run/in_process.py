@@ -1,33 +1,31 @@
-"""The seam: ``vzcptcheck``'s system calls, answered by a simulated node in this process."""
+"""``vzcptcheck``'s system calls, answered by a simulated node in this process."""
 
 import errno
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from simulator.facts.cpuid import MissingLeafError
-from simulator.kernel.caller import OpenDescription
-from simulator.kernel.devices import fail
+from simulator.kernel.calls import OpenDescription, fail
 from simulator.kernel.kernel import OpenFile, SimulatedKernel
 from vzcptcheck.syscalls import LinuxSyscalls, Syscalls
 
-#: The lowest descriptor that is free in a process with the three standard streams.
+#: The lowest descriptor after the three standard streams.
 _FIRST_FD = 3
 
-#: Where a buffer that is handed to a request lies in the process's memory.
+#: The address of a request's buffer in the process's memory.
 _BUFFER_ADDRESS = 0x7FFC0000
 
 
-@dataclass(slots=True, eq=False)
-class _Pipe:
-    """A pipe's bytes, and how many hold its writing end."""
+class _Pipe(Struct, eq=False):
+    """A pipe's bytes, and the number of references to its writing end."""
 
-    data: bytearray = field(default_factory=bytearray)
+    data: bytearray = bytearray()
     writers: int = 0
     nonblocking: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class PipeWriter:
-    """One hold on the writing end of a pipe."""
+class PipeWriter(Struct, eq=False):
+    """One reference to the writing end of a pipe."""
 
     pipe: _Pipe
     is_directory: bool = False
@@ -44,14 +42,13 @@ class PipeWriter:
         self.pipe.writers -= 1
 
 
-@dataclass(slots=True, eq=False)
-class PipeReader:
+class PipeReader(Struct, eq=False):
     """The reading end of a pipe."""
 
     pipe: _Pipe
 
     def read(self, size: int) -> bytes:
-        """Take data out; EAGAIN where more may come, EDEADLK where only a wait would tell."""
+        """Remove data; if there is none yet, EAGAIN, or EDEADLK if the read would block."""
         if not self.pipe.data and self.pipe.writers:
             raise fail(errno.EAGAIN if self.pipe.nonblocking else errno.EDEADLK)
         data = bytes(self.pipe.data[:size])
@@ -59,25 +56,23 @@ class PipeReader:
         return data
 
     def close(self) -> None:
-        """Close it: what is written from now on is lost."""
+        """Close it: data written from now on is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """A file of the process's own that the node does not know: what is written is lost."""
+class Sink(Struct, frozen=True):
+    """A file of the process that the node does not know: data written to it is lost."""
 
     is_directory: bool = False
 
     def write(self, data: bytes) -> None:
-        """Lose it."""
+        """Discard the data."""
 
     def close(self) -> None:
         """Let go of it."""
 
 
-@dataclass(slots=True, eq=False)
-class HostFile:
-    """A file of this machine's, which no node knows: the process's user has it beside him."""
+class HostFile(Struct, eq=False):
+    """A file of this machine that is not the node's: an argument of the command, for example."""
 
     machine: Syscalls
     fd: int
@@ -112,7 +107,7 @@ class HostFile:
         self.machine.close(self.fd)
 
 
-#: What a descriptor of the process's may stand for.
+#: What a descriptor of the process may refer to.
 _Description = OpenFile | HostFile | PipeWriter | PipeReader | Sink
 
 
@@ -120,8 +115,8 @@ class SimulatedSyscalls(Syscalls):
     """A process on a simulated node.
 
     ``uid`` is its user, ``ctid`` the container that it runs in (0: the node itself),
-    ``pointer_bits`` the width of its pointers. It is a ``Caller`` of the simulated kernel's
-    too. Files that are none of a node's business are this machine's.
+    ``pointer_bits`` the width of its pointers. It is also a ``Caller`` of the simulated kernel.
+    Paths that are not the node's are this machine's.
     """
 
     def __init__(
@@ -166,7 +161,7 @@ class SimulatedSyscalls(Syscalls):
         return self._file(fd).pread(size, position)
 
     def write(self, fd: int, data: bytes) -> int:
-        """Write to a file of the node's, or of this machine's."""
+        """Write to a file of the node or of this machine."""
         return self._file(fd).write(data)
 
     def ioctl(self, fd: int, request: int, argument: int | bytearray) -> int:
@@ -198,7 +193,7 @@ class SimulatedSyscalls(Syscalls):
         return self.kernel.release, self.kernel.facts.machine, "simulated"
 
     def run_on(self, cpu: int) -> None:
-        """Run on another of the node's processors; EINVAL where it has no such."""
+        """Run on another processor of the node; EINVAL if there is no such processor."""
         self._cpuid = self.kernel.cpuid_of(cpu)
 
     def lstat_mode(self, path: str) -> int:
@@ -212,12 +207,12 @@ class SimulatedSyscalls(Syscalls):
         return self._machine.stat_mode(path)
 
     def file_size(self, fd: int) -> int:
-        """Return its size; the node's own files are made when they are read, and have none."""
+        """Return the file's size; the node's own files have none, like those of /proc."""
         description = self._lookup(fd)
         return description.size() if isinstance(description, HostFile) else 0
 
     def create(self, path: str, mode: int) -> int:
-        """Create a file on this machine: a node's are what they are."""
+        """Create a file on this machine; no file of the node can be created."""
         if self.kernel.owns(path):
             raise fail(errno.EACCES)
         return self._install(HostFile(self._machine, self._machine.create(path, mode)))
@@ -235,7 +230,7 @@ class SimulatedSyscalls(Syscalls):
         self._machine.unlink(path)
 
     def cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
-        """Answer as the node's CPU: on the node itself nothing is masked."""
+        """Answer as the node's CPU does: the instruction is not masked on the node itself."""
         if self._cpuid is None:
             raise fail(errno.ENOSYS)
         try:
@@ -247,19 +242,19 @@ class SimulatedSyscalls(Syscalls):
         return self._bits
 
     def take(self, fd: int) -> OpenDescription:
-        """Let the kernel hold a descriptor of this process's."""
+        """Return a reference to a descriptor of this process, for the kernel."""
         description = self._lookup(fd)
         if isinstance(description, PipeWriter):
             return PipeWriter(description.pipe)
         return description if isinstance(description, Sink) else Sink()
 
     def read_memory(self, address: int, size: int) -> bytes:
-        """Read the buffer that was handed over; the process has no other memory."""
+        """Read the request's buffer; the process has no other memory."""
         start = self._offset(address, size)
         return bytes(self._memory[start : start + size])
 
     def write_memory(self, address: int, data: bytes) -> None:
-        """Write into the buffer that was handed over."""
+        """Write into the request's buffer."""
         start = self._offset(address, len(data))
         self._memory[start : start + len(data)] = data
 

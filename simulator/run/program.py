@@ -1,7 +1,7 @@
 """Start a program under a filter, with a keeper between it and its supervisor.
 
-The keeper is the program's parent. It says how the program ended, takes the orphans of the tree,
-and ends them all when it is told to or when the supervisor dies, however that dies.
+The keeper is the program's parent. It reports the program's status, adopts the orphans of the tree,
+and kills the whole tree when it is told to, or when the supervisor dies for whatever reason.
 """
 
 import ctypes
@@ -13,30 +13,30 @@ import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import NoReturn
+
+from msgspec import Struct
 
 from simulator.run.seccomp import Selection, install_filter
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
-#: Statuses that a shell gives to a command that it cannot start.
+#: A shell's exit statuses for a command that it cannot start.
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 
-#: What the keeper waits for, and what it must outlive: a terminal sends some to everybody.
+#: Signals that the keeper waits for, and those that it blocks: a terminal sends some to all.
 _AWAITED = (signal.SIGCHLD, signal.SIGTERM)
 _KEPT_OFF = (
     *_AWAITED,
     *(signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
 )
 
-#: Python ignores these, and what is ignored stays so in a program that is started.
+#: Python ignores these, and a program that is started would inherit that.
 _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
-#: The first descriptor behind the standard files. Some of those may be closed, and their numbers
-#: are anybody's then.
+#: The first descriptor after the standard files. Closed standard files' numbers get reused.
 _FIRST_OTHER = 3
 
 _MESSAGE = 256
@@ -45,12 +45,10 @@ _STATUS = struct.Struct("=i")
 _DESCRIPTOR = struct.Struct("=i")
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What is to be started; what is not said is as it is in this process.
+class Program(Struct, frozen=True):
+    """A program to start; what is None is as in this process.
 
-    ``files`` become its standard input, output and error; ``group`` is the process group that
-    it joins.
+    ``files`` become its standard input, output and error; it joins the process group ``group``.
     """
 
     command: tuple[str, ...]
@@ -61,12 +59,11 @@ class Program:
 
 
 class NoFilterError(Exception):
-    """A program could not be put under a filter; the text says what the kernel said."""
+    """A program could not be put under a filter; the text is the kernel's error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A program that runs: its process, its keeper's, its listener, and where its end is told."""
+class Started(Struct, frozen=True):
+    """A running program: its pid, its keeper's, its listener, and the channel for its status."""
 
     pid: int
     keeper: int
@@ -74,23 +71,23 @@ class Started:
     channel: socket.socket
 
     def abandon(self) -> None:
-        """End it, since nobody will serve it."""
+        """End the program: nobody will answer its system calls."""
         os.kill(self.keeper, signal.SIGTERM)
         os.waitpid(self.keeper, 0)
-        # Not before: a call that waits would fail, and the program would speak of it.
+        # Not earlier: a waiting call would fail, and the program would print an error.
         os.close(self.listener)
         self.channel.close()
 
     def receive_status(self) -> int | None:
-        """Return how the program ended, as wait() gives it; None where its keeper is gone."""
+        """Return the program's wait status; None if its keeper is gone."""
         message = self.channel.recv(_STATUS.size)
         return _STATUS.unpack(message)[0] if message else None
 
 
 def start(program: Program, selections: Iterable[Selection]) -> Started:
-    """Start a program under a filter; NoFilterError where the kernel does not have it.
+    """Start a program under a filter.
 
-    OSError where there is no process to be had.
+    Raises NoFilterError if the kernel refuses the filter, OSError if no process can be made.
     """
     ours, theirs = _channel()
     with ExitStack() as undo:
@@ -108,7 +105,7 @@ def start(program: Program, selections: Iterable[Selection]) -> Started:
 
 
 def adopt_orphans() -> None:
-    """Make this process the one that orphans among its descendants come to."""
+    """Make this process the parent of orphans among its descendants."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -119,14 +116,14 @@ def children() -> list[int]:
 
 
 def end_children(pids: Iterable[int]) -> None:
-    """Kill children of this process, wherever they are."""
+    """Kill children of this process."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def _channel() -> tuple[socket.socket, socket.socket]:
-    """Connect two sockets, neither where a standard file is: what a program writes goes there."""
+    """Return two connected sockets; no standard file's number is used, which programs write to."""
     first, second = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with first, second:
         ours = socket.socket(fileno=_above_files(first.fileno()))
@@ -135,7 +132,7 @@ def _channel() -> tuple[socket.socket, socket.socket]:
 
 
 def _above_files(fd: int) -> int:
-    """Duplicate a descriptor to where no standard file is."""
+    """Duplicate a descriptor to a number above the standard files'."""
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_OTHER)
 
 
@@ -155,7 +152,7 @@ def _keep(
     supervisor: int,
     mask: Iterable[signal.Signals | int],
 ) -> NoReturn:
-    """Be the keeper."""
+    """Run as the keeper."""
     try:
         adopt_orphans()
         _end_with_parent(signal.SIGTERM, supervisor)
@@ -177,7 +174,7 @@ def _wait(pid: int, channel: socket.socket) -> None:
 
 
 def _reap(pid: int, channel: socket.socket) -> bool:
-    """Reap who has ended, and say how the program did; False where no child is left."""
+    """Reap ended children, send the program's status; return False once no child is left."""
     while True:
         try:
             ended, status = os.waitpid(-1, os.WNOHANG)
@@ -197,9 +194,9 @@ def _become(
     keeper: int,
     mask: Iterable[signal.Signals | int],
 ) -> NoReturn:
-    """Filter this process, hand the listener to the supervisor, and become the program.
+    """Filter this process, send the listener to the supervisor, and execute the program.
 
-    Whatever goes wrong, the child never goes on as its parent would.
+    On any error the child exits: it must not return into its parent's code.
     """
     try:
         _end_with_parent(signal.SIGKILL, keeper)
@@ -211,7 +208,7 @@ def _become(
         except OSError as error:
             channel.send(_REFUSED + os.fsencode(error.strerror or str(error)))
             os._exit(1)
-        # Nobody answers this process before: whatever looked up a file here would hang.
+        # Nobody answers this process yet: looking up a file here would hang.
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))
         channel.sendmsg(message, [rights])
         os.close(listener)
@@ -222,14 +219,14 @@ def _become(
 
 
 def _end_with_parent(number: int, parent: int) -> None:
-    """Have the kernel send a signal when the parent dies, or has died by now."""
+    """Have the kernel send a signal when the parent dies, or send it if it has died."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
 
 
 def _settle(program: Program) -> None:
-    """Go where the program is to run, with its files and in its process group."""
+    """Enter the program's folder and process group, and set its files."""
     if program.group is not None:
         with suppress(OSError):  # It may be gone, or of another session.
             os.setpgid(0, program.group)
@@ -242,7 +239,7 @@ def _settle(program: Program) -> None:
 
 
 def _take_files(files: Sequence[int]) -> None:
-    """Make files the standard ones, and leave the program no second hold on them."""
+    """Make these the standard files, and close the originals on exec."""
     copies = [_above_files(file) for file in files]
     for file in files:
         os.set_inheritable(file, False)
@@ -251,7 +248,7 @@ def _take_files(files: Sequence[int]) -> None:
 
 
 def _restore_signals(mask: Iterable[signal.Signals | int]) -> None:
-    """Take off the supervisor's handlers, which one that comes before exec would still run."""
+    """Reset the supervisor's signal handlers, which would run until exec."""
     handled = (number for number in signal.valid_signals() if callable(signal.getsignal(number)))
     for number in (*_RESTORED, *handled):
         signal.signal(number, signal.SIG_DFL)
@@ -270,7 +267,7 @@ def _execute(program: Program) -> NoReturn:
 
 
 def _let_go_of_files(kept: int) -> None:
-    """Close all files but one: a pipe that the keeper held would never end."""
+    """Close all files but one: a pipe that the keeper held open would never end."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in map(int, os.listdir("/proc/self/fd")):
         if fd >= _FIRST_OTHER and fd not in (kept, nothing):

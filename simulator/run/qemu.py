@@ -18,9 +18,10 @@ import subprocess
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from simulator.errors import UserError
 from simulator.facts import features
@@ -66,8 +67,7 @@ class EmulationError(UserError):
     """A program cannot be run on a node's emulated CPU; the text says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityDifference:
+class IdentityDifference(Struct, frozen=True):
     """Something that a CPU is known by, as qemu calls it, on the node and emulated."""
 
     name: str
@@ -75,8 +75,7 @@ class IdentityDifference:
     emulated: str
 
 
-@dataclass(frozen=True, slots=True)
-class Differences:
+class Differences(Struct, frozen=True):
     """What an emulated CPU answers to CPUID differently from the node's.
 
     ``missing`` are bits that the node's has, ``extra`` those that it has not. What was not
@@ -88,8 +87,7 @@ class Differences:
     identity: tuple[IdentityDifference, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Emulation:
+class Emulation(Struct, frozen=True):
     """The command that runs a program on an emulated CPU, and what that CPU answers."""
 
     command: tuple[str, ...]
@@ -97,8 +95,7 @@ class Emulation:
     differences: Differences
 
 
-@dataclass(frozen=True, slots=True)
-class Qemu:
+class Qemu(Struct, frozen=True):
     """A qemu-user: its path, which programs it runs, and the features that it can emulate."""
 
     path: str
@@ -148,7 +145,7 @@ _KEYS = tuple(
 
 
 def emulate(command: Sequence[str], cpuid: CpuidTable | None) -> Emulation:
-    """Return how to run a command on a CPU as near to the node's as qemu-user has one.
+    """Return how to run a command on the CPU of qemu-user that is nearest to the node's.
 
     ``command`` is a program, by its path or its name on PATH, and its arguments; ``cpuid`` is
     the node's own answers, None where it is no x86. EmulationError says what is in the way:

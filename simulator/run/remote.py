@@ -1,7 +1,7 @@
 """Another process as a caller: its memory, its open files, its paths.
 
-Sources: proc(5), pidfd_getfd(2), ptrace(2) on who may. The supervisor is an ancestor of the
-process, which Yama asks for.
+Sources: proc(5), pidfd_getfd(2), ptrace(2) on permissions. Yama asks that the supervisor is an
+ancestor of the process.
 """
 
 import ctypes
@@ -11,9 +11,10 @@ import select
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
-from simulator.kernel.devices import fail
+from msgspec import Struct
+
+from simulator.kernel.calls import fail
 
 _SYS_PIDFD_GETFD = 438
 _AT_FDCWD = -100
@@ -21,8 +22,7 @@ _PATH_MAX = 4096
 _PAGE = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class HeldFile:
+class HeldFile(Struct, frozen=True):
     """An open file of another process, held by this one."""
 
     fd: int
@@ -33,7 +33,7 @@ class HeldFile:
         return stat.S_ISDIR(os.fstat(self.fd).st_mode)
 
     def write(self, data: bytes) -> None:
-        """Write what it takes at once: nobody reads while its owner waits for this process."""
+        """Write only what fits at once: the reader may be waiting for this process."""
         with suppress(OSError):
             if select.select([], [self.fd], [], 0)[1]:
                 os.write(self.fd, data)
@@ -43,12 +43,11 @@ class HeldFile:
         os.close(self.fd)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteProcess:
-    """A thread that waits for the answer to a system call; a ``simulator.kernel.caller.Caller``.
+class RemoteProcess(Struct, frozen=True):
+    """A thread that waits for the answer to a system call; a ``simulator.kernel.calls.Caller``.
 
-    ``still_waits`` tells whether it does: else its number may be another's by now, and
-    whatever was opened by that number is let go of, untouched.
+    ``still_waits`` tells whether the thread still waits. If not, another thread may have its
+    number, and files opened by that number are closed again, unused.
     """
 
     tid: int
@@ -62,7 +61,7 @@ class RemoteProcess:
         return self.bits
 
     def take(self, fd: int) -> HeldFile:
-        """Take hold of one of its open files."""
+        """Return a reference to one of its open files."""
         if not self.has_descriptor(fd):
             raise fail(errno.EBADF)
         try:
@@ -73,9 +72,9 @@ class RemoteProcess:
             return self._if_still_waiting(os.open(self._link(fd), flags))
 
     def share(self, fd: int) -> HeldFile:
-        """Take hold of one of its open files together with the position that it is at.
+        """Duplicate one of its open files, which shares the position.
 
-        OSError where this process may not.
+        OSError if this process may not.
         """
         return self._if_still_waiting(self._pidfd_getfd(fd))
 
@@ -106,7 +105,7 @@ class RemoteProcess:
                 raise fail(errno.EFAULT)
 
     def read_path(self, address: int) -> str:
-        """Read a path, page by page since it may end with its memory."""
+        """Read a path page by page: the next page may not be mapped."""
         path = b""
         while b"\0" not in path:
             if len(path) >= _PATH_MAX:
@@ -147,13 +146,13 @@ class RemoteProcess:
         return taken
 
     def _process(self) -> int:
-        """Return the process that the thread is of."""
+        """Return the process that the thread belongs to."""
         with open(f"/proc/{self.tid}/status", encoding="utf-8", errors="replace") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("Tgid:"))
 
     @contextmanager
     def _memory(self, flags: int) -> Iterator[int]:
-        """Open its memory; whatever cannot be read or written there is EFAULT."""
+        """Open its memory; any error in it is EFAULT."""
         memory = os.open(f"/proc/{self.tid}/mem", flags | os.O_CLOEXEC)
         try:
             if not self.still_waits():

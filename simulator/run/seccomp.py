@@ -11,8 +11,9 @@ import os
 import struct
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 AUDIT_ARCH_X86_64 = 0xC000003E
 AUDIT_ARCH_I386 = 0x40000003
@@ -106,9 +107,8 @@ _SET_FLAGS = _iowr(4, 8, direction=1)
 Condition = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """A system call that is notified; with a condition, only where that holds."""
+class Selection(Struct, frozen=True):
+    """A system call to notify of; with a condition, only if that holds."""
 
     name: str
     condition: Condition | None = None
@@ -140,7 +140,7 @@ def build_filter(selections: Iterable[Selection]) -> list[tuple[int, int, int, i
 def _block(
     numbers: Mapping[str, int], selections: Iterable[Selection]
 ) -> list[tuple[int, int, int, int]]:
-    """Write what is done for one architecture."""
+    """Write the instructions for one architecture."""
     block = [(_LOAD_WORD, 0, 0, _NUMBER)]
     for selection in selections:
         if selection.name in numbers:
@@ -165,7 +165,7 @@ def _body(condition: Condition | None) -> list[tuple[int, int, int, int]]:
 def install_filter(selections: Iterable[Selection]) -> int:
     """Filter this process and all its children from now on; return the listener's descriptor.
 
-    OSError where the kernel has no such thing or refuses.
+    OSError if the kernel does not support it or refuses.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
@@ -187,9 +187,8 @@ def _last_error() -> OSError:
     return OSError(number, os.strerror(number))
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """A system call that waits for its answer: who makes it, which, with what."""
+class Notification(Struct, frozen=True):
+    """A system call that waits for its answer: its thread, its number, its arguments."""
 
     id: int
     tid: int
@@ -201,7 +200,7 @@ class Notification:
 class Listener:
     """The supervisor's end: it receives notifications and answers each of them once.
 
-    A process that is gone before its answer is nobody's concern: ENOENT is passed over.
+    If the process is gone before its answer, the kernel says ENOENT, which is ignored.
     """
 
     def __init__(self, fd: int) -> None:
@@ -211,7 +210,7 @@ class Listener:
             fcntl.ioctl(fd, _SET_FLAGS, _SYNC_WAKE_UP)
 
     def receive(self) -> Notification | None:
-        """Return the next notification; None where its process is gone meanwhile."""
+        """Return the next notification; None if its process is gone."""
         buffer = bytearray(_NOTIFICATION.size)
         try:
             fcntl.ioctl(self.fd, _RECV, buffer)
@@ -223,7 +222,7 @@ class Listener:
         return Notification(identity, tid, architecture, number, tuple(arguments))
 
     def is_valid(self, notification: Notification) -> bool:
-        """Tell whether the process still waits: what was read of it since is its own."""
+        """Return whether the process still waits; if so, its number has not been reused."""
         buffer = bytearray(struct.pack("=Q", notification.id))
         try:
             fcntl.ioctl(self.fd, _ID_VALID, buffer)
@@ -232,7 +231,7 @@ class Listener:
         return True
 
     def let_through(self, notification: Notification) -> None:
-        """Let the kernel carry the system call out."""
+        """Let the kernel execute the system call."""
         self._send(_RESPONSE.pack(notification.id, 0, 0, _CONTINUE))
 
     def answer(self, notification: Notification, value: int) -> None:

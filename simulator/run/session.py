@@ -1,26 +1,21 @@
-"""Run any program on a simulated node: start it under a filter, and be its kernel until it ends."""
+"""Run a program on a simulated node: start it under a filter, and answer it until it ends."""
 
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import FrameType, MappingProxyType
 
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run.program import Program
-from simulator.run.ssh import Host, Ssh, put_ssh_on_path
-from simulator.run.sshd import ssh_options, start_sshds
-from simulator.run.supervisor import Place
+from simulator.run.supervisor import Door, Place
 from simulator.run.trees import Runner
 
 _NO_HOSTS: Mapping[str, SimulatedKernel] = MappingProxyType({})
 
 
 class Forwarding:
-    """Signals that ask this process to do something go to the program, which decides."""
+    """Forward signals that this process receives to the program."""
 
     _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -52,38 +47,51 @@ def run(  # noqa: PLR0913 (each is an option of its own)
     node_for: Mapping[str, SimulatedKernel] = _NO_HOSTS,
     sshd_for: Mapping[str, SimulatedKernel] = _NO_HOSTS,
 ) -> int:
-    """Run a command and all that it starts on a node; return its status as wait() gives it.
+    """Run a command, with all that it starts, on a node; return its wait status.
 
-    To the node, who runs it is root, or else the user ``uid``; ``ctid`` is the container that
-    it runs in. ``node_for`` has other nodes that its ssh reaches, by host name; ``sshd_for``
-    those that it reaches through a real sshd. What is left when it ends is ended too. RunError
-    where this machine cannot.
+    The node sees the user ``uid``, or root if that is None, in the container ``ctid``. The
+    command's ssh reaches the nodes in ``node_for``, by host name, and those in ``sshd_for``
+    through a real sshd. Processes that are left when the command ends are killed. Raises RunError
+    if this machine cannot do it.
     """
     with ExitStack() as undo, Runner() as runner:
-        place, environment = Place(kernel, uid=uid, ctid=ctid), None
+        doors: Mapping[str, Door] = {}
+        environment = None
         if node_for or sshd_for:
-            folder = Path(undo.enter_context(TemporaryDirectory(prefix="vzcptsim-")))
-            environment = put_ssh_on_path(folder)
-            ssh = Ssh(runner, _hosts(node_for, sshd_for, folder))
-            start_sshds(ssh, folder, environment)
-            place = replace(place, doors=ssh.doors)
+            doors, environment = _reach(node_for, sshd_for, runner, undo)
+        place = Place(kernel, uid=uid, ctid=ctid, doors=doors)
         tree = runner.start(place, Program(tuple(command), environment))
         with Forwarding(tree.send):
             return runner.serve_until_ended(tree)
 
 
-def _hosts(
-    node_for: Mapping[str, SimulatedKernel], sshd_for: Mapping[str, SimulatedKernel], folder: Path
-) -> list[Host]:
+def _reach(
+    node_for: Mapping[str, SimulatedKernel],
+    sshd_for: Mapping[str, SimulatedKernel],
+    runner: Runner,
+    undo: ExitStack,
+) -> tuple[Mapping[str, Door], Mapping[str, str]]:
+    """Make other nodes reachable by ssh; return the doors and the environment for it."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from simulator.run.ssh import Host, Ssh, put_ssh_on_path
+    from simulator.run.sshd import ssh_options, start_sshds
+
+    folder = Path(undo.enter_context(TemporaryDirectory(prefix="vzcptsim-")))
+    environment = put_ssh_on_path(folder)
     options = ssh_options(folder)
-    return [
+    hosts = [
         *(Host(name, kernel) for name, kernel in node_for.items()),
         *(Host(name, kernel, options) for name, kernel in sshd_for.items()),
     ]
+    ssh = Ssh(runner, hosts)
+    start_sshds(ssh, folder, environment)
+    return ssh.doors, environment
 
 
 def end_as(status: int) -> int:
-    """Return the exit status in a status of wait()'s, or end by the same signal."""
+    """Return the exit status of a wait status, or end this process by the same signal."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         with suppress(OSError):  # SIGKILL has no handler to take away.

@@ -1,8 +1,8 @@
-"""Other nodes by ssh: commands that programs of a run start on them.
+"""Other nodes by ssh: commands that programs of a run start there.
 
-An ssh of our own comes first on PATH. It asks, through a door that only programs of the run find,
-to have a command run on another node: started beside the run's own tree, with the files of the
-ssh that asks and in its process group. The status, which comes at the end, is ssh's.
+Our own ssh (ssh_client.py) comes first on PATH. Through a door, a path that only programs of the
+run can open, it asks for a command to be run on another node. That is started as another tree,
+with the files of this ssh and in its process group. Its status becomes the status of ssh.
 """
 
 import errno
@@ -14,15 +14,16 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.kernel.devices import fail
+from msgspec import Struct
+
+from simulator.kernel.calls import fail
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run import ssh_client
 from simulator.run.program import Program
 from simulator.run.remote import RemoteProcess
-from simulator.run.supervisor import Place
+from simulator.run.supervisor import Door, Place
 from simulator.run.trees import RunError, Runner, Tree
 
 _MESSAGE = 1 << 20
@@ -32,9 +33,8 @@ _SHELL = "/bin/sh"
 _WRAPPER = '#!/bin/sh\nexec {python} -IS {client} "$0" "$@"\n'
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
-    """A node that ssh reaches by a name; with options of the real ssh, through a real sshd."""
+class Host(Struct, frozen=True):
+    """A node by its name for ssh; with ``options`` for the real ssh, it has a real sshd."""
 
     name: str
     kernel: SimulatedKernel
@@ -42,9 +42,9 @@ class Host:
 
 
 def put_ssh_on_path(folder: Path) -> dict[str, str]:
-    """Put our ssh into a folder, and return an environment in which it comes first.
+    """Put our ssh into a folder, and return an environment with that first on PATH.
 
-    Only who runs this finds it there: others would not be let in.
+    Only the user of this process can open the folder: others could not use the door.
     """
     wrapper = folder / "bin" / "ssh"
     wrapper.parent.mkdir(0o700)
@@ -58,12 +58,12 @@ def put_ssh_on_path(folder: Path) -> dict[str, str]:
 
 
 class Ssh:
-    """The hosts that programs of a run reach; names are told apart without their case."""
+    """The hosts that programs of a run can reach; names are compared without case."""
 
     def __init__(self, runner: Runner, hosts: Iterable[Host]) -> None:
         self.runner = runner
         self.hosts = {host.name.lower(): host for host in hosts}
-        self.doors: Mapping[str, Callable[[RemoteProcess], int]] = {ssh_client.DOOR: self._open}
+        self.doors: Mapping[str, Door] = {ssh_client.DOOR: self._open}
 
     def start(
         self,
@@ -72,12 +72,12 @@ class Ssh:
         uid: int = 0,
         ended: Callable[[int], None] = lambda _: None,
     ) -> Tree:
-        """Start a program on a host: as root there, or else as the user ``uid``."""
+        """Start a program on a host, as the user ``uid`` there (0: root)."""
         place = Place(host.kernel, uid=uid or None, hostname=host.name, doors=self.doors)
         return self.runner.start(place, program, ended)
 
     def _open(self, process: RemoteProcess) -> int:
-        """Let a process in, if what it asks for will not run as another user than itself."""
+        """Open a connection if the process has this process's user: its command will have it."""
         if _user(process.tid) != os.getuid():
             raise fail(errno.EACCES)
         group = os.getpgid(process.tid)
@@ -89,15 +89,13 @@ class Ssh:
 
 
 class _RefusalError(Exception):
-    """What is asked for cannot be done; the text is for who asks."""
+    """A request is refused; the text is for the program that asks."""
 
 
-@dataclass(slots=True)
-class _Session:
-    """One ssh that asks: its user on the node where it runs, and its process group.
+class _Session(Struct, eq=False):
+    """One connection of our ssh: its user on its own node, and its process group.
 
-    It is over with its last answer. What comes through the door is not to be trusted: any program
-    of the run may write there.
+    The last answer ends it. Requests are not trusted: any program of the run may write here.
     """
 
     ssh: Ssh
@@ -107,7 +105,7 @@ class _Session:
     tree: Tree | None = None
 
     def hear(self) -> None:
-        """Take the request; later, the end of who made it."""
+        """Receive the request; later, the end of the ssh that made it."""
         message, files, is_whole = self._receive()
         try:
             if not message or self.tree is not None:
@@ -123,7 +121,7 @@ class _Session:
                 os.close(fd)
 
     def _receive(self) -> tuple[bytes, Sequence[int], bool]:
-        """Return a message, its files, and whether that is all; nothing at the end."""
+        """Return a message, its files, and whether it is whole; an empty message at the end."""
         try:
             message, files, flags, _ = socket.recv_fds(
                 self.channel, _MESSAGE, _FILES, socket.MSG_CMSG_CLOEXEC
@@ -133,7 +131,7 @@ class _Session:
         return message, files, not flags & _TRUNCATED
 
     def _serve(self, message: bytes, files: Sequence[int], *, is_whole: bool) -> None:
-        """Start what is asked for; ValueError where that cannot be read."""
+        """Start the command of a request; ValueError if the request is malformed."""
         if not is_whole:
             raise _RefusalError("the request is too long, or there are too many open files")
         name, user, command, beyond, *kept = ssh_client.unpack(message)
@@ -159,7 +157,7 @@ class _Session:
         self._send(ssh_client.STARTED)
 
     def _account(self, user: str) -> pwd.struct_passwd:
-        """Return the account that is asked for, or else that of who asks."""
+        """Return the requested account, or that of the connection's user."""
         try:
             return pwd.getpwnam(user) if user else pwd.getpwuid(self.uid)
         except KeyError as error:
@@ -174,13 +172,13 @@ class _Session:
             self.channel.send(ssh_client.pack(words))
 
     def _end(self, *words: str) -> None:
-        """Give the last answer."""
+        """Send the last answer."""
         self._send(*words)
         self.ssh.runner.loop.forget(self.channel.fileno())
         self.channel.close()
 
     def _hang_up(self) -> None:
-        """Tell what still runs that nobody waits for it, as a terminal does."""
+        """Send SIGHUP to a command whose ssh has gone, as a terminal does."""
         if self.tree is not None:
             self.tree.send(signal.SIGHUP)
         self.ssh.runner.loop.forget(self.channel.fileno())
@@ -188,7 +186,7 @@ class _Session:
 
 
 def _user(tid: int) -> int:
-    """Return the effective user of a thread, also of one whose /proc is root's."""
+    """Return the effective user of a thread, even if root owns its folder in /proc."""
     with open(f"/proc/{tid}/status", encoding="utf-8", errors="replace") as status:
         return next(int(line.split()[2]) for line in status if line.startswith("Uid:"))
 

@@ -1,4 +1,4 @@
-"""What stands for ssh on a simulated node: a host that is a node runs the command there.
+"""The ssh of simulated nodes: if the host is a node, the command runs there.
 
 It is run by its path, by a Python that sees no other package, so it imports little. Other hosts,
 and what only the real ssh can do, are left to the real one. What it asks, and what it is answered,
@@ -141,14 +141,14 @@ def _become_real_ssh(own: str, words: Sequence[str]) -> "NoReturn":
 
 
 def _have_standard_files() -> None:
-    """Open what is not, as ssh does: what is opened later is not to be taken for one of them."""
+    """Open standard files that are closed, as ssh does: no later file may get their numbers."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(fd)
 
 
 def _have_usual_signals() -> None:
-    """Undo what Python has set up: ssh ends by Ctrl-C without more ado, and so may the real one."""
+    """Reset Python's signal handlers: Ctrl-C ends ssh at once, and the real one inherits this."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -1,4 +1,4 @@
-"""Real sshds on simulated nodes: each on a loopback port of its own, with keys of this run alone.
+"""Real sshds on simulated nodes: each has a loopback port, and keys made for this run.
 
 Sources: sshd_config(5), ssh_config(5).
 """
@@ -10,8 +10,9 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from simulator.run.program import Program
 from simulator.run.ssh import Host, Ssh
@@ -99,14 +100,14 @@ def start_sshds(ssh: Ssh, folder: Path, environment: Mapping[str, str]) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return loopback ports that nobody has."""
+    """Return free loopback ports."""
     with ExitStack() as taken:
         servers = [taken.enter_context(socket.create_server((_ADDRESS, 0))) for _ in range(count)]
         return [server.getsockname()[1] for server in servers]
 
 
 def _write_settings(folder: Path, ports: Mapping[str, int]) -> None:
-    """Write keys, and what the real ssh is to know of the hosts."""
+    """Write keys, and the real ssh's settings for the hosts."""
     for key in ("host_key", "user_key"):
         _make_key(folder / key)
     public = (folder / "host_key.pub").read_text("utf-8")
@@ -119,7 +120,7 @@ def _write_settings(folder: Path, ports: Mapping[str, int]) -> None:
 
 
 def _quoted(text: str) -> str:
-    """Write what stands between quotation marks in a file of settings."""
+    """Escape a text between quotation marks in a settings file."""
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
@@ -135,7 +136,7 @@ def _make_key(path: Path) -> None:
 
 
 def _find(program: str, package: str) -> str:
-    """Return a program's path; sshd is where only root looks for programs."""
+    """Return a program's path; sshd is in a folder that only root's PATH has."""
     found = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if found is None:
         raise RunError(f"--sshd-for needs {program}, and it is not here: install {package}")
@@ -143,7 +144,7 @@ def _find(program: str, package: str) -> str:
 
 
 def _start(ssh: Ssh, host: Host, command: tuple[str, ...], log: Path) -> Tree:
-    """Start a program on a host, away from what a terminal sends to everybody."""
+    """Start a program on a host, in a process group that gets no signals of the terminal."""
     with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
         files = (nothing.fileno(), output.fileno(), output.fileno())
         return ssh.start(host, Program(command, files=files, group=_OWN_GROUP))

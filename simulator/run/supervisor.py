@@ -1,26 +1,25 @@
-"""Answer the system calls of a tree of processes as their node would.
+"""Answer the system calls of a tree of processes as the node would.
 
-A file of the node's is a memfd in the process that opens it. Its device and inode say, at each
-later call, which open file it is, whatever was duplicated or inherited; inotify tells when the
-last of them is closed.
+A process that opens a file of the node gets a memfd. At each later call, device and inode of the
+memfd identify the open file, even if its descriptor was duplicated or inherited. inotify tells when
+the last descriptor is closed.
 """
 
 import ctypes
 import errno
-import fcntl
-import mmap
 import os
 import stat
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
 
-from simulator.kernel.devices import fail
+from msgspec import Struct
+
+from simulator.kernel.calls import fail
 from simulator.kernel.kernel import CpuidFile, OpenFile, SimulatedKernel, Stat
 from simulator.run.abi import pack_stat, pack_stat64, pack_statx, pack_utsname
-from simulator.run.folders import Folders
 from simulator.run.remote import HeldFile, RemoteProcess
 from simulator.run.seccomp import (
     AUDIT_ARCH_X86_64,
@@ -29,24 +28,20 @@ from simulator.run.seccomp import (
     Notification,
     Selection,
 )
+from simulator.run.stand_ins import CONTENT_LIMIT, Content, Folders
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
 _IN_CLOSE = 0x18
 _IN_CLOEXEC_NONBLOCK = 0o2004000
 _INOTIFY_EVENT = struct.Struct("=iIII")
-_CONTENT_LIMIT = 1 << 20
 _MEMFD_PREFIX = "vzcptsim:"
 
-#: fcntl() numbers of linux/fcntl.h: nobody writes from now on but through mappings there are.
-_F_ADD_SEALS = 1033
-_F_SEAL_FUTURE_WRITE = 0x10
-
-#: Only requests of the checkpoint's type are notified, and readings of one CPUID leaf.
+#: Only ioctls of the checkpoint's type are notified, and reads of one CPUID leaf.
 _IOCTL_TYPE = (1, 0xFF00, ord("-") << 8)
 _CPUID_READ = (2, 0xFFFFFFFF, 16)
 
-#: What is notified for every node.
+#: System calls to notify of on every node.
 SELECTIONS = (
     *map(Selection, ("open", "openat", "openat2")),
     *map(Selection, ("stat", "lstat", "fstat", "newfstatat", "statx")),
@@ -57,63 +52,40 @@ SELECTIONS = (
     Selection("read", _CPUID_READ),
 )
 
-#: On a node whose kernel masks CPUID, a write may be to its table: it is refused or taken.
+#: On a node whose kernel masks CPUID, a write may be to /proc/vz/cpuid_override.
 OVERRIDE_SELECTIONS = (*SELECTIONS, Selection("write"))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where programs run, and as whom.
+#: Opens something other than a file of the node at a path, and returns the descriptor.
+Door = Callable[[RemoteProcess], int]
 
-    Who runs them is root to the node, unless ``uid`` says who everybody is. ``ctid`` is the
-    container that they run in, 0 for the node itself; ``hostname`` what uname says, this
-    machine's if not given. At the paths of ``doors`` something else than a file of the node's
-    is to be had: a function returns its descriptor.
+
+class Place(Struct, frozen=True):
+    """Where programs run, and as which user.
+
+    The node sees the user ``uid``, or, if that is None, root for the supervisor's own user.
+    ``ctid`` is the container that they run in, 0 for the node itself. uname says ``hostname``,
+    or this machine's. ``doors`` are keyed by their paths.
     """
 
     kernel: SimulatedKernel
     uid: int | None = None
     ctid: int = 0
     hostname: str | None = None
-    doors: Mapping[str, Callable[[RemoteProcess], int]] = field(default_factory=dict)
+    doors: Mapping[str, Door] = MappingProxyType({})
 
 
-class _Content:
-    """What an open file reads as: a memfd that is written through this mapping alone."""
-
-    def __init__(self, name: str) -> None:
-        self.fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.fd, _CONTENT_LIMIT)
-        self._mapping = mmap.mmap(self.fd, _CONTENT_LIMIT)
-        self._shown = b""
-        os.ftruncate(self.fd, 0)
-        fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE)
-
-    def show(self, text: bytes) -> None:
-        """Let it read as this from now on."""
-        if text != self._shown:
-            os.ftruncate(self.fd, len(text))
-            self._mapping[: len(text)] = text
-            self._shown = text
-
-    def close(self) -> None:
-        """Let go of it; processes that have it open keep it."""
-        self._mapping.close()
-        os.close(self.fd)
-
-
-@dataclass(frozen=True, slots=True)
-class _Served:
-    """An open file of the node's in some process, and our own hold on its content."""
+class _Served(Struct, frozen=True):
+    """An open file of the node in some process, and its content."""
 
     path: str
     file: OpenFile
-    content: _Content
+    content: Content
     watch: int
 
 
 class Supervisor:
-    """One node's kernel behind a tree of processes."""
+    """Answers a tree of processes by the kernel of one node."""
 
     def __init__(self, place: Place, listener: Listener) -> None:
         self.kernel = place.kernel
@@ -128,7 +100,7 @@ class Supervisor:
             raise fail(ctypes.get_errno())
 
     def close(self) -> None:
-        """Close what is still open: all processes are gone."""
+        """Close all open files, once all processes are gone."""
         for identity in list(self._served):
             self._release(identity)
         self._folders.close()
@@ -136,7 +108,7 @@ class Supervisor:
         os.close(self.listener.fd)
 
     def serve(self) -> None:
-        """Receive one notification and answer it, whatever happens: an unanswered process hangs."""
+        """Receive one notification and answer it, even on errors: an unanswered process hangs."""
         notification = self.listener.receive()
         if notification is None:
             return
@@ -153,7 +125,7 @@ class Supervisor:
                 self.listener.let_through(notification)
 
     def forget_closed(self) -> None:
-        """Close the node's files that no process holds any more."""
+        """Close the node's files that no process has open any more."""
         try:
             events = os.read(self.inotify, 1 << 16)
         except BlockingIOError:
@@ -167,7 +139,7 @@ class Supervisor:
                     self._release(identity)
 
     def _handle(self, notification: Notification) -> bool:
-        """Answer a system call; False where it is none of the node's business."""
+        """Answer a system call; return False if it is not about the node."""
         name = _NAMES[notification.architecture, notification.number]
         bits = 64 if notification.architecture == AUDIT_ARCH_X86_64 else 32
         process = RemoteProcess(
@@ -222,12 +194,13 @@ class Supervisor:
     ) -> None:
         """Put a memfd with the file's content into the process.
 
-        It is opened anew for it: what memfd_create() returns tells inotify nothing (Linux 6.14).
+        The memfd is opened again for the process: inotify reports nothing of the descriptor that
+        memfd_create() returns (Linux 6.14).
         """
         with ExitStack() as undo:
-            content = undo.enter_context(closing(_Content(_MEMFD_PREFIX + os.path.basename(path))))
+            content = undo.enter_context(closing(Content(_MEMFD_PREFIX + os.path.basename(path))))
             if not isinstance(file, CpuidFile):
-                content.show(file.pread(_CONTENT_LIMIT, 0))
+                content.show(file.pread(CONTENT_LIMIT, 0))
             handed = os.open(f"/proc/self/fd/{content.fd}", flags & os.O_ACCMODE | os.O_CLOEXEC)
             with closing(HeldFile(handed)):
                 found = os.fstat(content.fd)
@@ -251,11 +224,11 @@ class Supervisor:
         self._refresh(served.file.source)
 
     def _refresh(self, source: object) -> None:
-        """Show by now what has changed in all open files that are made from the same."""
+        """Update the content of all open files with the same source."""
         alike = [served for served in self._served.values() if served.file.source == source]
         if not alike or isinstance(alike[0].file, CpuidFile):
             return
-        shown = alike[0].file.pread(_CONTENT_LIMIT, 0)
+        shown = alike[0].file.pread(CONTENT_LIMIT, 0)
         for served in alike:
             served.content.show(shown)
 
@@ -283,7 +256,7 @@ class Supervisor:
         return True
 
     def _read(self, notification: Notification, process: RemoteProcess) -> bool:
-        """Read a leaf where the open file is at, and let it go on by one."""
+        """Read a leaf at the open file's position, and advance that by one."""
         served = self._served_by(notification, process)
         if served is None or not isinstance(served.file, CpuidFile):
             return False
@@ -301,7 +274,7 @@ class Supervisor:
         if served is None:
             return False
         _, address, size, *_ = notification.arguments
-        data = process.read_memory(address, min(size, _CONTENT_LIMIT))
+        data = process.read_memory(address, min(size, CONTENT_LIMIT))
         written = served.file.write(data)
         self._refresh(served.file.source)
         self.listener.answer(notification, written)
@@ -330,7 +303,7 @@ class Supervisor:
     def _path_at(
         self, notification: Notification, process: RemoteProcess, flags: int
     ) -> str | None:
-        """Return the path that a call is about which may be about an open file as well."""
+        """Return the node's path that a call is about: a path, or an open file (AT_EMPTY_PATH)."""
         if flags & _AT_EMPTY_PATH and (path := self._open_path_of(notification, process)):
             return path
         return self._own_path(process, _directory(notification), notification.arguments[1])
@@ -343,7 +316,7 @@ class Supervisor:
         buffer: int,
         pack: Callable[[Stat], bytes],
     ) -> bool:
-        """Write what stat() tells of a path into the buffer that an argument points to."""
+        """Write the stat of a path into the buffer that an argument points to."""
         if path is None:
             return False
         found = self.kernel.stat(path, process)
@@ -382,7 +355,7 @@ class Supervisor:
         return True
 
     def _own_path(self, process: RemoteProcess, directory: int, address: int) -> str | None:
-        """Return the path that a call is about where it is the node's, else None."""
+        """Return the path that a call is about if it is the node's, else None."""
         if not address:
             return None
         try:

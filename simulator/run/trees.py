@@ -1,4 +1,4 @@
-"""Programs on nodes, each with all that it starts, served by this process until they are over."""
+"""Programs on nodes, each with all that it starts, answered by this process until they end."""
 
 import os
 import select
@@ -9,7 +9,6 @@ from typing import Self
 
 from simulator.errors import UserError
 from simulator.kernel.kernel import CPUID_OVERRIDE
-from simulator.run.loop import Loop
 from simulator.run.program import (
     NoFilterError,
     Program,
@@ -29,13 +28,39 @@ _NEEDS = (
 
 
 class RunError(UserError):
-    """Programs cannot be run on simulated nodes here; the text says what it takes."""
+    """Programs cannot be run on simulated nodes here; the text says what is needed."""
+
+
+class Loop:
+    """Waits for several descriptors at once, and calls a function for each that is ready."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._watched: dict[int, Callable[[int], None]] = {}
+
+    def watch(self, fd: int, react: Callable[[int], None]) -> None:
+        """Call ``react`` with poll()'s events whenever there are any."""
+        self._poll.register(fd, select.POLLIN)
+        self._watched[fd] = react
+
+    def forget(self, fd: int) -> None:
+        """Stop watching a descriptor."""
+        if self._watched.pop(fd, None):
+            self._poll.unregister(fd)
+
+    def turn(self, milliseconds: int | None = None) -> None:
+        """Wait, with a timeout, and react to the events."""
+        ready = [(fd, events, self._watched[fd]) for fd, events in self._poll.poll(milliseconds)]
+        for fd, events, react in ready:
+            # An earlier reaction may have ended this one's reason, and used its number anew.
+            if self._watched.get(fd) is react:
+                react(events)
 
 
 class Tree:
-    """A program on a node, with all that it has started. ``status`` is the program's, once over.
+    """A program on a node, with all that it has started.
 
-    ``ended`` is called with that status, as wait() gives it.
+    ``status`` is the program's wait status, once it has ended; ``ended`` is called with it.
     """
 
     def __init__(
@@ -54,13 +79,13 @@ class Tree:
         loop.watch(started.channel.fileno(), lambda _: self._hear())
 
     def send(self, number: int) -> None:
-        """Send a signal to the program; to nobody once it has ended."""
+        """Send a signal to the program, unless it has ended."""
         if self.status is None:
-            with suppress(ProcessLookupError):  # Its end may be news that has not come yet.
+            with suppress(ProcessLookupError):  # Its status may not have arrived yet.
                 os.kill(self.pid, number)
 
     def end(self) -> None:
-        """Have the whole tree ended; it is over some time later."""
+        """Tell the keeper to end the whole tree; that takes some time."""
         if not self.is_over:
             os.kill(self.keeper, signal.SIGTERM)
 
@@ -68,10 +93,10 @@ class Tree:
         if events & select.POLLIN:
             self._supervisor.serve()
         else:
-            self._loop.forget(self._started.listener)  # Nobody is left who could ask.
+            self._loop.forget(self._started.listener)  # No process of the tree is left.
 
     def _hear(self) -> None:
-        """Take the program's status, or the end of its keeper."""
+        """Receive the program's status, or notice that its keeper is gone."""
         status = self._started.receive_status()
         if status is None:
             self._close()
@@ -81,7 +106,7 @@ class Tree:
             self._ended(self.status)
 
     def _close(self) -> None:
-        """Close what is open: with its keeper, the whole tree is gone."""
+        """Close all files: with its keeper, the whole tree is gone."""
         os.waitpid(self.keeper, 0)
         for fd in (self._started.listener, self._supervisor.inotify):
             self._loop.forget(fd)
@@ -92,7 +117,7 @@ class Tree:
 
 
 class Runner:
-    """Programs on nodes, served by this process until all of them are over."""
+    """Starts programs on nodes, and answers them until all of them have ended."""
 
     def __init__(self) -> None:
         self.loop = Loop()
@@ -113,7 +138,7 @@ class Runner:
     def start(
         self, place: Place, program: Program, ended: Callable[[int], None] = lambda _: None
     ) -> Tree:
-        """Put a program at a place and let it run; RunError where this machine cannot."""
+        """Start a program at a place; RunError if this machine cannot."""
         has_override = place.kernel.owns_file(CPUID_OVERRIDE)
         try:
             started = start(program, OVERRIDE_SELECTIONS if has_override else SELECTIONS)
@@ -130,13 +155,13 @@ class Runner:
         return tree
 
     def serve_until_ended(self, tree: Tree) -> int:
-        """Serve all until one program has ended; return its status, as wait() gives it."""
+        """Answer all programs until one has ended; return its wait status."""
         while tree.status is None:
             self.loop.turn()
         return tree.status
 
     def _end_orphans(self) -> None:
-        """End what has come to this process because a keeper was killed."""
+        """Kill the processes that this process adopted because their keeper was killed."""
         while orphans := set(children()) - self._strangers:
             end_children(orphans)
             for pid in orphans:

@@ -7,8 +7,15 @@ import pytest
 
 from support.running import ROOT, UNMEASURED
 
-#: What the extra "sim" installs, and what that brings along.
-THIRD_PARTY = {"attrs", "jinja2", "jsonschema", "markupsafe", "msgspec", "pygments", "rich"}
+#: Modules that take as long to import as a command may take in all, or half of it.
+SLOW = {
+    "csv",
+    "jinja2",
+    "rich",
+    "subprocess",
+    "tomllib",
+    "xml",
+}
 
 PROGRAM = """
 import sys
@@ -59,6 +66,21 @@ def test_a_commands_help_imports_its_module_alone(command: str) -> None:
     assert not packages(modules) & {"typing", "dataclasses", "pathlib", "contextlib"}
 
 
-def test_all_parsers_are_built_without_other_packages() -> None:
-    # Manuals and completions are made of them where nothing is installed.
-    assert not packages(imported("build_parser()")) & THIRD_PARTY
+NODE, OTHER_NODE = "042stab141.3.SandyBridge.default", "amd-epyc-7742.042stab141.3"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", NODE, OTHER_NODE, "--ct", "101"),
+        ("run", "--node", NODE, "--", "/bin/true"),
+        ("replay", NODE, "--", "version"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_command_that_is_run_often_imports_nothing_that_takes_long(
+    arguments: tuple[str, ...],
+) -> None:
+    modules = imported(f"main({arguments!r})")
+    assert "msgspec" in modules
+    assert sorted(modules & SLOW) == []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from simulator.kernel.calls import Request
 from simulator.kernel.kernel import CPUID_OVERRIDE, SimulatedKernel
-from simulator.kernel.requests import Request
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import parse_container
 from simulator.profiles.store import fixtures_folder, load_profile

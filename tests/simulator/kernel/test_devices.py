@@ -6,10 +6,10 @@ from contextlib import suppress
 
 import pytest
 
+from simulator.kernel.calls import FIONREAD, Request
 from simulator.kernel.containers import Container, Contents, Entered, Needs, State
 from simulator.kernel.contexts import ContextState
 from simulator.kernel.kernel import SimulatedKernel
-from simulator.kernel.requests import FIONREAD, Request
 from simulator.run.in_process import SimulatedSyscalls, Sink
 from support.simulated_nodes import (
     EVERYTHING,

@@ -8,9 +8,9 @@ import pytest
 from simulator.facts.capabilities import X86_64, NodeFacts
 from simulator.facts.generations import BY_NAME, GENERATIONS
 from simulator.facts.releases import EXAMPLES, identify
+from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Needs
 from simulator.kernel.kernel import SimulatedKernel
-from simulator.kernel.requests import Request
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.cpus import find_cpu
 from simulator.profiles.profile import KernelFacts, NodeProfile

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from simulator.facts.override import OverrideError, parse_override
 from simulator.facts.releases import UnknownReleaseError
+from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Needs, State
 from simulator.kernel.kernel import CPT, CPUID_OVERRIDE, CPUINFO, RST
-from simulator.kernel.requests import Request
 from simulator.profiles.profile import (
     ASKED_VERSIONS,
     Answers,

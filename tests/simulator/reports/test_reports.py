@@ -540,7 +540,7 @@ def test_markdown_means_what_names_say() -> None:
     text = text_of(markdown_text, hostile_view())
     assert "a\\|b\\`c\\*d\\_e\\[f\\](g)\\<h\\>\\&i\\#j\\!k\\~l\\\\m" in text
     assert "## Pairs\n\n| source | destinations |" in text
-    assert "## Islands: nothing can leave, and nothing come\n\nnone\n" in text
+    assert "## Islands: no migration in or out is possible\n\nnone\n" in text
 
 
 # In full

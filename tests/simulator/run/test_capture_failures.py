@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from simulator.kernel.calls import Request
 from simulator.kernel.kernel import SimulatedKernel
-from simulator.kernel.requests import Request
 from simulator.profiles.store import load_node
 from simulator.run.in_process import SimulatedSyscalls
 from vzcptcheck.cli import main

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from simulator.kernel.calls import Request
 from simulator.kernel.kernel import SimulatedKernel
-from simulator.kernel.requests import Request
 from simulator.run.in_process import PipeWriter, SimulatedSyscalls, Sink
 from support.simulated_nodes import EVERYTHING, cpu, failing, node_facts
 from vzcptcheck.syscalls import Syscalls

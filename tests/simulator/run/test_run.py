@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.kernel.requests import Request
+from simulator.kernel.calls import Request
 from simulator.profiles.store import load_node
 from simulator.run.in_process import SimulatedSyscalls
 from support.needed import needs
@@ -321,6 +321,7 @@ class TestOrdinaryUsers:
             test -w /proc/cpt && echo writable; stat -c %u /proc/cpt; uname -r; exit 7
         """
         script = f"""
+            import pathlib, tempfile  # Python itself may lie where only root reads.
             if os.getuid() == 0:
                 os.setgroups([])
                 os.setgid(65534)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.run.folders import Folders
+from simulator.run.stand_ins import Folders
 
 
 @pytest.fixture(params=["itself", "through a link"])
