@@ -9,6 +9,7 @@ import struct
 import tarfile
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 from fuzz.parts import join_parts
 from simulator.dumps.model import CpuDump, KnownBits, make_dump
@@ -89,8 +90,8 @@ def _answers() -> list[tuple[int, int, Registers]]:
 def profiles() -> Iterator[bytes]:
     """Yield profiles of machines of each kind, one with containers."""
     for name in _SMALL_NODES:
-        yield (fixtures_folder() / f"{name}.json").read_bytes()
-    document = json.loads((fixtures_folder() / f"{_NODE}.json").read_bytes())
+        yield Path(fixtures_folder(), f"{name}.json").read_bytes()
+    document = json.loads(Path(fixtures_folder(), f"{_NODE}.json").read_bytes())
     document["containers"] = document["containers"][:2]
     document["cpuid_override"] = ""
     yield json.dumps(document).encode()

@@ -4,8 +4,10 @@ Sources: the published trees that each row names, and the recorded boots of seve
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from simulator.facts.bits import (
     CPT_CPU_X86_3DNOW,
@@ -91,8 +93,7 @@ _EIGHTEEN_BITS = _TWELVE_BITS | _SSE4 | _XSAVE
 _NINETEEN_BITS = _EIGHTEEN_BITS | mask(CPT_CPU_X86_RDRAND)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
+class Generation(Struct, frozen=True, kw_only=True):
     """What one generation of kernels does at /proc/cpt and /proc/rst.
 
     Masks are of capability bits. What concerns the node:

@@ -1,14 +1,14 @@
 """Checkpoint images as the source of a migration: told from profiles, and read."""
 
+import os
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simulator.errors import UserError
-from simulator.profiles.store import SUFFIX, fixture_names
-from vzcptcheck.errors import CheckError
-from vzcptcheck.image import Image
-from vzcptcheck.image_command import open_image
-from vzcptcheck.syscalls import LinuxSyscalls
+from simulator.profiles.store import SUFFIX, is_fixture
+
+if TYPE_CHECKING:
+    from vzcptcheck.image import Image
 
 #: How much of a file is looked at to tell what it is.
 _BEGINNING = 4096
@@ -24,26 +24,30 @@ def is_image(source: str) -> bool:
     A profile is JSON by its name, or a text that begins as an object does. All else is judged
     as restore would, a damaged signature and an empty file too.
     """
-    path = Path(source)
-    if source in fixture_names() or path.suffix == SUFFIX:
+    if is_fixture(source) or os.path.splitext(source)[1] == SUFFIX:
         return False
     try:
-        if not path.is_file():
+        if not os.path.isfile(source):
             return False
-        with path.open("rb") as file:
+        with open(source, "rb") as file:
             beginning = file.read(_BEGINNING)
     except OSError as error:
         raise ImageFileError(f"{source}: {error.strerror}") from error
     return b"\0" in beginning or not beginning.lstrip().startswith(b"{")
 
 
-def load_image(source: str) -> Image:
+def load_image(source: str) -> "Image":
     """Read an image's records; a pipe or a folder is an image of no size, as to the kernel.
 
     Raises ImageFileError where the file cannot be read.
     """
+    from vzcptcheck.errors import CheckError
+    from vzcptcheck.image import Image
+    from vzcptcheck.image_command import open_image
+    from vzcptcheck.syscalls import LinuxSyscalls
+
     try:
-        if not stat.S_ISREG(Path(source).stat().st_mode):
+        if not stat.S_ISREG(os.stat(source).st_mode):
             return Image(0)
         return open_image(LinuxSyscalls(), source)
     except OSError as error:

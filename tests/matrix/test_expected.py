@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from simulator.profiles.profile import NodeProfile
-from simulator.profiles.store import fixture_names, fixtures_folder, load_profile
+from simulator.profiles.store import fixture_names, load_node
 from simulator.verdicts.restore import kernel_opinion
 from simulator.verdicts.traits import SUSPENDED, container_side, node_side
 from support.expectation import EXPECTED, GENERATIONS, POSSIBLE, Row, choose, format_rows, nodes
@@ -24,7 +24,7 @@ def kept() -> list[Row]:
 @functools.cache
 def profile_of(name: str) -> NodeProfile:
     """Return a recorded node."""
-    return load_profile(fixtures_folder() / f"{name}.json")
+    return load_node(name)
 
 
 def judged(row: Row) -> Row:

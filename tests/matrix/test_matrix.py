@@ -11,7 +11,7 @@ import pytest
 
 from simulator.kernel.containers import Container, State
 from simulator.profiles.profile import NodeProfile
-from simulator.profiles.store import fixture_names, fixtures_folder, load_profile
+from simulator.profiles.store import fixture_names, load_node
 from support.oracle import refuses
 from support.programs import replay
 from support.samples import read_vectors
@@ -23,7 +23,7 @@ WRITTEN = {"028stab": 0x302, "2.6.32": 0x800}
 @functools.cache
 def node(name: str) -> NodeProfile:
     """Return a recorded node."""
-    return load_profile(fixtures_folder() / f"{name}.json")
+    return load_node(name)
 
 
 def generation_of(profile: NodeProfile) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.profile import NodeProfile
-from simulator.profiles.store import fixture_names, fixtures_folder, load_profile
+from simulator.profiles.store import fixture_names, load_node
 from simulator.verdicts.restore import kernel_opinion
 from simulator.verdicts.traits import (
     SUSPENDED,
@@ -26,7 +26,7 @@ from support.programs import Said, replay
 @functools.cache
 def profile_of(name: str) -> NodeProfile:
     """Return a recorded node."""
-    return load_profile(fixtures_folder() / f"{name}.json")
+    return load_node(name)
 
 
 @functools.cache

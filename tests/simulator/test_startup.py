@@ -10,9 +10,16 @@ from support.running import ROOT, UNMEASURED
 #: Modules that take as long to import as a command may take in all, or half of it.
 SLOW = {
     "csv",
+    "difflib",
+    "importlib.resources",
     "jinja2",
+    "json",
+    "jsonschema",
+    "pathlib",
     "rich",
+    "shutil",
     "subprocess",
+    "tempfile",
     "tomllib",
     "xml",
 }

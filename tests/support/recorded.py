@@ -12,7 +12,7 @@ from simulator.kernel.calls import Request
 from simulator.kernel.kernel import CPUID_OVERRIDE, SimulatedKernel
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import parse_container
-from simulator.profiles.store import fixtures_folder, load_profile
+from simulator.profiles.store import load_node
 from simulator.run.in_process import SimulatedSyscalls, Sink
 
 FOLDER = Path(__file__).parents[1] / "recordings"
@@ -53,7 +53,7 @@ def read_rows(name: str) -> list[Row]:
 
 def recorded_node(name: str) -> NodeProfile:
     """Return the fixture that was made of the same boot."""
-    return load_profile(fixtures_folder() / f"{name}.json")
+    return load_node(name)
 
 
 def bare_kernel(name: str) -> SimulatedKernel:

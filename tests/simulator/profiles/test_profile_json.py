@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -132,7 +133,7 @@ def test_the_schema_says_what_the_structs_say() -> None:
 
 @pytest.mark.parametrize("name", fixture_names())
 def test_a_fixture_is_written_as_it_is(name: str) -> None:
-    data = (fixtures_folder() / f"{name}.json").read_bytes()
+    data = Path(fixtures_folder(), f"{name}.json").read_bytes()
     assert format_profile(parse_profile(data, name, name)).encode() == data
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from simulator.verdicts import image_files as images
 from simulator.verdicts.image_files import ImageFileError, is_image, load_image
 from support.images import build
 from support.simulated_profiles import encoded, good_document
+from vzcptcheck.syscalls import LinuxSyscalls
 
 
 def file(folder: Path, data: bytes, name: str = "file") -> str:
@@ -83,10 +83,10 @@ def failing(number: int) -> Any:
 
 def test_an_errno_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(tmp_path, build())
-    monkeypatch.setattr(Path, "open", failing(errno.EACCES))
+    monkeypatch.setattr("builtins.open", failing(errno.EACCES))
     with pytest.raises(ImageFileError, match=f"^{path}: Permission denied$"):
         is_image(path)
-    monkeypatch.setattr(images.LinuxSyscalls, "pread", failing(errno.EIO))
+    monkeypatch.setattr(LinuxSyscalls, "pread", failing(errno.EIO))
     with pytest.raises(ImageFileError, match=f"^{path}: read: Input/output error"):
         load_image(path)
 
@@ -94,6 +94,6 @@ def test_an_errno_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_file_that_becomes_shorter_is_an_error_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images.LinuxSyscalls, "pread", lambda *_: b"")
+    monkeypatch.setattr(LinuxSyscalls, "pread", lambda *_: b"")
     with pytest.raises(ImageFileError, match=r"it became shorter .* Ask again when nobody"):
         load_image(file(tmp_path, build()))

@@ -1,12 +1,12 @@
 """What both kernels say of a migration: each reason, and the verdict that the rules demand."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from simulator.facts.generations import BY_NAME
 from simulator.kernel.containers import State
@@ -134,7 +134,7 @@ def test_from_088_on_they_restore_what_any_042stab_writes(source: str, destinati
 def test_a_version_is_too_new_or_too_old_within_its_family(
     version: int, taken: set[int], why: str
 ) -> None:
-    destination = replace(BY_NAME["042stab"], restores=lambda one: one in taken)
+    destination = structs.replace(BY_NAME["042stab"], restores=lambda one: one in taken)
     assert refused_version("version", version, destination).code == f"version-{why}"
 
 

@@ -65,8 +65,8 @@ def test_a_side_leads_back_to_its_generation(name: str) -> None:
 
 def test_092_differs_from_088_in_nothing_that_a_verdict_asks() -> None:
     one, other = BY_NAME["042stab092"], BY_NAME["042stab088"]
-    named = replace(other, name=one.name, trees=one.trees, releases=one.releases)
-    assert replace(named, vecaps2=one.vecaps2) == one
+    named = structs.replace(other, name=one.name, trees=one.trees, releases=one.releases)
+    assert structs.replace(named, vecaps2=one.vecaps2) == one
 
 
 def test_modules_and_how_wide_a_kernel_is() -> None:
