@@ -31,11 +31,10 @@ from simulator.fleets.fleet import group_by_class, read_fleet
 from simulator.fleets.matrix import Matrix
 from simulator.kernel.containers import Container
 from simulator.profiles.compose import CpuSource, compose
-from simulator.profiles.cpus import load_cpus
 from simulator.profiles.profile import KernelFacts
 from simulator.profiles.profile_json import format_profile
 from simulator.profiles.specs import parse_spec
-from simulator.profiles.store import load_profile
+from simulator.profiles.store import load_cpus, load_profile
 
 SIZES = (100, 1_000, 10_000)
 CONTAINERS = 20

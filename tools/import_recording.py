@@ -18,10 +18,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from simulator.facts.cpuid import parse_rows
+from simulator.facts.generations import ASKED_VERSIONS
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Contents, Entered, Process, State
 from simulator.profiles.profile import (
-    ASKED_VERSIONS,
     Answers,
     CpuFacts,
     KernelFacts,

@@ -106,7 +106,7 @@ def _read_cpu(dump: str, processor: int) -> "CpuSource":
     from simulator.dumps.model import DumpError, whole_table
     from simulator.dumps.recognise import parse_dump, read_source
     from simulator.profiles.compose import CpuSource
-    from simulator.profiles.cpus import UnknownCpuError, find_cpu, load_cpus
+    from simulator.profiles.store import UnknownCpuError, find_cpu, load_cpus
     from simulator.sources.files import STDIN, title_of
 
     if dump in load_cpus():

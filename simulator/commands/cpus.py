@@ -14,7 +14,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _cpus(options: argparse.Namespace, streams: Streams) -> int:
-    from simulator.profiles.cpus import load_cpus
+    from simulator.profiles.store import load_cpus
     from simulator.reports.listings import cpu_listing
 
     listing = cpu_listing(load_cpus().values())

@@ -9,6 +9,7 @@ from simulator.facts.cpuid import CpuidTable, Key, RegisterName, Registers
 from simulator.facts.features import LONG_MODE, SYSCALL
 from vzcptcheck.cpuinfo import MOST_PROCESSORS
 from vzcptcheck.outcome import printable
+from vzcptcheck.processors import format_ranges
 
 Mode = Literal["64-bit", "32-bit", "unknown"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -294,7 +295,7 @@ def describe_unknown(key: Key, answer: PartialAnswer) -> str:
     """
     missing = {name: ALL_BITS & ~getattr(answer.known, name) for name in REGISTERS}
     parts = [
-        name if mask == ALL_BITS else f"{name} bits {format_numbers(bits_of(mask))}"
+        name if mask == ALL_BITS else f"{name} bits {format_ranges(bits_of(mask))}"
         for name, mask in missing.items()
         if mask
     ]
@@ -310,17 +311,3 @@ def format_key(key: Key) -> str:
 def bits_of(mask: int) -> list[int]:
     """Return the numbers of the bits that are set."""
     return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
-
-
-def format_numbers(numbers: Iterable[int]) -> str:
-    """Write numbers as in 0-3,8."""
-    return ",".join(
-        str(first) if first == last else f"{first}-{last}" for first, last in _ranges(numbers)
-    )
-
-
-def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    ordered = sorted(set(numbers))
-    starts = [n for n, before in zip(ordered, [None, *ordered], strict=False) if n - 1 != before]
-    ends = [n for n, after in zip(ordered, [*ordered[1:], None], strict=False) if n + 1 != after]
-    return zip(starts, ends, strict=True)

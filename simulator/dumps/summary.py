@@ -1,6 +1,8 @@
 """What a dump tells of a machine: processors of one kind, how kinds differ, what is unknown."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from simulator.dumps.model import (
     ALL_BITS,
@@ -11,7 +13,6 @@ from simulator.dumps.model import (
     bits_of,
     describe_unknown,
     format_key,
-    format_numbers,
 )
 from simulator.facts.cpu_traits import COMPONENTS
 from simulator.facts.cpuid import (
@@ -25,9 +26,11 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     RegisterName,
     Registers,
+    processor_ranges,
     user_components,
 )
 from simulator.facts.features import JUDGED_LEAVES
+from vzcptcheck.processors import format_ranges
 
 #: What any two processors of one machine may differ in. Sources: Xen's public header cpuid.h for
 #: its own leaf, Intel SDM volume 2A for the serial number of a Pentium III or a Transmeta CPU.
@@ -39,6 +42,7 @@ _PROCESSORS_OWN: Mapping[tuple[int, RegisterName], int] = {
 
 #: Linux has at most 8192; who writes more writes a name.
 _MOST_PROCESSORS = 1 << 16
+_PROCESSORS = re.compile("[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*")
 
 _Kind = tuple[object, ...]
 
@@ -89,25 +93,17 @@ def summarize_unknown(dumps: Iterable[CpuDump]) -> str:
 
 def numbers_of(dump: CpuDump) -> list[int]:
     """Return the numbers of a CPU's processors; none where it has a name instead."""
-    numbers: list[int] = []
-    for part in dump.cpus.split(","):
-        first, dash, last = part.partition("-")
-        last = last if dash else first
-        if not (_is_number(first) and _is_number(last) and int(first) <= int(last)):
-            return []
-        numbers += range(int(first), int(last) + 1)
-        if len(numbers) > _MOST_PROCESSORS:
-            return []
-    return numbers
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5
+    if not _PROCESSORS.fullmatch(dump.cpus):
+        return []
+    ranges = list(processor_ranges(dump.cpus))
+    if not all(ranges) or sum(map(len, ranges)) > _MOST_PROCESSORS:
+        return []
+    return list(chain.from_iterable(ranges))
 
 
 def _merged(members: Sequence[CpuDump]) -> CpuDump:
     numbers = [number for member in members for number in numbers_of(member)]
-    return members[0]._replace(cpus=format_numbers(numbers)) if numbers else members[0]
+    return members[0]._replace(cpus=format_ranges(sorted(set(numbers)))) if numbers else members[0]
 
 
 def _kind(dump: CpuDump) -> _Kind:

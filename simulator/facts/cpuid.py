@@ -232,6 +232,13 @@ def supervisor_components(registers: Registers) -> int:
     return registers.ecx | registers.edx << 32
 
 
+def processor_ranges(processors: str) -> Iterator[range]:
+    """Yield the parts of a list of processors as in 0-3,8; one that runs backwards is empty."""
+    for part in processors.split(","):
+        first, _, last = part.partition("-")
+        yield range(int(first), int(last or first) + 1)
+
+
 def parse_rows(rows: object) -> CpuidTable:
     """Parse the JSON form that ``CpuidTable.rows`` gives.
 

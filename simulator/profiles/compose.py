@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from simulator.dumps.model import Mode, as_32bit, as_64bit
 from simulator.facts.capabilities import I386, X86_64, has_eager_fpu, shown_registers
 from simulator.facts.cpuid import CpuidTable, MissingLeafError
+from simulator.facts.features import FEATURES
 from simulator.facts.override import format_override, parse_override
 from simulator.facts.releases import identify
 from simulator.kernel.containers import Container
-from simulator.profiles.cpuinfo import flags_of
 from simulator.profiles.profile import (
     Answers,
     CpuFacts,
@@ -23,6 +23,23 @@ from simulator.profiles.profile import (
     derive_needs,
 )
 from simulator.profiles.profile_checks import check_profile
+
+#: Registers in the order in which /proc/cpuinfo has their flags.
+#: Source: /proc/cpuinfo of the recorded boots, and cpufeature.h of 2.6.32-042stab141.3.
+_REGISTERS = (
+    (0x1, 0, "edx"),
+    (0x8000_0001, 0, "edx"),
+    (0x1, 0, "ecx"),
+    (0x8000_0001, 0, "ecx"),
+    (0x7, 0, "ebx"),
+    (0xD, 1, "eax"),
+)
+
+#: Flags in the order of /proc/cpuinfo.
+_FLAGS = sorted(
+    (feature for feature in FEATURES if feature.is_printed),
+    key=lambda feature: (_REGISTERS.index(feature.location[:3]), feature.bit),
+)
 
 
 class CpuSource(NamedTuple):
@@ -71,6 +88,18 @@ def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
         model_name=_brand(table),
         microcode=None,
         flags=" ".join(flags_of(shown_registers(table, kernel.boot_options))),
+    )
+
+
+def flags_of(cpuid: CpuidTable) -> tuple[str, ...]:
+    """Return the flags that the registers alone give; those of recorded leaves.
+
+    A kernel adds others (constant_tsc, rep_good, eagerfpu...) and hides some.
+    """
+    return tuple(
+        flag.name
+        for flag in _FLAGS
+        if (flag.leaf, flag.subleaf) in cpuid and cpuid.has_bit(*flag.location)
     )
 
 

@@ -4,16 +4,17 @@ The structs are the format of a profile's file, which simulator/schema/profile.s
 publishes; ``profile_json`` reads and writes them.
 """
 
+from collections.abc import Iterator
 from enum import Enum
 from functools import cached_property, lru_cache
 from itertools import chain
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from simulator.errors import UserError
 from simulator.facts.capabilities import Machine, NodeFacts, node_capabilities
-from simulator.facts.cpuid import CpuidTable
+from simulator.facts.cpuid import CpuidTable, processor_ranges
 from simulator.facts.generations import ASKED_VERSIONS
 from simulator.facts.override import parse_override
 from simulator.facts.releases import identify
@@ -26,9 +27,10 @@ from simulator.kernel.containers import (
     State,
     stated,
 )
-from simulator.kernel.kernel import CPUINFO, PROC_VERSION, VZ_VERSION, SimulatedKernel
 from simulator.kernel.needs import gather
-from simulator.profiles.cpuinfo import format_cpuinfo, processor_ranges
+
+if TYPE_CHECKING:
+    from simulator.kernel.kernel import SimulatedKernel
 
 #: Nodes of a large fleet share few CPUs and few kernels: so many of each are remembered.
 _MOST_REMEMBERED = 1024
@@ -136,8 +138,10 @@ class NodeProfile(ProfileDocument, frozen=True, kw_only=True, dict=True):
         cpuid = self.cpus[0].cpuid if self.cpus else None
         return _facts_of(self.kernel, cpuid, self.cpuid_override or "", self.origin.utrace)
 
-    def boot(self) -> SimulatedKernel:
+    def boot(self) -> "SimulatedKernel":
         """Return the node, running."""
+        from simulator.kernel.kernel import SimulatedKernel
+
         return SimulatedKernel(
             self.facts(),
             self.containers,
@@ -153,12 +157,39 @@ class NodeProfile(ProfileDocument, frozen=True, kw_only=True, dict=True):
 
     def _texts(self) -> dict[str, str]:
         """Return what files of the node read as, where that is known."""
+        from simulator.kernel.kernel import CPUINFO, PROC_VERSION, VZ_VERSION
+
         texts = {PROC_VERSION: f"Linux version {self.kernel.release} (simulated)\n"}
         if self.cpus:
             texts[CPUINFO] = "\n".join(chain.from_iterable(map(format_cpuinfo, self.cpus)))
         if self.kernel.vz_version is not None:
             texts[VZ_VERSION] = f"{self.kernel.vz_version}\n"
         return texts
+
+
+def format_cpuinfo(cpu: CpuFacts) -> Iterator[str]:
+    """Write one block for each processor of a kind; what is not known has no line."""
+    for number in chain.from_iterable(processor_ranges(cpu.processors)):
+        yield _block(number, cpu)
+
+
+def _block(number: int, cpu: CpuFacts) -> str:
+    values = (
+        ("processor", str(number)),
+        ("vendor_id", cpu.cpuid.vendor),
+        ("cpu family", str(cpu.cpuid.family)),
+        ("model", str(cpu.cpuid.model)),
+        ("model name", cpu.model_name),
+        ("stepping", str(cpu.cpuid.stepping)),
+        ("microcode", cpu.microcode),
+        ("flags", cpu.flags),
+    )
+    return "".join(_line(key, value) for key, value in values if value is not None)
+
+
+def _line(key: str, value: str) -> str:
+    # Colons stand at column 16.
+    return key + ("\t" if len(key) >= 8 else "\t\t") + f": {value}\n"
 
 
 @lru_cache(_MOST_REMEMBERED)

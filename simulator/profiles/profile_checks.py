@@ -10,12 +10,11 @@ from functools import lru_cache
 from msgspec.json import encode
 
 from simulator.facts.capabilities import I386, IA64, INTEL, PLACES, X86_64, Machine
-from simulator.facts.cpuid import SIGNATURE_LEAF, CpuidTable, MissingLeafError
+from simulator.facts.cpuid import SIGNATURE_LEAF, CpuidTable, MissingLeafError, processor_ranges
 from simulator.facts.features import BY_WORD, LONG_MODE, SYSCALL
 from simulator.facts.override import OverrideError, format_override, parse_override
 from simulator.facts.releases import UnknownReleaseError, identify
 from simulator.kernel.containers import Container, Contents, State
-from simulator.profiles.cpuinfo import processor_ranges
 from simulator.profiles.profile import (
     Answers,
     KernelFacts,

@@ -1,25 +1,56 @@
-"""Profiles on disk: the recorded nodes that come along, and any other by its path."""
+"""Recorded nodes and CPUs, which come along, and any other node by its profile's path."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.errors import UserError
+from simulator.facts.cpuid import CpuidTable, parse_rows
 from simulator.profiles.profile import NodeProfile, ProfileError
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import parse_profile
 
+if TYPE_CHECKING:
+    from simulator.dumps.model import Mode
+
 SUFFIX = ".json"
 
-#: More is no profile: a container takes some hundred bytes, and a CPU some KiB. What is read of
-#: one takes up to thirty times its size.
+#: More is no profile: a container takes some hundred bytes, and a CPU some KiB.
 MAX_BYTES = 1 << 20
 
-#: Most profiles have less, and room for no more is made for them.
+#: Most profiles have less: room for MAX_BYTES is made for the others alone.
 _USUAL_BYTES = 1 << 15
 
 
 class UnknownNodeError(UserError):
     """A node that is neither a recorded one's name nor a profile's path."""
+
+
+class UnknownCpuError(UserError):
+    """No recorded CPU has this name; ``names`` are those near it, or all where none is."""
+
+    def __init__(self, name: str, names: list[str]) -> None:
+        super().__init__(f"no CPU is recorded as {name!r}, but there are: {', '.join(names)}")
+        self.name = name
+        self.names = names
+
+
+class RecordedCpu(NamedTuple):
+    """A real CPU.
+
+    ``source`` is the collection and the file that its registers come from. ``table`` is what
+    was recorded there in ``dump_mode``; ``dumps.as_64bit`` makes of it what a 64-bit kernel
+    sees. ``brand`` is for people, its spaces made single: nothing is decided by it.
+    """
+
+    name: str
+    brand: str
+    vendor: str
+    source: str
+    dump_mode: "Mode"
+    table: CpuidTable
 
 
 def fixtures_folder() -> str:
@@ -67,9 +98,7 @@ def load_node(node: str) -> NodeProfile:
         return load_profile(_fixture_path(node))
     path = node or os.curdir
     if not os.path.exists(path):
-        from difflib import get_close_matches
-
-        near = get_close_matches(node, fixture_names(), n=3)
+        near = _near(node, fixture_names(), 3)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; see 'vzcptsim nodes'"
         raise UnknownNodeError(f"no node is recorded as {node!r}, and no file is there{hint}")
     return load_profile(path)
@@ -79,3 +108,29 @@ def load_fixtures() -> Iterator[NodeProfile]:
     """Read every recorded node, by name."""
     for name in fixture_names():
         yield load_profile(_fixture_path(name))
+
+
+@cache
+def load_cpus() -> Mapping[str, RecordedCpu]:
+    """Return every recorded CPU by its name, in the order of data/cpus.json."""
+    import json
+
+    package = os.path.dirname(os.path.dirname(__file__))
+    with open(os.path.join(package, "data", "cpus.json"), encoding="utf-8") as file:
+        entries = json.load(file)["cpus"]
+    cpus = (RecordedCpu(table=parse_rows(entry.pop("cpuid")), **entry) for entry in entries)
+    return MappingProxyType({cpu.name: cpu for cpu in cpus})
+
+
+def find_cpu(name: str) -> RecordedCpu:
+    """Return the CPU of that name, or raise ``UnknownCpuError``."""
+    cpus = load_cpus()
+    if name not in cpus:
+        raise UnknownCpuError(name, _near(name, list(cpus), 5) or list(cpus))
+    return cpus[name]
+
+
+def _near(name: str, names: list[str], most: int) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(name, names, n=most)

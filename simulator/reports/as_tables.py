@@ -21,9 +21,9 @@ from simulator.reports.view import (
     first_nodes,
     kernel_words,
     labels_words,
-    ranges,
 )
 from simulator.verdicts.verdict import Verdict
+from vzcptcheck.processors import format_ranges
 
 #: How many nodes of a class, and how many of the best destinations by class, are named.
 _NAMED = 4
@@ -197,7 +197,7 @@ def _class_pairs(pairs: Iterable[Pair]) -> Section:
         "Pairs of classes",
         columns,
         rows=tuple(
-            (str(source), kernel, ours, ranges(destinations))
+            (str(source), kernel, ours, _ranges(destinations))
             for (source, kernel, ours), destinations in rows.items()
         ),
     )
@@ -260,5 +260,10 @@ def _best(view: View, groups: tuple[Group, ...]) -> str:
 
 def _names(view: View, groups: Iterable[Group]) -> str:
     if view.is_by_class:
-        return ranges(group.number for group in groups)
+        return _ranges(group.number for group in groups)
     return ", ".join(map(view.name, groups))
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Write ascending numbers as in 1-3 5."""
+    return format_ranges(numbers).replace(",", " ")

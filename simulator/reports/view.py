@@ -104,14 +104,3 @@ def container_words(container: ContainerSide) -> str:
     if container.caps is None:
         return container.state.value
     return f"{container.state.value}, needs {container.caps:#x}"
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Format ascending numbers as in 1-3 5."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][1] == number - 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

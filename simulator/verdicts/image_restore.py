@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from simulator.facts.capabilities import I386 as I386_MACHINES
 from simulator.facts.capabilities import X86_64, NodeFacts
-from simulator.facts.generations import RestoreRule
+from simulator.facts.generations import ASKED_VERSIONS, RestoreRule
 from simulator.verdicts.verdict import Reason, Weight
 from vzcptcheck.image import (
     EMT64,
@@ -31,7 +31,7 @@ from vzcptcheck.image import (
     indexed_at,
     veinfo_problem,
 )
-from vzcptcheck.versions import NAMES, describe
+from vzcptcheck.versions import describe
 
 _EINVAL = "EINVAL"
 
@@ -171,7 +171,7 @@ def _version(header: Header, kernel: Restorer) -> Iterator[Finding]:
             Weight.REFUSES,
             place="offset 6",
             source=describe(version),
-            destination=", ".join(describe(one) for one in sorted(NAMES) if kernel.restores(one)),
+            destination=", ".join(describe(one) for one in ASKED_VERSIONS if kernel.restores(one)),
         )
         yield Finding(reason, _lines(f"Unknown image version: {version:x}. Can't restore."))
 

@@ -24,13 +24,13 @@ from simulator.facts.bits import (
     mask,
 )
 from simulator.facts.capabilities import PLACES
-from simulator.facts.generations import Generation
+from simulator.facts.generations import ASKED_VERSIONS, Generation
 from simulator.kernel.containers import State
 from simulator.kernel.decision import DESTINATION_SLM, bits_looked_at, missing_bits, refusals
 from simulator.kernel.kernel import CPT, RST
 from simulator.verdicts.traits import ContainerSide, KernelSide
 from simulator.verdicts.verdict import Opinion, Reason, Weight
-from vzcptcheck.versions import NAMES, describe
+from vzcptcheck.versions import describe
 
 #: A container that cannot be asked about: what is said of it.
 _NOT_RUNNING = {
@@ -106,7 +106,7 @@ def refused_version(prefix: str, version: int, generation: Generation) -> Reason
     Its code says whether the version is too new or too old, beside those of its family (8 bits
     of it) that the kernel takes, or of a family of which it takes none.
     """
-    taken = [one for one in sorted(NAMES) if generation.restores(one)]
+    taken = [one for one in ASKED_VERSIONS if generation.restores(one)]
     family = [one for one in taken if one & 0xFF00 == version & 0xFF00]
     why = "too-new" if version > max(family, default=version) else "too-old"
     if not family:

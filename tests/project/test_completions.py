@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.profiles.cpus import load_cpus
-from simulator.profiles.store import fixture_names
+from simulator.profiles.store import fixture_names, load_cpus
 from simulator.verdicts.codes import load_codes
 from support.documents import shared_folder
 from support.needed import needs

@@ -14,9 +14,8 @@ import pytest
 
 from simulator import __main__
 from simulator.cli import main
-from simulator.profiles.cpus import load_cpus
 from simulator.profiles.profile import OriginKind
-from simulator.profiles.store import fixture_names, load_node
+from simulator.profiles.store import fixture_names, load_cpus, load_node
 from simulator.run.qemu import Differences, Emulation
 from support.programs import answer, mistake, vzcptsim
 from support.running import ROOT

@@ -12,8 +12,7 @@ import pytest
 
 from simulator.cli import main
 from simulator.kernel.kernel import SimulatedKernel
-from simulator.profiles.cpus import find_cpu
-from simulator.profiles.store import fixture_names, load_node
+from simulator.profiles.store import find_cpu, fixture_names, load_node
 from simulator.verdicts.codes import Code, load_codes
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_061, build, change
 from support.programs import SGR, Said, Terminal, mistake, replay, validator, vzcptsim

@@ -17,7 +17,6 @@ from simulator.dumps.model import (
     KnownBits,
     PartialAnswer,
     describe_unknown,
-    format_numbers,
     infer_mode,
     make_dump,
     whole_table,
@@ -105,14 +104,6 @@ def test_mode_by_the_bits_that_tell(vendor: Registers, known: int, value: int, m
     answers = {(0, 0): whole(*vendor), (0x8000_0001, 0): in_part("edx", value, known)}
     assert dump(answers).mode == mode
     assert dump(answers, mode="32-bit").mode == "32-bit"
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [([], ""), ([5], "5"), ([3, 1, 2, 0, 8], "0-3,8"), ([1, 1, 2], "1-2"), ([0, 2, 4], "0,2,4")],
-)
-def test_numbers(numbers: list[int], text: str) -> None:
-    assert format_numbers(numbers) == text
 
 
 def test_unknown_bits_are_described() -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from simulator.facts.generations import BY_NAME, GENERATIONS, Generation, Vecaps2
+from simulator.facts.generations import ASKED_VERSIONS, BY_NAME, GENERATIONS, Generation, Vecaps2
 from support.simulated_nodes import caps, words_of
+from vzcptcheck.versions import NAMES
 
 _8 = "cmov fxsr sse sse2 mmx 3dnow 3dnowext sysenter"
 _10 = f"{_8} emt64 ia64"
@@ -208,3 +209,7 @@ def test_restore_takes_and_refuses(name: str) -> None:
     accepted, refused = RESTORES.get(name, RULE_C3)
     assert [f"{one:#x}" for one in accepted if not restores(one)] == []
     assert [f"{one:#x}" for one in refused if restores(one)] == []
+
+
+def test_the_versions_asked_about_are_those_that_the_tool_names() -> None:
+    assert tuple(sorted(NAMES)) == ASKED_VERSIONS

@@ -12,9 +12,8 @@ from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Needs
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.compose import CpuSource, compose
-from simulator.profiles.cpus import find_cpu
 from simulator.profiles.profile import KernelFacts, NodeProfile
-from simulator.profiles.store import load_fixtures
+from simulator.profiles.store import find_cpu, load_fixtures
 from simulator.run.in_process import SimulatedSyscalls
 from support.programs import replay
 from support.samples import read_vectors

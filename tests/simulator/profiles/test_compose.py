@@ -9,9 +9,9 @@ from simulator.facts.override import OverrideError
 from simulator.facts.releases import UnknownReleaseError
 from simulator.kernel.containers import Container, Needs, State
 from simulator.profiles.compose import CpuSource, compose
-from simulator.profiles.cpus import find_cpu
 from simulator.profiles.profile import KernelFacts, NodeProfile, OriginKind, ProfileError
 from simulator.profiles.specs import parse_spec
+from simulator.profiles.store import find_cpu
 from support.simulated_nodes import AMD, EAGER_RELEASE, EVERYTHING, RELEASES, caps, container, cpu
 
 NEWEST = RELEASES["042stab107"]

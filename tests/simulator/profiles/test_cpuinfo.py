@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.facts.capabilities import shown_registers
-from simulator.facts.cpuid import CpuidTable, Registers
-from simulator.profiles.cpuinfo import flags_of, format_cpuinfo, processor_ranges
-from simulator.profiles.cpus import load_cpus
-from simulator.profiles.profile import CpuFacts, NodeProfile
+from simulator.facts.cpuid import CpuidTable, Registers, processor_ranges
+from simulator.profiles.compose import flags_of
+from simulator.profiles.profile import CpuFacts, NodeProfile, format_cpuinfo
+from simulator.profiles.store import load_cpus
 from support.simulated_nodes import AMD, EVERYTHING, cpu
 from support.simulated_profiles import captured_nodes
 from vzcptcheck import cpuinfo

@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 
 from simulator.dumps.model import as_64bit, infer_mode
-from simulator.profiles.cpus import UnknownCpuError, find_cpu, load_cpus
+from simulator.profiles.store import UnknownCpuError, find_cpu, load_cpus
 
 CPUS = load_cpus()
 SYSCALL = 11

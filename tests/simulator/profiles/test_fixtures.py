@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from simulator.profiles import store as fixtures
-from simulator.profiles.cpus import load_cpus
 from simulator.profiles.profile import NodeProfile, OriginKind, ProfileError
 from simulator.profiles.store import (
     UnknownNodeError,
     fixture_names,
     fixtures_folder,
+    load_cpus,
     load_fixtures,
     load_node,
     load_profile,

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from simulator.facts.generations import ASKED_VERSIONS
 from simulator.facts.override import OverrideError, parse_override
 from simulator.facts.releases import UnknownReleaseError
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Needs, State
 from simulator.kernel.kernel import CPT, CPUID_OVERRIDE, CPUINFO, RST
 from simulator.profiles.profile import (
-    ASKED_VERSIONS,
     Answers,
     KernelFacts,
     NodeProfile,
@@ -33,13 +33,6 @@ def profile(**traits: Any) -> NodeProfile:
 
 def on(generation: str) -> NodeProfile:
     return replace(profile(release=RELEASES[generation], vz_version=None), cpuid_override=None)
-
-
-def test_the_versions_asked_about_are_the_named_ones_ascending() -> None:
-    assert (
-        *(0x000, 0x100, 0x101, 0x102, 0x200, 0x300, 0x301, 0x302, 0x303, 0x304),
-        *(0x400, 0x500, 0x600, 0x700, 0x703, 0x800, 0x801, 0x802, 0x803),
-    ) == ASKED_VERSIONS
 
 
 def test_a_kernel_has_both_modules_and_ipv6_unless_said() -> None:

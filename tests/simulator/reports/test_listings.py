@@ -6,8 +6,8 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from simulator.profiles.cpus import load_cpus
 from simulator.profiles.profile_json import parse_profile
+from simulator.profiles.store import load_cpus
 from simulator.reports.listings import Listing, cpu_listing, kernel_listing, node_listing
 from support.samples import read_vectors
 from support.simulated_nodes import RELEASES

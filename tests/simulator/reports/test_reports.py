@@ -11,8 +11,6 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import structs
 
 from simulator.fleets.fleet import gather_fleet
@@ -21,7 +19,7 @@ from simulator.reports.as_csv import csv_text
 from simulator.reports.as_json import json_lines, json_text
 from simulator.reports.as_junit import junit_text
 from simulator.reports.as_tables import Section, markdown_text, sections, table_text
-from simulator.reports.view import MOST_NODES, View, ranges, why
+from simulator.reports.view import MOST_NODES, View, why
 from simulator.verdicts.migrations import Road
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
 from support.fleets import OLD, STRONG, WEAK, node, small_nodes
@@ -105,15 +103,6 @@ def test_why_names_codes_and_features_but_no_remarks() -> None:
         )
     )
     assert why(opinion) == "missing: avx aes; size; other (waived): rtm"
-
-
-@given(st.sets(st.integers(0, 60)))
-def test_ranges_are_the_numbers_that_they_are_of(numbers: set[int]) -> None:
-    spelled = []
-    for word in ranges(sorted(numbers)).split():
-        first, _, last = word.partition("-")
-        spelled += range(int(first), int(last or first) + 1)
-    assert spelled == sorted(numbers)
 
 
 @pytest.mark.parametrize(
