@@ -730,7 +730,7 @@ class TestWindow:
         script = "return document.documentElement.scrollWidth - innerWidth"
         assert browser.run(script) <= 0
 
-    def test_in_a_narrow_one_a_click_brings_the_details_into_sight(
+    def test_in_a_narrow_one_a_click_shows_the_details(
         self, browser: Chromium, reports: Reports
     ) -> None:
         browser.resize(380, 700)

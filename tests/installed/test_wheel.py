@@ -55,9 +55,7 @@ def _check_working_folder(tool: Path, folder: Path) -> None:
     assert hostile.imported == []
 
 
-def test_vzcptsim_finds_all_its_data_in_a_fresh_environment_and_shells_and_man_theirs(
-    tmp_path: Path,
-) -> None:
+def test_vzcptsim_finds_its_data_and_shells_and_man_find_theirs(tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     call(sys.executable, "-m", "venv", environment)
     call(environment / "bin" / "python", "-m", "pip", "--quiet", "install", f"{WHEEL}[sim]")

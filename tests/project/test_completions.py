@@ -111,9 +111,7 @@ def test_shellcheck_has_nothing_to_say_of_those_for_bash() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
-def test_packages_have_the_same_when_the_oldest_python_at_hand_builds_them(
-    tmp_path: Path,
-) -> None:
+def test_packages_have_the_same_when_the_oldest_python_builds_them(tmp_path: Path) -> None:
     python = next(iter(pythons_at_hand().values()))
     command = [python, "-B", "-m", "tools.node_files", str(tmp_path), python, ZSH_FOLDER]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)

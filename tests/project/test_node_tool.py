@@ -92,9 +92,7 @@ def test_what_was_compiled_for_the_interpreter_is_what_runs(tool: Path) -> None:
     assert ended.stdout == f"{tool}/{tag}/vzcptcheck/cli.pyc\n"
 
 
-def test_built_in_another_folder_of_other_files_times_it_is_the_same(
-    tool: Path, tmp_path: Path
-) -> None:
+def test_built_elsewhere_of_other_files_times_it_is_the_same(tool: Path, tmp_path: Path) -> None:
     other = tmp_path / "a folder of another name"
     for source in ("LICENSE", "tools/build_zipapp.py", *ROOT.glob("vzcptcheck/*.py")):
         copy = other / (ROOT / source).relative_to(ROOT)

@@ -55,9 +55,7 @@ def test_the_wheel_has_every_manual_page_and_the_completions() -> None:
     assert "custom" in WHEEL["hooks"]
 
 
-def test_a_build_generates_what_tests_read_with_nothing_but_what_it_requires(
-    tmp_path: Path,
-) -> None:
+def test_a_build_generates_what_tests_read_with_what_it_requires(tmp_path: Path) -> None:
     packages, made = tmp_path / "packages", tmp_path / "made"
     packages.mkdir()
     for requirement in PYPROJECT["build-system"]["requires"]:
@@ -124,9 +122,7 @@ def test_packages_get_items_without_markup_and_midnight() -> None:
         ("What changed.", "### Added", "line 3: a section is of a release"),
     ],
 )
-def test_what_is_not_of_the_form_is_refused_with_its_place(
-    old: str, new: str, complaint: str
-) -> None:
+def test_what_is_of_another_form_is_refused(old: str, new: str, complaint: str) -> None:
     text = GOOD.replace(old, new)
     assert text != GOOD
     if not complaint:

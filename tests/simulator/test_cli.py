@@ -390,7 +390,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
     assert list(here.iterdir()) == []
 
 
-def test_a_file_that_was_there_stays_where_the_new_one_fails(
+def test_an_old_file_stays_where_a_new_one_fails(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -567,7 +567,7 @@ def test_hosts_that_are_none(options: list[str], says: str) -> None:
     assert says in mistake("run", "--node", NODE, f"{name}={value}", *options[2:], "--", "true")
 
 
-def test_run_under_qemu_runs_its_command_and_says_what_differs(
+def test_run_under_qemu_runs_a_command_and_says_what_differs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     emulated = ("qemu-x86_64", "-cpu", "max", "./look")

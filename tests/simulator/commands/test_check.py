@@ -122,9 +122,7 @@ def test_the_kernels_verdicts_are_those_of_the_two_commands(source: str, destina
 
 
 @pytest.mark.parametrize(("source", "destination"), PAIRS)
-def test_a_suspended_containers_verdict_is_that_of_the_commands(
-    source: str, destination: str
-) -> None:
+def test_a_suspended_containers_verdict_is_the_commands(source: str, destination: str) -> None:
     statuses = statuses_of_commands(load_node(source).boot(), load_node(destination).boot())
     document = judged(source, destination, "--suspended", "7")
     assert verdicts(document) == {7: verdict_of_commands(statuses)}

@@ -161,9 +161,7 @@ def test_nothing_is_written_of_an_unsound_dump(here: Path) -> None:
     assert [path.name for path in here.iterdir()] == ["bad.txt"]
 
 
-def test_what_is_too_large_for_a_dump_is_not_read(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_too_large_is_not_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognise, "MAX_BYTES", 50)
     (here / "dump.txt").write_text("x" * 51)
     assert mistake("import", "dump.txt").startswith("dump.txt: over 0 MiB, which no register dump")

@@ -188,9 +188,7 @@ def test_a_file_that_is_no_kept_matrix_is_a_mistake(
     assert stderr.startswith(f"vzcptsim: {kept}: {problem}")
 
 
-def test_a_file_too_large_for_a_kept_matrix_is_not_read_whole(
-    paths: list[str], tmp_path: Path
-) -> None:
+def test_a_file_too_large_to_be_a_matrix_is_not_read(paths: list[str], tmp_path: Path) -> None:
     kept = tmp_path / "kept.tsv"
     with kept.open("wb") as file:
         file.truncate(1 << 40)

@@ -273,9 +273,7 @@ def test_compressed_in_parallel() -> None:
 
 
 @pytest.mark.parametrize("piece", [1, 7, 100])
-def test_streams_end_anywhere_in_what_is_unpacked_at_once(
-    piece: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_streams_end_anywhere_in_a_piece(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_PIECE", piece)
     test_compressed_in_parallel()
 

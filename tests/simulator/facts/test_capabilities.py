@@ -119,9 +119,7 @@ def test_ia64_has_ia64_and_fxsr(generation: str) -> None:
 
 
 @pytest.mark.parametrize("generation", RELEASES)
-def test_no_ipv6_shows_from_042stab_on_and_slm_without_its_module_on_2_6_32_alone(
-    generation: str,
-) -> None:
+def test_no_ipv6_shows_from_042stab_on_and_slm_on_2_6_32_alone(generation: str) -> None:
     no_ipv6 = number(generation, has_ipv6=False) & caps("NO_IPV6")
     slm = number(generation, slm_without_module=True) & caps("SLM_DMPRST")
     assert bool(no_ipv6) == (generation in SINCE_042STAB)

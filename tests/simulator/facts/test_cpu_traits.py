@@ -122,9 +122,7 @@ def test_xsave_is_enabled_on_all_generations_but_the_first() -> None:
 
 @pytest.mark.parametrize("option", ["noxsave", "clearcpuid=154"])
 @pytest.mark.parametrize("generation", ["2.6.32", "042stab107"])
-def test_a_boot_option_that_hides_xsave_takes_all_that_needs_it(
-    option: str, generation: str
-) -> None:
+def test_hiding_xsave_takes_all_that_needs_it(option: str, generation: str) -> None:
     seen = side(cpu(*SANDY_BRIDGE), generation=generation, boot_options=(option,))
     assert names(seen.shown) == {"cmov", "fxsr", "sse", "sse2", "mmx"}
     assert seen.may_be_shown == seen.shown

@@ -235,9 +235,7 @@ NAMES_NONE = {
 
 @pytest.mark.parametrize("first", [0x8086_0000, 0xC000_0000])
 @pytest.mark.parametrize("answer", NAMES_NONE.values(), ids=NAMES_NONE)
-def test_a_range_whose_first_leaf_names_none_of_it_is_not_there(
-    first: int, answer: Registers
-) -> None:
+def test_a_range_that_names_none_of_its_leaves_is_not_there(first: int, answer: Registers) -> None:
     table = table_of({(first, 0): answer, (first + 1, 0): REPEATED})
     for leaf in (first, first + 1, first + 7):
         assert table.answer(leaf, 0) == ZEROS

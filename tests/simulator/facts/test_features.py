@@ -193,9 +193,7 @@ registers = st.builds(Registers, *[st.integers(0, 0xFFFF_FFFF)] * 4)
 
 
 @given(st.sampled_from(sorted(JUDGED_LEAVES)), registers, st.integers(0, JUDGED))
-def test_masks_are_the_bits_of_registers(
-    key: tuple[int, int], answer: Registers, number: int
-) -> None:
+def test_masks_are_bits_of_registers(key: tuple[int, int], answer: Registers, number: int) -> None:
     has = judged_in(key, answer)
     rows = [one for one in FEATURES if one.effect and (one.leaf, one.subleaf) == key]
     assert sum(one.mask for one in rows) == JUDGED_LEAVES[key]

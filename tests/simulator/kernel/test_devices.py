@@ -89,9 +89,7 @@ OF_THE_OTHER_FILE = [
 
 
 @pytest.mark.parametrize(("path", "request_name"), OF_THE_OTHER_FILE)
-def test_a_request_of_the_other_file_is_unknown(
-    generation: str, path: str, request_name: str
-) -> None:
+def test_requests_of_the_other_are_unknown(generation: str, path: str, request_name: str) -> None:
     with failing(errno.EINVAL):
         Client(running(generation), path).ask(Request[request_name])
 
@@ -106,9 +104,7 @@ def test_a_request_of_the_other_file_is_unknown(
         (CPT, "SET_PRAM"),
     ],
 )
-def test_some_requests_are_there_from_042stab_on(
-    generation: str, path: str, request_name: str
-) -> None:
+def test_requests_that_came_with_042stab(generation: str, path: str, request_name: str) -> None:
     client = Client(running(generation), path)
     if generation in SINCE_042STAB:
         assert client.ask(Request[request_name]) >= 0
@@ -125,9 +121,7 @@ def test_the_tracker_can_be_stopped_from_088_on_and_never_runs(generation: str) 
 
 @pytest.mark.parametrize("path", [CPT, RST])
 @pytest.mark.parametrize("request_number", [Request.TEST_CAPS, Request.SET_VEID, 0x5401])
-def test_a_32bit_program_on_a_64bit_kernel_gets_einval_to_everything(
-    path: str, request_number: int
-) -> None:
+def test_a_32bit_program_on_a_64bit_kernel_gets_einval(path: str, request_number: int) -> None:
     short = SimulatedSyscalls(running(), pointer_bits=32)
     with failing(errno.EINVAL):
         short.ioctl(short.open(path, 2), request_number, 1)
@@ -193,9 +187,7 @@ def test_test_caps_on_cpt_compares_the_whole_node_and_says_nothing(generation: s
         (NEWEST, "NAMESPACES", False),
     ],
 )
-def test_test_caps_on_cpt_tests_the_generations_words(
-    generation: str, word: str, tested: bool
-) -> None:
+def test_test_caps_on_cpt_tests_known_words(generation: str, word: str, tested: bool) -> None:
     kernel = running(generation)
     offered = kernel.capabilities() & ~caps(word)
     assert Client(kernel).ask(Request.TEST_CAPS, offered) == int(tested)
@@ -355,9 +347,7 @@ def in_state(state: ContextState, path: str = CPT) -> Client:
 @pytest.mark.parametrize(
     "request_number", [Request.SET_VEID, Request.RESUME, Request.GET_CONTEXT, 0x2D00]
 )
-def test_after_an_error_every_request_that_needs_a_context_is_ebusy(
-    path: str, request_number: int
-) -> None:
+def test_after_an_error_all_that_needs_a_context_is_ebusy(path: str, request_number: int) -> None:
     with failing(errno.EBUSY):
         in_state(ContextState.ERROR, path).ask(request_number, 5)
 
@@ -388,9 +378,7 @@ TAKING_A_FILE = [
 
 @pytest.mark.parametrize(("path", "request_name"), TAKING_A_FILE)
 @pytest.mark.parametrize("argument", [NOT_OPEN, -1, 0xFFFFFFFF])
-def test_a_descriptor_that_is_not_open_is_ebadf(
-    path: str, request_name: str, argument: int
-) -> None:
+def test_a_descriptor_not_open_is_ebadf(path: str, request_name: str, argument: int) -> None:
     client = Client(running(), path)
     with failing(errno.EBADF):
         client.ask(Request[request_name], argument)
@@ -435,9 +423,7 @@ def test_set_lazy_is_obsolete() -> None:
         ("LINKDIR_ADD", False),
     ],
 )
-def test_the_kernel_holds_a_writing_end_as_long_as_it_may_need_it(
-    request_name: str, held: bool
-) -> None:
+def test_the_kernel_holds_a_writing_end_while_it_needs_it(request_name: str, held: bool) -> None:
     client = Client(running())
     with suppress(NotADirectoryError):
         client.ask(Request[request_name], client.writer)
@@ -559,7 +545,7 @@ def test_test_vecaps2_came_with_092(generation: str) -> None:
         (NEWEST, WELCOMING | caps("NO_IPV6"), 3, True),
     ],
 )
-def test_test_vecaps2_fills_in_the_features(
+def test_test_vecaps2_tells_features(
     generation: str, offered: int, result: int, filled: bool
 ) -> None:
     client = asking(running(generation, container(traced=True, keys=True)))
@@ -643,9 +629,7 @@ def test_nothing_can_be_done_with_what_is_not_suspended(request_name: str) -> No
         (None, "this simulated node writes no images"),
     ],
 )
-def test_a_dump_wants_a_file_and_fails_as_it_was_recorded_to(
-    contents: Contents | None, said: str
-) -> None:
+def test_a_dump_wants_a_file_and_fails_as_recorded(contents: Contents | None, said: str) -> None:
     client = asking(running(NEWEST, Container(ctid=101, contents=contents)))
     client.ask(Request.SUSPEND)
     with failing(errno.EBADF):

@@ -200,7 +200,7 @@ def test_others_may_read_what_all_may_read(
 
 @pytest.mark.parametrize("uid", [0, NOBODY])
 @pytest.mark.parametrize("path", [CPT, RST, OVERRIDE, CPUID, "/proc/bc"])
-def test_inside_a_container_the_nodes_files_are_not_there(
+def test_containers_have_no_files_of_the_nodes(
     kernel: SimulatedKernel, path: str, uid: int
 ) -> None:
     caller = SimulatedSyscalls(kernel, uid=uid, ctid=101)
@@ -251,7 +251,7 @@ def registers(caller: SimulatedSyscalls, leaf: int, subleaf: int = 0) -> tuple[i
 @pytest.mark.parametrize(
     ("leaf", "subleaf"), [(0x0, 0), (0x1, 0), (0x7, 0), (0xD, 1), (0x80000001, 0)]
 )
-def test_cpuid_is_read_at_leaf_and_subleaf(
+def test_cpuid_is_read_by_leaf_and_subleaf(
     kernel: SimulatedKernel, leaf: int, subleaf: int
 ) -> None:
     assert registers(root(kernel), leaf, subleaf) == cpu(*EVERYTHING)[leaf, subleaf]
@@ -309,9 +309,7 @@ def test_an_override_is_taken_reads_back_and_masks_the_node(kernel: SimulatedKer
         (b" " * 4096, errno.E2BIG),
     ],
 )
-def test_a_bad_override_changes_nothing(
-    kernel: SimulatedKernel, written: bytes, number: int
-) -> None:
+def test_a_bad_override_does_nothing(kernel: SimulatedKernel, written: bytes, number: int) -> None:
     write_override(kernel, b"1: 0 0 bfffffff ffffffff\n")
     before = read(kernel, OVERRIDE), kernel.capabilities()
     with failing(number):

@@ -73,9 +73,7 @@ def branded(text: bytes) -> CpuidTable:
     ],
     ids=["brand", "blank", "none", "not recorded"],
 )
-def test_the_model_name_is_the_brand_with_single_spaces(
-    table: CpuidTable, name: str | None
-) -> None:
+def test_the_model_is_the_brand_with_single_spaces(table: CpuidTable, name: str | None) -> None:
     assert composed(table).cpus[0].model_name == name
 
 
@@ -150,9 +148,7 @@ def test_ia64_is_composed_without_cpuid() -> None:
     ("traits", "error"),
     [({"release": "5.4.0"}, UnknownReleaseError), ({"override": "garbage"}, OverrideError)],
 )
-def test_what_no_kernel_has_or_takes_is_refused(
-    traits: dict[str, Any], error: type[Exception]
-) -> None:
+def test_what_no_kernel_takes_is_refused(traits: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         composed(**traits)
 
@@ -167,7 +163,7 @@ def test_what_no_kernel_has_or_takes_is_refused(
         ({"table": FULL, "boot_options": ("ipv6.disable=1",)}, "kernel.ipv6"),
     ],
 )
-def test_facts_that_contradict_each_other_are_refused(arguments: dict[str, Any], path: str) -> None:
+def test_contradicting_facts_are_refused(arguments: dict[str, Any], path: str) -> None:
     table = arguments.pop("table")
     with pytest.raises(ProfileError) as caught:
         composed(table, **arguments)
@@ -189,7 +185,7 @@ def test_a_leaf_that_was_not_recorded_is_no_zeros(leaf: int) -> None:
 
 @pytest.mark.parametrize(("machine", "shown"), [("x86_64", True), ("i686", False)])
 @pytest.mark.parametrize("name", ["intel-xeon-e5345", "intel-xeon-l5320"])
-def test_an_intel_cpu_shows_syscall_to_64_bit_kernels_alone(
+def test_intel_shows_syscall_to_64_bit_kernels_alone(
     name: str, machine: str, *, shown: bool
 ) -> None:
     """Whoever took the dump: that of the first CPU is 64-bit, of the second 32-bit."""

@@ -28,9 +28,7 @@ def facts(cpuid: CpuidTable, processors: str = "0") -> CpuFacts:
 
 
 @pytest.mark.parametrize("profile", CAPTURED, ids=lambda profile: profile.name)
-def test_flags_of_registers_are_all_that_was_recorded_and_in_its_order(
-    profile: NodeProfile,
-) -> None:
+def test_flags_of_registers_are_all_recorded_ones_in_order(profile: NodeProfile) -> None:
     shown, ours = (profile.cpus[0].flags or "").split(), flags_of(profile.cpus[0].cpuid)
     assert [flag for flag in shown if flag in ours] == [flag for flag in ours if flag in shown]
     assert set(shown) - set(ours) - MADE_UP == set()

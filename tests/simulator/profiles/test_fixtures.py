@@ -145,7 +145,7 @@ def test_a_file_too_large_for_a_profile_is_not_read_whole(here: Path) -> None:
         load_node(str(path))
 
 
-def test_a_file_that_goes_away_is_a_profile_error(here: Path) -> None:
+def test_a_file_that_goes_is_a_profile_error(here: Path) -> None:
     with pytest.raises(ProfileError, match=r"node\.json: No such file or directory"):
         load_profile(here / "node.json")
 

@@ -250,9 +250,7 @@ ALIEN = {"proc/cpuinfo": cpuinfo("a"), "cpuid/9": FILES["cpuid/0"]}
         ),
     ],
 )
-def test_what_cannot_be_is_refused_with_its_file(
-    changes: dict[str, bytes | None], error: str
-) -> None:
+def test_what_cannot_be_names_its_file(changes: dict[str, bytes | None], error: str) -> None:
     with pytest.raises(GatheredError) as caught:
         gathered(changes)
     assert error in str(caught.value)
@@ -268,9 +266,7 @@ def test_what_cannot_be_is_refused_with_its_file(
         ({"cpuid/0": rows(ROWS[0])}, "cpus[0].cpuid"),
     ],
 )
-def test_facts_that_contradict_each_other_are_refused(
-    changes: dict[str, bytes | None], path: str
-) -> None:
+def test_contradicting_facts_are_refused(changes: dict[str, bytes | None], path: str) -> None:
     with pytest.raises(ProfileError) as caught:
         gathered(changes)
     assert (caught.value.where, caught.value.path) == ("here", path)
@@ -323,9 +319,7 @@ class TestTheCommand:
     def test_the_path_is_loaded_as_the_command_does(self, archive: Path) -> None:
         assert load_gathered(str(archive)) == gathered()
 
-    def test_what_a_container_needs_is_not_known_to_check_and_matrix(
-        self, archive: Path, tmp_path: Path
-    ) -> None:
+    def test_what_a_container_needs_is_not_known(self, archive: Path, tmp_path: Path) -> None:
         source = str(tmp_path / "node.json")
         destination = "042stab141.3.Haswell.default"
         assert vzcptsim("import", "gathered", str(archive), "-o", source)[0] == 0

@@ -83,9 +83,7 @@ OTHER_KINDS = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTY
         *((f"{TOP}/about", {"type": kind, "linkname": "/etc/passwd"}) for kind in OTHER_KINDS),
     ],
 )
-def test_no_other_name_and_kind_in_an_archive_is_looked_at(
-    name: str, traits: dict[str, Any]
-) -> None:
+def test_no_other_name_or_kind_is_looked_at(name: str, traits: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         add(archive, name, b"" if traits else b"evil", **traits)

@@ -31,9 +31,7 @@ def test_it_stands_in_for_every_system_call() -> None:
 # Descriptors
 
 
-def test_descriptors_count_up_from_3_are_closed_once_and_used_again(
-    caller: SimulatedSyscalls,
-) -> None:
+def test_descriptors_count_from_3_and_are_used_again(caller: SimulatedSyscalls) -> None:
     first, second = caller.open(CPT, 2), caller.open(CPT, 2)
     assert (first, second) == (3, 4)
     caller.close(first)
@@ -49,7 +47,7 @@ def test_a_failed_open_leaves_no_descriptor(caller: SimulatedSyscalls) -> None:
     assert caller.open_descriptors == ()
 
 
-def test_a_descriptor_that_is_not_open_is_ebadf(caller: SimulatedSyscalls) -> None:
+def test_a_descriptor_not_open_is_ebadf(caller: SimulatedSyscalls) -> None:
     for call in (
         lambda: caller.close(NOT_OPEN),
         lambda: caller.read(NOT_OPEN, 1),
@@ -167,9 +165,7 @@ def test_it_can_tell_a_directory(caller: SimulatedSyscalls) -> None:
 # Memory
 
 
-def test_the_kernel_reaches_the_buffer_that_is_handed_over_and_no_further(
-    caller: SimulatedSyscalls,
-) -> None:
+def test_the_kernel_reaches_the_buffer_and_nothing_beyond(caller: SimulatedSyscalls) -> None:
     fd = caller.open(CPT, 2)
     with failing(errno.EFAULT):
         caller.ioctl(fd, Request.TEST_VECAPS2, bytearray(7))
@@ -212,9 +208,7 @@ def test_a_program_is_as_wide_as_its_kernel_unless_said(machine: str, width: int
 # This machine's own files, beside the node's
 
 
-def test_a_file_that_is_none_of_the_nodes_is_this_machines(
-    caller: SimulatedSyscalls, tmp_path: Path
-) -> None:
+def test_what_is_not_the_nodes_is_this_machines(caller: SimulatedSyscalls, tmp_path: Path) -> None:
     path, other = str(tmp_path / "file"), str(tmp_path / "other")
     fd = caller.create(path, 0o640)
     assert caller.write(fd, b"0123456789") == 10

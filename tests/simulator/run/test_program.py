@@ -44,9 +44,7 @@ class TestSurroundings:
         assert start(f"('/bin/pwd', '-L'), folder={folder!r}") == f"{shown}\n0\n"
 
     @pytest.mark.parametrize(("environment", "shown"), [({}, ""), ({"ONE": "1"}, "ONE=1\n")])
-    def test_the_environment_is_this_and_nothing_else(
-        self, environment: dict[str, str], shown: str
-    ) -> None:
+    def test_this_is_all_of_the_environment(self, environment: dict[str, str], shown: str) -> None:
         ended = supervise(RUN.format(words=f"('env',), environment={environment}"), UNMEASURED)
         assert ended.stdout == f"{shown}0\n"
 

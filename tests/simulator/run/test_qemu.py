@@ -484,7 +484,7 @@ class TestPrograms:
         words = (f"{folder}/program32", "-i", inner, "-o", outer)
         assert resolve_program(["outer"]) == (ElfClass.I386, words)
 
-    def test_an_interpreter_is_not_looked_for_on_path(
+    def test_no_interpreter_of_path_is_taken(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         script = self.script(folder, "program")

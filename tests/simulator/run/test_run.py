@@ -89,9 +89,7 @@ class TestSignals:
     @pytest.mark.parametrize(
         "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
     )
-    def test_one_that_asks_the_run_for_something_goes_to_the_command(
-        self, number: int, tmp_path: Path
-    ) -> None:
+    def test_one_that_asks_for_something_goes_on(self, number: int, tmp_path: Path) -> None:
         mark = tmp_path / "ready"
         script = f"trap 'echo bye; exit 9' {number}; touch {mark}; while :; do sleep 0.05; done"
         with subprocess.Popen(
@@ -102,9 +100,7 @@ class TestSignals:
             output, _ = process.communicate(timeout=60)
         assert (process.returncode, output) == (9, "bye\n")
 
-    def test_an_interrupt_from_the_terminal_is_the_commands_to_decide_on(
-        self, tmp_path: Path
-    ) -> None:
+    def test_an_interrupt_from_the_terminal_is_the_commands_affair(self, tmp_path: Path) -> None:
         ready, seen, end = (tmp_path / name for name in ("ready", "seen", "end"))
         script = f"""
             trap 'touch {seen}' INT; touch {ready}
@@ -258,9 +254,7 @@ class TestFiles:
         assert shown == cpuinfo + kernel.veinfo_text()
 
     @pytest.mark.parametrize(("node", "number"), [(NODE, errno.EPERM), (MASKING_NODE, errno.EIO)])
-    def test_what_is_written_to_a_file_that_takes_none_is_refused(
-        self, node: str, number: int
-    ) -> None:
+    def test_writing_to_a_file_that_takes_none_is_refused(self, node: str, number: int) -> None:
         ended = guest(
             """
             import os

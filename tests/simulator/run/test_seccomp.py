@@ -65,9 +65,7 @@ def test_what_is_selected_is_notified_and_nothing_else(arch: int) -> None:
     ("request_number", "expected"),
     [(0x40042D13, NOTIFY), (0x2D63, NOTIFY), (0x5401, ALLOW), (0x2E01, ALLOW)],
 )
-def test_of_ioctl_only_the_checkpoints_requests(
-    arch: int, request_number: int, expected: int
-) -> None:
+def test_of_ioctl_only_checkpoints_requests(arch: int, request_number: int, expected: int) -> None:
     number = SYSCALLS[arch]["ioctl"]
     assert decide(build_filter(SELECTIONS), arch, number, 3, request_number) == expected
 
@@ -113,9 +111,7 @@ class TestInstalling:
 
         return install
 
-    def test_an_older_kernel_is_asked_without_the_newest_flag(
-        self, install: Callable[..., int]
-    ) -> None:
+    def test_an_older_kernel_is_asked_without_a_flag(self, install: Callable[..., int]) -> None:
         assert install(0, 7) == 7
         assert install(0, -errno.EINVAL, 7) == 7
 
@@ -162,9 +158,7 @@ class TestListener:
         with pytest.raises(OSError):
             listener(errno.EBADF).answer(NOTIFICATION, 0)
 
-    def test_a_process_that_is_gone_needs_no_answer(
-        self, listener: Callable[[int], Listener]
-    ) -> None:
+    def test_one_that_is_gone_needs_no_answer(self, listener: Callable[[int], Listener]) -> None:
         gone = listener(errno.ENOENT)
         gone.answer(NOTIFICATION, 0)
         gone.fail(NOTIFICATION, errno.EIO)

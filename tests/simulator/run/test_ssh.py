@@ -103,9 +103,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("closed", "stdout"), [("<&-", "ok\n"), (">&-", ""), ("2>&-", "ok\n"), ("<&- 2>&-", "ok\n")]
     )
-    def test_a_closed_standard_file_is_an_empty_one(
-        self, lab: Lab, closed: str, stdout: str
-    ) -> None:
+    def test_a_closed_file_is_an_empty_one(self, lab: Lab, closed: str, stdout: str) -> None:
         said = lab(f"ssh dest 'cat && echo ok' {closed}")
         assert (said.status, said.stdout, said.stderr) == (0, stdout, "")
 
@@ -219,7 +217,7 @@ class TestTheRealSsh:
         said = lab(f"ssh {words}")
         assert (said.status, said.stdout) == (0, f"real {words}".strip() + "\n")
 
-    def test_ours_comes_first_and_once_more_where_a_signal_hid_it(
+    def test_ours_comes_first_and_again_where_a_signal_hid_it(
         self, lab: Lab, real_ssh: Path
     ) -> None:
         first, second, third, *_ = lab("echo $PATH").stdout.split(":")
@@ -302,9 +300,7 @@ class TestEnds:
         lab(f"ssh dest '{remote}' & until test -s {mark}; do sleep 0.01; done; kill -9 $!")
         wait_for(lambda: mark.read_text() == "on\nhup\n")
 
-    def test_a_client_that_is_killed_with_its_answer_unread_harms_nobody(
-        self, lab: Lab, tmp_path: Path
-    ) -> None:
+    def test_a_client_killed_before_it_reads_harms_nobody(self, lab: Lab, tmp_path: Path) -> None:
         go = tmp_path / "go"
         remote = f"echo $$ > {tmp_path}/pid; while ! test -e {go}; do sleep 0.01; done"
         lab(f"""

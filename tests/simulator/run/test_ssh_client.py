@@ -237,9 +237,7 @@ os._exit(number + all(os.path.exists(f"/proc/self/fd/{{fd}}") for fd in range(3)
 
 
 @pytest.mark.parametrize(("before", "ignored"), [("", set()), ("trap '' INT;", {signal.SIGINT})])
-def test_signals_are_to_the_real_ssh_what_they_were(
-    tmp_path: Path, before: str, ignored: set[int]
-) -> None:
+def test_signals_are_to_ssh_what_they_were(tmp_path: Path, before: str, ignored: set[int]) -> None:
     real = tmp_path / "real" / "ssh"
     real.write_text("#!/bin/sh\ngrep SigIgn /proc/self/status\n", "utf-8")
     command = f'{before} exec "{sys.executable}" "{ssh_client.__file__}" /bin/sh -V'

@@ -114,7 +114,7 @@ def test_a_file_that_is_open_at_the_end_is_closed() -> None:
 
 
 @pytest.mark.parametrize("number", [15, 9])
-def test_to_end_as_another_did_is_to_take_its_signal(
+def test_to_end_as_another_is_to_take_its_signal(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[int, int]] = []

@@ -204,9 +204,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("failure", "says"), FAILURES.items(), ids=range(3))
-def test_a_program_that_cannot_be_served_is_said_and_nothing_is_left(
-    failure: str, says: str
-) -> None:
+def test_a_program_not_served_is_said_and_nothing_is_left(failure: str, says: str) -> None:
     ended = supervise(f"""
         {failure}
         before = open_files()

@@ -45,9 +45,7 @@ def test_a_file_that_is_not_there_is_the_systems_error(tmp_path: Path) -> None:
     assert read_plain_file(str(tmp_path / "none"), MIB) is None
 
 
-def test_standard_input_is_read_as_a_file_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_standard_input_is_read_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"x")
     assert read_input(str(tmp_path / "file"), 1, "thing") == b"x"
     for data in (b"x", b"xx"):
