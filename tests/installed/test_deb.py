@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from support.contract import check_contract
 from support.debian_root import install_debian
-from support.hostile import HostileFolder
-from support.released import DEB, TOOL, call, everything_in, node_files
+from support.installed import DEB, TOOL, call, check_contract, everything_in, node_files
+from support.interpreters import HostileFolder
 
 #: dpkg's own notes, which tell of every package that was ever installed.
 NOTES = ["var/lib/dpkg", "var/log/dpkg.log", "var/log/alternatives.log"]

@@ -9,7 +9,7 @@ import pytest
 
 from support.debian_root import install_debian, pip_environment, run_in
 from support.documents import command_after
-from support.released import ROOT, call
+from support.installed import ROOT, call
 from support.running import Ended
 
 PACKAGES = ("git", "python3", "python3-venv", "ca-certificates")

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.contract import check_contract
-from support.hostile import HostileFolder
-from support.pythons import pythons_at_hand
-from support.released import RPM, TOOL, ZIPAPP, call, everything_in, node_files
+from support.installed import RPM, TOOL, ZIPAPP, call, check_contract, everything_in, node_files
+from support.interpreters import HostileFolder, pythons_at_hand
 
 DATABASE = "var"
 

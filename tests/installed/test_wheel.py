@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.contract import check_contract
 from support.documents import shared_folder
-from support.hostile import HostileFolder
-from support.pythons import FLOOR, pythons_at_hand
-from support.released import ROOT, SDIST, WHEEL, call, everything_in
+from support.installed import ROOT, SDIST, WHEEL, call, check_contract, everything_in
+from support.interpreters import FLOOR, HostileFolder, pythons_at_hand
 
 SIMULATOR_FLOOR = (3, 11)
 

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.contract import check_contract
-from support.hostile import HostileFolder
-from support.pythons import pythons_at_hand
-from support.released import DEB, ROOT, RPM, ZIPAPP, call, everything_in
+from support.installed import DEB, ROOT, RPM, ZIPAPP, call, check_contract, everything_in
+from support.interpreters import HostileFolder, pythons_at_hand
 
 #: What the tool and the packages are built from.
 SOURCES = ("LICENSE", "CHANGELOG.md", "*/vzcptcheck*", "vzcptcheck/*.py", "tools/*.py")

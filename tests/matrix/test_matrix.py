@@ -12,7 +12,7 @@ import pytest
 from simulator.kernel.containers import Container, State
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names, load_node
-from support.oracle import refuses
+from support.expectation import refuses
 from support.programs import replay
 from support.samples import read_vectors
 

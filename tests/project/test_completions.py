@@ -14,8 +14,8 @@ import pytest
 from simulator.profiles.store import fixture_names, load_cpus
 from simulator.verdicts.codes import load_codes
 from support.documents import shared_folder
+from support.interpreters import pythons_at_hand
 from support.needed import needs
-from support.pythons import pythons_at_hand
 from support.running import NODE, ROOT, command_line
 from tools.completions import KINDS, ZSH_FOLDER
 from tools.programs import Program, vzcptcheck, vzcptsim

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.hostile import MODULES, HostileFolder
+from support.interpreters import MODULES, HostileFolder
 from support.running import ROOT, finish
 from vzcptcheck import __version__
 from vzcptcheck.cli import USAGE

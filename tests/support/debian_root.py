@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.released import call
+from support.installed import call
 from support.running import Ended
 
 SUITE = "bookworm"

@@ -14,7 +14,7 @@ from simulator.kernel.decision import decide
 from simulator.verdicts.restore import kernel_opinion, refused_version
 from simulator.verdicts.traits import SUSPENDED, ContainerSide, KernelSide
 from simulator.verdicts.verdict import Reason, Verdict, Weight
-from support.oracle import refuses
+from support.expectation import refuses
 from support.simulated_nodes import RELEASES, SINCE_042STAB, SINCE_101, caps, words_of
 from support.simulated_sides import WELCOMING, kernel, needing
 

@@ -1,10 +1,7 @@
-"""The drop-in contract, asked of an installed vzcptcheck: what vzmigrate calls, on simulated nodes.
-
-The program is started as it was installed, under ``vzcptsim run``; its exit status, standard
-output and standard error are those of a replay.
-"""
+"""What 'nox -s build packages' made: how it is installed, what it must do then."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,8 +11,64 @@ from pathlib import Path
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node
 from support.programs import Said, replay
+from vzcptcheck import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
+DIST = Path(os.environ.get("DIST", ROOT / "dist"))
+
+ZIPAPP = DIST / "vzcptcheck.pyz"
+RPM = DIST / f"vzcptcheck-{__version__}-1.noarch.rpm"
+DEB = DIST / f"vzcptcheck_{__version__}_all.deb"
+WHEEL = DIST / f"vzcptcheck-{__version__}-py3-none-any.whl"
+SDIST = DIST / f"vzcptcheck-{__version__}.tar.gz"
+
+TOOL = "usr/sbin/vzcptcheck"
+
+
+def call(*command: str | Path, timeout: int = 600, **environment: str) -> str:
+    """Run a command that is to succeed, and return what it printed."""
+    ended = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C", **environment},
+        timeout=timeout,
+    )
+    assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
+    return ended.stdout
+
+
+def everything_in(root: Path, without: Sequence[str] = ()) -> dict[str, tuple[int, int]]:
+    """Return mode and size of all that is below a root, but for some folders and files.
+
+    Of folders it is the mode: their sizes are the file system's.
+    """
+    found = {}
+    for folder, folders, files in os.walk(root):
+        inside = Path(folder).relative_to(root)
+        folders[:] = [name for name in folders if str(inside / name) not in without]
+        for name in (*folders, *files):
+            status = os.lstat(Path(folder) / name)
+            path = str(inside / name)
+            found[path] = (status.st_mode, 0 if name in folders else status.st_size)
+    return {path: facts for path, facts in found.items() if path not in without}
+
+
+def node_files(zsh: str) -> set[str]:
+    """Return the paths that a node's package installs: the tool, its manual, its completions."""
+    return {
+        TOOL,
+        "usr/share/bash-completion/completions/vzcptcheck",
+        "usr/share/fish/vendor_completions.d/vzcptcheck.fish",
+        "usr/share/man/man8/vzcptcheck.8.gz",
+        f"{zsh}/_vzcptcheck",
+    }
+
+
+# The drop-in contract: what vzmigrate calls, asked of an installed vzcptcheck on simulated nodes.
+# Its exit status, standard output and standard error are to be those of a replay.
+
 
 #: Kernels that answer each request, that know some of them, and that know none.
 NODES = (
