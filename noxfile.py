@@ -73,10 +73,11 @@ def tests(session: nox.Session) -> None:
         _pytest(session)
 
 
-def _pytest(session: nox.Session, *options: str) -> None:
-    """Run tests on all cores."""
+def _pytest(session: nox.Session, *options: str, default: tuple[str, ...] = ()) -> None:
+    """Run tests on all cores: those that the command line names, or else the default ones."""
     on_all_cores = ("--numprocesses=auto", "--dist=worksteal")
-    session.run("python", "-m", "pytest", "-q", *on_all_cores, *options, *session.posargs)
+    chosen = session.posargs or default
+    session.run("python", "-m", "pytest", "-q", *on_all_cores, *options, *chosen)
 
 
 @nox.session
@@ -116,18 +117,14 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
-def matrix(session: nox.Session) -> None:
-    """Compare all pairs of recorded nodes with what is expected, and fixtures with their source."""
-    _install(session, "tests", package="-e.[sim]")
+def exhaustive(session: nox.Session) -> None:
+    """Compare all pairs of recorded nodes, capture qemu-user's CPU models and a fleet by Ansible.
+
+    'nox -s exhaustive -- tests/matrix' runs the first of these three alone.
+    """
+    _install(session, "tests", "ansible-tests", package="-e.[sim]")
     session.run("python", "tools/compose_fixtures.py", "--check")
-    _pytest(session, "tests/matrix")
-
-
-@nox.session
-def emulated(session: nox.Session) -> None:
-    """Capture the CPUs of every model that qemu-user emulates."""
-    _install(session, "tests", package=".[sim]")
-    _pytest(session, "tests/emulated")
+    _pytest(session, default=("tests/matrix", "tests/emulated", "tests/ansible"))
 
 
 @nox.session
@@ -135,13 +132,6 @@ def browser(session: nox.Session) -> None:
     """Drive the HTML report in a real Chromium; without one, its tests are skipped and say so."""
     _install(session, "browser-tests", package="-e.[sim]")
     session.run("python", "-m", "pytest", "-q", "tests/browser", *session.posargs)
-
-
-@nox.session
-def ansible(session: nox.Session) -> None:
-    """Capture a fleet of simulated nodes by the Ansible role, over real ssh."""
-    _install(session, "ansible-tests", package="-e.[sim]")
-    session.run("python", "-m", "pytest", "-q", "tests/ansible", *session.posargs)
 
 
 @nox.session

@@ -75,10 +75,8 @@ def test_a_model_without_long_mode_runs_no_64_bit_program(model: str, tmp_path: 
     assert ended.stderr == "The selected x86 CPU does not support 64 bit mode\n"
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [one for one in MODELS if one not in NO_LONG_MODE])
 def test_a_capture_has_the_models_leaves(model: str, tmp_path: Path) -> None:
-    if model in NO_LONG_MODE:
-        pytest.skip(f"{model} has no long mode: a 64-bit Python does not start on it")
     ended = capture(model)
     assert ended.returncode == 0, ended.stderr
     # The emulator warns of what it leaves out of a model.

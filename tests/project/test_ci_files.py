@@ -126,13 +126,23 @@ def test_this_repositorys_workflow_runs_what_ci_runs() -> None:
 
 
 def test_the_sessions_that_it_names_are_noxs() -> None:
-    noxfile = (ROOT / "noxfile.py").read_text("utf-8")
     named = {name for script in scripts(OWN) for name in re.findall(r"nox -s (\w+)", script)}
     assert named == {"tests", "browser", "release"}
-    for name in named:
-        assert re.search(rf"^def {name}\(session", noxfile, re.MULTILINE), name
     pythons = load(OWN)["jobs"]["pythons"]["strategy"]["matrix"]["python"]
     assert all(re.fullmatch(r"3\.([7-9]|1[0-5])", version) for version in pythons)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [OWN, ROOT / ".ci" / "run", ROOT / "README.md", ROOT / "docs" / "developer.md"],
+    ids=lambda path: path.name,
+)
+def test_every_session_that_is_named_is_in_the_noxfile(path: Path) -> None:
+    named = re.findall(r"nox -s ((?:[a-z][\w.-]* ?)+)", path.read_text("utf-8"))
+    assert named
+    sessions = {word.partition("-")[0] for words in named for word in words.split()}
+    noxfile = (ROOT / "noxfile.py").read_text("utf-8")
+    assert sessions <= set(re.findall(r"^def (\w+)\(session", noxfile, re.MULTILINE))
 
 
 def test_users_install_what_this_project_is_called() -> None:
