@@ -48,7 +48,7 @@ class XsaveArea(NamedTuple):
     offsets: tuple[tuple[int, int], ...] = ()
 
 
-class CpuSide(NamedTuple):
+class CpuTraits(NamedTuple):
     """A node's CPUs as programs in containers see them; masks are of features.
 
     ``shown``: CPUID tells of it on some CPU; ``usable``: it works on all of them; both may
@@ -64,10 +64,10 @@ class CpuSide(NamedTuple):
     area: XsaveArea | None = XsaveArea()
 
 
-def cpu_side(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuSide:
+def cpu_traits(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuTraits:
     """Return what of a node's CPUs matters to programs: the facts' kernel, and all its CPUs."""
     if facts.cpuid is None:
-        return CpuSide()
+        return CpuTraits()
     uses_xsave = facts.release.generation.enables_xsave and _kernel_sees_xsave(facts, facts.cpuid)
     disabled = 0 if uses_xsave else OF_XSAVE
     hidden = _hidden(facts.override) if facts.release.generation.masked_cpuid else 0
@@ -81,7 +81,7 @@ def cpu_side(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuSide:
         may_be_shown |= may_have & ~disabled & ~hidden
     # The kernel asks its first CPU alone what XSAVE has.
     area = _area(facts.cpuid) if uses_xsave else XsaveArea()
-    return CpuSide(facts.cpuid.vendor, shown, may_be_shown, usable, may_be_usable, area)
+    return CpuTraits(facts.cpuid.vendor, shown, may_be_shown, usable, may_be_usable, area)
 
 
 def _kernel_sees_xsave(facts: NodeFacts, cpuid: CpuidTable) -> bool:

@@ -7,7 +7,7 @@ it, and of CPUID what differs at every reading (cpuid_changes.py).
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.fleets.cpuid_changes import cpuid_changes
 from simulator.kernel.containers import Container
@@ -22,8 +22,7 @@ _PIDS = re.compile(r"\d+[/,]\d+(?=\()")
 _NOT_KNOWN = "not known"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One fact that differs: the part of the profile, what it is, and both values.
 
     ``place`` is where it is to be found, empty where the name says it. A value is None where

@@ -1,13 +1,12 @@
 """What differs between two nodes, and whether that matters to others."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.fleets.changes import Change
 from simulator.fleets.verdict_changes import VerdictChange
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(NamedTuple):
     """Two nodes by name, what differs, and which verdicts change with ``nodes``, if any."""
 
     old: str

@@ -1,7 +1,6 @@
 """What is different between a kept matrix and a new one: the pairs that changed, and why."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
@@ -22,8 +21,7 @@ class Change(NamedTuple):
     new: tuple[Kept, Kept]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """What is different between a kept matrix and a new one.
 
     ``appeared`` and ``vanished`` are nodes, with all of their pairs; containers of nodes that

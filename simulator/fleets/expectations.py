@@ -8,16 +8,14 @@ all reasons.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
-from simulator.facts.cpu_traits import CpuSide
+from simulator.facts.cpu_traits import CpuTraits
 from simulator.fleets.fleet import Fleet, Member, group_by_class
 from simulator.fleets.matrix import Matrix
-from simulator.verdicts.migrations import worst
-from simulator.verdicts.traits import ContainerSide, KernelSide
-from simulator.verdicts.verdict import Opinion, Verdict, Weight
+from simulator.verdicts.traits import ContainerTraits, KernelTraits
+from simulator.verdicts.verdict import Opinion, Verdict, Weight, worst
 
 #: What stands for a container where the nodes alone are judged.
 ALONE = "-"
@@ -60,8 +58,7 @@ class KeptNode(NamedTuple):
 Table = Mapping[tuple[str, str, str], Kept]
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(NamedTuple):
     """A kept matrix: its nodes by name, and what is said of their classes."""
 
     nodes: Mapping[str, KeptNode]
@@ -89,7 +86,9 @@ def expect(matrix: Matrix) -> Expectation:
         nodes={member.name: _node(matrix.fleet, names, member) for member in matrix.fleet.members},
         kernel=_kernel_table(matrix, names, kept),
         makes={
-            (names.makes[one], ALONE, names.makes[other]): kept(matrix.opinion_on_makes(one, other))
+            (names.makes[one], ALONE, names.makes[other]): kept(
+                matrix.opinion_on_kernels(one, other)
+            )
             for one, other in product(range(len(names.makes)), repeat=2)
         },
         cpus={
@@ -116,7 +115,7 @@ def _names(fleet: Fleet) -> _Names:
     containers.update(enumerate(map(_container_name, fleet.containers)))
     return _Names(
         [_kernel_name(kernel) for kernel in fleet.kernels],
-        [make_of(_kernel_name(make)) for make in fleet.makes],
+        [make_of(_kernel_name(make)) for make in fleet.source_kernels],
         [_cpu_name(cpu) for cpu in fleet.cpus],
         containers,
     )
@@ -131,10 +130,10 @@ def _node(fleet: Fleet, names: _Names, member: Member) -> KeptNode:
 def _kernel_table(matrix: Matrix, names: _Names, kept: "_Keeper") -> Table:
     """Ask the kernels of each class of what moves from each make, and no more."""
     classes = matrix.fleet.classes
-    sources = {one.make: one for one in classes}
+    sources = {one.source_kernel: one for one in classes}
     destinations = {one.kernel: one for one in classes}
     moved = {
-        (classes[group.node_class].make, load.container)
+        (classes[group.node_class].source_kernel, load.container)
         for group in group_by_class(matrix.fleet)
         for load in group.loads
     }
@@ -170,7 +169,7 @@ def keep(opinion: Opinion) -> Kept:
     return Kept(opinion.verdict, tuple(sorted(codes)))
 
 
-def _kernel_name(kernel: KernelSide) -> str:
+def _kernel_name(kernel: KernelTraits) -> str:
     modules = ("cpt" if kernel.has_cpt else "") + ("rst" if kernel.has_rst else "")
     bits = 64 if kernel.is_64_bit else 32
     return f"{kernel.generation_name}/{modules}/{bits}/{kernel.caps:#x}"
@@ -181,11 +180,11 @@ def make_of(kernel_name: str) -> str:
     return kernel_name.rpartition("/")[0]
 
 
-def _cpu_name(cpu: CpuSide) -> str:
+def _cpu_name(cpu: CpuTraits) -> str:
     return hashlib.sha256(repr(cpu).encode()).hexdigest()[:16]
 
 
-def _container_name(container: ContainerSide) -> str:
+def _container_name(container: ContainerTraits) -> str:
     caps = "" if container.caps is None else f"/{container.caps:#x}"
     return f"{container.state.value}{caps}/{_FPU if container.may_have_used_fpu else _NO_FPU}"
 

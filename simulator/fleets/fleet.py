@@ -1,44 +1,45 @@
 """Many nodes and their containers, kept by class: what makes no difference is not kept.
 
-A profile is read, reduced to its side, and let go of; a fleet of 10,000 nodes with 20 containers
+A profile is read, reduced to its traits, and let go of; a fleet of 10,000 nodes with 20 containers
 each is small.
 """
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from simulator.errors import UserError
-from simulator.facts.cpu_traits import CpuSide
+from simulator.facts.cpu_traits import CpuTraits
 from simulator.facts.cpuid import MissingLeafError
 from simulator.kernel.containers import Container
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node
-from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide, node_side
+from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits, node_traits
 
-_Side = TypeVar("_Side", bound=Hashable)
+_Traits = TypeVar("_Traits", bound=Hashable)
 
 
-class Classes(Generic[_Side]):
-    """Distinct sides, numbered from 0 in the order in which they came."""
+class Classes(Generic[_Traits]):
+    """Distinct traits, numbered from 0 in the order in which they came."""
 
     def __init__(self) -> None:
-        self._numbers: dict[_Side, int] = {}
+        self._numbers: dict[_Traits, int] = {}
 
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __iter__(self) -> Iterator[_Side]:
+    def __iter__(self) -> Iterator[_Traits]:
         return iter(self._numbers)
 
-    def number(self, side: _Side) -> int:
-        """Return a side's number, a new one where there is none alike."""
-        return self._numbers.setdefault(side, len(self._numbers))
+    def number(self, traits: _Traits) -> int:
+        """Return the number of traits, a new one where there is none alike."""
+        return self._numbers.setdefault(traits, len(self._numbers))
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One node of a fleet: its class, and its containers as (ctid, class)."""
 
     name: str
@@ -46,34 +47,32 @@ class Member:
     containers: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeClass:
+class NodeClass(Struct, frozen=True, gc=False):
     """What nodes of one class are; the numbers are places in the fleet's lists."""
 
-    side: NodeSide
+    number: int
+    traits: NodeTraits
     kernel: int
-    make: int
+    source_kernel: int
     cpu: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
+class Fleet(NamedTuple):
     """Nodes, and the classes that they and their containers fall into.
 
-    ``kernels`` are as destinations have them, ``makes`` the same without their capability
+    ``kernels`` are as destinations have them, ``source_kernels`` the same without their capability
     numbers: those of a source are not asked while its containers run.
     """
 
     members: tuple[Member, ...]
     classes: tuple[NodeClass, ...]
-    kernels: tuple[KernelSide, ...]
-    makes: tuple[KernelSide, ...]
-    cpus: tuple[CpuSide, ...]
-    containers: tuple[ContainerSide, ...]
+    kernels: tuple[KernelTraits, ...]
+    source_kernels: tuple[KernelTraits, ...]
+    cpus: tuple[CpuTraits, ...]
+    containers: tuple[ContainerTraits, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class ContainerGroup(Struct, frozen=True, gc=False):
     """Migrations that are alike: of ``count`` containers of a class, or of the nodes alone.
 
     ``label`` is what a report calls the container: its ctid, or its class where nodes are
@@ -85,8 +84,7 @@ class Load:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True, gc=False):
     """Nodes of one class that are one row, and one column, of a matrix.
 
     ``number`` is its place among all groups. A node's migrations are its containers'; of one
@@ -96,7 +94,7 @@ class Group:
     number: int
     node_class: int
     nodes: tuple[str, ...]
-    loads: tuple[Load, ...]
+    loads: tuple[ContainerGroup, ...]
 
 
 def gather_fleet(profiles: Iterable[NodeProfile]) -> Fleet:
@@ -104,8 +102,8 @@ def gather_fleet(profiles: Iterable[NodeProfile]) -> Fleet:
 
     Raises UserError where two have the same name, or one lacks a leaf that its kernel needs.
     """
-    sides: Classes[NodeSide] = Classes()
-    containers: Classes[ContainerSide] = Classes()
+    nodes: Classes[NodeTraits] = Classes()
+    containers: Classes[ContainerTraits] = Classes()
     members: dict[str, Member] = {}
     for profile in profiles:
         if profile.name in members:
@@ -113,8 +111,8 @@ def gather_fleet(profiles: Iterable[NodeProfile]) -> Fleet:
                 f"node {profile.name!r} comes twice: name each node once, and give each "
                 "profile a file name of its own"
             )
-        members[profile.name] = _reduce(profile, sides, containers)
-    return _assemble(tuple(members.values()), sides, containers)
+        members[profile.name] = _reduce(profile, nodes, containers)
+    return _assemble(tuple(members.values()), nodes, containers)
 
 
 def read_fleet(
@@ -151,58 +149,63 @@ def group_by_class(fleet: Fleet) -> tuple[Group, ...]:
 
 
 def _reduce(
-    profile: NodeProfile, sides: Classes[NodeSide], containers: Classes[ContainerSide]
+    profile: NodeProfile, nodes: Classes[NodeTraits], containers: Classes[ContainerTraits]
 ) -> Member:
     """Keep of a profile what matters."""
     try:
-        side = node_side(profile)
+        traits = node_traits(profile)
     except MissingLeafError as error:
         raise UserError(f"node {profile.name!r}: {error}, and its kernel asks for it") from error
     return Member(
         profile.name,
-        sides.number(side),
-        tuple(
-            (container.ctid, containers.number(_container_side(container)))
-            for container in profile.containers
-        ),
+        nodes.number(traits),
+        tuple([(one.ctid, containers.number(_stated_traits(one))) for one in profile.containers]),
     )
 
 
-def _container_side(container: Container) -> ContainerSide:
-    """Return ``sides.container_side``: of a checked profile, what is stated is what is derived."""
-    return ContainerSide(container.state, container.needs.caps if container.needs else None)
+def _stated_traits(container: Container) -> ContainerTraits:
+    """Return the traits of a checked profile's container: its stated needs are those derived."""
+    return ContainerTraits(container.state, container.needs.caps if container.needs else None)
 
 
 def _assemble(
-    members: tuple[Member, ...], sides: Classes[NodeSide], containers: Classes[ContainerSide]
+    members: tuple[Member, ...], nodes: Iterable[NodeTraits], containers: Iterable[ContainerTraits]
 ) -> Fleet:
-    kernels: Classes[KernelSide] = Classes()
-    makes: Classes[KernelSide] = Classes()
-    cpus: Classes[CpuSide] = Classes()
+    kernels: Classes[KernelTraits] = Classes()
+    source_kernels: Classes[KernelTraits] = Classes()
+    cpus: Classes[CpuTraits] = Classes()
     classes = tuple(
         NodeClass(
-            side,
-            kernels.number(side.kernel),
-            makes.number(replace(side.kernel, caps=0)),
-            cpus.number(side.cpu),
+            number,
+            traits,
+            kernels.number(traits.kernel),
+            source_kernels.number(replace(traits.kernel, caps=0)),
+            cpus.number(traits.cpu),
         )
-        for side in sides
+        for number, traits in enumerate(nodes)
     )
-    return Fleet(members, classes, tuple(kernels), tuple(makes), tuple(cpus), tuple(containers))
+    return Fleet(
+        members,
+        classes,
+        tuple(kernels),
+        tuple(source_kernels),
+        tuple(cpus),
+        tuple(containers),
+    )
 
 
-def _loads_of(member: Member) -> tuple[Load, ...]:
-    loads = tuple(Load(ctid, container, 1) for ctid, container in member.containers)
-    return loads or (Load(None, None, 1),)
+def _loads_of(member: Member) -> tuple[ContainerGroup, ...]:
+    loads = tuple(ContainerGroup(ctid, container, 1) for ctid, container in member.containers)
+    return loads or (ContainerGroup(None, None, 1),)
 
 
-def _loads_of_class(members: Iterable[Member]) -> tuple[Load, ...]:
+def _loads_of_class(members: Iterable[Member]) -> tuple[ContainerGroup, ...]:
     counts: Counter[int | None] = Counter()
     for member in members:
         counts.update(container for _, container in member.containers)
         if not member.containers:
             counts[None] += 1
     alone = counts.pop(None, 0)
-    loads = [Load(None, None, alone)] if alone else []
-    loads += [Load(number, number, count) for number, count in sorted(counts.items())]
+    loads = [ContainerGroup(None, None, alone)] if alone else []
+    loads += [ContainerGroup(number, number, count) for number, count in sorted(counts.items())]
     return tuple(loads)

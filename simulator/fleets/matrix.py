@@ -1,36 +1,27 @@
 """Every ordered pair of a fleet's nodes, with every container: both opinions, by class.
 
-What the kernel says depends on the source's make of kernel, the destination's kernel with its
-number, and the container; what we say on both makes and, apart from that, on both CPUs and whether
-the container may have used the FPU. Each of these questions is asked once for each class, when it
-first comes up. That this comes to the same as asking for each pair is a test over all fixtures.
+What the kernel says depends on the source's kernel but for its capability number, the destination's
+kernel with its number, and the container; what we say on both kernels and, apart from that, on both
+CPUs and whether the container may have used the FPU. Each of these questions is asked once for each
+class, when it first comes up. That this comes to the same as asking for each pair is a test over
+all fixtures.
 
 A pair's own verdict is the worst of its migrations' (not possible, unknown, possible): those of
 the source's containers or, where it has none, of the nodes alone. How many there are of each
 verdict is kept beside it: what is possible for some containers only is seen in the counts.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
+from typing import NamedTuple, cast
 
-from simulator.facts.cpu_traits import CpuSide
-from simulator.fleets.fleet import Fleet, Group, Load, NodeClass
-from simulator.verdicts.migrations import worst
-from simulator.verdicts.programs import our_opinion
-from simulator.verdicts.restore import kernel_opinion
-from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
-from simulator.verdicts.verdict import Judgement, Opinion, Verdict
+from simulator.fleets.fleet import Fleet, Group, NodeClass
+from simulator.fleets.judge import Judge
+from simulator.verdicts.verdict import Judgement, Opinion, Verdict, worst
 
-#: What our opinion on CPUs is asked below, and of which containers.
-_ANY_KERNEL = KernelSide("042stab107", has_cpt=True, has_rst=True, is_64_bit=True, caps=0)
-_USES_FPU = ContainerSide()
-_USES_NO_FPU = ContainerSide(caps=0)
-
-
-#: The order of counts.
-_ORDER = tuple(Verdict)
+#: Verdicts, each at its place in counts.
+_VERDICTS = tuple(Verdict)
 
 
 class Counts(NamedTuple):
@@ -72,15 +63,20 @@ class Summary(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """An ordered pair of groups. Of one group with itself: two different nodes of it."""
+    """An ordered pair of groups. Of one group with itself: two different nodes of it.
+
+    ``no_fpu`` and ``fpu`` are the numbers of what we say of containers that cannot have used the
+    FPU and of those that may have; None where nobody asked, as the source has no such container.
+    """
 
     source: Group
     destination: Group
     summary: Summary
+    no_fpu: int | None = None
+    fpu: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Migrations of a pair, by their labels, that have both opinions in common, by number."""
 
     labels: tuple[int | None, ...]
@@ -91,47 +87,81 @@ class Outcome:
 class Matrix:
     """All migrations within a fleet; ``waived`` are codes of ours that do not count.
 
-    Opinions are numbered in the order in which they come up; equal ones have one number. ``seen``
-    is called after each source's row (for a progress bar).
+    ``opinions``, ``verdicts`` and ``places`` (those of verdicts in counts) are by the numbers of
+    opinions. ``asked`` is what was asked of kernels so far: the source's, the destination's
+    kernel, the container's class, and the number of the opinion. ``seen`` is called after each
+    source's row (for a progress bar).
     """
 
     def __init__(self, fleet: Fleet, groups: tuple[Group, ...], waived: Iterable[str] = ()) -> None:
         self.fleet = fleet
         self.groups = groups
-        self.waived = tuple(waived)
         self.seen: Callable[[], object] = lambda: None
-        self.opinions: list[Opinion] = []
-        self.verdicts: list[Verdict] = []
-        self._numbers: dict[Opinion, int] = {}
-        self._kernel: dict[tuple[int, int, int | None], int] = {}
-        self._of_makes: dict[tuple[int, int], int] = {}
-        self._of_cpus: dict[tuple[int, int, bool], int] = {}
-        self._ours: dict[tuple[int, int], int] = {}
+        self._judge = Judge(waived)
+        self.waived = self._judge.waived
+        self.opinions: list[Opinion] = self._judge.opinions
+        self.verdicts: list[Verdict] = self._judge.verdicts
+        self.places = self._judge.places
+        self.asked: list[tuple[int, int, int | None, int]] = []
+        self._kernel: dict[tuple[int, int], _KernelOpinions] = {}
+        source_kernels, cpus = range(len(fleet.source_kernels)), range(len(fleet.cpus))
+        self._of_kernels: list[list[int | None]] = [
+            [None] * len(source_kernels) for _ in source_kernels
+        ]
+        self._of_cpus: dict[tuple[int, bool], list[int | None]] = {
+            (cpu, uses_fpu): [None] * len(cpus) for cpu in cpus for uses_fpu in (False, True)
+        }
+        self._ours: dict[tuple[int, int, bool], list[int | None]] = {}
         self._uses_fpu = [container.may_have_used_fpu for container in fleet.containers]
 
     def kernel_opinion(
         self, source: NodeClass, destination: NodeClass, container: int | None
     ) -> int:
         """Return the number of what the kernels say of moving a container of a class."""
-        key = source.make, destination.kernel, container
+        return self.kernel_opinions(source, destination)[container]
+
+    def kernel_opinions(
+        self, source: NodeClass, destination: NodeClass
+    ) -> Mapping[int | None, int]:
+        """Return the numbers of what the kernels say, by container: each asked when looked up."""
+        key = source.source_kernel, destination.kernel
         if key not in self._kernel:
-            opinion = kernel_opinion(
-                self.fleet.makes[source.make],
-                self.fleet.kernels[destination.kernel],
-                None if container is None else self.fleet.containers[container],
-            )
-            self._kernel[key] = self._number(opinion)
+            self._kernel[key] = _KernelOpinions(self, *key)
         return self._kernel[key]
+
+    def ask_kernels(self, source: int, destination: int, container: int | None) -> int:
+        """Return the number of what two classes of kernels say of moving a class of containers."""
+        number = self._judge.on_restore(
+            self.fleet.source_kernels[source],
+            self.fleet.kernels[destination],
+            None if container is None else self.fleet.containers[container],
+        )
+        self.asked.append((source, destination, container, number))
+        return number
 
     def our_opinion(self, source: NodeClass, destination: NodeClass, *, uses_fpu: bool) -> int:
         """Return the number of what we say of moving a container that may have used the FPU."""
-        key = (
-            self.opinion_on_makes(source.make, destination.make),
-            self.opinion_on_cpus(source.cpu, destination.cpu, uses_fpu=uses_fpu),
-        )
+        known = self.known_opinions(source, uses_fpu=uses_fpu)
+        number = known[destination.number]
+        if number is None:
+            on_makes = self.opinion_on_kernels(source.source_kernel, destination.source_kernel)
+            on_cpus = self.opinion_on_cpus(source.cpu, destination.cpu, uses_fpu=uses_fpu)
+            number = known[destination.number] = self._judge.put_together(on_makes, on_cpus)
+        return number
+
+    def known_opinions(self, source: NodeClass, *, uses_fpu: bool) -> list[int | None]:
+        """Return what is known of what ``our_opinion`` returns, by the destination's class."""
+        key = source.source_kernel, source.cpu, uses_fpu
         if key not in self._ours:
-            on_makes, on_cpus = (self.opinions[number].reasons for number in key)
-            self._ours[key] = self._number(Opinion((*on_makes, *on_cpus)))
+            of_kernels, of_cpus = (
+                self._of_kernels[source.source_kernel],
+                self._of_cpus[source.cpu, uses_fpu],
+            )
+            together = self._judge.together
+            self._ours[key] = [
+                together.get((of_kernels[other.source_kernel], of_cpus[other.cpu]))
+                for other in self.fleet.classes
+            ]
         return self._ours[key]
 
     def uses_fpu(self, container: int | None) -> bool:
@@ -147,17 +177,20 @@ class Matrix:
             self.opinions[self.our_opinion(one, other, uses_fpu=uses_fpu)],
         )
 
-    def pairs(self) -> Iterator[Pair]:
-        """Yield every ordered pair."""
+    def pairs(self, *, asks_both: bool = False) -> Iterator[Pair]:
+        """Yield every ordered pair; ``asks_both``: say what we say whatever the containers are."""
         for source in self.groups:
-            yield from self.row(source)
+            yield from self.row(source, asks_both=asks_both)
 
-    def row(self, source: Group) -> Iterator[Pair]:
+    def row(self, source: Group, *, asks_both: bool = False) -> Iterator[Pair]:
         """Yield the pairs from one source, in the order of the groups."""
-        summarize = _Summarizer(self, source)
-        for destination in self.groups:
-            if destination is not source or len(source.nodes) > 1:
-                yield Pair(source, destination, summarize(destination.node_class))
+        row = _Row(self, source, asks_both=asks_both)
+        destinations = list(self.groups)
+        if len(source.nodes) == 1:
+            del destinations[source.number]
+        classes = [self.fleet.classes[one.node_class] for one in destinations]
+        row.ask(classes)
+        yield from map(Pair, repeat(source), destinations, *row.summarize(classes))
         self.seen()
 
     def outcomes(self, source: Group, destination: Group) -> tuple[Outcome, ...]:
@@ -174,101 +207,114 @@ class Matrix:
             labels.setdefault(key, []).append(load.label)
         return tuple(Outcome(tuple(alike), *key) for key, alike in labels.items())
 
-    def kernel_opinions(self) -> Iterable[tuple[tuple[int, int, int | None], int]]:
-        """Return what was asked of kernels so far, and the numbers of their opinions.
-
-        What was asked of is the source's make, the destination's kernel, the container's class.
-        """
-        return self._kernel.items()
-
-    def opinion_on_makes(self, source: int, destination: int) -> int:
+    def opinion_on_kernels(self, source: int, destination: int) -> int:
         """Return the number of what we say of two kernels, on nodes without CPUID."""
-        key = source, destination
-        if key not in self._of_makes:
-            one, other = (NodeSide(self.fleet.makes[make], CpuSide()) for make in key)
-            self._of_makes[key] = self._number(our_opinion(one, other).waive(self.waived))
-        return self._of_makes[key]
+        known = self._of_kernels[source]
+        number = known[destination]
+        if number is None:
+            one, other = self.fleet.source_kernels[source], self.fleet.source_kernels[destination]
+            number = known[destination] = self._judge.on_kernels(one, other)
+        return number
 
     def opinion_on_cpus(self, source: int, destination: int, *, uses_fpu: bool) -> int:
         """Return the number of what we say of two CPUs, below kernels that are alike."""
-        key = source, destination, uses_fpu
-        if key not in self._of_cpus:
-            one, other = (NodeSide(_ANY_KERNEL, self.fleet.cpus[cpu]) for cpu in key[:2])
-            opinion = our_opinion(one, other, _USES_FPU if uses_fpu else _USES_NO_FPU)
-            self._of_cpus[key] = self._number(opinion.waive(self.waived))
-        return self._of_cpus[key]
-
-    def _number(self, opinion: Opinion) -> int:
-        number = self._numbers.setdefault(opinion, len(self._numbers))
-        if number == len(self.opinions):
-            self.opinions.append(opinion)
-            self.verdicts.append(opinion.verdict)
+        known = self._of_cpus[source, uses_fpu]
+        number = known[destination]
+        if number is None:
+            one, other = self.fleet.cpus[source], self.fleet.cpus[destination]
+            number = known[destination] = self._judge.on_cpus(one, other, uses_fpu=uses_fpu)
         return number
 
 
-class _Summarizer:
+class _KernelOpinions(dict[int | None, int]):
+    """The numbers of what two classes of kernels say, by the container's class."""
+
+    def __init__(self, matrix: Matrix, source: int, destination: int) -> None:
+        super().__init__()
+        self._asks = partial(matrix.ask_kernels, source, destination)
+
+    def __missing__(self, container: int | None) -> int:
+        self[container] = number = self._asks(container)
+        return number
+
+
+class _Row:
     """Summaries of the pairs from one source, by the destination's class.
 
-    The kernel's counts are made for each class of kernels, and apart for containers that cannot
+    What the kernels say is counted for each class of kernels, and apart for containers that cannot
     have used the FPU and for those that may have: what we say is the same for all of either. With
-    the verdicts of that, they make the summary: few are different.
+    the verdicts of that, the counts make the summary: few are different.
     """
 
-    def __init__(self, matrix: Matrix, source: Group) -> None:
+    def __init__(self, matrix: Matrix, source: Group, *, asks_both: bool) -> None:
         self._matrix = matrix
         self._source = matrix.fleet.classes[source.node_class]
-        self._loads = {
-            uses_fpu: [load for load in source.loads if matrix.uses_fpu(load.container) is uses_fpu]
-            for uses_fpu in (False, True)
-        }
-        self._counts: dict[int, dict[bool, Counts]] = {}
-        self._by_class: dict[int, Summary] = {}
-        self._by_verdicts: dict[tuple[int, Verdict, Verdict], Summary] = {}
+        self._asks_both = asks_both
+        self._places = matrix.places
+        self._no_fpu = matrix.known_opinions(self._source, uses_fpu=False)
+        self._fpu = matrix.known_opinions(self._source, uses_fpu=True)
+        loads = sorted(source.loads, key=lambda load: matrix.uses_fpu(load.container))
+        self._containers = tuple(load.container for load in loads)
+        self._loads = [load.count for load in loads]
+        self._cut = sum(not matrix.uses_fpu(one) for one in self._containers)
+        self._has_fpu = self._cut < len(loads)
+        self._by_kernel: dict[int, Summary] = {}
+        self._by_opinions: dict[tuple[tuple[int, ...], tuple[int, int]], Summary] = {}
 
-    def __call__(self, number: int) -> Summary:
-        """Summarize the pair with a class of destinations."""
-        if number not in self._by_class:
-            destination = self._matrix.fleet.classes[number]
-            no_fpu, fpu = (
-                self._our_verdict(destination, False),
-                self._our_verdict(destination, True),
-            )
-            key = destination.kernel, no_fpu, fpu
-            if key not in self._by_verdicts:
-                self._by_verdicts[key] = self._summarize(destination, {False: no_fpu, True: fpu})
-            self._by_class[number] = self._by_verdicts[key]
-        return self._by_class[number]
+    def ask(self, destinations: Iterable[NodeClass]) -> None:
+        """Ask what is not known yet: of each destination what we say, and each kernel."""
+        kernels: set[int] = set()
+        for other in destinations:
+            if self._cut and self._no_fpu[other.number] is None:
+                self._matrix.our_opinion(self._source, other, uses_fpu=False)
+            if self._has_fpu and self._fpu[other.number] is None:
+                self._matrix.our_opinion(self._source, other, uses_fpu=True)
+            if other.kernel not in kernels:
+                kernels.add(other.kernel)
+                opinions = self._matrix.kernel_opinions(self._source, other)
+                for container in self._containers:
+                    opinions[container]
+            if self._asks_both:
+                if self._no_fpu[other.number] is None:
+                    self._matrix.our_opinion(self._source, other, uses_fpu=False)
+                if self._fpu[other.number] is None:
+                    self._matrix.our_opinion(self._source, other, uses_fpu=True)
 
-    def _our_verdict(self, destination: NodeClass, uses_fpu: bool) -> Verdict:
-        """Return our verdict on containers, or that all is possible where there are none."""
-        if not self._loads[uses_fpu]:
-            return Verdict.POSSIBLE
-        number = self._matrix.our_opinion(self._source, destination, uses_fpu=uses_fpu)
-        return self._matrix.verdicts[number]
+    def summarize(
+        self, destinations: Sequence[NodeClass]
+    ) -> tuple[list[Summary], list[int | None], list[int | None]]:
+        """Summarize the pair with each of the destinations; return what we say beside it."""
+        no_fpu = [self._no_fpu[other.number] for other in destinations]
+        fpu = [self._fpu[other.number] for other in destinations]
+        places = cast("Mapping[int | None, int]", self._places)
+        no_fpu_places = [places[one] for one in no_fpu] if self._cut else repeat(0)
+        fpu_places = [places[one] for one in fpu] if self._has_fpu else repeat(0)
+        summaries = []
+        for other, one, two in zip(destinations, no_fpu_places, fpu_places):  # noqa: B905
+            key = 9 * other.kernel + 3 * one + two
+            if key not in self._by_kernel:
+                self._by_kernel[key] = self._summarize(other, (one, two))
+            summaries.append(self._by_kernel[key])
+        return summaries, no_fpu, fpu
 
-    def _summarize(self, destination: NodeClass, verdicts: dict[bool, Verdict]) -> Summary:
-        kernel = ours = both = Counts()
-        for uses_fpu, counts in self._kernel_counts(destination).items():
-            kernel = kernel.plus(counts)
-            ours = ours.plus(_all_of(sum(counts), verdicts[uses_fpu]))
-            both = both.plus(counts.cut_by(verdicts[uses_fpu]))
-        return Summary(kernel, ours, both)
+    def _summarize(self, destination: NodeClass, places: tuple[int, int]) -> Summary:
+        """Count what the kernels say, and cut it by our verdicts, which are at these places."""
+        opinions = self._matrix.kernel_opinions(self._source, destination)
+        numbers = tuple(map(opinions.__getitem__, self._containers))
+        key = numbers, places
+        if key not in self._by_opinions:
+            kernel = ours = both = Counts()
+            parts = slice(self._cut), slice(self._cut, None)
+            for part, place in zip(parts, places, strict=True):
+                counts = self._count(numbers[part], self._loads[part])
+                kernel = kernel.plus(counts)
+                ours = ours.plus(Counts(sum(counts)).cut_by(_VERDICTS[place]))
+                both = both.plus(counts.cut_by(_VERDICTS[place]))
+            self._by_opinions[key] = Summary(kernel, ours, both)
+        return self._by_opinions[key]
 
-    def _kernel_counts(self, destination: NodeClass) -> dict[bool, Counts]:
-        """Count what the kernel says of containers, by whether they may have used the FPU."""
-        if destination.kernel not in self._counts:
-            self._counts[destination.kernel] = {
-                uses_fpu: self._count(loads, destination) for uses_fpu, loads in self._loads.items()
-            }
-        return self._counts[destination.kernel]
-
-    def _count(self, loads: Iterable[Load], destination: NodeClass) -> Counts:
-        found: Counter[Verdict] = Counter()
-        for load in loads:
-            number = self._matrix.kernel_opinion(self._source, destination, load.container)
-            found[self._matrix.verdicts[number]] += load.count
-        return Counts(*(found[verdict] for verdict in _ORDER))
-
-
-def _all_of(count: int, verdict: Verdict) -> Counts:
-    return Counts(*(count if one is verdict else 0 for one in _ORDER))
+    def _count(self, numbers: Iterable[int], loads: Iterable[int]) -> Counts:
+        found = [0, 0, 0]
+        for number, load in zip(numbers, loads, strict=True):
+            found[self._places[number]] += load
+        return Counts(*found)

@@ -11,15 +11,19 @@ over nodes that are alike to every question.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import or_
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from simulator.facts.bits import mask
 from simulator.facts.capabilities import I386
-from simulator.facts.cpu_traits import CpuSide
+from simulator.facts.cpu_traits import CpuTraits
 from simulator.facts.generations import Generation
 from simulator.fleets.cliques import partition
+from simulator.fleets.judge import Judge as MigrationJudge
 from simulator.fleets.masking import (
     Basis,
     Obstacle,
@@ -28,10 +32,8 @@ from simulator.fleets.masking import (
 from simulator.kernel.containers import Container, Contents, Process
 from simulator.kernel.needs import gather
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.programs import our_opinion
-from simulator.verdicts.restore import kernel_opinion
-from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide, container_side, node_side
-from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
+from simulator.verdicts.traits import ContainerTraits, NodeTraits, container_traits, node_traits
+from simulator.verdicts.verdict import Reason, Verdict, worst
 
 #: Bits of needs that say that the container cannot be checkpointed, on any node.
 _OWN_MATTER = mask(*range(16, 24))
@@ -43,8 +45,7 @@ _GREEDY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What counts: containers to come too, our opinion too, less what is waived of that."""
 
     any_container: bool = False
@@ -52,26 +53,24 @@ class Rule:
     waived: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
+class Behaviour(Struct, frozen=True, cache_hash=True):
     """What of a node matters; nodes of equal behaviour are alike to every question.
 
     ``containers`` are in order, each once; there are none where nobody can be asked.
     """
 
-    side: NodeSide
-    containers: tuple[ContainerSide, ...]
+    traits: NodeTraits
+    containers: tuple[ContainerTraits, ...]
     is_maskable: bool
 
     @property
     def needs(self) -> int:
         """The bits that some container needs, of those that the kernel has a word for."""
         needed = reduce(or_, (one.caps or 0 for one in self.containers), 0)
-        return needed & self.side.kernel.generation.vecaps_bits
+        return needed & self.traits.kernel.generation.vecaps_bits
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True, dict=True):
     """A node of the pool, as it is or as it would be."""
 
     profile: NodeProfile
@@ -90,11 +89,11 @@ class Node:
     @cached_property
     def behaviour(self) -> Behaviour:
         """What matters of it."""
-        side = node_side(self.profile)
+        traits = node_traits(self.profile)
         if not self.rule.strict:
-            side = replace(side, cpu=CpuSide())
+            traits = replace(traits, cpu=CpuTraits())
         containers = _counted(self.profile, self.rule)
-        return Behaviour(side, containers, isinstance(self.basis, Basis))
+        return Behaviour(traits, containers, isinstance(self.basis, Basis))
 
 
 #: Whether containers can be moved from nodes of one behaviour to those of another.
@@ -102,47 +101,41 @@ Relation = Callable[[Behaviour, Behaviour], bool]
 
 
 class Judge:
-    """Answers what is asked of two behaviours, each distinct question once."""
+    """Judges what is asked of two behaviours, each distinct question once."""
 
     def __init__(self, rule: Rule) -> None:
-        self._rule = rule
-        self._kernel: dict[tuple[KernelSide, KernelSide, ContainerSide | None], Opinion] = {}
-        self._ours: dict[tuple[NodeSide, NodeSide, bool], Opinion] = {}
-        self._verdicts: dict[tuple[Behaviour, Behaviour], Verdict] = {}
+        self._strict = rule.strict
+        self._migrations = MigrationJudge(rule.waived)
+        self._known: dict[tuple[Behaviour, Behaviour], tuple[int, ...]] = {}
 
     def reasons(self, source: Behaviour, destination: Behaviour) -> tuple[Reason, ...]:
         """Return all reasons against moving any of the containers that count, each once."""
-        found: dict[Reason, None] = {}
-        for container in source.containers or (None,):
-            for opinion in self._opinions(source.side, destination.side, container):
-                found.update(dict.fromkeys(opinion.reasons))
-        return tuple(one for one in found if one.weight is not Weight.REMARK and not one.is_waived)
+        opinions = (self._migrations.opinions[one] for one in self._opinions(source, destination))
+        found = dict.fromkeys(reason for opinion in opinions for reason in opinion.reasons)
+        return tuple(one for one in found if one.verdict is not Verdict.POSSIBLE)
 
     def verdict(self, source: Behaviour, destination: Behaviour) -> Verdict:
         """Return what comes of moving all of them; a refusal outweighs what is not known."""
+        verdicts = self._migrations.verdicts
+        return worst(verdicts[number] for number in self._opinions(source, destination))
+
+    def _opinions(self, source: Behaviour, destination: Behaviour) -> tuple[int, ...]:
+        """Return the numbers of the opinions that count."""
         key = source, destination
-        if key not in self._verdicts:
-            self._verdicts[key] = Opinion(self.reasons(*key)).verdict
-        return self._verdicts[key]
+        if key not in self._known:
+            self._known[key] = tuple(dict.fromkeys(self._ask(source, destination)))
+        return self._known[key]
 
-    def _opinions(
-        self, source: NodeSide, destination: NodeSide, container: ContainerSide | None
-    ) -> Iterator[Opinion]:
-        kernels = source.kernel, destination.kernel, container
-        if kernels not in self._kernel:
-            self._kernel[kernels] = kernel_opinion(*kernels)
-        yield self._kernel[kernels]
-        if not self._rule.strict:
-            return
-        sides = source, destination, container is None or container.may_have_used_fpu
-        if sides not in self._ours:
-            ours = our_opinion(source, destination, container)
-            self._ours[sides] = ours.waive(self._rule.waived)
-        yield self._ours[sides]
+    def _ask(self, source: Behaviour, destination: Behaviour) -> Iterator[int]:
+        one, other = source.traits, destination.traits
+        for container in source.containers or (None,):
+            yield self._migrations.on_restore(one.kernel, other.kernel, container)
+            if self._strict:
+                uses_fpu = container is None or container.may_have_used_fpu
+                yield self._migrations.on_programs(one, other, uses_fpu=uses_fpu)
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Struct, frozen=True, dict=True):
     """The nodes at one time, before a change or after it, and what they answer."""
 
     nodes: tuple[Node, ...]
@@ -177,8 +170,7 @@ class Stage:
             for other in self.members
             if one != other or len(ones) > 1
         }
-        ranked = (Verdict.NOT_POSSIBLE, Verdict.UNKNOWN)
-        return next((verdict for verdict in ranked if verdict in found), Verdict.POSSIBLE)
+        return worst(found)
 
     def is_possible(self, source: Behaviour, destination: Behaviour) -> bool:
         """Tell whether all containers that count can be moved."""
@@ -196,16 +188,14 @@ class Stage:
         return [self.nodes[number].name for number in numbers]
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(NamedTuple):
     """Ordered pairs: from each of some nodes to each other of some nodes, by their numbers."""
 
     sources: tuple[int, ...]
     destinations: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rift:
+class Difference(NamedTuple):
     """One reason that keeps two groups apart, and the nodes that it is found between."""
 
     code: str
@@ -242,12 +232,12 @@ def count_pairs(pairs: Iterable[Pairs]) -> int:
     )
 
 
-def rifts(stage: Stage, group: Iterable[int], other: Iterable[int]) -> tuple[Rift, ...]:
+def differences(stage: Stage, group: Iterable[int], other: Iterable[int]) -> tuple[Difference, ...]:
     """Return what keeps two groups apart, in both directions."""
     found: dict[tuple[str, str, bool], tuple[set[int], set[int]]] = {}
-    sides = [stage.by_behaviour(group), stage.by_behaviour(other)]
+    traits = [stage.by_behaviour(group), stage.by_behaviour(other)]
     for is_back in (False, True):
-        ones, others = reversed(sides) if is_back else sides
+        ones, others = reversed(traits) if is_back else traits
         for source, sources in ones.items():
             for destination, destinations in others.items():
                 for reason in stage.judge.reasons(source, destination):
@@ -256,7 +246,7 @@ def rifts(stage: Stage, group: Iterable[int], other: Iterable[int]) -> tuple[Rif
                     ends[0].update(sources)
                     ends[1].update(destinations)
     return tuple(
-        Rift(code, feature, tuple(sorted(sources)), tuple(sorted(destinations)))
+        Difference(code, feature, tuple(sorted(sources)), tuple(sorted(destinations)))
         for (code, feature, _), (sources, destinations) in found.items()
     )
 
@@ -283,32 +273,32 @@ def cut(members: Mapping[Behaviour, Sequence[int]], can: Relation) -> tuple[tupl
     )
 
 
-def _counted(profile: NodeProfile, rule: Rule) -> tuple[ContainerSide, ...]:
+def _counted(profile: NodeProfile, rule: Rule) -> tuple[ContainerTraits, ...]:
     """Return the containers that count, each that is different."""
     if "vzcpt" not in profile.kernel.modules:
         return ()
-    found = {side for one in profile.containers if (side := _counted_side(profile, one))}
+    found = {traits for one in profile.containers if (traits := _counted_traits(profile, one))}
     if rule.any_container or not found:
-        found.add(_greedy_side(profile))
-    return tuple(sorted(found, key=lambda side: side.caps or 0))
+        found.add(_greedy_traits(profile))
+    return tuple(sorted(found, key=lambda traits: traits.caps or 0))
 
 
-def _counted_side(profile: NodeProfile, container: Container) -> ContainerSide | None:
+def _counted_traits(profile: NodeProfile, container: Container) -> ContainerTraits | None:
     """Return what a container asks of a destination; None where that is not known."""
-    side = container_side(profile, container)
-    if side.caps is None:
+    traits = container_traits(profile, container)
+    if traits.caps is None:
         return None
-    return _without_own_matter(side, profile.facts().release.generation)
+    return _without_own_matter(traits, profile.facts().release.generation)
 
 
-def _without_own_matter(side: ContainerSide, generation: Generation) -> ContainerSide:
-    return replace(side, caps=(side.caps or 0) & ~(generation.unsupported_mask & _OWN_MATTER))
+def _without_own_matter(traits: ContainerTraits, generation: Generation) -> ContainerTraits:
+    return replace(traits, caps=(traits.caps or 0) & ~(generation.unsupported_mask & _OWN_MATTER))
 
 
-def _greedy_side(profile: NodeProfile) -> ContainerSide:
+def _greedy_traits(profile: NodeProfile) -> ContainerTraits:
     """Return a container that uses all that the node has."""
     facts = profile.facts()
     generation = facts.release.generation
     processes = [one for one in _GREEDY if one.bits == 32 or facts.machine not in I386]
     caps = gather(Contents(tuple(processes)), facts).caps
-    return _without_own_matter(ContainerSide(caps=caps), generation)
+    return _without_own_matter(ContainerTraits(caps=caps), generation)

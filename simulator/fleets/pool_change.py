@@ -8,9 +8,9 @@ nodes, simulated, then answer.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -31,10 +31,10 @@ from simulator.fleets.masking import (
     numbers_bits,
     with_dependents,
 )
-from simulator.fleets.pool import Behaviour, Judge, Node, Rift, Rule, Stage, cut
+from simulator.fleets.pool import Behaviour, Difference, Judge, Node, Rule, Stage, cut
 from simulator.kernel.containers import State
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.traits import node_side
+from simulator.verdicts.traits import node_traits
 from simulator.verdicts.verdict import Reason
 
 #: The oldest generation that writes, and takes, images of the newest version: what a kernel is
@@ -50,8 +50,7 @@ class PoolError(Exception):
     """The program contradicts itself: no mistake of the user's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uncounted:
+class Uncounted(NamedTuple):
     """A container that is not counted, and why not."""
 
     node: str
@@ -59,24 +58,21 @@ class Uncounted:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(NamedTuple):
     """Lines, and the nodes (by their numbers) that they are for."""
 
     text: str
     nodes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Upgrade:
+class Upgrade(NamedTuple):
     """Nodes of one generation that take a newer kernel."""
 
     generation: str
     nodes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What is to be done, and the nodes after it: with the lines alone, and with all of it."""
 
     masks: tuple[Mask, ...]
@@ -85,8 +81,7 @@ class Change:
     with_all: Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(NamedTuple):
     """What containers lose on a node: features that worked, and bits of the node's number."""
 
     features: tuple[Feature, ...]
@@ -94,14 +89,13 @@ class Loss:
     number_after: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(NamedTuple):
     """The nodes as they are, and a change that makes fewer groups of them, if there is one."""
 
     rule: Rule
     now: Stage
     change: Change | None
-    uncounted: tuple[Uncounted, ...] = field(default=())
+    uncounted: tuple[Uncounted, ...] = ()
 
 
 def make_pool(profiles: Iterable[NodeProfile], rule: Rule) -> Pool:
@@ -117,17 +111,17 @@ def make_pool(profiles: Iterable[NodeProfile], rule: Rule) -> Pool:
 
 def loss_of(before: Node, after: Node) -> Loss:
     """Compare what a node's containers see before a change and after it."""
-    shown = node_side(before.profile).cpu.shown & ~node_side(after.profile).cpu.shown
+    shown = node_traits(before.profile).cpu.shown & ~node_traits(after.profile).cpu.shown
     numbers = (node_capabilities(one.profile.facts()) for one in (before, after))
     return Loss(tuple(features_in(shown)), *numbers)
 
 
-def obstacles(stage: Stage, found: Iterable[Rift]) -> dict[Obstacle, tuple[int, ...]]:
+def obstacles(stage: Stage, found: Iterable[Difference]) -> dict[Obstacle, tuple[int, ...]]:
     """Return the nodes that are in the way for want of lines, by why they cannot have any."""
     numbers: dict[Obstacle, set[int]] = {}
-    for rift in found:
-        if MASKS.get(rift.feature, 0) & MASKABLE:
-            for number in rift.sources:
+    for difference in found:
+        if MASKS.get(difference.feature, 0) & MASKABLE:
+            for number in difference.sources:
                 basis = stage.nodes[number].basis
                 if isinstance(basis, Obstacle):
                     numbers.setdefault(basis, set()).add(number)
@@ -193,7 +187,7 @@ def _outdated(nodes: Sequence[Node], group: Iterable[int]) -> set[int]:
     group does not take: where anything has to be done, it is done to all that need it.
     """
     generations = {
-        number: nodes[number].behaviour.side.kernel.generation
+        number: nodes[number].behaviour.traits.kernel.generation
         for number in group
         if nodes[number].profile.kernel.machine != IA64
     }
@@ -215,13 +209,13 @@ def _upgrade(stage: Stage, numbers: Iterable[int]) -> Stage:
         kernel = structs.replace(before.kernel, release=UPGRADE_RELEASE, vz_version=None)
         after = structs.replace(before, kernel=kernel, cpuid_override=None)
         nodes[number] = Node(derived(after, before), nodes[number].rule)
-    return replace(stage, nodes=tuple(nodes))
+    return structs.replace(stage, nodes=tuple(nodes))
 
 
 def _upgrades(now: Stage, outdated: Iterable[int]) -> tuple[Upgrade, ...]:
     by_generation: dict[str, list[int]] = {}
     for number in sorted(outdated):
-        name = now.nodes[number].behaviour.side.kernel.generation.name
+        name = now.nodes[number].behaviour.traits.kernel.generation.name
         by_generation.setdefault(name, []).append(number)
     return tuple(Upgrade(name, tuple(numbers)) for name, numbers in by_generation.items())
 
@@ -253,7 +247,7 @@ def _hidden_for_us(judge: Judge, source: Behaviour, destinations: Iterable[Behav
 
 
 def _offers(behaviour: Behaviour, hidden: int) -> int:
-    return behaviour.side.kernel.caps & ~numbers_bits(hidden)
+    return behaviour.traits.kernel.caps & ~numbers_bits(hidden)
 
 
 def _grow(behaviour: Behaviour, hidden: int, common: int) -> int:
@@ -276,7 +270,7 @@ def _mask(now: Stage, hidden: Mapping[int, int]) -> tuple[Stage, tuple[Mask, ...
             nodes[number] = _proven(node, text, features)
             by_text.setdefault(text, []).append(number)
     masks = tuple(Mask(text, tuple(sorted(numbers))) for text, numbers in by_text.items())
-    return replace(now, nodes=tuple(nodes)), masks
+    return structs.replace(now, nodes=tuple(nodes)), masks
 
 
 def _proven(node: Node, text: str, features: int) -> Node:

@@ -4,16 +4,25 @@ A way is open where at least one migration is possible, and closed where every o
 possible: what is unknown neither opens nor closes it. Where it is strict, our opinion counts.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
+from typing import NamedTuple, cast
 
 from simulator.facts.generations import GENERATIONS
-from simulator.fleets.fleet import Group, Load, NodeClass
+from simulator.fleets.fleet import ContainerGroup, Group, NodeClass
 from simulator.fleets.matrix import Matrix, Pair
 from simulator.verdicts.verdict import Verdict
 
 _AGE = {generation.name: number for number, generation in enumerate(GENERATIONS)}
-_BEST_FIRST = {Verdict.POSSIBLE: 0, Verdict.UNKNOWN: 1, Verdict.NOT_POSSIBLE: 2}
+_BEST_FIRST = (Verdict.POSSIBLE, Verdict.UNKNOWN, Verdict.NOT_POSSIBLE)
+
+#: What counts in a rank: each of them more than all that come before it.
+_OTHER_VENDOR = 1 << 4
+_OTHER_CPU = 1 << 5
+_REASON = 1 << 6
+_FIRST_UNKNOWN = 1 << 32
 
 
 class Ways:
@@ -31,14 +40,15 @@ class Ways:
 
     def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """Hand pairs on, and remember of each whether its way is open or closed."""
+        bits = [1 << group.number for group in self._groups]
         for pair in pairs:
-            possible, _, unknown = pair.summary.counts(strict=self._strict)
+            possible, _, unknown = pair.summary.both if self._strict else pair.summary.kernel
             if possible:
-                self._open[pair.source.number] |= 1 << pair.destination.number
-                self._reached |= 1 << pair.destination.number
+                self._open[pair.source.number] |= bits[pair.destination.number]
             elif not unknown:
-                self._closed[pair.source.number] |= 1 << pair.destination.number
+                self._closed[pair.source.number] |= bits[pair.destination.number]
             yield pair
+        self._reached = reduce(or_, self._open, 0)
 
     def one_way(self, source: Group) -> list[Group]:
         """List where something can go to from a group, and nothing can come back from."""
@@ -50,7 +60,7 @@ class Ways:
         ]
 
     def islands(self) -> list[Group]:
-        """List the groups of one node that nothing can leave for another, nor come to."""
+        """List the groups of one node with no possible migration to another, nor from one."""
         return [
             group
             for group in self._groups
@@ -58,8 +68,7 @@ class Ways:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Containers of a group, by their labels, and where they can go to, the best first."""
 
     labels: tuple[int | None, ...]
@@ -73,6 +82,9 @@ class Router:
     possible, then unknown, then not possible; of these where there is least to be said against
     it; then the same CPU to programs, then the same vendor's; then the nearest generation of
     kernels; then the one that was named first.
+
+    A rank is a number, the best the lowest: from its highest bits on it has our verdict, the count
+    of reasons, whether the CPU differs, and the vendor, and how far apart the kernels are.
     """
 
     def __init__(self, matrix: Matrix, *, strict: bool = False) -> None:
@@ -80,6 +92,11 @@ class Router:
         self._strict = strict
         self._classes = matrix.fleet.classes
         self._kernels = {self._classes[group.node_class].kernel: group for group in matrix.groups}
+        self._class_of_group = [self._classes[group.node_class] for group in matrix.groups]
+        self._kernel_of_group = [one.kernel for one in self._class_of_group]
+        self._known_takers: dict[tuple[int, int | None], frozenset[int]] = {}
+        self._of_opinions: list[int] = []
+        self._of_kernels: dict[int, dict[int, int]] = {}
 
     def routes(self, source: Group) -> list[Route]:
         """Return the destinations of a group's containers; those that have the same together."""
@@ -90,10 +107,9 @@ class Router:
         ranked = {uses_fpu: self._rank(source, uses_fpu=uses_fpu) for uses_fpu, _ in labels}
         routes: dict[tuple[int, ...], list[int | None]] = {}
         for (uses_fpu, takers), alike in labels.items():
+            kernels = self._kernel_of_group
             destinations = tuple(
-                group.number
-                for group in ranked[uses_fpu]
-                if self._classes[group.node_class].kernel in takers
+                [number for number in ranked[uses_fpu] if kernels[number] in takers]
             )
             routes.setdefault(destinations, []).extend(alike)
         groups = self._matrix.groups
@@ -102,42 +118,76 @@ class Router:
             for destinations, alike in routes.items()
         ]
 
-    def _takers(self, source: Group, load: Load) -> frozenset[int]:
+    def _takers(self, source: Group, load: ContainerGroup) -> frozenset[int]:
         """Return the kernels to which the kernel lets a container go."""
         matrix = self._matrix
         one = self._classes[source.node_class]
-        return frozenset(
-            kernel
-            for kernel, group in self._kernels.items()
-            if matrix.verdicts[
-                matrix.kernel_opinion(one, self._classes[group.node_class], load.container)
-            ]
-            is Verdict.POSSIBLE
-        )
+        key = one.source_kernel, load.container
+        if key not in self._known_takers:
+            self._known_takers[key] = frozenset(
+                kernel
+                for kernel, group in self._kernels.items()
+                if matrix.verdicts[
+                    matrix.kernel_opinion(one, self._classes[group.node_class], load.container)
+                ]
+                is Verdict.POSSIBLE
+            )
+        return self._known_takers[key]
 
-    def _rank(self, source: Group, *, uses_fpu: bool) -> list[Group]:
-        """Sort the other groups, the best first."""
+    def _rank(self, source: Group, *, uses_fpu: bool) -> list[int]:
+        """Sort the numbers of the other groups, the best first."""
         one = self._classes[source.node_class]
-        ranks: dict[int, tuple[int, ...]] = {}
-        ranked = []
-        for group in self._matrix.groups:
-            if group is source and len(group.nodes) == 1:
-                continue
-            if group.node_class not in ranks:
-                other = self._classes[group.node_class]
-                ranks[group.node_class] = self._rank_of(one, other, uses_fpu=uses_fpu)
-            if not self._strict or ranks[group.node_class][0] == _BEST_FIRST[Verdict.POSSIBLE]:
-                ranked.append(group)
-        return sorted(ranked, key=lambda group: (*ranks[group.node_class], group.number))
+        others = list(enumerate(self._class_of_group))
+        if len(source.nodes) == 1:
+            del others[source.number]
+        ours = self._our_opinions(one, others, uses_fpu=uses_fpu)
+        of_kernels, of_cpus = self._ranks_of_kernels(one, others), self._ranks_of_cpus(one)
+        of_opinions, count = self._of_opinions, len(self._class_of_group)
+        ranks = [
+            (of_opinions[ours[other.number]] + of_kernels[other.kernel] + of_cpus[other.cpu])
+            * count
+            + number
+            for number, other in others
+        ]
+        ranks.sort()
+        if self._strict:
+            del ranks[bisect_left(ranks, _FIRST_UNKNOWN * count) :]
+        return [rank % count for rank in ranks]
 
-    def _rank_of(self, one: NodeClass, other: NodeClass, *, uses_fpu: bool) -> tuple[int, ...]:
+    def _our_opinions(
+        self, one: NodeClass, others: Iterable[tuple[int, NodeClass]], *, uses_fpu: bool
+    ) -> Sequence[int]:
+        """Return the numbers of what we say, by class, and know what each counts in ranks."""
         matrix = self._matrix
-        ours = matrix.our_opinion(one, other, uses_fpu=uses_fpu)
-        kernel = matrix.kernel_opinion(one, other, None)
-        return (
-            _BEST_FIRST[matrix.verdicts[ours]],
-            sum(len(matrix.opinions[number].reasons) for number in (ours, kernel)),
-            int(one.cpu != other.cpu),
-            int(one.side.cpu.vendor != other.side.cpu.vendor),
-            abs(_AGE[one.side.kernel.generation_name] - _AGE[other.side.kernel.generation_name]),
-        )
+        known = matrix.known_opinions(one, uses_fpu=uses_fpu)
+        if None in known:
+            for _, other in others:
+                if known[other.number] is None:
+                    matrix.our_opinion(one, other, uses_fpu=uses_fpu)
+        for number in range(len(self._of_opinions), len(matrix.opinions)):
+            verdict = _BEST_FIRST.index(matrix.verdicts[number])
+            size = matrix.opinions[number].size
+            self._of_opinions.append(verdict * _FIRST_UNKNOWN + size * _REASON)
+        return cast("list[int]", known)
+
+    def _ranks_of_kernels(
+        self, one: NodeClass, others: Iterable[tuple[int, NodeClass]]
+    ) -> Mapping[int, int]:
+        """Return what the kernels' say and their ages count in ranks, by kernel."""
+        ranks = self._of_kernels.setdefault(one.source_kernel, {})
+        if len(ranks) < len(self._kernels):
+            own_age = _AGE[one.traits.kernel.generation_name]
+            for _, other in others:
+                if other.kernel not in ranks:
+                    said = self._matrix.opinions[self._matrix.kernel_opinion(one, other, None)]
+                    distance = abs(own_age - _AGE[other.traits.kernel.generation_name])
+                    ranks[other.kernel] = said.size * _REASON + distance
+        return ranks
+
+    def _ranks_of_cpus(self, one: NodeClass) -> Sequence[int]:
+        """Return what another CPU, and another vendor's, counts in ranks, by CPU."""
+        own = self._matrix.fleet.cpus[one.cpu]
+        return [
+            _OTHER_CPU * (cpu != own) + _OTHER_VENDOR * (cpu.vendor != own.vendor)
+            for cpu in self._matrix.fleet.cpus
+        ]

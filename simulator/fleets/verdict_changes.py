@@ -1,15 +1,14 @@
 """Which verdicts change where a node has changed: in both directions, for each container."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.migrations import Migration, Road
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictChange:
+class VerdictChange(NamedTuple):
     """A migration that a verdict changes on, and both judgements.
 
     ``node`` is the other node, ``is_source`` says that the changed node is where the container

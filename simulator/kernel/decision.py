@@ -52,13 +52,16 @@ def bits_looked_at(generation: Generation, compared: int) -> int:
     return tested | 1 << generation.sse4_2_bit if compared & _SSE4_2 else tested
 
 
+def by_word(generation: Generation, caps: int) -> int:
+    """Return bits with CPT_CPU_X86_SSE4_2 as the bit is that is looked at for its word."""
+    return caps & ~_SSE4_2 | (caps >> generation.sse4_2_bit & 1) << CPT_CPU_X86_SSE4_2
+
+
 def missing_bits(
     generation: Generation, compared: int, required_caps: int, offered_caps: int
 ) -> int:
     """Return the bits, of those compared, that a kernel says the destination does not have."""
-    missing = required_caps & ~offered_caps
-    sse4_2 = missing >> generation.sse4_2_bit & 1
-    return (missing & ~_SSE4_2 | sse4_2 << CPT_CPU_X86_SSE4_2) & compared
+    return by_word(generation, required_caps & ~offered_caps) & compared
 
 
 def refusals(generation: Generation, required_caps: int, offered_caps: int) -> int:

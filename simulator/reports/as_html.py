@@ -18,7 +18,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from simulator.fleets.fleet import Group, Load, NodeClass
+from simulator.fleets.fleet import ContainerGroup, Group, NodeClass
 from simulator.fleets.matrix import Pair
 from simulator.reports.migration_json import code_documents
 from simulator.reports.view import Note, View, container_words, kernel_words
@@ -135,13 +135,13 @@ class _Page:
     def _class(self, node_class: NodeClass) -> dict[str, Any]:
         return {
             "kernel": node_class.kernel,
-            "generation": node_class.side.kernel.generation_name,
-            "words": kernel_words(node_class.side.kernel),
+            "generation": node_class.traits.kernel.generation_name,
+            "words": kernel_words(node_class.traits.kernel),
             "cpu": node_class.cpu,
-            "vendor": node_class.side.cpu.vendor or "ia64",
+            "vendor": node_class.traits.cpu.vendor or "ia64",
         }
 
-    def _load(self, group: Group, load: Load) -> tuple[int | None, ...]:
+    def _load(self, group: Group, load: ContainerGroup) -> tuple[int | None, ...]:
         """Return label, class, count, and the rows of both opinions."""
         uses_fpu = self._view.matrix.uses_fpu(load.container)
         return (
@@ -155,7 +155,7 @@ class _Page:
     def _kernel_row(self, source: int, container: int | None) -> int:
         """Return the row of the kernels' opinions, by the destination's kernel."""
         one = self._view.fleet.classes[source]
-        key = one.make, container
+        key = one.source_kernel, container
         if key not in self._kernel_rows:
             kernels = range(len(self._view.fleet.kernels))
             opinion = self._view.matrix.kernel_opinion

@@ -14,7 +14,7 @@ from simulator.fleets.matrix import Pair, Summary
 from simulator.fleets.routes import Router, Ways
 from simulator.reports.migration_json import code_documents, reason_document
 from simulator.reports.view import View
-from simulator.verdicts.traits import ContainerSide, KernelSide
+from simulator.verdicts.traits import ContainerTraits, KernelTraits
 from simulator.verdicts.verdict import Reason, Weight
 
 FORMAT = 1
@@ -23,6 +23,9 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 #: How many of the best destinations are listed where nodes are reported by class.
 _LISTED = 5
+
+#: As many entries are written at once.
+_AT_ONCE = 1000
 
 
 def json_text(view: View) -> Iterator[str]:
@@ -37,13 +40,13 @@ def json_text(view: View) -> Iterator[str]:
     yield from _values("groups", (_group(view, group) for group in matrix.groups))
     yield from _values("kernels", map(_kernel, fleet.kernels))
     yield from _values("containers", map(_container, fleet.containers))
-    yield from _list("pairs", _pairs(view, ways.watch(matrix.pairs())))
-    yield from _values("kernel_opinions", _kernel_opinions(view))
+    yield from _list("pairs", _pairs(view, ways.watch(matrix.pairs(asks_both=view.is_by_class))))
+    yield from _list("kernel_opinions", map(_numbers, _kernel_opinions(view)))
     yield from _values("one_way", _one_way(view, ways))
     yield _member("islands", [group.number for group in ways.islands()])
     yield from _values("destinations", _destinations(view))
-    reasons: dict[Reason, int] = {}
-    yield from _values("opinions", _opinions(view, reasons))
+    reasons = _Places()
+    yield from _list("opinions", _opinions(view, reasons))
     yield from _values("reasons", map(reason_document, reasons))
     yield f'"codes": {_encode(code_documents(reasons))}\n}}\n'
 
@@ -57,12 +60,18 @@ def _values(key: str, values: Iterable[object]) -> Iterator[str]:
 
 
 def _list(key: str, entries: Iterable[str]) -> Iterator[str]:
-    """Yield a list with an entry on each line."""
+    """Yield a list with an entry on each line; many lines at once."""
+    entries = iter(entries)
     before = f'"{key}": [\n'
-    for entry in entries:
-        yield before + entry
+    while lines := ",\n".join(islice(entries, _AT_ONCE)):
+        yield before + lines
         before = ",\n"
     yield "\n],\n" if before == ",\n" else f'"{key}": [],\n'
+
+
+def _numbers(numbers: Iterable[int | None]) -> str:
+    """Write numbers as a list."""
+    return f"[{','.join(['null' if one is None else str(one) for one in numbers])}]"
 
 
 def _group(view: View, group: Group) -> dict[str, Any]:
@@ -71,9 +80,9 @@ def _group(view: View, group: Group) -> dict[str, Any]:
         "nodes": group.nodes,
         "class": group.node_class,
         "kernel": node_class.kernel,
-        "make": node_class.make,
+        "make": node_class.source_kernel,
         "cpu": node_class.cpu,
-        "vendor": node_class.side.cpu.vendor,
+        "vendor": node_class.traits.cpu.vendor,
         "loads": [
             {"label": load.label, "container": load.container, "count": load.count}
             for load in group.loads
@@ -81,7 +90,7 @@ def _group(view: View, group: Group) -> dict[str, Any]:
     }
 
 
-def _kernel(kernel: KernelSide) -> dict[str, Any]:
+def _kernel(kernel: KernelTraits) -> dict[str, Any]:
     return {
         "generation": kernel.generation_name,
         "vzcpt": kernel.has_cpt,
@@ -91,7 +100,7 @@ def _kernel(kernel: KernelSide) -> dict[str, Any]:
     }
 
 
-def _container(container: ContainerSide) -> dict[str, Any]:
+def _container(container: ContainerTraits) -> dict[str, Any]:
     return {
         "state": container.state.value,
         "caps": container.caps,
@@ -102,12 +111,15 @@ def _container(container: ContainerSide) -> dict[str, Any]:
 def _pairs(view: View, pairs: Iterable[Pair]) -> Iterator[str]:
     """Yield pairs as text. Many pairs share few summaries: each summary is encoded once."""
     summaries: dict[Summary, str] = {}
-    for pair in pairs:
-        if pair.summary not in summaries:
-            summaries[pair.summary] = _encode(_summary(view, pair.summary))[1:-1]
-        said = _our_opinions(view, pair) if view.is_by_class else _outcomes(view, pair)
-        ends = f'"source":{pair.source.number},"destination":{pair.destination.number}'
-        yield f"{{{ends},{summaries[pair.summary]},{said}}}"
+    for source, destination, summary, no_fpu, fpu in pairs:
+        if summary not in summaries:
+            summaries[summary] = _encode(_summary(view, summary))[1:-1]
+        if view.is_by_class:
+            said = f'"our_opinions":[{no_fpu},{fpu}]'
+        else:
+            said = _outcomes(view, source, destination)
+        ends = f'"source":{source.number},"destination":{destination.number}'
+        yield f"{{{ends},{summaries[summary]},{said}}}"
 
 
 def _summary(view: View, summary: Summary) -> dict[str, Any]:
@@ -119,29 +131,18 @@ def _summary(view: View, summary: Summary) -> dict[str, Any]:
     }
 
 
-def _outcomes(view: View, pair: Pair) -> str:
-    outcomes = view.matrix.outcomes(pair.source, pair.destination)
-    documents = [
-        {"containers": outcome.labels, "kernel": outcome.kernel, "ours": outcome.ours}
-        for outcome in outcomes
-    ]
-    return f'"outcomes":{_encode(documents)}'
-
-
-def _our_opinions(view: View, pair: Pair) -> str:
-    """Return our opinions on containers that did not use the FPU, and on those that may have."""
-    classes = view.fleet.classes
-    one, other = classes[pair.source.node_class], classes[pair.destination.node_class]
-    no_fpu = view.matrix.our_opinion(one, other, uses_fpu=False)
-    fpu = view.matrix.our_opinion(one, other, uses_fpu=True)
-    return f'"our_opinions":[{no_fpu},{fpu}]'
+def _outcomes(view: View, source: Group, destination: Group) -> str:
+    outcomes = ",".join(
+        f'{{"containers":{_numbers(labels)},"kernel":{kernel},"ours":{ours}}}'
+        for labels, kernel, ours in view.matrix.outcomes(source, destination)
+    )
+    return f'"outcomes":[{outcomes}]'
 
 
 def _kernel_opinions(view: View) -> Iterator[tuple[int | None, ...]]:
-    """Yield the source's make, the destination's kernel, the container, and the opinion."""
+    """Yield the source's kernel, the destination's kernel, the container, and the opinion."""
     if view.is_by_class:
-        for key, number in view.matrix.kernel_opinions():
-            yield (*key, number)
+        yield from view.matrix.asked
 
 
 def _one_way(view: View, ways: Ways) -> Iterator[dict[str, Any]]:
@@ -165,11 +166,19 @@ def _destinations(view: View) -> Iterator[dict[str, Any]]:
             }
 
 
-def _opinions(view: View, reasons: dict[Reason, int]) -> Iterator[dict[str, Any]]:
-    """Yield the opinions, with the numbers of their reasons; add each new reason."""
+class _Places(dict[Reason, str]):
+    """Distinct reasons and their places as text, in order of appearance."""
+
+    def __missing__(self, reason: Reason) -> str:
+        self[reason] = place = str(len(self))
+        return place
+
+
+def _opinions(view: View, places: _Places) -> Iterator[str]:
+    """Yield the opinions with the places of their reasons; add each new reason."""
     for opinion, verdict in zip(view.matrix.opinions, view.matrix.verdicts, strict=True):
-        numbers = [reasons.setdefault(reason, len(reasons)) for reason in opinion.reasons]
-        yield {"verdict": verdict.value, "reasons": numbers}
+        reasons = ",".join(map(places.__getitem__, opinion.reasons))
+        yield f'{{"verdict":"{verdict.value}","reasons":[{reasons}]}}'
 
 
 # Lines

@@ -164,8 +164,8 @@ def _classes(view: View) -> Section:
                 str(group.number),
                 str(len(group.nodes)),
                 first_nodes(group, _NAMED),
-                classes[group.node_class].side.cpu.vendor or "ia64",
-                kernel_words(classes[group.node_class].side.kernel),
+                classes[group.node_class].traits.cpu.vendor or "ia64",
+                kernel_words(classes[group.node_class].traits.kernel),
             )
             for group in view.matrix.groups
         ),

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from simulator.verdicts.codes import find_code
@@ -83,7 +82,7 @@ def _migration(migration: Migration, *, is_strict: bool) -> dict[str, Any]:
 
 
 def _answer(answer: Answer | None) -> dict[str, Any] | None:
-    return None if answer is None else asdict(answer)
+    return None if answer is None else answer._asdict()
 
 
 def _opinion(migration: Migration, opinion: Opinion) -> dict[str, Any]:

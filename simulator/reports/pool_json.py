@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from simulator.fleets.masking import Basis
-from simulator.fleets.pool import Node, Pairs, Rift, Stage, rifts, unlocked
+from simulator.fleets.pool import Difference, Node, Pairs, Stage, differences, unlocked
 from simulator.fleets.pool_change import UPGRADE, UPGRADE_RELEASE, Change, Mask, Pool, loss_of
 from simulator.reports.pool_text import command_for
 from simulator.verdicts.codes import find_code
@@ -29,7 +28,7 @@ def format_pool(pool: Pool) -> str:
         "verdict": pool.now.verdict.value,
         "nodes": list(map(_node, pool.now.nodes)),
         "now": _stage(pool.now),
-        "uncounted_containers": [asdict(one) for one in pool.uncounted],
+        "uncounted_containers": [one._asdict() for one in pool.uncounted],
         "change": None if pool.change is None else _change(pool.now, pool.change),
         "apart": apart,
         "codes": {
@@ -110,14 +109,14 @@ def _apart(stage: Stage, number: int) -> _Document:
     first, other = stage.groups[0], stage.groups[number]
     return {
         "group": stage.name(other),
-        "reasons": [_rift(stage, rift) for rift in rifts(stage, first, other)],
+        "reasons": [_rift(stage, difference) for difference in differences(stage, first, other)],
     }
 
 
-def _rift(stage: Stage, rift: Rift) -> _Document:
+def _rift(stage: Stage, difference: Difference) -> _Document:
     return {
-        "code": rift.code,
-        "feature": rift.feature,
-        "sources": stage.name(rift.sources),
-        "destinations": stage.name(rift.destinations),
+        "code": difference.code,
+        "feature": difference.feature,
+        "sources": stage.name(difference.sources),
+        "destinations": stage.name(difference.destinations),
     }

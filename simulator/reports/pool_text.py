@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from simulator.fleets.pool import Pairs, Rift, Stage, count_pairs, rifts, unlocked
+from simulator.fleets.pool import Difference, Pairs, Stage, count_pairs, differences, unlocked
 from simulator.fleets.pool_change import UPGRADE, UPGRADE_RELEASE, Change, Pool, loss_of, obstacles
 from simulator.reports.terminal import HEADING, STYLES, Line, line
 from simulator.verdicts.codes import find_code
@@ -141,9 +141,9 @@ def _apart_lines(stage: Stage, *, is_changed: bool) -> Iterator[Line]:
     what = "This change does not bring together" if is_changed else "No lines and no upgrades help"
     first, *others = stage.groups
     yield line(0, (what, HEADING), f"; apart from {_label(stage, 0)} are:")
-    found: list[Rift] = []
+    found: list[Difference] = []
     for number, other in enumerate(others, 1):
-        between = rifts(stage, first, other)
+        between = differences(stage, first, other)
         found += between
         yield line(2, f"{_label(stage, number)}:")
         for (code, is_back), features in _by_code(between, set(other)).items():
@@ -153,19 +153,23 @@ def _apart_lines(stage: Stage, *, is_changed: bool) -> Iterator[Line]:
     yield from _advice_lines(stage, found)
 
 
-def _by_code(found: Iterable[Rift], others: set[int]) -> dict[tuple[str, bool], list[str]]:
+def _by_code(found: Iterable[Difference], others: set[int]) -> dict[tuple[str, bool], list[str]]:
     by_code: dict[tuple[str, bool], list[str]] = {}
-    for rift in found:
-        by_code.setdefault((rift.code, rift.sources[0] in others), []).append(rift.feature)
+    for difference in found:
+        by_code.setdefault((difference.code, difference.sources[0] in others), []).append(
+            difference.feature
+        )
     return by_code
 
 
-def _advice_lines(stage: Stage, found: Iterable[Rift]) -> Iterator[Line]:
+def _advice_lines(stage: Stage, found: Iterable[Difference]) -> Iterator[Line]:
     """Explain each code and each feature once, and name the nodes that cannot mask."""
     found = tuple(found)
-    for code in dict.fromkeys(rift.code for rift in found):
+    for code in dict.fromkeys(difference.code for difference in found):
         yield line(0, (code, HEADING), f": {find_code(code).summary}. {find_code(code).next_step}")
-    notes = {_NOTES[rift.feature]: None for rift in found if rift.feature in _NOTES}
+    notes = {
+        _NOTES[difference.feature]: None for difference in found if difference.feature in _NOTES
+    }
     for note in notes:
         yield line(0, note)
     for why, numbers in obstacles(stage, found).items():

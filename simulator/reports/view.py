@@ -6,7 +6,7 @@ from typing import NamedTuple
 from simulator.fleets.fleet import Fleet, Group, group_by_class, group_by_node
 from simulator.fleets.matrix import Matrix
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.traits import ContainerSide, KernelSide
+from simulator.verdicts.traits import ContainerTraits, KernelTraits
 from simulator.verdicts.verdict import Opinion, Weight
 from vzcptcheck.outcome import printable
 
@@ -87,7 +87,7 @@ def first_nodes(group: Group, count: int) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def kernel_words(kernel: KernelSide) -> str:
+def kernel_words(kernel: KernelTraits) -> str:
     """Describe a kernel briefly."""
     words = [
         kernel.generation_name,
@@ -99,7 +99,7 @@ def kernel_words(kernel: KernelSide) -> str:
     return ", ".join(words)
 
 
-def container_words(container: ContainerSide) -> str:
+def container_words(container: ContainerTraits) -> str:
     """Describe a container briefly."""
     if container.caps is None:
         return container.state.value

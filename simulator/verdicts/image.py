@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask
-from simulator.facts.capabilities import PLACES, node_capabilities
+from simulator.facts.capabilities import node_capabilities
 from simulator.facts.generations import BY_NAME
 from simulator.kernel.kernel import RST
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.image_restore import Restorer, answer, find_refusals, restorer_of
 from simulator.verdicts.migrations import Migration, Restore
+from simulator.verdicts.restore import place_of_bit
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
 from vzcptcheck.image import (
     ABSENT,
@@ -37,8 +38,7 @@ from vzcptcheck.image import (
 _COMPARED = BY_NAME["042stab107"].vecaps_bits
 
 
-@dataclass(frozen=True, slots=True)
-class ImageDestination:
+class ImageDestination(NamedTuple):
     """A node that an image is to be restored on; ``caps`` is its capability number."""
 
     restorer: Restorer
@@ -158,15 +158,7 @@ def _caps_reasons(header: Header, tail: Tail, offered_caps: int) -> Iterator[Rea
             "image-cpu-feature-missing",
             Weight.REFUSES,
             feature=WORDS[bit],
-            place=_place(WORDS[bit], bit),
+            place=place_of_bit(bit),
             source="1",
             destination="0",
         )
-
-
-def _place(word: str, bit: int) -> str:
-    place = f"capability bit {bit}"
-    if word not in PLACES:
-        return place
-    leaf, _, register, register_bit = PLACES[word]
-    return f"CPUID {leaf:#010x} {register} bit {register_bit}, {place}"

@@ -6,7 +6,7 @@ are taken as they stand: what a sum above 2**64 would do was not recorded.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.facts.capabilities import I386 as I386_MACHINES
 from simulator.facts.capabilities import X86_64, NodeFacts
@@ -36,8 +36,7 @@ from vzcptcheck.versions import describe
 _EINVAL = "EINVAL"
 
 
-@dataclass(frozen=True, slots=True)
-class Restorer:
+class Restorer(NamedTuple):
     """What of a kernel its restore depends on.
 
     ``hz`` is None where it is not known; ``section_ends`` are the lowest and the highest that
@@ -50,8 +49,7 @@ class Restorer:
     architecture: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A check that does not pass, or may not: its reason, and what the kernel says of it.
 
     ``diagnostics`` are its lines, with their ``Error: ``.
@@ -61,8 +59,7 @@ class Finding:
     diagnostics: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What CPT_UNDUMP answers; what is not known of it is None.
 
     ``result`` is 0 or -1, and ``errno`` is empty with 0. ``stopped_at`` is the code of the

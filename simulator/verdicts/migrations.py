@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from simulator.errors import UserError
 from simulator.kernel.containers import Container
@@ -13,13 +13,13 @@ from simulator.verdicts.programs import our_opinion
 from simulator.verdicts.restore import kernel_opinion
 from simulator.verdicts.traits import (
     SUSPENDED,
-    ContainerSide,
-    NodeSide,
-    container_side,
+    ContainerTraits,
+    NodeTraits,
+    container_traits,
     needs_of,
-    node_side,
+    node_traits,
 )
-from simulator.verdicts.verdict import Judgement, Verdict
+from simulator.verdicts.verdict import Judgement, Verdict, worst
 from vzcptcheck.image import Image
 from vzcptcheck.outcome import ExitStatus
 
@@ -38,9 +38,6 @@ _CODES_OF_REPORTS = (
     ("Unsupported filesystem ", "container-filesystem"),
 )
 
-#: From the worst on: a definite no outranks what is not known.
-_FROM_WORST = (Verdict.NOT_POSSIBLE, Verdict.UNKNOWN, Verdict.POSSIBLE)
-
 _STATUSES: Mapping[Verdict, int] = MappingProxyType(
     {
         Verdict.POSSIBLE: ExitStatus.YES,
@@ -50,16 +47,14 @@ _STATUSES: Mapping[Verdict, int] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(NamedTuple):
     """A checkpoint image, and what restore answers; None where it cannot be asked."""
 
     image: Image
     answer: Answer | None
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(NamedTuple):
     """One container on its way, and what comes of it; ``ctid`` is None for the nodes alone.
 
     ``reports`` are what the source's kernel says of the container, each with the code of the
@@ -78,8 +73,7 @@ class Migration:
         return tuple(report for about, report in self.reports if about == code)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """The migrations that were asked about, between two nodes that are named.
 
     The source may be an image's path.
@@ -106,7 +100,7 @@ class Road:
         self, source: NodeProfile, destination: NodeProfile, waived: Iterable[str] = ()
     ) -> None:
         self._profile = source
-        self._sides: tuple[NodeSide, NodeSide] = node_side(source), node_side(destination)
+        self._sides: tuple[NodeTraits, NodeTraits] = node_traits(source), node_traits(destination)
         self._waived = tuple(waived)
 
     def judge_all(self) -> tuple[Migration, ...]:
@@ -127,13 +121,13 @@ class Road:
         return Migration(ctid, self._judgement(SUSPENDED), is_suspended=True)
 
     def _judge(self, container: Container) -> Migration:
-        judgement = self._judgement(container_side(self._profile, container))
+        judgement = self._judgement(container_traits(self._profile, container))
         needs = needs_of(self._profile, container)
         said = needs.reports if needs else ()
         codes = {reason.code for reason in judgement.kernel.reasons}
         return Migration(container.ctid, judgement, reports=_assign(said, codes))
 
-    def _judgement(self, container: ContainerSide | None) -> Judgement:
+    def _judgement(self, container: ContainerTraits | None) -> Judgement:
         source, destination = self._sides
         return Judgement(
             kernel_opinion(source.kernel, destination.kernel, container),
@@ -148,12 +142,6 @@ def find_container(profile: NodeProfile, ctid: int) -> Container:
             return container
     there_are = ", ".join(str(container.ctid) for container in profile.containers) or "none"
     raise UserError(f"{profile.name!r} has no container {ctid}; there are: {there_are}")
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the worst of verdicts; of none, that all is possible."""
-    found = set(verdicts)
-    return next((verdict for verdict in _FROM_WORST if verdict in found), Verdict.POSSIBLE)
 
 
 def status_of(verdict: Verdict) -> int:

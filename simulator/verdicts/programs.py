@@ -5,13 +5,17 @@ kernel-facts.md, section 5, for the rules that live in restore itself.
 """
 
 from collections.abc import Iterator
+from functools import cache, lru_cache
 
-from simulator.facts.cpu_traits import COMPONENTS, CpuSide, XsaveArea
+from msgspec import Struct
+from msgspec.structs import replace
+
+from simulator.facts.cpu_traits import COMPONENTS, CpuTraits, XsaveArea
 from simulator.facts.cpuid import XSAVE_LEAF
-from simulator.facts.features import JUDGED_LEAVES, Feature, features_in
+from simulator.facts.features import FEATURES, JUDGED, JUDGED_LEAVES, Feature, features_in
 from simulator.verdicts.restore import refused_version
-from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
-from simulator.verdicts.verdict import Opinion, Reason, Weight
+from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
+from simulator.verdicts.verdict import Finding, Opinion, Reason, Verdict, Weight
 
 _CODES = {
     "crash": "instructions-missing",
@@ -19,26 +23,91 @@ _CODES = {
     "slower": "instructions-slower",
     "kernel": "instructions-kernel-only",
 }
-_HARMFUL = frozenset({"crash", "wrong"})
+
+_WITH_EFFECT = {
+    effect: sum(one.mask for one in FEATURES if one.effect == effect) for effect in _CODES
+}
+
+#: Features whose loss harms a program that uses them, and those that take the FPU to be used.
+_HARMFUL = _WITH_EFFECT["crash"] | _WITH_EFFECT["wrong"]
+_NEEDS_FPU = JUDGED & ~_WITH_EFFECT["kernel"] & sum(one.mask for one in FEATURES if one.state)
+
+#: The places in masks at which a register of CPUID begins.
+_ALL_BITS = 0xFFFF_FFFF
+_REGISTERS = [shift for shift in range(0, JUDGED.bit_length(), 32) if JUDGED >> shift & _ALL_BITS]
+
+#: Nodes of a large fleet have few CPUs: so many pairs of their XSAVE areas are remembered.
+_MOST_REMEMBERED = 1 << 14
 
 _YES, _NO, _NOT_RECORDED = "yes", "no", "not recorded"
 
 
+class Losses(Struct, frozen=True, cache_hash=True, gc=False):
+    """Features that programs were shown and that do not work on the destination, as masks.
+
+    ``unused`` are those of them that no process can have used so far, as none has used the FPU;
+    ``waived`` those whose code does not count.
+    """
+
+    lost: int
+    unused: int
+    waived: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Not possible where the loss would harm a program."""
+        harmful = self.lost & _HARMFUL & ~self.unused & ~self.waived
+        return Verdict.NOT_POSSIBLE if harmful else Verdict.POSSIBLE
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Every feature by its name, in the order of the table."""
+        found: tuple[Reason, ...] = ()
+        for shift in _REGISTERS:
+            lost = self.lost >> shift & _ALL_BITS
+            if lost:
+                unused, waived = self.unused >> shift & _ALL_BITS, self.waived >> shift & _ALL_BITS
+                found += _lost_in(shift, lost, unused, waived)
+        return found
+
+    @property
+    def size(self) -> int:
+        """How many reasons there are: a bit each."""
+        return self.lost.bit_count()
+
+    def waive(self, codes: frozenset[str]) -> "Losses":
+        """Return the losses, with those marked whose code is one of these."""
+        effects = (effect for effect, code in _CODES.items() if code in codes)
+        return replace(self, waived=self.lost & sum(_WITH_EFFECT[effect] for effect in effects))
+
+
 def our_opinion(
-    source: NodeSide, destination: NodeSide, container: ContainerSide | None = None
+    source: NodeTraits, destination: NodeTraits, container: ContainerTraits | None = None
 ) -> Opinion:
     """Return what we say of moving a container; without one, of one that uses all there is."""
-    used_fpu = container is None or container.may_have_used_fpu
+    uses_fpu = container is None or container.may_have_used_fpu
     return Opinion(
         (
             *_version_reasons(source.kernel, destination.kernel),
-            *_machine_reasons(source, destination),
-            *_cpu_reasons(source.cpu, destination.cpu, used_fpu=used_fpu),
+            *_vendor_reasons(source.cpu.vendor, destination.cpu.vendor),
+            *_width_reasons(source.kernel, destination.kernel),
+            *_cpu_findings(source.cpu, destination.cpu, uses_fpu=uses_fpu),
         )
     )
 
 
-def _version_reasons(source: KernelSide, destination: KernelSide) -> Iterator[Reason]:
+def opinion_on_kernels(source: KernelTraits, destination: KernelTraits) -> Opinion:
+    """Return what we say of two kernels alone; their capability numbers make no difference."""
+    return Opinion((*_version_reasons(source, destination), *_width_reasons(source, destination)))
+
+
+def opinion_on_cpus(source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -> Opinion:
+    """Return what we say of two nodes' CPUs alone."""
+    vendors = _vendor_reasons(source.vendor, destination.vendor)
+    return Opinion((*vendors, *_cpu_findings(source, destination, uses_fpu=uses_fpu)))
+
+
+def _version_reasons(source: KernelTraits, destination: KernelTraits) -> Iterator[Reason]:
     """Say what restore makes of the image, where its kernel is not asked."""
     is_asked = (
         source.has_cpt
@@ -51,86 +120,98 @@ def _version_reasons(source: KernelSide, destination: KernelSide) -> Iterator[Re
         yield refused_version("restore-version", version, destination.generation)
 
 
-def _machine_reasons(source: NodeSide, destination: NodeSide) -> Iterator[Reason]:
-    """Compare what both nodes are; vendors are empty on ia64."""
-    one, other = source.cpu.vendor, destination.cpu.vendor
-    if bool(one) != bool(other):
-        yield Reason(
-            "architecture-differs",
-            Weight.REFUSES,
-            source=_architecture(one),
-            destination=_architecture(other),
-        )
-    elif one != other:
-        yield Reason("vendor-differs", Weight.REMARK, source=one, destination=other)
-    if source.kernel.is_64_bit and not destination.kernel.is_64_bit:
+def _width_reasons(source: KernelTraits, destination: KernelTraits) -> Iterator[Reason]:
+    if source.is_64_bit and not destination.is_64_bit:
         yield Reason("kernel-narrower", Weight.UNKNOWN, source="64 bits", destination="32 bits")
+
+
+@cache
+def _vendor_reasons(source: str, destination: str) -> tuple[Reason, ...]:
+    """Compare what both CPUs are; vendors are empty on ia64."""
+    if bool(source) != bool(destination):
+        one, other = _architecture(source), _architecture(destination)
+        return (Reason("architecture-differs", Weight.REFUSES, source=one, destination=other),)
+    if source == destination:
+        return ()
+    return (Reason("vendor-differs", Weight.REMARK, source=source, destination=destination),)
 
 
 def _architecture(vendor: str) -> str:
     return "x86" if vendor else "ia64"
 
 
-def _cpu_reasons(source: CpuSide, destination: CpuSide, *, used_fpu: bool) -> Iterator[Reason]:
+def _cpu_findings(
+    source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool
+) -> Iterator[Finding]:
     """Compare two CPUs of one architecture: ia64 has nothing of what is compared."""
     if not (source.vendor and destination.vendor):
         return
-    yield from _instruction_reasons(source, destination, used_fpu=used_fpu)
-    yield from _leaf_reasons(source, destination, used_fpu=used_fpu)
-    if used_fpu:
+    lost = source.shown & ~destination.may_be_usable
+    if lost:
+        yield Losses(lost, 0 if uses_fpu else lost & _NEEDS_FPU)
+    unsure = source.may_be_shown & ~destination.usable & ~lost & _HARMFUL
+    if not uses_fpu:
+        unsure &= ~_NEEDS_FPU
+    if unsure:
+        yield from _leaf_reasons(unsure, source, destination)
+    if uses_fpu:
         yield from _area_reasons(source.area, destination.area)
 
 
-def _instruction_reasons(
-    source: CpuSide, destination: CpuSide, *, used_fpu: bool
-) -> Iterator[Reason]:
-    """Name the instruction sets that programs were shown, and that do not work there."""
-    for row in features_in(source.shown & ~destination.may_be_usable):
-        yield Reason(
-            _CODES[row.effect],
-            Weight.REFUSES if _is_harmful(row, used_fpu=used_fpu) else Weight.REMARK,
-            feature=row.name,
-            place=row.place,
-            source=_YES,
-            destination=_NO,
-            needed_by=_who_needs(row, used_fpu=used_fpu),
-        )
+@cache
+def _lost_in(shift: int, lost: int, unused: int, waived: int) -> tuple[Reason, ...]:
+    """Name the features that are lost in one register of CPUID."""
+    return tuple(
+        _lost(feature.mask, is_unused=bool(unused & bit), is_waived=bool(waived & bit))
+        for feature in features_in(lost << shift)
+        for bit in (feature.mask >> shift,)
+    )
 
 
-def _is_harmful(row: Feature, *, used_fpu: bool) -> bool:
-    """Tell whether the loss of it would harm a program of the container."""
-    return row.effect in _HARMFUL and (used_fpu or not row.state)
+@cache
+def _lost(mask: int, *, is_unused: bool, is_waived: bool) -> Reason:
+    """Name a feature that programs were shown, and that does not work there."""
+    (feature,) = features_in(mask)
+    return Reason(
+        _CODES[feature.effect],
+        Weight.REFUSES if mask & _HARMFUL and not is_unused else Weight.REMARK,
+        feature=feature.name,
+        place=feature.place,
+        source=_YES,
+        destination=_NO,
+        needed_by=_who_needs(feature, is_unused=is_unused),
+        is_waived=is_waived,
+    )
 
 
-def _who_needs(row: Feature, *, used_fpu: bool) -> str:
-    if row.effect == "kernel":
+def _who_needs(feature: Feature, *, is_unused: bool) -> str:
+    if feature.effect == "kernel":
         return ""
-    if used_fpu or not row.state:
-        return "programs that use it"
-    return "nobody so far: no process has used the FPU"
+    return "nobody so far: no process has used the FPU" if is_unused else "programs that use it"
 
 
-def _leaf_reasons(source: CpuSide, destination: CpuSide, *, used_fpu: bool) -> Iterator[Reason]:
-    """Say which leaves were not recorded of a side and would matter to programs."""
-    certain = source.shown & ~destination.may_be_usable
-    unsure = source.may_be_shown & ~destination.usable & ~certain
+def _leaf_reasons(unsure: int, source: CpuTraits, destination: CpuTraits) -> Iterator[Reason]:
+    """Say which leaves were not recorded of a traits and would matter to programs."""
     for (leaf, subleaf), judged in JUDGED_LEAVES.items():
-        rows = features_in(unsure & judged)
-        harmful = [row for row in rows if _is_harmful(row, used_fpu=used_fpu)]
-        bits = sum(row.mask for row in harmful)
+        bits = unsure & judged
         if bits:
             yield Reason(
                 "cpuid-not-recorded",
                 Weight.UNKNOWN,
-                feature=" ".join(row.name for row in harmful),
+                feature=" ".join(feature.name for feature in features_in(bits)),
                 place=f"CPUID {leaf:#010x} subleaf {subleaf}",
                 source=_NOT_RECORDED if bits & ~source.shown else _YES,
                 destination=_NOT_RECORDED if bits & destination.may_be_usable else _NO,
             )
 
 
-def _area_reasons(source: XsaveArea | None, destination: XsaveArea | None) -> Iterator[Reason]:
+@lru_cache(_MOST_REMEMBERED)
+def _area_reasons(source: XsaveArea | None, destination: XsaveArea | None) -> tuple[Reason, ...]:
     """Compare the areas that the FPU's state is saved in: restore copies what fits, as it is."""
+    return tuple(_area_differences(source, destination))
+
+
+def _area_differences(source: XsaveArea | None, destination: XsaveArea | None) -> Iterator[Reason]:
     if source is None or destination is None:
         yield Reason(
             "xsave-not-recorded",

@@ -5,6 +5,9 @@ verdict is what the two commands on the two simulated nodes say is a test over a
 """
 
 from collections.abc import Iterator
+from functools import cache, lru_cache
+
+from msgspec import Struct
 
 from simulator.facts.bits import (
     CPT_BIND_MOUNT,
@@ -21,15 +24,14 @@ from simulator.facts.bits import (
     CPT_UNSUPPORTED_NETDEV,
     WORDS,
     bits_with_words,
-    mask,
 )
 from simulator.facts.capabilities import PLACES
-from simulator.facts.generations import ASKED_VERSIONS, Generation
+from simulator.facts.generations import ASKED_VERSIONS, BY_NAME, Generation
 from simulator.kernel.containers import State
-from simulator.kernel.decision import DESTINATION_SLM, bits_looked_at, missing_bits, refusals
+from simulator.kernel.decision import DESTINATION_SLM, by_word, missing_bits, refusals
 from simulator.kernel.kernel import CPT, RST
-from simulator.verdicts.traits import ContainerSide, KernelSide
-from simulator.verdicts.verdict import Opinion, Reason, Weight
+from simulator.verdicts.traits import ContainerTraits, KernelTraits
+from simulator.verdicts.verdict import Finding, Opinion, Reason, Verdict, Weight
 from vzcptcheck.versions import describe
 
 #: A container that cannot be asked about: what is said of it.
@@ -53,22 +55,93 @@ _UNSUPPORTED = {
     CPT_SLM_DMPRST: "source-slm-module",
 }
 
+#: Nodes of a large fleet have few kernels: so many pairs of them are remembered.
+_MOST_REMEMBERED = 1 << 14
+
+
+class Refusals(Struct, frozen=True, cache_hash=True, gc=False):
+    """What CPT_TEST_VECAPS has against a container, as masks.
+
+    ``refused`` is what ``decision.refusals`` returns. Of it, ``unsupported`` is the container's
+    own; of the features that the destination lacks, ``by_all`` are those that every container
+    needs, ``by_fpu`` those of processes that have used the FPU, ``by_64_bit`` those of 64-bit
+    processes. ``sse4_2_bit`` is the bit that was looked at for CPT_CPU_X86_SSE4_2. Two that say
+    the same are equal, whatever kernels they are from.
+    """
+
+    refused: int
+    unsupported: int
+    by_all: int
+    by_fpu: int
+    by_64_bit: int
+    sse4_2_bit: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """The kernel refuses."""
+        return Verdict.NOT_POSSIBLE
+
+    @property
+    def reasons(self) -> Iterator[Reason]:
+        """All that the kernel says, in its order."""
+        others = self.refused & ~self.unsupported
+        for bit in bits_with_words(others):
+            tested = self.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit
+            yield _missing_feature(bit, tested, self._who_needs(bit))
+        if others & DESTINATION_SLM:
+            yield _refused_bit("destination-slm-module", CPT_SLM_DMPRST, destination="1")
+        for bit in range(self.unsupported.bit_length()):
+            if self.unsupported >> bit & 1:
+                yield _refused_bit(_UNSUPPORTED.get(bit, "container-other"), bit, source="1")
+        if others >> CPT_NO_IPV6 & 1:
+            yield _refused_bit("destination-ipv6", CPT_NO_IPV6, source="0", destination="1")
+        if others >> CPT_NAMESPACES & 1:
+            yield _refused_bit(
+                "destination-namespaces", CPT_NAMESPACES, source="1", destination="0"
+            )
+
+    @property
+    def size(self) -> int:
+        """How many reasons there are: a bit each."""
+        return self.refused.bit_count()
+
+    def waive(self, _: frozenset[str]) -> "Refusals":
+        """Return what cannot be waived as it is."""
+        return self
+
+    def _who_needs(self, bit: int) -> str:
+        """Say through what a container comes by a need."""
+        if self.by_all >> bit & 1:
+            return "every container"
+        if self.by_fpu >> bit & 1:
+            return "processes that have used the FPU"
+        if self.by_64_bit >> bit & 1:
+            return "64-bit processes"
+        return "ia64 processes" if bit == CPT_CPU_X86_IA64 else "32-bit processes"
+
 
 def kernel_opinion(
-    source: KernelSide, destination: KernelSide, container: ContainerSide | None = None
+    source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None = None
 ) -> Opinion:
     """Return what both kernels say of moving a container, or any container at all."""
+    on_kernels = opinion_on_kernels(source, destination)
+    on_container = findings_on_container(source, destination, container)
+    return Opinion(on_kernels.findings + on_container)
+
+
+@lru_cache(_MOST_REMEMBERED)
+def opinion_on_kernels(source: KernelTraits, destination: KernelTraits) -> Opinion:
+    """Return what both kernels say whatever the container is."""
     return Opinion(
         (
             *_module_reasons(source, destination),
             *_version_reasons(source, destination),
             *_number_reasons(destination),
-            *(() if container is None else _container_reasons(source, destination, container)),
         )
     )
 
 
-def _module_reasons(source: KernelSide, destination: KernelSide) -> Iterator[Reason]:
+def _module_reasons(source: KernelTraits, destination: KernelTraits) -> Iterator[Reason]:
     """Open the files: without one of them none of its questions has an answer."""
     missing = "not loaded"
     if not source.has_cpt:
@@ -79,7 +152,7 @@ def _module_reasons(source: KernelSide, destination: KernelSide) -> Iterator[Rea
         )
 
 
-def _version_reasons(source: KernelSide, destination: KernelSide) -> Iterator[Reason]:
+def _version_reasons(source: KernelTraits, destination: KernelTraits) -> Iterator[Reason]:
     """Ask 'version' of the source, and 'version NUM' of the destination."""
     if not source.has_cpt:
         return
@@ -119,31 +192,50 @@ def refused_version(prefix: str, version: int, generation: Generation) -> Reason
     )
 
 
-def _number_reasons(destination: KernelSide) -> Iterator[Reason]:
+def _number_reasons(destination: KernelTraits) -> Iterator[Reason]:
     """Ask 'caps' of the destination: 0 is no answer."""
     if destination.has_rst and not destination.caps:
         yield Reason("caps-not-told", Weight.UNKNOWN, destination="0")
 
 
-def _container_reasons(
-    source: KernelSide, destination: KernelSide, container: ContainerSide
-) -> Iterator[Reason]:
+def findings_on_container(
+    source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None
+) -> tuple[Finding, ...]:
     """Ask 'caps [CTID] CAPNUM' of the source, if the destination has told its number."""
-    if not (source.has_cpt and destination.has_rst and destination.caps):
-        return
+    if container is None or not (source.has_cpt and destination.has_rst and destination.caps):
+        return ()
     if container.is_suspended:
-        yield from _suspended_reasons(source, destination)
-    elif container.state in _NOT_RUNNING:
+        return tuple(_suspended_reasons(source, destination))
+    if container.state in _NOT_RUNNING:
         code = _NOT_RUNNING[container.state]
-        yield Reason(code, Weight.UNKNOWN, source=container.state.value)
-    elif container.caps is None:
-        yield Reason("needs-unknown", Weight.UNKNOWN)
-    else:
-        refused = refusals(source.generation, container.caps, destination.caps)
-        yield from _refusal_reasons(source.generation, refused)
+        return (Reason(code, Weight.UNKNOWN, source=container.state.value),)
+    if container.caps is None:
+        return (Reason("needs-unknown", Weight.UNKNOWN),)
+    refused = refusals(source.generation, container.caps, destination.caps)
+    return _refusals(source.generation_name, refused) if refused else ()
 
 
-def _suspended_reasons(source: KernelSide, destination: KernelSide) -> Iterator[Reason]:
+@lru_cache(_MOST_REMEMBERED)
+def _refusals(generation_name: str, refused: int) -> tuple[Refusals]:
+    """Sort what is refused; the kernel returns the last refusal, this names all."""
+    generation = BY_NAME[generation_name]
+    missing = refused & generation.vecaps_bits
+    by_all = missing & by_word(generation, generation.always_bits)
+    by_fpu = missing & by_word(generation, generation.fpu_bits) & ~by_all
+    by_64_bit = missing & by_word(generation, generation.long_mode_bits) & ~(by_all | by_fpu)
+    return (
+        Refusals(
+            refused,
+            refused & generation.unsupported_mask,
+            by_all,
+            by_fpu,
+            by_64_bit,
+            generation.sse4_2_bit if missing >> CPT_CPU_X86_SSE4_2 & 1 else CPT_CPU_X86_SSE4_2,
+        ),
+    )
+
+
+def _suspended_reasons(source: KernelTraits, destination: KernelTraits) -> Iterator[Reason]:
     """Decide as CPT_TEST_CAPS on /proc/cpt does: the whole node's bits are compared."""
     generation = source.generation
     if generation.test_caps_bits is None:
@@ -151,56 +243,34 @@ def _suspended_reasons(source: KernelSide, destination: KernelSide) -> Iterator[
         return
     missing = missing_bits(generation, generation.test_caps_bits, source.caps, destination.caps)
     for bit in bits_with_words(missing):
-        yield _missing_feature(generation, bit, "the source node: the container is suspended")
+        tested = generation.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit
+        yield _missing_feature(bit, tested, "the source node: the container is suspended")
 
 
-def _refusal_reasons(generation: Generation, refused: int) -> Iterator[Reason]:
-    """Say what CPT_TEST_VECAPS has against a container: all of it, in the kernel's order."""
-    unsupported = refused & generation.unsupported_mask
-    others = refused & ~unsupported
-    for bit in bits_with_words(others):
-        yield _missing_feature(generation, bit, _who_needs(generation, bit))
-    if others & DESTINATION_SLM:
-        yield _refused_bit("destination-slm-module", CPT_SLM_DMPRST, destination="1")
-    for bit in range(unsupported.bit_length()):
-        if unsupported >> bit & 1:
-            yield _refused_bit(_UNSUPPORTED.get(bit, "container-other"), bit, source="1")
-    if others >> CPT_NO_IPV6 & 1:
-        yield _refused_bit("destination-ipv6", CPT_NO_IPV6, source="0", destination="1")
-    if others >> CPT_NAMESPACES & 1:
-        yield _refused_bit("destination-namespaces", CPT_NAMESPACES, source="1", destination="0")
-
-
-def _missing_feature(generation: Generation, bit: int, needed_by: str) -> Reason:
+@cache
+def _missing_feature(bit: int, tested: int, needed_by: str) -> Reason:
     """Name a feature by its bit's word; its place and values are of the bit that is looked at."""
-    tested = generation.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit
-    place = f"capability bit {tested}"
-    if WORDS[tested] in PLACES:
-        leaf, _, register, register_bit = PLACES[WORDS[tested]]
-        place = f"CPUID {leaf:#010x} {register} bit {register_bit}, {place}"
     return Reason(
         "cpu-feature-missing",
         Weight.REFUSES,
         feature=WORDS[bit],
-        place=place,
+        place=place_of_bit(tested),
         source="1",
         destination="0",
         needed_by=needed_by,
     )
 
 
-def _who_needs(generation: Generation, bit: int) -> str:
-    """Say through what a container comes by a need."""
-    tested = bits_looked_at(generation, mask(bit))
-    if tested & generation.always_bits:
-        return "every container"
-    if tested & generation.fpu_bits:
-        return "processes that have used the FPU"
-    if tested & generation.long_mode_bits:
-        return "64-bit processes"
-    return "ia64 processes" if tested & mask(CPT_CPU_X86_IA64) else "32-bit processes"
+def place_of_bit(bit: int) -> str:
+    """Say where a bit of a capability number is, and where in CPUID, if it has one place there."""
+    place = f"capability bit {bit}"
+    if WORDS[bit] not in PLACES:
+        return place
+    leaf, _, register, register_bit = PLACES[WORDS[bit]]
+    return f"CPUID {leaf:#010x} {register} bit {register_bit}, {place}"
 
 
+@cache
 def _refused_bit(code: str, bit: int, *, source: str = "", destination: str = "") -> Reason:
     place = f"capability bit {bit}"
     return Reason(code, Weight.REFUSES, place=place, source=source, destination=destination)

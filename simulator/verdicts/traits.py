@@ -5,11 +5,14 @@ is compared are classes of them.
 """
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from functools import lru_cache
+
+from msgspec import Struct
 
 from simulator.facts.bits import CPT_CPU_X86_FXSR, mask
 from simulator.facts.capabilities import I386, NodeFacts, node_capabilities
-from simulator.facts.cpu_traits import CpuSide, cpu_side
+from simulator.facts.cpu_traits import CpuTraits, cpu_traits
+from simulator.facts.cpuid import CpuidTable
 from simulator.facts.generations import BY_NAME, Generation
 from simulator.kernel.containers import Container, Needs, State
 from simulator.kernel.decision import bits_looked_at
@@ -20,8 +23,11 @@ from simulator.profiles.profile import NodeProfile, derive_needs
 _DECIDES_AS = {"042stab092": "042stab088"}
 
 
-@dataclass(frozen=True, slots=True)
-class KernelSide:
+#: Nodes of a large fleet are of few kinds: so many are remembered.
+_MOST_REMEMBERED = 1024
+
+
+class KernelTraits(Struct, frozen=True, cache_hash=True, gc=False):
     """What a node's kernel answers by.
 
     ``generation_name`` is the oldest generation's that decides as its own does. ``caps`` are
@@ -40,16 +46,14 @@ class KernelSide:
         return BY_NAME[self.generation_name]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSide:
+class NodeTraits(Struct, frozen=True, cache_hash=True, gc=False):
     """A node as source or as destination: its kernel, and its CPU as programs see it."""
 
-    kernel: KernelSide
-    cpu: CpuSide
+    kernel: KernelTraits
+    cpu: CpuTraits
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerSide:
+class ContainerTraits(Struct, frozen=True, cache_hash=True, gc=False):
     """A container to be moved; ``caps`` are what it needs, None where that is not known.
 
     One that is suspended by its administrator (``is_suspended``) is asked about through its
@@ -67,31 +71,37 @@ class ContainerSide:
 
 
 #: A container that is suspended already: all that is known is that there is one.
-SUSPENDED = ContainerSide(is_suspended=True)
+SUSPENDED = ContainerTraits(is_suspended=True)
 
 
-def node_side(profile: NodeProfile) -> NodeSide:
+def node_traits(profile: NodeProfile) -> NodeTraits:
     """Return what of a recorded node matters.
 
     Raises MissingLeafError where a leaf that its kernel needs was not recorded.
     """
-    facts = profile.facts()
+    cpus = tuple([cpu.cpuid for cpu in profile.cpus])
+    return _traits_of(profile.facts(), profile.kernel.modules, cpus)
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _traits_of(
+    facts: NodeFacts, modules: frozenset[str], cpus: tuple[CpuidTable, ...]
+) -> NodeTraits:
     name = facts.release.generation.name
-    modules = profile.kernel.modules
-    kernel = KernelSide(
+    kernel = KernelTraits(
         generation_name=_DECIDES_AS.get(name, name),
         has_cpt="vzcpt" in modules,
         has_rst="vzrst" in modules,
         is_64_bit=facts.machine not in I386,
         caps=_asked_caps(facts, modules),
     )
-    return NodeSide(kernel, cpu_side(facts, (cpu.cpuid for cpu in profile.cpus)))
+    return NodeTraits(kernel, cpu_traits(facts, cpus))
 
 
-def container_side(profile: NodeProfile, container: Container) -> ContainerSide:
+def container_traits(profile: NodeProfile, container: Container) -> ContainerTraits:
     """Return what of a recorded container matters."""
     needs = needs_of(profile, container)
-    return ContainerSide(container.state, None if needs is None else needs.caps)
+    return ContainerTraits(container.state, None if needs is None else needs.caps)
 
 
 def needs_of(profile: NodeProfile, container: Container) -> Needs | None:

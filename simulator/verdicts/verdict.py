@@ -1,8 +1,12 @@
 """Verdicts on a migration, the reasons for them, and the two opinions that are never mixed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Verdict(Enum):
@@ -13,6 +17,20 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
 
 
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of verdicts: a definite no outranks what is not known.
+
+    Of none it is that all is possible.
+    """
+    found = Verdict.POSSIBLE
+    for verdict in verdicts:
+        if verdict is Verdict.NOT_POSSIBLE:
+            return verdict
+        if verdict is Verdict.UNKNOWN:
+            found = verdict
+    return found
+
+
 class Weight(Enum):
     """What a reason does to the verdict of its opinion."""
 
@@ -21,9 +39,34 @@ class Weight(Enum):
     REMARK = "remark"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing to be said of a migration.
+_VERDICT_OF_WEIGHT = {
+    Weight.REFUSES: Verdict.NOT_POSSIBLE,
+    Weight.UNKNOWN: Verdict.UNKNOWN,
+    Weight.REMARK: Verdict.POSSIBLE,
+}
+
+
+class Finding(Protocol):
+    """A part of an opinion: its verdict is known at once, its reasons are made when read."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict that the finding comes to by itself."""
+
+    @property
+    def reasons(self) -> Iterable["Reason"]:
+        """What there is to be said."""
+
+    @property
+    def size(self) -> int:
+        """How many reasons there are."""
+
+    def waive(self, codes: frozenset[str]) -> "Finding":
+        """Return the finding with the reasons of these codes marked: they no longer count."""
+
+
+class Reason(Struct, frozen=True, cache_hash=True, gc=False):
+    """One thing to be said of a migration; by itself it is a finding.
 
     ``code`` is stable, and documented in data/codes.toml, with what to do next. ``feature`` is
     what it is about, spelled as /proc/cpuinfo or the kernel does, ``place`` where that is to be
@@ -40,34 +83,55 @@ class Reason:
     needed_by: str = ""
     is_waived: bool = False
 
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of an opinion that has this reason alone."""
+        return Verdict.POSSIBLE if self.is_waived else _VERDICT_OF_WEIGHT[self.weight]
 
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """What the kernel says, or what we do: all reasons at once, and the verdict they make."""
+    @property
+    def reasons(self) -> tuple["Reason", ...]:
+        """The reason itself."""
+        return (self,)
 
-    reasons: tuple[Reason, ...] = ()
+    @property
+    def size(self) -> int:
+        """One."""
+        return 1
+
+    def waive(self, codes: frozenset[str]) -> "Reason":
+        """Return the reason, marked where its code is one of these."""
+        return replace(self, is_waived=True) if self.code in codes else self
+
+
+class Opinion(Struct, frozen=True, cache_hash=True):
+    """What the kernel says, or what we do: all findings at once, and the verdict they make."""
+
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The reasons of all findings, in order."""
+        return tuple(chain.from_iterable(finding.reasons for finding in self.findings))
+
+    @property
+    def size(self) -> int:
+        """How many reasons there are."""
+        return sum(finding.size for finding in self.findings)
 
     @property
     def verdict(self) -> Verdict:
-        """Return the verdict; a refusal outweighs what is not known."""
-        weights = {reason.weight for reason in self.reasons if not reason.is_waived}
-        if Weight.REFUSES in weights:
-            return Verdict.NOT_POSSIBLE
-        return Verdict.UNKNOWN if Weight.UNKNOWN in weights else Verdict.POSSIBLE
+        """The worst verdict of the findings: a refusal outweighs what is not known."""
+        return worst(finding.verdict for finding in self.findings)
 
     def waive(self, codes: Iterable[str]) -> "Opinion":
         """Return the opinion with the reasons of these codes marked: they no longer count."""
         waived = frozenset(codes)
-        return Opinion(
-            tuple(
-                replace(reason, is_waived=True) if reason.code in waived else reason
-                for reason in self.reasons
-            )
-        )
+        if not waived:
+            return self
+        return Opinion(tuple(finding.waive(waived) for finding in self.findings))
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """Both opinions on one migration."""
 
     kernel: Opinion
@@ -75,6 +139,4 @@ class Judgement:
 
     def verdict(self, *, strict: bool = False) -> Verdict:
         """Return the kernel's verdict; where it is strict, with ours counted in."""
-        if not strict:
-            return self.kernel.verdict
-        return Opinion((*self.kernel.reasons, *self.ours.reasons)).verdict
+        return worst((self.kernel.verdict, self.ours.verdict)) if strict else self.kernel.verdict

@@ -9,7 +9,7 @@ import pytest
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names, load_node
 from simulator.verdicts.restore import kernel_opinion
-from simulator.verdicts.traits import SUSPENDED, container_side, node_side
+from simulator.verdicts.traits import SUSPENDED, container_traits, node_traits
 from support.expectation import EXPECTED, GENERATIONS, POSSIBLE, Row, choose, format_rows, nodes
 from support.samples import read_vectors
 
@@ -30,11 +30,11 @@ def profile_of(name: str) -> NodeProfile:
 def judged(row: Row) -> Row:
     """Judge the same migration by the program."""
     source = profile_of(row.source)
-    one, other = node_side(source).kernel, node_side(profile_of(row.destination)).kernel
+    one, other = node_traits(source).kernel, node_traits(profile_of(row.destination)).kernel
     moved = SUSPENDED
     if row.container != "suspended":
         (container,) = [one for one in source.containers if str(one.ctid) == row.container]
-        moved = container_side(source, container)
+        moved = container_traits(source, container)
     nodes_alone = kernel_opinion(one, other).verdict.value
     verdict = kernel_opinion(one, other, moved).verdict.value
     return Row(row.source, row.destination, row.container, nodes_alone, verdict)

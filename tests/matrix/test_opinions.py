@@ -14,10 +14,10 @@ from simulator.profiles.store import fixture_names, load_node
 from simulator.verdicts.restore import kernel_opinion
 from simulator.verdicts.traits import (
     SUSPENDED,
-    ContainerSide,
-    KernelSide,
-    container_side,
-    node_side,
+    ContainerTraits,
+    KernelTraits,
+    container_traits,
+    node_traits,
 )
 from simulator.verdicts.verdict import Verdict
 from support.programs import Said, replay
@@ -36,9 +36,9 @@ def booted(name: str) -> SimulatedKernel:
 
 
 @functools.cache
-def side_of(name: str) -> KernelSide:
+def side_of(name: str) -> KernelTraits:
     """Return what a recorded node's kernel answers by."""
-    return node_side(profile_of(name)).kernel
+    return node_traits(profile_of(name)).kernel
 
 
 @functools.cache
@@ -69,9 +69,9 @@ def verdict_of(found: set[int]) -> Verdict:
 @pytest.mark.parametrize("source", fixture_names())
 def test_the_kernels_opinion_on_every_container_is_what_the_commands_say(source: str) -> None:
     profile = profile_of(source)
-    moved: list[tuple[ContainerSide | None, tuple[str, ...] | None]] = [(None, None)]
+    moved: list[tuple[ContainerTraits | None, tuple[str, ...] | None]] = [(None, None)]
     moved.append((SUSPENDED, ()))
-    moved += [(container_side(profile, one), (str(one.ctid),)) for one in profile.containers]
+    moved += [(container_traits(profile, one), (str(one.ctid),)) for one in profile.containers]
     for side, about in moved:
         for destination in fixture_names():
             opinion = kernel_opinion(side_of(source), side_of(destination), side)

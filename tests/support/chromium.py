@@ -33,7 +33,7 @@ class Chromium:
         self._driver = driver
 
     def open(self, path: Path, fragment: str = "") -> None:
-        """Load a page anew, and wait until it can be used."""
+        """ContainerGroup a page anew, and wait until it can be used."""
         self._driver.set_script_timeout(60)
         self._driver.set_page_load_timeout(60)
         self._driver.get("about:blank")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.facts.capabilities import PLACES
-from simulator.facts.cpu_traits import CpuSide, XsaveArea, cpu_side
+from simulator.facts.cpu_traits import CpuTraits, XsaveArea, cpu_traits
 from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.features import BY_NAME, JUDGED, features_in
 from simulator.facts.generations import GENERATIONS
@@ -38,9 +38,9 @@ def with_bit(table: CpuidTable, name: str) -> CpuidTable:
     return table.replace({key: changed})
 
 
-def side(table: CpuidTable, *others: CpuidTable, **traits: Any) -> CpuSide:
+def side(table: CpuidTable, *others: CpuidTable, **traits: Any) -> CpuTraits:
     generation = traits.pop("generation", "042stab107")
-    return cpu_side(node_facts(generation, cpuid=table, **traits), (table, *others))
+    return cpu_traits(node_facts(generation, cpuid=table, **traits), (table, *others))
 
 
 # A CPU as programs see it
@@ -77,7 +77,7 @@ def test_programs_get_all_that_the_cpu_has_on_every_kernel_that_enables_xsave() 
 
 
 def test_ia64_has_no_cpuid() -> None:
-    assert cpu_side(node_facts(cpuid=None, machine="ia64"), ()) == CpuSide("", 0, 0, 0, 0)
+    assert cpu_traits(node_facts(cpuid=None, machine="ia64"), ()) == CpuTraits("", 0, 0, 0, 0)
 
 
 def test_a_leaf_that_was_not_recorded_may_have_it_all() -> None:

@@ -1,6 +1,5 @@
 """What differs between two nodes: each fact by itself, and nothing that is no fact of theirs."""
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ def with_container(**facts: Any) -> NodeProfile:
 def forth_and_back(new: NodeProfile) -> list[Change]:
     """Return what differs; what differs the other way round is the same in reverse."""
     forth, back = node_changes(GOOD, new), node_changes(new, GOOD)
-    reverse = {dataclasses.replace(change, old=change.new, new=change.old) for change in back}
+    reverse = {change._replace(old=change.new, new=change.old) for change in back}
     assert set(forth) == reverse
     return list(forth)
 

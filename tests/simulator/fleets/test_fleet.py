@@ -1,6 +1,5 @@
 """Fleets: nodes and containers by class, no name twice."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,15 @@ from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.fleets.fleet import (
     Classes,
+    ContainerGroup,
     Fleet,
-    Load,
     gather_fleet,
     group_by_class,
     group_by_node,
     read_fleet,
 )
 from simulator.profiles.profile_json import format_profile
-from simulator.verdicts.traits import container_side, node_side
+from simulator.verdicts.traits import container_traits, node_traits
 from support.fleets import NEW, OLD, WEAK, node, small_fleet, small_nodes
 from support.simulated_profiles import recorded_nodes
 
@@ -39,20 +38,22 @@ def test_what_is_equal_has_one_number() -> None:
     assert len(classes) == 3
 
 
-def test_a_recorded_node_is_of_the_class_that_its_side_makes(recorded: Fleet) -> None:
+def test_a_recorded_node_is_of_the_class_that_its_traits_make(recorded: Fleet) -> None:
     for member, profile in zip(recorded.members, recorded_nodes().values(), strict=True):
-        side = node_side(profile)
+        traits = node_traits(profile)
         node_class = recorded.classes[member.node_class]
-        assert (member.name, node_class.side) == (profile.name, side)
-        assert recorded.kernels[node_class.kernel] == side.kernel
-        assert recorded.makes[node_class.make] == replace(side.kernel, caps=0)
-        assert recorded.cpus[node_class.cpu] == side.cpu
+        assert (member.name, node_class.traits) == (profile.name, traits)
+        assert recorded.kernels[node_class.kernel] == traits.kernel
+        assert recorded.source_kernels[node_class.source_kernel] == structs.replace(
+            traits.kernel, caps=0
+        )
+        assert recorded.cpus[node_class.cpu] == traits.cpu
 
 
-def test_a_recorded_container_is_of_the_class_that_its_side_makes(recorded: Fleet) -> None:
+def test_a_recorded_container_is_of_the_class_that_its_traits_make(recorded: Fleet) -> None:
     for member, profile in zip(recorded.members, recorded_nodes().values(), strict=True):
         assert [(ctid, recorded.containers[number]) for ctid, number in member.containers] == [
-            (one.ctid, container_side(profile, one)) for one in profile.containers
+            (one.ctid, container_traits(profile, one)) for one in profile.containers
         ]
 
 
@@ -62,10 +63,10 @@ def test_names_and_what_makes_no_difference_make_no_class() -> None:
     assert [one.containers for one in fleet.members] == [((101, 0),), ((7, 0),)]
 
 
-def test_kernels_differ_by_their_numbers_and_makes_do_not() -> None:
+def test_source_kernels_do_not_differ_by_their_numbers() -> None:
     nodes = [node("one"), node("other", words=WEAK), node("old", release=OLD)]
     fleet = gather_fleet(nodes)
-    assert [(one.kernel, one.make) for one in fleet.classes] == [(0, 0), (1, 0), (2, 1)]
+    assert [(one.kernel, one.source_kernel) for one in fleet.classes] == [(0, 0), (1, 0), (2, 1)]
 
 
 # Mistakes
@@ -126,15 +127,19 @@ def test_a_node_is_a_group_with_its_containers() -> None:
 
 def test_a_node_without_containers_is_to_be_moved_alone() -> None:
     (group,) = group_by_node(gather_fleet([node("bare")]))
-    assert group.loads == (Load(None, None, 1),)
+    assert group.loads == (ContainerGroup(None, None, 1),)
 
 
 def test_nodes_that_are_alike_are_a_group() -> None:
     nodes = [node("a", "1:fpu", "2:fpu", "3"), node("b", release=OLD), node("c", "1"), node("d")]
     groups = group_by_class(gather_fleet(nodes))
     assert [one.nodes for one in groups] == [("a", "c", "d"), ("b",)]
-    assert groups[0].loads == (Load(None, None, 1), Load(0, 0, 2), Load(1, 1, 2))
-    assert groups[1].loads == (Load(None, None, 1),)
+    assert groups[0].loads == (
+        ContainerGroup(None, None, 1),
+        ContainerGroup(0, 0, 2),
+        ContainerGroup(1, 1, 2),
+    )
+    assert groups[1].loads == (ContainerGroup(None, None, 1),)
 
 
 def test_the_release_of_a_generation_makes_no_group() -> None:

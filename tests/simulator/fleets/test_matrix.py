@@ -101,7 +101,7 @@ def test_opinions_that_are_equal_have_one_number() -> None:
 def test_what_was_asked_of_kernels_is_told() -> None:
     matrix = matrix_of(gather_fleet([node("a"), node("b")]))
     number = matrix.kernel_opinion(*matrix.fleet.classes * 2, None)
-    assert list(matrix.kernel_opinions()) == [((0, 0, None), number)]
+    assert matrix.asked == [(0, 0, None, number)]
 
 
 # Pairs

@@ -15,7 +15,7 @@ from simulator.facts.features import MASKS, features_in
 from simulator.facts.override import MAX_ENTRIES, apply_override, format_override, parse_override
 from simulator.fleets import pool_change
 from simulator.fleets.masking import Basis, basis_of, make_lines, with_dependents
-from simulator.fleets.pool import Rule, Stage, count_pairs, rifts, unlocked
+from simulator.fleets.pool import Rule, Stage, count_pairs, differences, unlocked
 from simulator.fleets.pool_change import Change, Pool, PoolError, loss_of, make_pool, obstacles
 from simulator.kernel.containers import Container, Needs
 from simulator.kernel.kernel import SimulatedKernel
@@ -93,7 +93,7 @@ def test_vendors_are_apart_for_the_32_bit_programs_that_may_come() -> None:
     made = pool(node("a"), node("b", vendor=AMD))
     assert groups(made.now) == ["a", "b"]
     assert made.change is None
-    found = rifts(made.now, *made.now.groups)
+    found = differences(made.now, *made.now.groups)
     assert [(one.feature, one.sources, one.destinations) for one in found] == [
         ("sysenter", (0,), (1,)),
         ("syscall32", (1,), (0,)),
@@ -159,7 +159,7 @@ def test_what_cannot_be_moved_anywhere_splits_nothing_but_for_its_cpu(word: str)
 def test_private_mounts_are_the_containers_own_matter_before_042stab_and_asked_after() -> None:
     spec = ("101:private-mounts",)
     made = pool(node("a", kernel=V088, containers=spec), node("b", kernel="2.6.32-dzhanibekov.1"))
-    found = rifts(made.now, *made.now.groups)
+    found = differences(made.now, *made.now.groups)
     assert ("destination-namespaces", (0,)) in [(one.code, one.sources) for one in found]
 
 
@@ -168,7 +168,7 @@ def test_what_is_not_known_is_no_yes() -> None:
     assert groups(made.now) == ["a", "b"]
     assert made.now.verdict is Verdict.UNKNOWN
     assert made.change is None
-    found = rifts(made.now, *made.now.groups)
+    found = differences(made.now, *made.now.groups)
     assert [(one.code, one.feature) for one in found[:2]] == [
         ("module-missing", "vzcpt"),
         ("module-missing", "vzrst"),
@@ -227,7 +227,7 @@ def test_a_node_that_cannot_mask_and_has_more_stays_out() -> None:
     made = pool(maskable("a", "aesni"), node("b", "aesni"), node("c"))
     assert groups(made.now) == ["ab", "c"]
     assert made.change is None
-    found = rifts(made.now, *made.now.groups)
+    found = differences(made.now, *made.now.groups)
     assert {(one.feature, one.sources, one.destinations) for one in found} == {
         ("aesni", (0, 1), (2,))
     }
@@ -323,7 +323,7 @@ def test_our_opinion_counts_where_it_is_strict() -> None:
 def test_no_line_changes_how_large_an_area_restore_needs() -> None:
     made = pool(load_node(MASKING), load_node(PENRYN), strict=True)
     assert made.change is None
-    found = {one.code for one in rifts(made.now, *made.now.groups)}
+    found = {one.code for one in differences(made.now, *made.now.groups)}
     assert {"xsave-area-smaller", "xsave-component-missing"} <= found
 
 
@@ -369,7 +369,7 @@ def test_lines_and_upgrades_go_together() -> None:
 def test_a_32_bit_kernel_is_of_another_pool() -> None:
     made = pool(node("a", containers=FPU), node("b", machine="i686", containers=FPU))
     assert made.change is None
-    features = {one.feature for one in rifts(made.now, *made.now.groups)}
+    features = {one.feature for one in differences(made.now, *made.now.groups)}
     assert "emt64" in features
 
 

@@ -1,7 +1,5 @@
 """Which verdicts change where a node has changed: in both directions, with what made it."""
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
 
@@ -50,9 +48,9 @@ def told(changes: list[VerdictChange]) -> dict[tuple[bool, int | None], tuple[st
         # Only what counts can have made it.
         ((VENDOR, WAIVED, AVX), (), (AVX,)),
         # The same thing with another value is the same thing, unless it weighs otherwise.
-        ((AVX,), (replace(AVX, destination="7", needed_by="x"),), ()),
-        ((AVX,), (replace(AVX, weight=Weight.REMARK),), (AVX,)),
-        ((AVX,), (replace(AVX, is_waived=True),), (AVX,)),
+        ((AVX,), (structs.replace(AVX, destination="7", needed_by="x"),), ()),
+        ((AVX,), (structs.replace(AVX, weight=Weight.REMARK),), (AVX,)),
+        ((AVX,), (structs.replace(AVX, is_waived=True),), (AVX,)),
     ],
 )
 def test_what_made_it_is_what_the_other_has_not(

@@ -197,7 +197,7 @@ class TestHead:
         body = document.find(f".//{_XHTML}tbody")
         for place, row in enumerate(body.findall(f"{_XHTML}tr")):
             found: Counter[Verdict] = Counter()
-            for source, destination, summary in view.matrix.pairs():
+            for source, destination, summary, *_ in view.matrix.pairs():
                 others = len(destination.nodes) - (source is destination)
                 found[summary[place].verdict] += len(source.nodes) * others
             shown = ["".join(cell.itertext()) for cell in row.findall(f"{_XHTML}td")[:3]]
@@ -258,7 +258,7 @@ class TestData:
     def test_has_the_counts_of_every_pair(self, is_by_class: bool) -> None:
         view = self.view(is_by_class)
         data = data_of(text_of(view))
-        for source, destination, summary in view.matrix.pairs():
+        for source, destination, summary, *_ in view.matrix.pairs():
             number = _Reader(data).summary(source, destination)
             assert data["summaries"][number] == [*summary.kernel, *summary.ours, *summary.both]
 
@@ -266,9 +266,12 @@ class TestData:
         view = self.view(is_by_class)
         data = data_of(text_of(view))
         opinions, verdicts = view.matrix.opinions, view.matrix.verdicts
-        for source, destination, _ in view.matrix.pairs():
+        for source, destination, *_ in view.matrix.pairs():
             expected = {
-                label: tuple((verdicts[one], opinions[one]) for one in (said.kernel, said.ours))
+                label: tuple(
+                    (verdicts[one], Opinion(opinions[one].reasons))
+                    for one in (said.kernel, said.ours)
+                )
                 for said in view.matrix.outcomes(source, destination)
                 for label in said.labels
             }

@@ -5,7 +5,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import permutations, product
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -456,8 +455,10 @@ def test_a_narrow_kernel_is_told() -> None:
 
 def test_a_node_without_cpuid_is_told() -> None:
     fleet = gather_fleet([node("a"), node("b", release=OLD)])
-    side = replace(fleet.classes[0].side, cpu=fleet.cpus[0]._replace(vendor=""))
-    odd = replace(fleet, classes=(replace(fleet.classes[0], side=side), *fleet.classes[1:]))
+    first = fleet.classes[0]
+    traits = structs.replace(first.traits, cpu=fleet.cpus[0]._replace(vendor=""))
+    classes = (structs.replace(first, traits=traits), *fleet.classes[1:])
+    odd = fleet._replace(classes=classes)
     assert by_title(View(odd, is_by_class=True))["Classes of nodes"].rows[0][3] == "ia64"
 
 

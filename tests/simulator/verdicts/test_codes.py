@@ -19,41 +19,43 @@ from simulator.verdicts import restore as kernel_module
 from simulator.verdicts.codes import find_code, load_codes
 from simulator.verdicts.image import ImageDestination
 from simulator.verdicts.image_restore import Restorer
-from simulator.verdicts.traits import SUSPENDED, ContainerSide, NodeSide, node_side
+from simulator.verdicts.traits import SUSPENDED, ContainerTraits, NodeTraits, node_traits
 from simulator.verdicts.verdict import Opinion
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from support.simulated_nodes import RELEASES, caps
 from support.simulated_profiles import recorded_nodes
-from support.simulated_sides import SANDY_BRIDGE, WELCOMING, kernel, needing, node
+from support.simulated_traits import SANDY_BRIDGE, WELCOMING, kernel, needing, node
 from vzcptcheck.image import MOST_SECTIONS, Image, read_image
 
-Pair = tuple[NodeSide, NodeSide, ContainerSide | None]
+Pair = tuple[NodeTraits, NodeTraits, ContainerTraits | None]
 Example = Pair | tuple[Image, ImageDestination]
 
 NEW = node()
-NARROW = node(kernel_side=kernel(is_64_bit=False))
+NARROW = node(kernel_traits=kernel(is_64_bit=False))
 
 
-def recorded(name: str) -> NodeSide:
-    return node_side(recorded_nodes()[name])
+def recorded(name: str) -> NodeTraits:
+    return node_traits(recorded_nodes()[name])
 
 
 def between(source: str, destination: str, **traits: bool | int) -> Pair:
     """Make a pair of two generations; traits are the destination's."""
     one, other = kernel(source), kernel(destination, **traits)
-    return node(kernel_side=one), node(kernel_side=other), None
+    return node(kernel_traits=one), node(kernel_traits=other), None
 
 
-def offering(offered: int, container: ContainerSide | None, source: str = "042stab107") -> Example:
+def offering(
+    offered: int, container: ContainerTraits | None, source: str = "042stab107"
+) -> Example:
     """Make a pair of a generation and a new node that offers this number."""
-    return node(kernel_side=kernel(source)), node(kernel_side=kernel(caps=offered)), container
+    return node(kernel_traits=kernel(source)), node(kernel_traits=kernel(caps=offered)), container
 
 
 def losing(*names: str) -> Example:
     return node(*SANDY_BRIDGE, *names), NEW, None
 
 
-def hole(destination: NodeSide) -> Example:
+def hole(destination: NodeTraits) -> Example:
     return node(area=None), destination, None
 
 
@@ -84,10 +86,10 @@ EXAMPLES: dict[str, Example] = {
     ),
     "caps-not-told": between("042stab107", "042stab107", caps=0),
     "caps-not-compared": offering(WELCOMING, SUSPENDED, "042stab101"),
-    "container-not-running": (NEW, NEW, ContainerSide(State.STOPPED)),
-    "container-locked": (NEW, NEW, ContainerSide(State.LOCKED)),
-    "container-suspended": (NEW, NEW, ContainerSide(State.SUSPENDED)),
-    "needs-unknown": (NEW, NEW, ContainerSide()),
+    "container-not-running": (NEW, NEW, ContainerTraits(State.STOPPED)),
+    "container-locked": (NEW, NEW, ContainerTraits(State.LOCKED)),
+    "container-suspended": (NEW, NEW, ContainerTraits(State.SUSPENDED)),
+    "needs-unknown": (NEW, NEW, ContainerTraits()),
     "cpu-feature-missing": (
         recorded("042stab141.3.SandyBridge.default"),
         recorded("042stab141.3.Penryn.default"),
@@ -102,7 +104,7 @@ EXAMPLES: dict[str, Example] = {
     "container-filesystem": (NEW, NEW, needing("UNSUPPORTED_FSTYPE")),
     "container-netdevice": (NEW, NEW, needing("UNSUPPORTED_NETDEV")),
     "container-misc": (NEW, NEW, needing("UNSUPPORTED_MISC")),
-    "container-other": (NEW, NEW, ContainerSide(caps=1 << 30)),
+    "container-other": (NEW, NEW, ContainerTraits(caps=1 << 30)),
     "destination-ipv6": (NEW, recorded("no-ipv6.042stab113.5"), needing()),
     "destination-namespaces": offering(caps("CMOV"), needing("NAMESPACES")),
     "image-size": restored(b""),
@@ -182,8 +184,8 @@ def test_a_documented_code_is_given_by_the_opinion_that_it_belongs_to(name: str)
 def test_what_is_given_is_documented() -> None:
     """All generations as source and destination, every bit, every state, every recorded CPU."""
     given = {code for example in EXAMPLES.values() for code in given_codes(example)}
-    bits = [ContainerSide(caps=1 << bit) for bit in range(32)]
-    states = [ContainerSide(state) for state in State]
+    bits = [ContainerTraits(caps=1 << bit) for bit in range(32)]
+    states = [ContainerTraits(state) for state in State]
     for source, destination in product(RELEASES, repeat=2):
         for container in (None, SUSPENDED, *bits, *states):
             one, other, _ = between(source, destination, caps=1 << 24 | 1 << 28)

@@ -15,7 +15,7 @@ from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from support.simulated_nodes import caps
 from support.simulated_profiles import recorded_nodes
-from support.simulated_sides import WELCOMING
+from support.simulated_traits import WELCOMING
 from vzcptcheck.image import I386, IA64, MOST_SECTIONS, Image, read_image
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.facts.cpu_traits import CpuSide, XsaveArea
+from simulator.facts.cpu_traits import CpuTraits, XsaveArea
 from simulator.facts.features import FEATURES, JUDGED
 from simulator.verdicts.programs import our_opinion
 from simulator.verdicts.restore import kernel_opinion
-from simulator.verdicts.traits import SUSPENDED, ContainerSide, NodeSide
+from simulator.verdicts.traits import SUSPENDED, ContainerTraits, NodeTraits
 from simulator.verdicts.verdict import Reason, Verdict, Weight
 from support.simulated_nodes import RELEASES, SINCE_042STAB
-from support.simulated_sides import SANDY_BRIDGE, cpu_of, kernel, needing, node, rows
+from support.simulated_traits import SANDY_BRIDGE, cpu_of, kernel, needing, node, rows
 
 USED_FPU = needing("CMOV", "FXSR")
 IDLE = needing("CMOV", "EMT64")
@@ -25,14 +25,18 @@ AVX512 = XsaveArea(0xE4, 2688, ((5, 1088), (6, 1152), (7, 1664)))
 AVX512_OF_AMD = XsaveArea(0xE4, 2432, ((5, 832), (6, 896), (7, 1408)))
 
 
-def lost(*names: str, container: ContainerSide | None = None) -> list[Reason]:
+def lost(*names: str, container: ContainerTraits | None = None) -> list[Reason]:
     """List the reasons against a CPU that lacks these features of the source's."""
     source = node(*SANDY_BRIDGE, *names)
     return list(our_opinion(source, node(), container).reasons)
 
 
-def against(source: CpuSide, destination: CpuSide, container: ContainerSide = USED_FPU) -> Any:
-    opinion = our_opinion(NodeSide(kernel(), source), NodeSide(kernel(), destination), container)
+def against(
+    source: CpuTraits, destination: CpuTraits, container: ContainerTraits = USED_FPU
+) -> Any:
+    opinion = our_opinion(
+        NodeTraits(kernel(), source), NodeTraits(kernel(), destination), container
+    )
     return list(opinion.reasons)
 
 
@@ -75,7 +79,7 @@ def test_what_needs_the_fpu_harms_nobody_who_has_not_used_it(name: str) -> None:
     (reason,) = lost(name, container=IDLE)
     assert (reason.code, reason.weight) == ("instructions-missing", REMARK)
     assert reason.needed_by == "nobody so far: no process has used the FPU"
-    for container in (None, USED_FPU, SUSPENDED, ContainerSide()):
+    for container in (None, USED_FPU, SUSPENDED, ContainerTraits()):
         (reason,) = lost(name, container=container)
         assert (reason.weight, reason.needed_by) == (MUST, "programs that use it")
 
@@ -86,7 +90,7 @@ def test_more_on_the_destination_is_no_reason() -> None:
 
 def test_what_programs_were_not_shown_they_do_not_lose() -> None:
     hidden = cpu_of(*SANDY_BRIDGE, "avx2", shown=rows(*SANDY_BRIDGE))
-    hidden = CpuSide("GenuineIntel", hidden.shown, hidden.shown, hidden.usable, hidden.usable)
+    hidden = CpuTraits("GenuineIntel", hidden.shown, hidden.shown, hidden.usable, hidden.usable)
     assert against(hidden, cpu_of(*SANDY_BRIDGE)) == []
 
 
@@ -126,7 +130,7 @@ NOTHING_MORE, LEAF_7 = cpu_of(*SANDY_BRIDGE), cpu_of(*SANDY_BRIDGE, "bmi1", "avx
     ],
 )
 def test_a_hole_matters_where_the_other_side_does_not_settle_it(
-    source: CpuSide, destination: CpuSide, container: ContainerSide, expected: list[Reason]
+    source: CpuTraits, destination: CpuTraits, container: ContainerTraits, expected: list[Reason]
 ) -> None:
     assert against(source, destination, container) == expected
 
@@ -232,7 +236,7 @@ def test_an_area_that_was_not_recorded(
 def test_what_restore_refuses(
     source: str, destination: str, code: str, version: str, taken: str
 ) -> None:
-    one, other = node(kernel_side=kernel(source)), node(kernel_side=kernel(destination))
+    one, other = node(kernel_traits=kernel(source)), node(kernel_traits=kernel(destination))
     (reason,) = our_opinion(one, other).reasons
     assert (reason.code, reason.weight) == (f"restore-version-{code}", MUST)
     assert reason.source == version
@@ -244,7 +248,7 @@ TAKEN = [("028stab", "028stab"), *(("2.6.32", name) for name in ("2.6.32", *SINC
 
 @pytest.mark.parametrize(("source", "destination"), TAKEN)
 def test_what_restore_takes(source: str, destination: str) -> None:
-    one, other = node(kernel_side=kernel(source)), node(kernel_side=kernel(destination))
+    one, other = node(kernel_traits=kernel(source)), node(kernel_traits=kernel(destination))
     assert our_opinion(one, other).reasons == ()
 
 
@@ -260,19 +264,19 @@ def test_what_restore_takes(source: str, destination: str) -> None:
 def test_what_a_missing_module_leaves_unasked(
     cpt: bool, rst: bool, expected: list[tuple[str, Weight]]
 ) -> None:
-    one = node(kernel_side=kernel("042stab107", has_cpt=cpt))
-    other = node(kernel_side=kernel("042stab", has_rst=rst))
+    one = node(kernel_traits=kernel("042stab107", has_cpt=cpt))
+    other = node(kernel_traits=kernel("042stab", has_rst=rst))
     assert codes(list(our_opinion(one, other).reasons)) == expected
 
 
 # Machines
 
-IA64 = NodeSide(kernel("028stab"), CpuSide())
-OLD = node(kernel_side=kernel("028stab"))
+IA64 = NodeTraits(kernel("028stab"), CpuTraits())
+OLD = node(kernel_traits=kernel("028stab"))
 
 
 @pytest.mark.parametrize(("one", "other"), [(IA64, OLD), (OLD, IA64)])
-def test_nothing_else_is_said_of_another_architecture(one: NodeSide, other: NodeSide) -> None:
+def test_nothing_else_is_said_of_another_architecture(one: NodeTraits, other: NodeTraits) -> None:
     names = {"": "ia64", "GenuineIntel": "x86"}
     source, destination = names[one.cpu.vendor], names[other.cpu.vendor]
     expected = Reason("architecture-differs", MUST, source=source, destination=destination)
@@ -288,7 +292,7 @@ def test_another_vendor_is_worth_a_remark() -> None:
 
 
 def test_a_narrower_kernel_leaves_it_open() -> None:
-    narrow = node(kernel_side=kernel(is_64_bit=False))
+    narrow = node(kernel_traits=kernel(is_64_bit=False))
     (reason,) = our_opinion(node(), narrow).reasons
     assert reason == Reason(
         "kernel-narrower", Weight.UNKNOWN, source="64 bits", destination="32 bits"
@@ -298,11 +302,11 @@ def test_a_narrower_kernel_leaves_it_open() -> None:
 
 def test_all_reasons_come_at_once_in_one_order() -> None:
     source = node(*SANDY_BRIDGE, "popcnt", area=AVX512, vendor="AuthenticAMD")
-    source = NodeSide(kernel("028stab"), source.cpu)
+    source = NodeTraits(kernel("028stab"), source.cpu)
     bare = HOLE.may_be_shown
-    destination = NodeSide(
+    destination = NodeTraits(
         kernel("042stab", is_64_bit=False),
-        CpuSide("GenuineIntel", bare, bare, rows(*SANDY_BRIDGE[:-1]), rows(*SANDY_BRIDGE)),
+        CpuTraits("GenuineIntel", bare, bare, rows(*SANDY_BRIDGE[:-1]), rows(*SANDY_BRIDGE)),
     )
     found = [code for code, _ in codes(list(our_opinion(source, destination).reasons))]
     assert " ".join(found) == (
@@ -319,61 +323,63 @@ areas_at_hand = st.sampled_from([None, XsaveArea(), XsaveArea(0x4, 832), AVX512,
 
 
 @st.composite
-def cpus(draw: st.DrawFn, *, is_recorded: bool = False) -> CpuSide:
+def cpus(draw: st.DrawFn, *, is_recorded: bool = False) -> CpuTraits:
     shown, usable, more = draw(masks), draw(masks), 0 if is_recorded else draw(masks)
     area = draw(areas_at_hand) or (XsaveArea() if is_recorded else None)
-    return CpuSide("GenuineIntel", shown, shown | more, usable, usable | more, area)
+    return CpuTraits("GenuineIntel", shown, shown | more, usable, usable | more, area)
 
 
-containers = st.sampled_from([None, USED_FPU, IDLE, SUSPENDED, ContainerSide()])
+containers = st.sampled_from([None, USED_FPU, IDLE, SUSPENDED, ContainerTraits()])
 
 
 def verdict(
-    source: CpuSide, destination: CpuSide, container: ContainerSide | None = None
+    source: CpuTraits, destination: CpuTraits, container: ContainerTraits | None = None
 ) -> Verdict:
-    one, other = NodeSide(kernel(), source), NodeSide(kernel(), destination)
+    one, other = NodeTraits(kernel(), source), NodeTraits(kernel(), destination)
     return our_opinion(one, other, container).verdict
 
 
 @given(cpus(), cpus(), masks, containers)
 def test_more_features_on_the_destination_are_never_worse(
-    source: CpuSide, other: CpuSide, more: int, container: ContainerSide | None
+    source: CpuTraits, other: CpuTraits, more: int, container: ContainerTraits | None
 ) -> None:
     usable = other.usable | more, other.may_be_usable | more
-    better = CpuSide(other.vendor, other.shown, other.may_be_shown, *usable, other.area)
+    better = CpuTraits(other.vendor, other.shown, other.may_be_shown, *usable, other.area)
     after, before = (verdict(source, one, container) for one in (better, other))
     assert ORDER.index(after) >= ORDER.index(before)
 
 
 @given(cpus(), cpus(), containers)
 def test_an_idle_container_is_never_worse_off(
-    source: CpuSide, destination: CpuSide, container: ContainerSide | None
+    source: CpuTraits, destination: CpuTraits, container: ContainerTraits | None
 ) -> None:
     idle, other = (verdict(source, destination, one) for one in (IDLE, container))
     assert ORDER.index(idle) >= ORDER.index(other)
 
 
 @given(cpus(is_recorded=True), containers)
-def test_a_cpu_keeps_what_it_shows_itself(cpu: CpuSide, container: ContainerSide | None) -> None:
+def test_a_cpu_keeps_what_it_shows_itself(
+    cpu: CpuTraits, container: ContainerTraits | None
+) -> None:
     usable = cpu.usable | cpu.shown
-    own = CpuSide(cpu.vendor, cpu.shown, cpu.may_be_shown, usable, usable, cpu.area)
+    own = CpuTraits(cpu.vendor, cpu.shown, cpu.may_be_shown, usable, usable, cpu.area)
     assert verdict(own, own, container) is Verdict.POSSIBLE
 
 
 @given(cpus(), cpus())
 def test_what_is_learned_settles_a_verdict_and_never_turns_it(
-    source: CpuSide, destination: CpuSide
+    source: CpuTraits, destination: CpuTraits
 ) -> None:
     """Recording what was a hole changes no yes and no no."""
     before = verdict(source, destination)
     shown, usable = source.may_be_shown, (source.usable, source.may_be_usable)
-    learned = CpuSide(source.vendor, shown, shown, *usable, source.area)
+    learned = CpuTraits(source.vendor, shown, shown, *usable, source.area)
     if before is not Verdict.UNKNOWN:
         assert verdict(learned, destination) is before
 
 
 @given(st.sampled_from(list(RELEASES)), st.sampled_from(list(RELEASES)))
 def test_a_version_is_refused_by_one_opinion_at_most(source: str, destination: str) -> None:
-    one, other = node(kernel_side=kernel(source)), node(kernel_side=kernel(destination))
+    one, other = node(kernel_traits=kernel(source)), node(kernel_traits=kernel(destination))
     theirs = kernel_opinion(one.kernel, other.kernel).verdict is Verdict.NOT_POSSIBLE
     assert not (theirs and our_opinion(one, other).verdict is Verdict.NOT_POSSIBLE)

@@ -12,11 +12,11 @@ from simulator.facts.generations import BY_NAME
 from simulator.kernel.containers import State
 from simulator.kernel.decision import decide
 from simulator.verdicts.restore import kernel_opinion, refused_version
-from simulator.verdicts.traits import SUSPENDED, ContainerSide, KernelSide
+from simulator.verdicts.traits import SUSPENDED, ContainerTraits, KernelTraits
 from simulator.verdicts.verdict import Reason, Verdict, Weight
 from support.expectation import refuses
 from support.simulated_nodes import RELEASES, SINCE_042STAB, SINCE_101, caps, words_of
-from support.simulated_sides import WELCOMING, kernel, needing
+from support.simulated_traits import WELCOMING, kernel, needing
 
 #: The kernels that can be asked about versions and that restore what all of these write.
 NEWEST = "042stab107"
@@ -39,13 +39,13 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def said(
-    source: KernelSide, destination: KernelSide, container: ContainerSide | None = None
+    source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None = None
 ) -> list[tuple[str, Weight]]:
     opinion = kernel_opinion(source, destination, container)
     return [(reason.code, reason.weight) for reason in opinion.reasons]
 
 
-def about(name: str, container: ContainerSide, **destination: Any) -> list[Reason]:
+def about(name: str, container: ContainerTraits, **destination: Any) -> list[Reason]:
     """List the reasons about a container that leaves a generation for a willing node."""
     reasons = kernel_opinion(kernel(name), kernel(NEWEST, **destination), container).reasons
     return [reason for reason in reasons if not reason.code.startswith("version-")]
@@ -61,8 +61,8 @@ def test_two_new_nodes_have_nothing_against_any_container() -> None:
     assert said(kernel(has_rst=False), kernel(has_cpt=False), needing("CMOV")) == []
 
 
-@pytest.mark.parametrize("container", [None, needing(), SUSPENDED, ContainerSide(State.LOCKED)])
-def test_without_vzcpt_the_source_tells_nothing(container: ContainerSide | None) -> None:
+@pytest.mark.parametrize("container", [None, needing(), SUSPENDED, ContainerTraits(State.LOCKED)])
+def test_without_vzcpt_the_source_tells_nothing(container: ContainerTraits | None) -> None:
     (reason,) = kernel_opinion(kernel(has_cpt=False), kernel("042stab"), container).reasons
     assert reason == Reason(
         "module-missing", Weight.UNKNOWN, "vzcpt", "/proc/cpt", source="not loaded"
@@ -70,7 +70,7 @@ def test_without_vzcpt_the_source_tells_nothing(container: ContainerSide | None)
 
 
 @pytest.mark.parametrize("container", [None, needing("CMOV"), SUSPENDED])
-def test_without_vzrst_the_destination_tells_nothing(container: ContainerSide | None) -> None:
+def test_without_vzrst_the_destination_tells_nothing(container: ContainerTraits | None) -> None:
     destination = kernel("042stab", has_rst=False, caps=0)
     (reason,) = kernel_opinion(kernel(), destination, container).reasons
     assert reason == Reason(
@@ -185,14 +185,16 @@ def test_how_wide_a_kernel_is_matters_to_a_suspended_one_from_107_on(name: str) 
 @pytest.mark.parametrize(
     ("container", "code"),
     [
-        (ContainerSide(State.STOPPED), "container-not-running"),
-        (ContainerSide(State.STOPPING), "container-not-running"),
-        (ContainerSide(State.LOCKED), "container-locked"),
-        (ContainerSide(State.SUSPENDED), "container-suspended"),
-        (ContainerSide(), "needs-unknown"),
+        (ContainerTraits(State.STOPPED), "container-not-running"),
+        (ContainerTraits(State.STOPPING), "container-not-running"),
+        (ContainerTraits(State.LOCKED), "container-locked"),
+        (ContainerTraits(State.SUSPENDED), "container-suspended"),
+        (ContainerTraits(), "needs-unknown"),
     ],
 )
-def test_a_container_that_does_not_run_cannot_be_asked(container: ContainerSide, code: str) -> None:
+def test_a_container_that_does_not_run_cannot_be_asked(
+    container: ContainerTraits, code: str
+) -> None:
     state = "" if code == "needs-unknown" else container.state.value
     assert about(NEWEST, container) == [Reason(code, Weight.UNKNOWN, source=state)]
 
@@ -278,7 +280,7 @@ UNSUPPORTED = {
 
 @pytest.mark.parametrize("bit", UNSUPPORTED)
 def test_what_cannot_be_checkpointed(name: str, bit: int) -> None:
-    (reason,) = about(name, ContainerSide(caps=1 << bit))
+    (reason,) = about(name, ContainerTraits(caps=1 << bit))
     place = f"capability bit {bit}"
     assert reason == Reason(UNSUPPORTED[bit], Weight.REFUSES, place=place, source="1")
 
@@ -322,7 +324,7 @@ offers = st.integers(1, 0xFFFFFFFF)
 
 def verdict(source: str, required: int, offered: int) -> Verdict:
     """Judge a container between two kernels whose versions fit, or cannot be asked about."""
-    container = ContainerSide(caps=required)
+    container = ContainerTraits(caps=required)
     return kernel_opinion(kernel(source), kernel(NEWEST, caps=offered), container).verdict
 
 
@@ -338,7 +340,7 @@ def test_each_diagnostic_of_the_kernel_has_its_reason(
     source: str, required: int, offered: int
 ) -> None:
     messages = decide(BY_NAME[source], required, offered).messages
-    container = ContainerSide(caps=required)
+    container = ContainerTraits(caps=required)
     reasons = kernel_opinion(kernel(source), kernel(NEWEST, caps=offered), container).reasons
     words = [one.feature for one in reasons if one.code == "cpu-feature-missing"]
     matches = (re.fullmatch("Destination cpu does not have (.+)", text) for text in messages)
@@ -368,5 +370,5 @@ def test_what_is_not_known_never_passes(
     source: str, destination: str, offered: int, required: int
 ) -> None:
     one, other = kernel(source, has_cpt=False), kernel(destination, caps=offered)
-    opinion = kernel_opinion(one, other, ContainerSide(caps=required))
+    opinion = kernel_opinion(one, other, ContainerTraits(caps=required))
     assert opinion.verdict is Verdict.UNKNOWN

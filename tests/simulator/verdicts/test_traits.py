@@ -1,7 +1,5 @@
 """What makes nodes and containers alike, and what tells them apart."""
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
 
@@ -14,11 +12,11 @@ from simulator.verdicts.programs import our_opinion
 from simulator.verdicts.restore import kernel_opinion
 from simulator.verdicts.traits import (
     SUSPENDED,
-    ContainerSide,
-    KernelSide,
-    container_side,
+    ContainerTraits,
+    KernelTraits,
+    container_traits,
     needs_of,
-    node_side,
+    node_traits,
 )
 from support.simulated_nodes import RELEASES, SINCE_042STAB, caps, container, cpu
 from support.simulated_profiles import recorded_nodes
@@ -39,12 +37,12 @@ def profile(
     return compose("node", CpuSource(table, "somewhere", "64-bit"), kernel, containers)
 
 
-def kernel_of(node: NodeProfile) -> KernelSide:
-    return node_side(node).kernel
+def kernel_of(node: NodeProfile) -> KernelTraits:
+    return node_traits(node).kernel
 
 
 def test_a_kernels_side() -> None:
-    assert kernel_of(profile()) == KernelSide(
+    assert kernel_of(profile()) == KernelTraits(
         generation_name="042stab107",
         has_cpt=True,
         has_rst=True,
@@ -58,9 +56,9 @@ def test_a_kernels_side() -> None:
 
 @pytest.mark.parametrize("name", RELEASES)
 def test_a_side_leads_back_to_its_generation(name: str) -> None:
-    side = kernel_of(profile(RELEASES[name]))
-    assert side.generation is BY_NAME[side.generation_name]
-    assert side.generation_name == {"042stab092": "042stab088"}.get(name, name)
+    traits = kernel_of(profile(RELEASES[name]))
+    assert traits.generation is BY_NAME[traits.generation_name]
+    assert traits.generation_name == {"042stab092": "042stab088"}.get(name, name)
 
 
 def test_092_differs_from_088_in_nothing_that_a_verdict_asks() -> None:
@@ -108,20 +106,20 @@ def test_the_cpus_of_a_node_are_all_looked_at() -> None:
     node = profile()
     second = structs.replace(node.cpus[0], processors="1", cpuid=cpu("lm", "syscall", "sse4_2"))
     mixed = structs.replace(node, cpus=(*node.cpus, second))
-    assert node_side(mixed).cpu.usable < node_side(node).cpu.usable
-    assert node_side(mixed).kernel == node_side(node).kernel
+    assert node_traits(mixed).cpu.usable < node_traits(node).cpu.usable
+    assert node_traits(mixed).kernel == node_traits(node).kernel
 
 
 def test_an_ia64_node() -> None:
-    side = node_side(recorded_nodes()["ia64.028stab056.1"])
-    assert (side.kernel.is_64_bit, side.kernel.caps) == (True, caps("IA64", "FXSR"))
-    assert side.cpu.vendor == ""
+    traits = node_traits(recorded_nodes()["ia64.028stab056.1"])
+    assert (traits.kernel.is_64_bit, traits.kernel.caps) == (True, caps("IA64", "FXSR"))
+    assert traits.cpu.vendor == ""
 
 
 def test_nodes_that_are_alike_are_one() -> None:
     newer = profile("2.6.32-042stab120.1")
-    assert node_side(newer) == node_side(profile())
-    assert hash(node_side(newer)) == hash(node_side(profile()))
+    assert node_traits(newer) == node_traits(profile())
+    assert hash(node_traits(newer)) == hash(node_traits(profile()))
 
 
 # Containers
@@ -132,43 +130,45 @@ def test_a_running_container_is_its_needs() -> None:
     needs = needs_of(node, node.containers[0])
     assert needs is not None
     assert needs.caps & caps("CMOV", "FXSR", "AVX") == caps("CMOV", "FXSR", "AVX")
-    assert container_side(node, node.containers[0]) == ContainerSide(State.RUNNING, needs.caps)
+    assert container_traits(node, node.containers[0]) == ContainerTraits(State.RUNNING, needs.caps)
 
 
 def test_needs_that_were_recorded_stand_where_the_contents_are_not_known() -> None:
     known = Container(ctid=101, needs=Needs(1, ("said",)))
     assert needs_of(profile(), known) == known.needs
-    assert container_side(profile(), known) == ContainerSide(State.RUNNING, 1)
+    assert container_traits(profile(), known) == ContainerTraits(State.RUNNING, 1)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.RUNNING])
 def test_of_one_that_does_not_run_the_needs_are_not_known(state: State) -> None:
     node = profile()
-    assert container_side(node, structs.replace(container(), state=state)) == ContainerSide(state)
+    assert container_traits(node, structs.replace(container(), state=state)) == ContainerTraits(
+        state
+    )
 
 
 def test_without_vzcpt_the_needs_are_not_known() -> None:
     node = profile(modules=frozenset({"vzrst"}))
-    assert container_side(node, container(used_fpu=True)) == ContainerSide()
+    assert container_traits(node, container(used_fpu=True)) == ContainerTraits()
 
 
 @pytest.mark.parametrize(
-    ("side", "expected"),
+    ("traits", "expected"),
     [
-        (ContainerSide(caps=caps("CMOV", "FXSR")), True),
-        (ContainerSide(caps=caps("CMOV", "SSE", "EMT64")), False),
-        (ContainerSide(caps=0), False),
-        (ContainerSide(), True),
-        (ContainerSide(State.LOCKED), True),
+        (ContainerTraits(caps=caps("CMOV", "FXSR")), True),
+        (ContainerTraits(caps=caps("CMOV", "SSE", "EMT64")), False),
+        (ContainerTraits(caps=0), False),
+        (ContainerTraits(), True),
+        (ContainerTraits(State.LOCKED), True),
         (SUSPENDED, True),
     ],
 )
-def test_who_may_have_used_the_fpu(side: ContainerSide, *, expected: bool) -> None:
-    assert side.may_have_used_fpu is expected
+def test_who_may_have_used_the_fpu(traits: ContainerTraits, *, expected: bool) -> None:
+    assert traits.may_have_used_fpu is expected
 
 
 def test_a_suspended_container_is_told_from_one_that_is_being_suspended() -> None:
-    assert ContainerSide(State.SUSPENDED) != SUSPENDED
+    assert ContainerTraits(State.SUSPENDED) != SUSPENDED
 
 
 # Classes of the recorded nodes
@@ -176,21 +176,21 @@ def test_a_suspended_container_is_told_from_one_that_is_being_suspended() -> Non
 
 def test_classes_are_few() -> None:
     nodes = recorded_nodes().values()
-    sides = {node_side(node) for node in nodes}
-    containers = {container_side(node, one) for node in nodes for one in node.containers}
-    assert len({side.kernel for side in sides}) <= 61
-    assert len({side.cpu for side in sides}) <= 65
+    distinct = {node_traits(node) for node in nodes}
+    containers = {container_traits(node, one) for node in nodes for one in node.containers}
+    assert len({traits.kernel for traits in distinct}) <= 61
+    assert len({traits.cpu for traits in distinct}) <= 65
     assert len(containers) <= 146
 
 
 def test_every_difference_between_kernels_makes_one_somewhere() -> None:
-    """No two sides of kernels answer alike to all: as a source and as a destination."""
-    kernels = list({node_side(node).kernel for node in recorded_nodes().values()})
-    needs = [ContainerSide(caps=1 << bit) for bit in range(32)]
-    moved = [None, SUSPENDED, ContainerSide(State.LOCKED), *needs]
-    probes = [KernelSide("042stab107", True, True, True, caps=number) for number in (0, 1)]
-    probes += [KernelSide(name, True, True, True, 1 << 17) for name in RELEASES]
-    probes += [KernelSide("042stab107", True, True, True, ~(1 << bit)) for bit in range(32)]
+    """No two distinct of kernels answer alike to all: as a source and as a destination."""
+    kernels = list({node_traits(node).kernel for node in recorded_nodes().values()})
+    needs = [ContainerTraits(caps=1 << bit) for bit in range(32)]
+    moved = [None, SUSPENDED, ContainerTraits(State.LOCKED), *needs]
+    probes = [KernelTraits("042stab107", True, True, True, caps=number) for number in (0, 1)]
+    probes += [KernelTraits(name, True, True, True, 1 << 17) for name in RELEASES]
+    probes += [KernelTraits("042stab107", True, True, True, ~(1 << bit)) for bit in range(32)]
     seen = {
         (
             tuple(kernel_opinion(kernel, probe, SUSPENDED) for probe in probes),
@@ -204,18 +204,18 @@ def test_every_difference_between_kernels_makes_one_somewhere() -> None:
 
 
 def test_every_difference_between_cpus_makes_one_somewhere() -> None:
-    sides = {node_side(node).cpu: node_side(node) for node in recorded_nodes().values()}
-    probes = list(sides.values())
+    distinct = {node_traits(node).cpu: node_traits(node) for node in recorded_nodes().values()}
+    probes = list(distinct.values())
     kernel = probes[0].kernel
-    alike = [replace(side, kernel=kernel) for side in probes]
+    alike = [structs.replace(traits, kernel=kernel) for traits in probes]
     seen = {
         tuple(
-            (our_opinion(side, probe), our_opinion(probe, side))
-            for probe in (replace(one, kernel=kernel) for one in probes)
+            (our_opinion(traits, probe), our_opinion(probe, traits))
+            for probe in (structs.replace(one, kernel=kernel) for one in probes)
         )
-        for side in alike
+        for traits in alike
     }
-    assert len(seen) == len(sides)
+    assert len(seen) == len(distinct)
 
 
 @pytest.mark.parametrize("name", SINCE_042STAB)
@@ -224,4 +224,4 @@ def test_a_missing_leaf_of_the_kernels_own_is_an_error(name: str) -> None:
     answers = {key: answer for key, answer in CPU.items() if key != (0x1, 0)}
     hole = structs.replace(node.cpus[0], cpuid=CpuidTable(answers.items()))
     with pytest.raises(LookupError, match="leaf 0x00000001"):
-        node_side(structs.replace(node, cpus=(hole,)))
+        node_traits(structs.replace(node, cpus=(hole,)))

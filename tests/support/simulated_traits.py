@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from simulator.facts.cpu_traits import CpuSide, XsaveArea
+from simulator.facts.cpu_traits import CpuTraits, XsaveArea
 from simulator.facts.features import BY_NAME
-from simulator.verdicts.traits import ContainerSide, KernelSide, NodeSide
+from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
 from support.simulated_nodes import caps
 
 #: A number that offers every feature and mount namespaces, and has nothing against it.
@@ -19,13 +19,13 @@ def rows(*names: str) -> int:
     return sum(BY_NAME[name].mask for name in names)
 
 
-def kernel(generation_name: str = "042stab107", **traits: Any) -> KernelSide:
+def kernel(generation_name: str = "042stab107", **traits: Any) -> KernelTraits:
     """Describe a 64-bit kernel with both modules."""
     described = {"has_cpt": True, "has_rst": True, "is_64_bit": True, "caps": WELCOMING}
-    return KernelSide(generation_name, **{**described, **traits})
+    return KernelTraits(generation_name, **{**described, **traits})
 
 
-def cpu_of(*names: str, vendor: str = "GenuineIntel", **traits: Any) -> CpuSide:
+def cpu_of(*names: str, vendor: str = "GenuineIntel", **traits: Any) -> CpuTraits:
     """Describe a CPU that shows these features, all recorded, and can do as much."""
     mask = rows(*names)
     described: dict[str, Any] = {
@@ -35,14 +35,14 @@ def cpu_of(*names: str, vendor: str = "GenuineIntel", **traits: Any) -> CpuSide:
         "may_be_usable": mask,
         "area": AVX_AREA,
     }
-    return CpuSide(vendor, **{**described, **traits})
+    return CpuTraits(vendor, **{**described, **traits})
 
 
-def node(*names: str, kernel_side: KernelSide | None = None, **traits: Any) -> NodeSide:
+def node(*names: str, kernel_traits: KernelTraits | None = None, **traits: Any) -> NodeTraits:
     """Describe a node whose CPU has these features (one that has AVX, if none are named)."""
-    return NodeSide(kernel_side or kernel(), cpu_of(*(names or SANDY_BRIDGE), **traits))
+    return NodeTraits(kernel_traits or kernel(), cpu_of(*(names or SANDY_BRIDGE), **traits))
 
 
-def needing(*names: str) -> ContainerSide:
+def needing(*names: str) -> ContainerTraits:
     """Describe a running container that needs these bits of the header's."""
-    return ContainerSide(caps=caps(*names))
+    return ContainerTraits(caps=caps(*names))

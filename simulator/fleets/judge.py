@@ -1,0 +1,78 @@
+"""Judged migrations between nodes and containers of few kinds: each distinct question once.
+
+Opinions are numbered in the order in which they come up, and equal ones have one number.
+"""
+
+from collections.abc import Iterable
+
+from simulator.facts.cpu_traits import CpuTraits
+from simulator.verdicts import programs, restore
+from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
+from simulator.verdicts.verdict import Finding, Opinion, Verdict
+
+_VERDICTS = tuple(Verdict)
+
+
+class Judge:
+    """Answers what is asked of kinds of nodes; ``waived`` are codes of ours that do not count.
+
+    ``opinions`` and their ``verdicts`` are by their numbers, as are the ``places`` of verdicts in
+    ``Verdict``. ``together`` has the numbers of two opinions as one, as far as they are known.
+    """
+
+    def __init__(self, waived: Iterable[str] = ()) -> None:
+        self.waived = tuple(waived)
+        self.opinions: list[Opinion] = []
+        self.verdicts: list[Verdict] = []
+        self.places: list[int] = []
+        self.together: dict[tuple[int | None, int | None], int] = {}
+        self._numbers: dict[Opinion, int] = {}
+        self._on_restore: dict[tuple[Opinion, tuple[Finding, ...]], int] = {}
+
+    def on_restore(
+        self, source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None
+    ) -> int:
+        """Return the number of what the kernels say of moving a container; None is any at all."""
+        on_kernels = restore.opinion_on_kernels(source, destination)
+        key = on_kernels, restore.findings_on_container(source, destination, container)
+        number = self._on_restore.get(key)
+        if number is None:
+            number = self._number(Opinion(on_kernels.findings + key[1]))
+            self._on_restore[key] = number
+        return number
+
+    def on_kernels(self, source: KernelTraits, destination: KernelTraits) -> int:
+        """Return the number of what we say of two kernels alone."""
+        return self._number(programs.opinion_on_kernels(source, destination).waive(self.waived))
+
+    def on_cpus(self, source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -> int:
+        """Return the number of what we say of two nodes' CPUs alone."""
+        opinion = programs.opinion_on_cpus(source, destination, uses_fpu=uses_fpu)
+        return self._number(opinion.waive(self.waived))
+
+    def on_programs(self, source: NodeTraits, destination: NodeTraits, *, uses_fpu: bool) -> int:
+        """Return the number of what we say of moving a container that may have used the FPU."""
+        on_kernels = self.on_kernels(source.kernel, destination.kernel)
+        on_cpus = self.on_cpus(source.cpu, destination.cpu, uses_fpu=uses_fpu)
+        return self.put_together(on_kernels, on_cpus)
+
+    def put_together(self, one: int, other: int) -> int:
+        """Return the number of two opinions as one."""
+        key = one, other
+        number = self.together.get(key)
+        if number is None:
+            findings = self.opinions[one].findings
+            if findings:
+                number = self._number(Opinion(findings + self.opinions[other].findings))
+            else:
+                number = other
+            self.together[key] = number
+        return number
+
+    def _number(self, opinion: Opinion) -> int:
+        number = self._numbers.setdefault(opinion, len(self.opinions))
+        if number == len(self.opinions):
+            self.opinions.append(opinion)
+            self.verdicts.append(opinion.verdict)
+            self.places.append(_VERDICTS.index(opinion.verdict))
+        return number
