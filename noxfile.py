@@ -227,7 +227,7 @@ def _executable(path: str) -> str:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure start-up, what 'vzcptsim run' costs, and the matrix of large fleets."""
+    """Measure start-up, what 'vzcptsim run' costs, and how large fleets are read and judged."""
     session.install("--quiet", ".[sim]")
     folder = Path(session.virtualenv.location)
     node, python = folder / "node", folder / "bin" / "python"
