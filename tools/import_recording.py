@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from simulator.facts.cpuid import parse_rows
@@ -32,7 +33,7 @@ from simulator.profiles.profile import (
     derive_needs,
 )
 from simulator.profiles.profile_checks import check_profile
-from simulator.profiles.profile_json import container_document, format_profile
+from simulator.profiles.profile_json import format_profile
 from vzcptcheck.cpuinfo import parse_cpuinfo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -281,8 +282,7 @@ class Importer:
 
     def _run(self, container: Container) -> Iterator[Row]:
         self.container = container
-        document = container_document(container)
-        yield ("container", json.dumps(document, separators=(",", ":")))
+        yield ("container", msgspec.json.encode(container).decode())
 
     def _keep(self, label: str, container: Container) -> None:
         """Keep a container under a number of its own: 107, 1072, 1073..."""

@@ -6,7 +6,7 @@ need.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.facts.bits import CPT_SLM_DMPRST, mask
 from simulator.facts.capabilities import IA64, MACHINES, Machine
@@ -71,16 +71,14 @@ _Files = Mapping[str, bytes]
 _Block = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """A node's profile, and what is to be said of it."""
 
     profile: NodeProfile
     remarks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
+class _About(NamedTuple):
     """What the script says of itself and of the node."""
 
     script: str
@@ -90,8 +88,7 @@ class _About:
     host: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """What a processor answered, and to which leaves and subleaves it did not."""
 
     table: CpuidTable

@@ -2,12 +2,10 @@
 
 import re
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
 from simulator.facts.cpuid import CpuidTable, Key, Registers
-from simulator.kernel.containers import Container
 from simulator.profiles.profile import NodeProfile, ProfileDocument, ProfileError
 
 #: Nodes of a large fleet share few CPUs: so many tables are remembered.
@@ -39,23 +37,6 @@ def format_profile(profile: NodeProfile) -> str:
     except UnicodeEncodeError as error:
         problem = "half of a surrogate pair is no character"
         raise ProfileError(profile.name, "", problem) from error
-
-
-def profile_document(profile: NodeProfile) -> dict[str, Any]:
-    """Return a profile as the plain data that its JSON holds."""
-    document: dict[str, Any] = msgspec.json.decode(format_profile(profile))
-    return document
-
-
-def parse_container(document: dict[str, Any]) -> Container:
-    """Read a container of the schema's shape."""
-    return msgspec.convert(document, Container)
-
-
-def container_document(container: Container) -> dict[str, Any]:
-    """Return a container as the plain data that its JSON holds."""
-    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(container))
-    return document
 
 
 def _read(data: bytes, where: str) -> ProfileDocument:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from simulator.profiles.profile import NodeProfile, OriginKind
-from simulator.profiles.profile_json import profile_document
+from simulator.profiles.profile_json import format_profile
 from simulator.profiles.store import load_node, load_profile
 from support.ansible_fleet import ANSIBLE, Fleet, fleet
 from support.needed import needs
@@ -69,7 +69,7 @@ def left_on_nodes(started: Fleet) -> set[str]:
 
 def facts(profile: NodeProfile) -> dict[str, Any]:
     """Return a profile as its JSON, without where it comes from and what containers are made of."""
-    document = profile_document(profile)
+    document: dict[str, Any] = json.loads(format_profile(profile))
     del document["origin"]
     for container in document["containers"]:
         container.pop("origin", None)

@@ -8,7 +8,7 @@ import pytest
 from simulator.facts.generations import GENERATIONS
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
-from simulator.profiles.profile_json import parse_profile, profile_document
+from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.profiles.store import load_fixtures
 from support.programs import replay
 from support.running import commands_on_nodes
@@ -34,7 +34,7 @@ def assert_gives_back(profile: NodeProfile, stdout: str) -> None:
     """Compare what was captured, as it is and as it is loaded, with the profile."""
     captured = json.loads(stdout)
     assert captured["origin"]["kind"] == "captured"
-    assert without_origin(captured) == without_origin(profile_document(profile))
+    assert without_origin(captured) == without_origin(json.loads(format_profile(profile)))
     check_profile(parse_profile(stdout.encode(), profile.name, profile.name), profile.name)
 
 

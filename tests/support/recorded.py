@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from simulator.kernel.calls import Request
+from simulator.kernel.containers import Container
 from simulator.kernel.kernel import CPUID_OVERRIDE, SimulatedKernel
 from simulator.profiles.profile import NodeProfile
-from simulator.profiles.profile_json import parse_container
 from simulator.profiles.store import load_node
 from simulator.run.in_process import SimulatedSyscalls, Sink
 
@@ -99,7 +100,7 @@ class Player:
 
     def _container(self, row: Row) -> None:
         self.kernel.containers.clear()
-        self.kernel.run_container(parse_container(json.loads(row.cell(0))))
+        self.kernel.run_container(msgspec.json.decode(row.cell(0), type=Container))
 
     def _open(self, row: Row) -> None:
         name, device, kind = row.cell(0), row.cell(1), row.cell(2)

@@ -16,9 +16,7 @@ from simulator.kernel.containers import Container, Needs, Process
 from simulator.profiles.profile import KernelFacts, NodeProfile, ProfileDocument, ProfileError
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import (
-    container_document,
     format_profile,
-    parse_container,
     parse_profile,
 )
 from simulator.profiles.store import fixture_names, fixtures_folder
@@ -184,13 +182,6 @@ def test_text_is_not_escaped_beyond_need() -> None:
 def test_what_is_written_can_be_read(profile: NodeProfile) -> None:
     data = format_profile(profile).encode()
     assert parse_profile(data, profile.name, WHERE) == profile
-
-
-@given(profiles)
-@settings(max_examples=30)
-def test_a_container_alone_can_be_written_and_read(profile: NodeProfile) -> None:
-    for container in profile.containers:
-        assert parse_container(container_document(container)) == container
 
 
 # Strict: every place of a good profile, spoiled
