@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 
 from simulator.commands.options import HelpAsked, Parser
@@ -80,8 +80,8 @@ class _Version(argparse.Action):
         raise HelpAsked(f"vzcptsim {__version__}\n")
 
 
-def build_parser(words: Container[str] = _COMMANDS) -> argparse.ArgumentParser:
-    """Return the parser; only the commands among the words have their options."""
+def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """Return the parser, with the options of the commands among the words; by default of all."""
     parser = Parser(
         prog="vzcptsim",
         description="Simulate recorded OpenVZ nodes, where there is no OpenVZ at hand.",
@@ -90,10 +90,11 @@ def build_parser(words: Container[str] = _COMMANDS) -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="show program's version number and exit"
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, text in _COMMANDS.items():
-        command = commands.add_parser(name, help=text)
-        if name in words:
+    commands = parser.add_subparsers(prog=parser.prog, required=True, metavar="COMMAND")
+    # A command that comes first is the one that is meant: to make the parsers of others takes time.
+    for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
+        command = commands.add_parser(name, help=_COMMANDS[name])
+        if words is None or name in words:
             module = "import_" if name == "import" else name
             import_module(f"simulator.commands.{module}").add_options(command)
     return parser

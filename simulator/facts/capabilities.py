@@ -59,7 +59,7 @@ _CAPABILITY_WORDS: Mapping[int, tuple[int, int, RegisterName]] = MappingProxyTyp
         9: (0x7, 0, "ebx"),
     }
 )
-_CLEARCPUID = re.compile(r"clearcpuid=(\d{1,6})")
+_CLEARCPUID = r"clearcpuid=(\d{1,6})"
 
 
 class NodeFacts(Struct, frozen=True, kw_only=True, cache_hash=True, gc=False):
@@ -160,7 +160,7 @@ def _kernel_view(facts: NodeFacts, cpuid: CpuidTable) -> CpuidTable:
 
 
 def _cleared_by(option: str) -> tuple[_Place, ...]:
-    clearcpuid = _CLEARCPUID.fullmatch(option)
+    clearcpuid = re.fullmatch(_CLEARCPUID, option)
     if clearcpuid is None:
         return _BOOT_OPTIONS.get(option, ())
     word, bit = divmod(int(clearcpuid[1]), 32)

@@ -55,7 +55,7 @@ PROCESSORS_OWN: Mapping[tuple[int, RegisterName], int] = MappingProxyType(
     }
 )
 
-_HEX = re.compile(r"0x[0-9A-Fa-f]{1,8}")
+_HEX = r"0x[0-9A-Fa-f]{1,8}"
 _ROW_LENGTH = 6
 
 
@@ -261,7 +261,7 @@ def _parse_row(number: int, row: object) -> tuple[Key, Registers]:
 
 
 def _is_hex(value: object) -> bool:
-    return isinstance(value, str) and _HEX.fullmatch(value) is not None
+    return isinstance(value, str) and re.fullmatch(_HEX, value) is not None
 
 
 def _collect(answers: Iterable[tuple[Key, Registers]]) -> dict[Key, Registers]:

@@ -16,11 +16,10 @@ MAX_ENTRIES = 16
 PAGE_SIZE = 4096
 
 _NUMBER = r"(?:0[xX])?([0-9A-Fa-f]+)"
-_LINE = re.compile(
+_LINE = (
     rf"[ \t]*{_NUMBER}(?:[ \t]+{_NUMBER})?:"
     rf"[ \t]*{_NUMBER}[ \t]+{_NUMBER}[ \t]+{_NUMBER}[ \t]+{_NUMBER}[ \t]*"
 )
-_BLANK = re.compile(r"[ \t]*")
 
 #: The registers in which an override takes features from the node itself.
 _MASKED: tuple[tuple[int, int, tuple[RegisterName, ...]], ...] = (
@@ -58,7 +57,7 @@ def parse_override(text: str) -> tuple[OverrideEntry, ...]:
     entries = [
         _parse_line(number, line)
         for number, line in enumerate(text.split("\n"), 1)
-        if not _BLANK.fullmatch(line)
+        if line.strip(" \t")
     ]
     if len(entries) > MAX_ENTRIES:
         raise OverrideError(errno.E2BIG, f"{len(entries)} entries, of at most {MAX_ENTRIES}")
@@ -86,7 +85,7 @@ def apply_override(table: CpuidTable, entries: tuple[OverrideEntry, ...]) -> Cpu
 
 
 def _parse_line(number: int, line: str) -> OverrideEntry:
-    match = _LINE.fullmatch(line)
+    match = re.fullmatch(_LINE, line)
     if match is None:
         problem = f"line {number}: {line!r} is no 'LEAF[ SUBLEAF]: EAX EBX ECX EDX'"
         raise OverrideError(errno.EINVAL, problem)

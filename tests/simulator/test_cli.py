@@ -1,6 +1,7 @@
 """vzcptsim: each command, each mistake, and an output that cannot be written."""
 
 import errno
+import gc
 import io
 import json
 import os
@@ -522,11 +523,32 @@ def test_a_program_whose_reader_is_gone_ends_with_1() -> None:
 # The program's start
 
 
-def test_the_program_ends_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+class _Ended(BaseException):
+    """The process would end here, without more ado."""
+
+
+@pytest.fixture
+def ended_with(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the statuses that the process would have ended with."""
+    statuses: list[int] = []
+
+    def end(status: int) -> None:
+        statuses.append(status)
+        raise _Ended
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(gc, "set_threshold", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["vzcptsim", "--version"])
+    return statuses
+
+
+def test_the_program_ends_with_the_status(
+    ended_with: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "argv", ["vzcptsim", "frobnicate"])
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(_Ended):
         runpy.run_path(__main__.__file__, run_name="__main__")
-    assert caught.value.code == 1
+    assert ended_with == [1]
 
 
 def test_the_program_takes_its_arguments_from_the_process(
@@ -629,3 +651,31 @@ def test_a_module_of_its_own_that_is_missing_is_no_package_to_install(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError):
         __main__.run()
+
+
+@pytest.mark.parametrize("closed", [None, "stderr"])
+def test_the_program_ends_with_its_status_and_all_that_it_wrote(
+    ended_with: list[int], monkeypatch: pytest.MonkeyPatch, closed: str | None
+) -> None:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    stderr.close()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "stderr", closed and stderr)
+    with pytest.raises(_Ended):
+        __main__.script()
+    assert (ended_with, stdout.getvalue()) == ([0], f"vzcptsim {__version__}\n")
+
+
+def test_where_something_was_not_written_python_says_so_as_it_ends(
+    ended_with: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    stderr = io.StringIO()
+    monkeypatch.setattr(stderr, "flush", fail)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with pytest.raises(SystemExit) as ended:
+        __main__.script()
+    assert (ended.value.code, ended_with) == (0, [])
