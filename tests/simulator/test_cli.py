@@ -50,6 +50,15 @@ def test_each_command_has_help(command: str) -> None:
     assert answer(command, "--help").startswith(f"usage: vzcptsim {command} ")
 
 
+@pytest.mark.parametrize(("columns", "width"), [("100", 100), ("40", 40), ("wide", 80)])
+def test_help_is_as_wide_as_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: str, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    longest = max(map(len, answer("--help").splitlines()))
+    assert width - 20 < longest <= width - 2
+
+
 def test_the_version_is_the_packages() -> None:
     assert answer("--version") == f"vzcptsim {__version__}\n"
 

@@ -10,6 +10,7 @@ from support.running import ROOT, UNMEASURED
 #: Modules that take as long to import as a command may take in all, or half of it.
 SLOW = {
     "csv",
+    "dataclasses",
     "difflib",
     "importlib.resources",
     "jinja2",

@@ -13,6 +13,7 @@ from simulator.reports.terminal import (
     line,
     progress,
     render,
+    render_table,
     verdict_word,
 )
 from simulator.verdicts.verdict import Verdict
@@ -95,6 +96,15 @@ def test_every_word_is_harmless(word: str | tuple[str, str]) -> None:
 @pytest.mark.parametrize("text", ["[bold]x[/bold]", "[/x]", ":smile:", "\\[x]"])
 def test_a_word_is_text_and_no_markup(text: str) -> None:
     assert in_file(line(0, text)) == f"{text}\n"
+
+
+def test_columns_are_as_wide_as_their_characters() -> None:
+    rows = [("\u65e5\u672c", "x"), ("e\u0301", HOSTILE)]
+    assert render_table(("title", "t"), rows, None).splitlines() == [
+        f"title  t{' ' * (len(SHOWN) - 1)}",
+        f"\u65e5\u672c   x{' ' * (len(SHOWN) - 1)}",
+        f"e\u0301      {SHOWN}",
+    ]
 
 
 # The progress bar: on a terminal, and after a second
