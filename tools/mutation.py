@@ -37,8 +37,9 @@ EXPLAINED = Path(__file__).with_suffix(".toml")
 TESTS = {
     "facts/bits": ("facts/bits", "facts/generations"),
     "facts/capabilities": ("facts/capabilities", "kernel/needs"),
-    "facts/generations": ("facts/generations", "facts/instructions"),
-    "facts/instructions": ("facts/instructions",),
+    "facts/cpu_traits": ("facts/cpu_traits",),
+    "facts/features": ("facts/features",),
+    "facts/generations": ("facts/generations", "facts/cpu_traits"),
     "facts/override": ("facts/override",),
     "facts/releases": ("facts/releases",),
     "kernel/decision": ("kernel/decision",),

@@ -7,6 +7,8 @@ tool has another one, so that a slip in either shows.
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from simulator.facts import features
+
 CPT_CPU_X86_CMOV = 0
 CPT_CPU_X86_FXSR = 1
 CPT_CPU_X86_SSE = 2
@@ -41,28 +43,32 @@ CPT_CPU_X86_RDRAND = 29
 #: The kernel's word for a bit in its diagnostics, in the order in which every kernel prints them.
 WORDS: Mapping[int, str] = MappingProxyType(
     {
-        CPT_CPU_X86_CMOV: "cmov",
-        CPT_CPU_X86_FXSR: "fxsr",
-        CPT_CPU_X86_SSE: "sse",
-        CPT_CPU_X86_SSE2: "sse2",
-        CPT_CPU_X86_SSE4_1: "sse4_1",
-        CPT_CPU_X86_SSE4_2: "sse4_2",
-        CPT_CPU_X86_MMX: "mmx",
-        CPT_CPU_X86_3DNOW: "3dnow",
-        CPT_CPU_X86_3DNOW2: "3dnowext",
-        CPT_CPU_X86_SSE4A: "sse4a",
-        CPT_CPU_X86_SEP: "sysenter",
+        CPT_CPU_X86_CMOV: features.CMOV.word,
+        CPT_CPU_X86_FXSR: features.FXSR.word,
+        CPT_CPU_X86_SSE: features.SSE.word,
+        CPT_CPU_X86_SSE2: features.SSE2.word,
+        CPT_CPU_X86_SSE4_1: features.SSE4_1.word,
+        CPT_CPU_X86_SSE4_2: features.SSE4_2.word,
+        CPT_CPU_X86_MMX: features.MMX.word,
+        CPT_CPU_X86_3DNOW: features.AMD_3DNOW.word,
+        CPT_CPU_X86_3DNOW2: features.AMD_3DNOWEXT.word,
+        CPT_CPU_X86_SSE4A: features.SSE4A.word,
+        CPT_CPU_X86_SEP: features.SEP.word,
         CPT_CPU_X86_EMT64: "emt64",
         CPT_CPU_X86_IA64: "ia64",
-        CPT_CPU_X86_SYSCALL: "syscall",
+        CPT_CPU_X86_SYSCALL: features.SYSCALL.word,
         CPT_CPU_X86_SYSCALL32: "syscall32",
-        CPT_CPU_X86_XSAVE: "xsave",
-        CPT_CPU_X86_AVX: "avx",
-        CPT_CPU_X86_AESNI: "aesni",
-        CPT_CPU_X86_RDRAND: "rdrand",
+        CPT_CPU_X86_XSAVE: features.XSAVE.word,
+        CPT_CPU_X86_AVX: features.AVX.word,
+        CPT_CPU_X86_AESNI: features.AES.word,
+        CPT_CPU_X86_RDRAND: features.RDRAND.word,
     }
 )
-WORD_BITS: Mapping[str, int] = MappingProxyType({word: bit for bit, word in WORDS.items()})
+
+#: The features that are compared, by their bits, in the same order.
+COMPARED: Mapping[int, features.Feature] = MappingProxyType(
+    {bit: features.BY_WORD[word] for bit, word in WORDS.items() if word in features.BY_WORD}
+)
 
 
 def mask(*bits: int) -> int:
@@ -73,3 +79,9 @@ def mask(*bits: int) -> int:
 def bits_with_words(caps: int) -> Iterator[int]:
     """Yield the bits of a mask that have a word, in the order in which kernels print the words."""
     return (bit for bit in WORDS if caps >> bit & 1)
+
+
+def place_of(bit: int) -> str:
+    """Say where a bit is: in CPUID if it is a feature's, and in the capability number."""
+    place = f"capability bit {bit}"
+    return f"{COMPARED[bit].place}, {place}" if bit in COMPARED else place

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from simulator.facts.bits import (
+    COMPARED,
     CPT_CPU_X86_EMT64,
     CPT_CPU_X86_FXSR,
     CPT_CPU_X86_IA64,
@@ -20,11 +21,10 @@ from simulator.facts.bits import (
     CPT_NAMESPACES,
     CPT_NO_IPV6,
     CPT_SLM_DMPRST,
-    WORD_BITS,
     mask,
 )
 from simulator.facts.cpuid import CpuidTable, RegisterName
-from simulator.facts.features import BY_WORD, RDRAND, XSAVE, XSAVEOPT
+from simulator.facts.features import RDRAND, XSAVE, XSAVEOPT, judged_in
 from simulator.facts.override import OverrideEntry, apply_override
 from simulator.facts.releases import Release
 
@@ -39,10 +39,8 @@ MACHINES = (X86_64, *I386, IA64)
 
 _Place = tuple[int, int, RegisterName, int]
 
-#: Where in CPUID each word's bit comes from: leaf, subleaf, register, bit.
-PLACES: Mapping[str, _Place] = MappingProxyType(
-    {word: BY_WORD[word].location for word in WORD_BITS if word in BY_WORD}
-)
+#: The leaves that have the features which kernels compare.
+_COMPARED_LEAVES = sorted({(one.leaf, one.subleaf) for one in COMPARED.values()})
 
 #: What a boot option takes from the kernel's view. noxsave leaves AVX's bit (recorded).
 _BOOT_OPTIONS: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
@@ -124,7 +122,10 @@ def _cpu_bits(facts: NodeFacts) -> int:
     if facts.cpuid is None:
         return mask(CPT_CPU_X86_IA64, CPT_CPU_X86_FXSR)
     view = _kernel_view(facts, facts.cpuid)
-    caps = mask(*(WORD_BITS[word] for word, place in PLACES.items() if view.has_bit(*place)))
+    features = 0
+    for key in _COMPARED_LEAVES:
+        features |= judged_in(key, view.answer(*key))
+    caps = sum(1 << bit for bit, one in COMPARED.items() if features & one.mask)
     caps = _without_foreign_sysenter(facts, caps)
     if caps & mask(CPT_CPU_X86_SEP):
         caps |= mask(CPT_CPU_X86_SEP32)

@@ -424,13 +424,28 @@ BY_NAME: Mapping[str, Feature] = MappingProxyType({one.name: one for one in FEAT
 BY_WORD: Mapping[str, Feature] = MappingProxyType({one.word: one for one in FEATURES if one.word})
 _BY_POSITION = {one.mask.bit_length(): one for one in FEATURES}
 
-#: Features that rules name.
+#: Features that kernels compare.
+AES = BY_WORD["aesni"]
+AMD_3DNOW = BY_WORD["3dnow"]
+AMD_3DNOWEXT = BY_WORD["3dnowext"]
+AVX = BY_WORD["avx"]
+CMOV = BY_WORD["cmov"]
+FXSR = BY_WORD["fxsr"]
+MMX = BY_WORD["mmx"]
+RDRAND = BY_WORD["rdrand"]
+SEP = BY_WORD["sysenter"]
+SSE = BY_WORD["sse"]
+SSE2 = BY_WORD["sse2"]
+SSE4A = BY_WORD["sse4a"]
+SSE4_1 = BY_WORD["sse4_1"]
+SSE4_2 = BY_WORD["sse4_2"]
+SYSCALL = BY_WORD["syscall"]
+XSAVE = BY_WORD["xsave"]
+
+#: Others that rules name.
 LONG_MODE = BY_NAME["lm"]
 OSPKE = BY_NAME["ospke"]
 OSXSAVE = BY_NAME["osxsave"]
-RDRAND = BY_NAME["rdrand"]
-SYSCALL = BY_NAME["syscall"]
-XSAVE = BY_NAME["xsave"]
 XSAVEOPT = BY_NAME["xsaveopt"]
 
 #: The masks of those that the verdict on programs judges, and of those of them that need XSAVE.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from simulator.facts.bits import WORD_BITS
+from simulator.facts.bits import COMPARED
 from simulator.facts.capabilities import NodeFacts, node_capabilities, shown_registers
 from simulator.facts.cpuid import (
     SIGNATURE_LEAF,
@@ -26,7 +26,6 @@ from simulator.facts.cpuid import (
 )
 from simulator.facts.features import (
     BY_NAME,
-    BY_WORD,
     FEATURES,
     JUDGED,
     JUDGED_LEAVES,
@@ -94,13 +93,13 @@ class Basis(NamedTuple):
 
 def numbers_bits(features: int) -> int:
     """Return the bits of a capability number that go with features."""
-    return sum(1 << WORD_BITS[one.word] for one in features_in(features) if one.word)
+    return sum(1 << bit for bit, one in COMPARED.items() if features & one.mask)
 
 
 def features_of(capability_bits: int) -> int:
     """Return the features, of those that a line may hide, that bits of a number stand for."""
-    words = (word for word in BY_WORD if capability_bits >> WORD_BITS[word] & 1)
-    return sum(BY_WORD[word].mask for word in words) & MASKABLE
+    found = sum(one.mask for bit, one in COMPARED.items() if capability_bits >> bit & 1)
+    return found & MASKABLE
 
 
 def with_dependents(features: int) -> int:

@@ -9,9 +9,10 @@ from functools import lru_cache
 
 from msgspec.json import encode
 
-from simulator.facts.capabilities import I386, IA64, INTEL, PLACES, X86_64, Machine
+from simulator.facts.bits import COMPARED
+from simulator.facts.capabilities import I386, IA64, INTEL, X86_64, Machine
 from simulator.facts.cpuid import SIGNATURE_LEAF, CpuidTable, MissingLeafError, processor_ranges
-from simulator.facts.features import BY_WORD, LONG_MODE, SYSCALL
+from simulator.facts.features import LONG_MODE, SYSCALL
 from simulator.facts.override import OverrideError, format_override, parse_override
 from simulator.facts.releases import UnknownReleaseError, identify
 from simulator.kernel.containers import Container, Contents, State
@@ -112,10 +113,9 @@ def _find_cpu_problems(cpuid: CpuidTable, flags: list[str], machine: Machine) ->
                 "cpuid",
                 "SYSCALL (0x80000001 edx bit 11) is missing, as where a 32-bit program reads it",
             )
-    for word, place in PLACES.items():
-        flag = BY_WORD[word].name
-        if flag in flags and not cpuid.has_bit(*place):
-            yield "flags", f"{flag} is there, but not in CPUID"
+    for feature in COMPARED.values():
+        if feature.name in flags and not cpuid.has_bit(*feature.location):
+            yield "flags", f"{feature.name} is there, but not in CPUID"
 
 
 def _answer_problems(profile: NodeProfile) -> Iterator[_Problem]:

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask
+from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask, place_of
 from simulator.facts.capabilities import node_capabilities
 from simulator.facts.generations import BY_NAME
 from simulator.kernel.kernel import RST
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.image_restore import Restorer, answer, find_refusals, restorer_of
 from simulator.verdicts.migrations import Migration, Restore
-from simulator.verdicts.restore import place_of_bit
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
 from vzcptcheck.image import (
     ABSENT,
@@ -158,7 +157,7 @@ def _caps_reasons(header: Header, tail: Tail, offered_caps: int) -> Iterator[Rea
             "image-cpu-feature-missing",
             Weight.REFUSES,
             feature=WORDS[bit],
-            place=place_of_bit(bit),
+            place=place_of(bit),
             source="1",
             destination="0",
         )

@@ -24,8 +24,8 @@ from simulator.facts.bits import (
     CPT_UNSUPPORTED_NETDEV,
     WORDS,
     bits_with_words,
+    place_of,
 )
-from simulator.facts.capabilities import PLACES
 from simulator.facts.generations import ASKED_VERSIONS, BY_NAME, Generation
 from simulator.kernel.containers import State
 from simulator.kernel.decision import DESTINATION_SLM, by_word, missing_bits, refusals
@@ -254,20 +254,11 @@ def _missing_feature(bit: int, tested: int, needed_by: str) -> Reason:
         "cpu-feature-missing",
         Weight.REFUSES,
         feature=WORDS[bit],
-        place=place_of_bit(tested),
+        place=place_of(tested),
         source="1",
         destination="0",
         needed_by=needed_by,
     )
-
-
-def place_of_bit(bit: int) -> str:
-    """Say where a bit of a capability number is, and where in CPUID, if it has one place there."""
-    place = f"capability bit {bit}"
-    if WORDS[bit] not in PLACES:
-        return place
-    leaf, _, register, register_bit = PLACES[WORDS[bit]]
-    return f"CPUID {leaf:#010x} {register} bit {register_bit}, {place}"
 
 
 @cache

@@ -3,8 +3,8 @@
 import pytest
 
 from simulator.facts import bits
-from simulator.facts.bits import WORD_BITS, WORDS, bits_with_words, mask
-from support.simulated_nodes import BIT_NUMBERS
+from simulator.facts.bits import COMPARED, WORDS, bits_with_words, mask, place_of
+from support.simulated_nodes import BIT_NUMBERS, PLACES
 
 #: Words in the order of the newest trees, and the bits that they stand for in the header.
 NUMBERED = {
@@ -24,13 +24,24 @@ def test_the_numbers_are_those_of_the_header() -> None:
 
 
 def test_the_words_are_those_of_the_diagnostics() -> None:
-    assert list(WORD_BITS.items()) == list(NUMBERED.items())
-    assert {word: bit for bit, word in WORDS.items()} == NUMBERED
+    assert [(word, bit) for bit, word in WORDS.items()] == list(NUMBERED.items())
 
 
 def test_the_words_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        WORD_BITS["cmov"] = 1  # type: ignore[index]
+        WORDS[0] = "cmov"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("word", PLACES)
+def test_a_words_place_in_cpuid(word: str) -> None:
+    found = {one.word: one.location for one in COMPARED.values()}
+    assert found.get(word) == (None if word in ("lm", "xsaveopt") else PLACES[word])
+    assert len(found) == len(PLACES) - 2
+
+
+def test_a_place_is_in_cpuid_or_in_the_number_alone() -> None:
+    assert place_of(14) == "CPUID 0x00000001 ecx bit 20, capability bit 14"
+    assert place_of(8) == "capability bit 8"
 
 
 @pytest.mark.parametrize(

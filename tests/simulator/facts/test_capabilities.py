@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from simulator.facts import capabilities
 from simulator.facts.capabilities import (
     I386,
     MACHINES,
@@ -22,7 +21,6 @@ from support.simulated_nodes import (
     EAGER_RELEASE,
     EVERYTHING,
     INTEL,
-    PLACES,
     RELEASES,
     SINCE_042STAB,
     SINCE_101,
@@ -40,15 +38,6 @@ NEWEST = "042stab107"
 
 def number(generation: str = NEWEST, *words: str, **traits: Any) -> int:
     return node_capabilities(node_facts(generation, *words, **traits))
-
-
-@pytest.mark.parametrize("word", sorted(set(capabilities.PLACES)))
-def test_a_words_place_in_cpuid(word: str) -> None:
-    assert capabilities.PLACES[word] == PLACES[word]
-
-
-def test_every_word_of_the_cpu_has_a_place() -> None:
-    assert set(capabilities.PLACES) == set(EVERYTHING) - {"lm", "xsaveopt"}
 
 
 #: What each word of a CPU adds to a node's number, in the header's names.

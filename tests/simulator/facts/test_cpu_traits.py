@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.facts.capabilities import PLACES
 from simulator.facts.cpu_traits import CpuTraits, XsaveArea, cpu_traits
 from simulator.facts.cpuid import CpuidTable, Registers
-from simulator.facts.features import BY_NAME, JUDGED, features_in
+from simulator.facts.features import BY_NAME, BY_WORD, JUDGED, features_in
 from simulator.facts.generations import GENERATIONS
 from simulator.facts.override import parse_override
 from support.simulated_nodes import AMD, cpu, node_facts
@@ -259,7 +258,7 @@ def test_vendors_are_the_first_cpus() -> None:
 
 # Properties
 
-some_words = st.sets(st.sampled_from(sorted(PLACES))).map(sorted)
+some_words = st.sets(st.sampled_from(sorted(BY_WORD))).map(sorted)
 
 
 @given(some_words, some_words)

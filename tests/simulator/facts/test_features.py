@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import simulator
-from simulator.facts.capabilities import PLACES
 from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.features import (
     BY_NAME,
@@ -19,6 +18,7 @@ from simulator.facts.features import (
     JUDGED,
     JUDGED_LEAVES,
     MASKS,
+    OF_XSAVE,
     Feature,
     features_in,
     judged_in,
@@ -31,13 +31,11 @@ SOURCES = Path(simulator.__file__).parent
 #: Every word that stands for a feature somewhere.
 WORDS = {word for one in FEATURES for word in (one.name, one.word, *one.old_names) if word}
 
-#: Modules that say such words of something else, or the kernel's words in the kernel's order.
+#: Modules that say such words of something else.
 ALLOWED = {
-    "facts/bits.py": WORDS,  # the kernel's word for a bit of the capability number
+    "facts/bits.py": {"ia64"},  # a machine
     "facts/capabilities.py": {"ia64"},  # a machine
-    "facts/generations.py": WORDS,  # which words a kernel compares, in its order
     "fleets/expectations.py": {"fpu"},  # whether a process used it
-    "kernel/decision.py": {"sse4_2"},  # the kernel's word
     "profiles/gathered.py": {"ia64"},  # a machine
     "profiles/specs.py": {"fpu"},  # a process that used it
     "reports/as_html.py": {"ia64"},  # a machine
@@ -159,6 +157,7 @@ def test_names_places_and_labels_are_of_one_feature_each() -> None:
 def test_rows_are_in_order_and_masks_with_them() -> None:
     masks = [one.mask for one in FEATURES]
     assert masks == sorted(set(masks))
+    assert masks[:2] == [1, 2]
     for one in FEATURES:
         assert one.mask.bit_length() % 32 == (one.bit + 1) % 32
         assert 0 <= one.bit < 32
@@ -174,6 +173,31 @@ def test_columns_have_no_other_values() -> None:
         assert one.effect or not (one.state or one.word or one.needs or one.always_stays)
 
 
+def test_what_hides_nothing_is_left_in_a_register() -> None:
+    full = Registers(*[0xFFFF_FFFF] * 4)
+    without = without_features((7, 0), full, BY_NAME["avx2"].mask | BY_NAME["gfni"].mask)
+    assert without == full._replace(ebx=0xFFFF_FFFF - 32, ecx=0xFFFF_FFFF - 256)
+
+
+def test_marks() -> None:
+    one, other = BY_NAME["hypervisor"], BY_NAME["sdbg"]
+    assert (one.is_printed, one.is_told, one.always_stays) == (True, False, False)
+    assert (other.is_printed, other.is_told) == (False, True)
+    assert BY_NAME["lm"].always_stays
+
+
+def test_what_is_of_xsave_has_a_mask() -> None:
+    assert {one.name for one in features_in(OF_XSAVE)} == XSAVE
+
+
+@pytest.mark.parametrize(
+    ("name", "qemu_name"),
+    [("avx", "avx"), ("sha_ni", "sha-ni"), ("sse4_1", "sse4.1"), ("dts", "ds")],
+)
+def test_qemu_has_names_of_its_own(name: str, qemu_name: str) -> None:
+    assert BY_NAME[name].qemu_name == qemu_name
+
+
 def test_words_of_another_spelling() -> None:
     assert {one.word: one.name for one in FEATURES if one.word not in ("", one.name)} == {
         "sysenter": "sep",
@@ -185,22 +209,25 @@ def test_words_of_another_spelling() -> None:
 
 def test_a_nameless_bit_has_a_place() -> None:
     one = Feature("", 0x7, 1, "edx", 31)
-    assert (one.place, one.qemu_name) == ("CPUID 0x00000007 subleaf 1 edx bit 31", "")
+    assert one.place == "CPUID 0x00000007 subleaf 1 edx bit 31"
+    assert (one.mask, one.qemu_name) == (0, "")
     assert one.is_in(CpuidTable([((0, 0), Registers(7, 0, 0, 0))])) is None
 
 
 registers = st.builds(Registers, *[st.integers(0, 0xFFFF_FFFF)] * 4)
 
 
-@given(st.sampled_from(sorted(JUDGED_LEAVES)), registers, st.integers(0, JUDGED))
-def test_masks_are_bits_of_registers(key: tuple[int, int], answer: Registers, number: int) -> None:
+judged_masks = st.sets(st.sampled_from([one.mask for one in features_in(JUDGED)])).map(sum)
+
+
+@given(st.sampled_from(sorted(JUDGED_LEAVES)), registers, judged_masks)
+def test_masks_are_bits_of_registers(key: tuple[int, int], answer: Registers, hidden: int) -> None:
     has = judged_in(key, answer)
     rows = [one for one in FEATURES if one.effect and (one.leaf, one.subleaf) == key]
     assert sum(one.mask for one in rows) == JUDGED_LEAVES[key]
     assert list(features_in(has)) == [
         one for one in rows if getattr(answer, one.register) >> one.bit & 1
     ]
-    hidden = number & JUDGED
     less = without_features(key, answer, hidden)
     assert judged_in(key, less) == has & ~hidden
     changed = Registers(*(one ^ other for one, other in zip(answer, less, strict=True)))
@@ -234,14 +261,6 @@ def test_a_name_and_a_place_come_once_and_leaves_in_order() -> None:
     assert max(Counter(row.place for row in table).values()) == 1
     leaves = [(row.leaf, row.subleaf) for row in table]
     assert leaves == sorted(leaves)
-
-
-def test_the_places_of_what_the_kernel_compares_are_its_own() -> None:
-    spelled = {"sysenter": "sep", "aesni": "aes"}
-    table = {row.name: row for row in features_in(JUDGED)}
-    for word, place in PLACES.items():
-        row = table[spelled.get(word, word)]
-        assert (row.leaf, row.subleaf, row.register, row.bit) == place
 
 
 def test_recorded_kernels_spell_the_names_so() -> None:
