@@ -19,6 +19,7 @@ from pathlib import Path
 
 from simulator.errors import UserError
 from simulator.fleets.expectations import Expectation, Kept, KeptNode, Table
+from simulator.sources.files import read_file
 from simulator.verdicts.verdict import Verdict
 
 _HEADER = "# vzcptsim matrix, kept by --update; format 1"
@@ -59,10 +60,7 @@ def _format_kept(kept: Kept) -> str:
 
 def read_expectation(path: Path) -> Expectation:
     """Read the file at a path; UserError names the line, OSError where it cannot be read."""
-    with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise UserError(f"{path}: over {_MOST_BYTES >> 20} MiB, which no kept matrix has")
+    data = read_file(str(path), _MOST_BYTES, "kept matrix")
     try:
         return parse_expectation(data.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:

@@ -36,6 +36,7 @@ from simulator.facts.cpuid import (
 )
 from simulator.facts.features import Feature
 from simulator.run.elf_probe import ELF_MAGIC, ElfClass, build_probe, parse_answers, parse_elf_class
+from simulator.sources.files import read_beginning
 
 #: Registers that are masks of features, those first that programs are most likely to use.
 _REGISTERS: tuple[tuple[int, int, RegisterName], ...] = (
@@ -313,8 +314,7 @@ def _find_program(name: str, origin: str) -> str:
 
 def _read_start(path: str) -> bytes:
     try:
-        with Path(path).open("rb") as file:
-            return file.read(_START)
+        return read_beginning(path, _START)
     except OSError as error:
         raise EmulationError(
             f"{path}: {error.strerror}: an emulator has to read the program"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import UserError
 from simulator.profiles.store import SUFFIX, is_fixture
+from simulator.sources.files import read_beginning
 
 if TYPE_CHECKING:
     from vzcptcheck.image import Image
@@ -29,8 +30,7 @@ def is_image(source: str) -> bool:
     try:
         if not os.path.isfile(source):
             return False
-        with open(source, "rb") as file:
-            beginning = file.read(_BEGINNING)
+        beginning = read_beginning(source, _BEGINNING)
     except OSError as error:
         raise ImageFileError(f"{source}: {error.strerror}") from error
     return b"\0" in beginning or not beginning.lstrip().startswith(b"{")

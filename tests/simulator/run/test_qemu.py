@@ -547,7 +547,7 @@ class TestPrograms:
         def refuse(*_: object, **__: object) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-        monkeypatch.setattr(Path, "open", refuse)
+        monkeypatch.setattr("simulator.run.qemu.read_beginning", refuse)
         assert self.refuse("program") == (
             f"{folder}/program: Permission denied: an emulator has to read the program"
         )
