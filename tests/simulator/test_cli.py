@@ -8,6 +8,7 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,19 +196,20 @@ JSON = json.dumps([{"id": "mine", "cpuid": TABLE.rows()}])
 ROWS = [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in TABLE.rows()]
 
 
-@pytest.mark.parametrize(
-    ("dump", "form"),
-    [
-        pytest.param(AIDA64, "AIDA64 or InstLatx64, CPU 0", id="AIDA64"),
-        pytest.param(CPUID_R, "cpuid -r, CPU 0", id="cpuid -r"),
-        pytest.param(JSON, "JSON, CPU mine", id="JSON"),
-        pytest.param("\xff\n" + AIDA64, "AIDA64 or InstLatx64, CPU 0", id="not UTF-8"),
-    ],
-)
+DUMPS = {
+    "AIDA64": (AIDA64, "AIDA64 or InstLatx64, CPU 0"),
+    "cpuid -r": (CPUID_R, "cpuid -r, CPU 0"),
+    "JSON": (JSON, "JSON, CPU mine"),
+    "not UTF-8": (f"\xff\n{AIDA64}", "AIDA64 or InstLatx64, CPU 0"),
+}
+
+
+@pytest.mark.parametrize("name", DUMPS)
 @pytest.mark.parametrize("from_stdin", [False, True], ids=["file", "stdin"])
 def test_compose_reads_a_dump(
-    here: Path, monkeypatch: pytest.MonkeyPatch, dump: str, form: str, from_stdin: bool
+    here: Path, monkeypatch: pytest.MonkeyPatch, name: str, from_stdin: bool
 ) -> None:
+    dump, form = DUMPS[name]
     data = dump.encode("latin-1")
     (here / "dump.txt").write_bytes(data)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
@@ -247,19 +249,19 @@ def test_a_processor_that_is_not_there(here: Path, dump: str, processor: str) ->
     assert problem == f"{dump}: no --processor {processor}: the first of 1 is 0"
 
 
+NO_DUMP = "not a register dump in any form known here"
+
+
 @pytest.mark.parametrize(
     ("dump", "problem"),
     [
         ("nowhere.txt", "nowhere.txt: no such file; no CPU is recorded as 'nowhere.txt', but"),
         ("intel-xeon-e5-2680-v4", f"but there are: {CPU}"),
-        (
-            ".",
-            ".: not a register dump in any form known here; tried\n  hwloc: no file is named pu0",
-        ),
-        ("", ".: not a register dump in any form known here; tried\n  hwloc: no file is named pu0"),
-        ("bad.txt", "bad.txt: not a register dump in any form known here; tried\n  hwloc: it is"),
+        (".", f".: {NO_DUMP}; tried\n  hwloc: no file is named pu0"),
+        ("", f".: {NO_DUMP}; tried\n  hwloc: no file is named pu0"),
+        ("bad.txt", f"bad.txt: {NO_DUMP}; tried\n  hwloc: it is"),
         ("cut.txt", "cut.txt: line 1: aida64: not an answer as AIDA64"),
-        ("-", "standard input: not a register dump in any form known here"),
+        ("-", f"standard input: {NO_DUMP}"),
     ],
 )
 def test_a_dump_that_cannot_be_read(
@@ -327,6 +329,10 @@ def test_compose_without_ipv6_modules_and_cpuid() -> None:
     assert compose("--machine", "ia64")["cpus"] == []
 
 
+OLD = ("--cpuid", CPU, "--kernel", "2.6.32-042stab092.1")
+TWICE = ("--cpuid", CPU, "--boot-option", "x")
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -337,26 +343,11 @@ def test_compose_without_ipv6_modules_and_cpuid() -> None:
         (("--cpuid", CPU, "--ct", "101:walking"), "'walking' is no word for it"),
         (("--cpuid", CPU, "--ct", "1", "--ct", "1"), "containers[1].ctid: container 1 comes twice"),
         (("--cpuid", CPU, "--cpuid-override", "garbage"), "line 1: 'garbage' is no 'LEAF"),
-        (
-            ("--cpuid", CPU, "--kernel", "2.6.32-042stab092.1", "--cpuid-override", ""),
-            "composed: cpuid_override: a kernel of generation 042stab092 has no such file",
-        ),
-        (
-            ("--cpuid", CPU, "--boot-option", "a b"),
-            'kernel.boot_options[0]: text without spaces is wanted, and this is "a b"',
-        ),
-        (
-            ("--cpuid", CPU, "--boot-option", ""),
-            'kernel.boot_options[0]: text without spaces is wanted, and this is ""',
-        ),
-        (
-            ("--cpuid", CPU, "--boot-option", "x", "--boot-option", "x"),
-            "kernel.boot_options: a value comes twice",
-        ),
-        (
-            ("--cpuid", CPU, "--ct", "101:process=\udcff"),
-            "composed: half of a surrogate pair is no character",
-        ),
+        ((*OLD, "--cpuid-override", ""), "a kernel of generation 042stab092 has no such file"),
+        (("--cpuid", CPU, "--boot-option", "a b"), 'spaces is wanted, and this is "a b"'),
+        (("--cpuid", CPU, "--boot-option", ""), 'text without spaces is wanted, and this is ""'),
+        ((*TWICE, "--boot-option", "x"), "kernel.boot_options: a value comes twice"),
+        (("--cpuid", CPU, "--ct", "1:process=\udcff"), "half of a surrogate pair is no character"),
     ],
 )
 def test_compose_of_what_makes_no_sense(arguments: tuple[str, ...], problem: str) -> None:
@@ -389,27 +380,18 @@ def test_compose_replaces_a_file(here: Path) -> None:
     assert load_node("node.json").kernel.release == KERNEL
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing(
-    here: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("before", [{}, {"node.json": "old\n"}], ids=["none", "an old one"])
+def test_a_file_that_cannot_be_written_changes_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, before: dict[str, str]
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    for name, text in before.items():
+        (here / name).write_text(text)
     monkeypatch.setattr(os, "replace", full)
     assert mistake(*COMPOSE, "node.json") == "node.json: No space left on device"
-    assert list(here.iterdir()) == []
-
-
-def test_an_old_file_stays_where_a_new_one_fails(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    (here / "node.json").write_text("old\n")
-    monkeypatch.setattr(os, "replace", full)
-    mistake(*COMPOSE, "node.json")
-    assert [(path.name, path.read_text()) for path in here.iterdir()] == [("node.json", "old\n")]
+    assert {path.name: path.read_text() for path in here.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -446,32 +428,24 @@ def test_a_pipe_is_written_and_not_replaced(here: Path) -> None:
 
 # Outputs that take nothing
 
-COMMANDS = [
-    pytest.param(("nodes", "ia64*"), id="nodes"),
-    pytest.param(("nodes", "ia64*", "--json"), id="nodes --json"),
-    pytest.param(("kernels",), id="kernels"),
-    pytest.param(("cpus",), id="cpus"),
-    pytest.param(("compose", "--cpuid", CPU, "--kernel", KERNEL), id="compose"),
-    pytest.param(("replay", NODE, "--", "caps"), id="replay"),
-    pytest.param(("--help",), id="--help"),
-    pytest.param(("--version",), id="--version"),
-]
+COMMANDS = ["nodes ia64*", "nodes ia64* --json", "kernels", "cpus", "--help", "--version"]
+COMMANDS += [f"compose --cpuid {CPU} --kernel {KERNEL}", f"replay {NODE} -- caps"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_full_disk_is_an_error(command: tuple[str, ...]) -> None:
+def test_a_full_disk_is_an_error(command: str) -> None:
     stderr = io.StringIO()
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        assert main(command, full, stderr) == 1
+        assert main(command.split(), full, stderr) == 1
     assert "standard output: " in stderr.getvalue()
     assert "No space left on device" in stderr.getvalue()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_closed_output_is_an_error(monkeypatch: pytest.MonkeyPatch, command: tuple[str]) -> None:
+def test_a_closed_output_is_an_error(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     stderr = io.StringIO()
-    assert main(command, None, stderr) == 1
+    assert main(command.split(), None, stderr) == 1
     assert stderr.getvalue().endswith("standard output: it is closed\n")
 
 
@@ -515,10 +489,8 @@ def test_the_module_runs_as_a_program() -> None:
 def test_a_program_that_cannot_write_ends_with_1(arguments: list[str]) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = run_module(arguments, full)
-    assert (done.returncode, done.stderr) == (
-        1,
-        "vzcptsim: standard output: No space left on device\n",
-    )
+    said = "vzcptsim: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_a_program_whose_reader_is_gone_ends_with_1() -> None:
@@ -573,9 +545,8 @@ def test_an_older_python_is_told_so(
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 99))
     assert __main__.run() == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == "vzcptsim: Python 3.11 or later is needed; vzcptcheck runs on 3.6\n"
+    said = "vzcptsim: Python 3.11 or later is needed; vzcptcheck runs on 3.6\n"
+    assert capsys.readouterr() == ("", said)
 
 
 @pytest.mark.parametrize(
@@ -587,10 +558,7 @@ def test_an_older_python_is_told_so(
         (["--sshd-for", f"-oProxy={NODE}"], f"run: '-oProxy={NODE}' is no HOST=NODE"),
         (["--sshd-for", f"a b={NODE}"], f"run: 'a b={NODE}' is no HOST=NODE"),
         (["--node-for", "dest=nowhere"], "no node is recorded as 'nowhere'"),
-        (
-            ["--node-for", f"dest={NODE}", "--sshd-for", f"DEST={NODE}"],
-            "run: host DEST is named twice",
-        ),
+        (["--node-for", f"dest={NODE}", "--sshd-for", f"DEST={NODE}"], "host DEST is named twice"),
     ],
 )
 def test_hosts_that_are_none(options: list[str], says: str) -> None:
@@ -631,19 +599,25 @@ def test_run_under_qemu_of_a_node_without_cpuid_is_a_mistake() -> None:
 
 
 @pytest.fixture
-def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the command line and all that it imports imported anew."""
-    for name in [name for name in sys.modules if name.startswith("simulator.")]:
+def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the command line and all that it imports imported anew, and forgotten afterwards."""
+    for name in own_modules():
         monkeypatch.delitem(sys.modules, name)
+    yield
+    for name in own_modules():
+        del sys.modules[name]
+
+
+def own_modules() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "simulator"]
 
 
 @pytest.mark.usefixtures("fresh_imports")
 def test_a_package_that_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        sys, "argv", ["vzcptsim", "matrix", NODE, "no-ipv6.042stab113.5", "--format", "html"]
-    )
+    command = ["vzcptsim", "matrix", NODE, "no-ipv6.042stab113.5", "--format", "html"]
+    monkeypatch.setattr(sys, "argv", command)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert __main__.run() == 1
     assert capsys.readouterr().err == (

@@ -49,11 +49,7 @@ class TestHelp:
         assert max(map(len, USAGE.splitlines())) <= 80
 
     def test_the_programs_own_version(self):
-        assert run_command(None, "--version") == (
-            0,
-            f"vzcptcheck {__version__}\n",
-            "",
-        )
+        assert run_command(None, "--version") == (0, f"vzcptcheck {__version__}\n", "")
 
 
 class TestArguments:
