@@ -95,8 +95,7 @@ def _by_zsh(line: str, folder: Path) -> list[str]:
 
 SHELLS = {"bash": _by_bash, "zsh": _by_zsh, "fish": _by_fish}
 in_each_shell = pytest.mark.parametrize(
-    "shell",
-    [pytest.param(name, marks=needs(name)) for name in SHELLS],
+    "shell", [pytest.param(name, marks=needs(name)) for name in SHELLS]
 )
 
 

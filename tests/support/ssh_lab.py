@@ -93,10 +93,7 @@ def options(kind: str, hosts: Mapping[str, str]) -> tuple[str, ...]:
 
 @contextmanager
 def laboratory(
-    kind: str,
-    hosts: Mapping[str, str] = HOSTS,
-    path: str = "",
-    without: Container[str] = (),
+    kind: str, hosts: Mapping[str, str] = HOSTS, path: str = "", without: Container[str] = ()
 ) -> Iterator[Lab]:
     """Start a run with hosts of a kind, ``--node-for`` or ``--sshd-for``.
 

@@ -53,10 +53,7 @@ def test_a_processors_serial_number_is_cleared():
 
     (cpu,) = anonymize(document(rows=rows))["cpus"]
 
-    assert cpu["cpuid"] == [
-        rows[0],
-        "0x00000003 0x0: 0x00000000 0x00000000 0x00000000 0x00000000",
-    ]
+    assert cpu["cpuid"] == [rows[0], "0x00000003 0x0: 0x00000000 0x00000000 0x00000000 0x00000000"]
 
 
 def test_the_document_itself_is_left_as_it_was():

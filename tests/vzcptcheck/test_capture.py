@@ -184,11 +184,7 @@ OVERRIDE = "0x00000001: 0x00000000 0x00000000 0x00000001 0x00008000\n"
             ["answers", "capability_number"],
             None,
         ),
-        (
-            {"answers": {fakes.OWN_CAPS: CAPS | 1 << 24}},
-            ["kernel", "slm_without_module"],
-            True,
-        ),
+        ({"answers": {fakes.OWN_CAPS: CAPS | 1 << 24}}, ["kernel", "slm_without_module"], True),
     ],
 )
 def test_what_some_nodes_alone_have_or_have_not(node, path, fact):
@@ -298,8 +294,7 @@ def test_what_no_kernel_writes_is_an_error(path, content, said):
 
 
 @pytest.mark.parametrize(
-    ("output", "options", "mode"),
-    [("-o{}", [], 0o600), ("--output={}", ["--mode", "644"], 0o644)],
+    ("output", "options", "mode"), [("-o{}", [], 0o600), ("--output={}", ["--mode", "644"], 0o644)]
 )
 def test_a_file_is_its_owners_alone_unless_told_otherwise(tmp_path, output, options, mode):
     path = str(tmp_path / "node.json")

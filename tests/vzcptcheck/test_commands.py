@@ -309,7 +309,7 @@ ADVICE = {
         "foreign process 13/4711(bash) inside CT (e.g. vzctl enter or vzctl exec).",
     ],
     "End the process that uses a private mount namespace.": [
-        "namespaces are not supported: process 13/4711(systemd)",
+        "namespaces are not supported: process 13/4711(systemd)"
     ],
     "Give the process a normal policy: 'chrt --other --pid 0 PID'.": [
         "scheduler policy is not supported 13/4711(jackd)",
@@ -317,19 +317,19 @@ ADVICE = {
         "scheduler policy is not supported 13/4711(IPv6 not loaded)",
     ],
     "Detach the debugger on this node from the process.": [
-        "task 4711/13(a.out) is ptraced from host system",
+        "task 4711/13(a.out) is ptraced from host system"
     ],
     "Start the process again without a NUMA memory policy.": [
-        "NUMA mempolicy is used by 13,13(qemu)",
+        "NUMA mempolicy is used by 13,13(qemu)"
     ],
     "End the process that holds keys of its own: see keyctl(1).": ["keys are used by 13,13(sshd)"],
     "Take the network device out of the container.": ["unsupported netdevice tun0"],
     "Unmount the file system in the container.": ["Unsupported filesystem fuse"],
     "Load the module on this node: 'modprobe slm_dmprst'.": [
-        "SLM is enabled, but slm_dmprst module is not loaded",
+        "SLM is enabled, but slm_dmprst module is not loaded"
     ],
     "Load the module on the destination: 'modprobe slm_dmprst'.": [
-        "SLM is enabled on destination node, but slm_dmprst module is not loaded",
+        "SLM is enabled on destination node, but slm_dmprst module is not loaded"
     ],
     "Load IPv6 on the destination: 'modprobe ipv6', and boot without ipv6.disable=1.": [
         "IPv6 not loaded or disabled on destination node",
@@ -337,7 +337,7 @@ ADVICE = {
     ],
     "Choose a destination with a 042stab kernel, or end the processes in the container that use "
     "a private mount namespace.": [
-        "Mount namespaces migration support is not present on destination node",
+        "Mount namespaces migration support is not present on destination node"
     ],
     "End what is named here, or move the container while it is stopped.": [
         "something that no kernel of today says",

@@ -93,10 +93,7 @@ class TestOpening:
             ([], "This kernel is not OpenVZ's: run vzcptcheck on an OpenVZ node."),
             (["/proc/bc"], "This kernel is not OpenVZ's: run vzcptcheck on an OpenVZ node."),
             (["/proc/vz"], "This is the inside of a container: run vzcptcheck on its node."),
-            (
-                ["/proc/vz", "/proc/bc"],
-                "The kernel module {0} is not loaded: run 'modprobe {0}'.",
-            ),
+            (["/proc/vz", "/proc/bc"], "The kernel module {0} is not loaded: run 'modprobe {0}'."),
         ],
     )
     def test_a_missing_file_has_one_of_three_causes(self, path, module, existing, hint):

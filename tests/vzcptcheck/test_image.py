@@ -11,16 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.images import (
-    CHAIN_061,
-    MM,
-    NOWHERE,
-    build,
-    chain_of,
-    change,
-    image_of_row,
-    read_rows,
-)
+from support.images import CHAIN_061, MM, NOWHERE, build, chain_of, change, image_of_row, read_rows
 from support.vzcptcheck_fakes import error, run_command
 from vzcptcheck import image as image_module
 from vzcptcheck.image import MOST_SECTIONS, find_faults, read_image
@@ -189,17 +180,14 @@ CHANGED = {
         24856: "the tail's index has VEINFO at 80, the chain at 256",
         25040: "the tail's index has UBC at 256, the chain nowhere",
     },
-    "u64@80=15": {
-        80: "the chain breaks at VEINFO: its size is 15, below its header's length, 16",
-    },
+    "u64@80=15": {80: "the chain breaks at VEINFO: its size is 15, below its header's length, 16"},
     "u16@92=15": {80: "the chain breaks at VEINFO: its header's length is 15, below 16"},
     "u64@80=0x7fffffffffffffff": {
         80: "the chain breaks at VEINFO: it ends at 9223372036854775887, beyond the TRAILER's "
-        "header at 24808",
+        "header at 24808"
     },
     "append=8": {
-        24808: "the chain breaks at TRAILER: it ends at 25072, beyond the TRAILER's header at "
-        "24816",
+        24808: "the chain breaks at TRAILER: it ends at 25072, beyond the TRAILER's header at 24816"
     },
 }
 

@@ -139,11 +139,8 @@ def test_a_node_is_named_once(paths: list[str]) -> None:
 
 def test_a_kept_matrix_is_as_it_was(paths: list[str], tmp_path: Path) -> None:
     kept = str(tmp_path / "kept.tsv")
-    assert matrix(*paths, "--expect", kept, "--update") == (
-        0,
-        "",
-        f"vzcptsim: {kept}: written, 6 nodes\n",
-    )
+    said = f"vzcptsim: {kept}: written, 6 nodes\n"
+    assert matrix(*paths, "--expect", kept, "--update") == (0, "", said)
     assert matrix(*paths, "--expect", kept) == (0, "", "")
     assert matrix(*reversed(paths), "--expect", kept) == (0, "", "")
 
@@ -192,17 +189,11 @@ def test_a_file_too_large_to_be_a_matrix_is_not_read(paths: list[str], tmp_path:
     kept = tmp_path / "kept.tsv"
     with kept.open("wb") as file:
         file.truncate(1 << 40)
-    assert matrix(*paths, "--expect", str(kept)) == (
-        1,
-        "",
-        f"vzcptsim: {kept}: over 64 MiB, which no kept matrix has\n",
-    )
+    said = f"vzcptsim: {kept}: over 64 MiB, which no kept matrix has\n"
+    assert matrix(*paths, "--expect", str(kept)) == (1, "", said)
 
 
 def test_a_file_that_is_not_there_is_a_mistake(paths: list[str], tmp_path: Path) -> None:
     kept = str(tmp_path / "kept.tsv")
-    assert matrix(*paths, "--expect", kept) == (
-        1,
-        "",
-        f"vzcptsim: {kept}: No such file or directory\n",
-    )
+    said = f"vzcptsim: {kept}: No such file or directory\n"
+    assert matrix(*paths, "--expect", kept) == (1, "", said)

@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 from simulator.dumps import cpuid_text, cpuinfo
 from simulator.dumps.criu import parse_fields, parse_varints
-from simulator.dumps.model import (
-    ALL_BITS,
-    EVERY_BIT,
-    CpuDump,
-    DumpError,
-    PartialAnswer,
-)
+from simulator.dumps.model import ALL_BITS, EVERY_BIT, CpuDump, DumpError, PartialAnswer
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpuid import Registers
 from simulator.sources.files import Lines

@@ -2,14 +2,7 @@
 
 import pytest
 
-from simulator.kernel.containers import (
-    POLICIES,
-    Container,
-    Contents,
-    Needs,
-    Process,
-    State,
-)
+from simulator.kernel.containers import POLICIES, Container, Contents, Needs, Process, State
 
 
 def test_a_container_is_running_and_nothing_is_known_of_it_unless_said() -> None:

@@ -12,15 +12,7 @@ from simulator.facts.cpuid import CpuidTable
 from simulator.kernel.containers import Container, Needs, State
 from simulator.kernel.kernel import SimulatedKernel, Stat
 from simulator.run.in_process import SimulatedSyscalls
-from support.simulated_nodes import (
-    AMD,
-    EVERYTHING,
-    caps,
-    container,
-    cpu,
-    failing,
-    node_facts,
-)
+from support.simulated_nodes import AMD, EVERYTHING, caps, container, cpu, failing, node_facts
 
 CPT = "/proc/cpt"
 RST = "/proc/rst"

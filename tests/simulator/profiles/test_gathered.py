@@ -92,10 +92,7 @@ class TestTheNode:
             ({"notes": b"one\n\n \ntwo\n"}, ("one", "two", NOT_ASKED)),
             (
                 {**OLD_KERNEL, "about": about(release="2.6.32-dzhanibekov.1")},
-                (
-                    NOT_ASKED,
-                    "whether SLM is enabled without its module is not known: taken for no",
-                ),
+                (NOT_ASKED, "whether SLM is enabled without its module is not known: taken for no"),
             ),
         ],
         ids=["nothing", "notes", "SLM"],

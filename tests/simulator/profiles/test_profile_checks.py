@@ -234,11 +234,7 @@ CONTRADICTIONS = {
         f"2051{RULES}null",
     ),
     "ctid twice": (add_container(ctid=101), "containers[4].ctid", "container 101 comes twice"),
-    "pid twice": (
-        update(*SECOND_PROCESS, pid=1),
-        PROCESSES,
-        "two processes have the same pid",
-    ),
+    "pid twice": (update(*SECOND_PROCESS, pid=1), PROCESSES, "two processes have the same pid"),
     "host pid twice": (
         update(*SECOND_PROCESS, host_pid=1001),
         PROCESSES,

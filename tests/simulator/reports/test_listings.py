@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from simulator.profiles.profile_json import parse_profile
 from simulator.profiles.store import load_cpus
 from simulator.reports.listings import Listing, cpu_listing, kernel_listing, node_listing
+from support.programs import Terminal
 from support.samples import read_vectors
 from support.simulated_nodes import RELEASES
 from support.simulated_profiles import CAPABILITY_NUMBER, encoded, good_document
@@ -16,13 +17,6 @@ from support.simulated_profiles import CAPABILITY_NUMBER, encoded, good_document
 GOOD = parse_profile(encoded(good_document()), "node", "node.json")
 
 LISTING = Listing(("name", "some_list", "maybe"), (("a", ["x", "y"], None), ("b[c]", [], 7)))
-
-
-class Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture

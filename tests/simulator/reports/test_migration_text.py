@@ -1,6 +1,7 @@
 """A check for people: the verdict first, each reason once, and what to do next."""
 
 import io
+from functools import partial
 
 from simulator.reports.migration_text import check_lines, name_containers
 from simulator.reports.terminal import render
@@ -8,24 +9,9 @@ from simulator.verdicts.codes import find_code
 from simulator.verdicts.migrations import Check, Migration
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
 
-AVX = Reason(
-    "cpu-feature-missing",
-    Weight.REFUSES,
-    feature="avx",
-    place="CPUID 0x00000001 ecx bit 28",
-    source="1",
-    destination="0",
-    needed_by="somebody",
-)
-SSE4_1 = Reason(
-    "cpu-feature-missing",
-    Weight.REFUSES,
-    feature="sse4_1",
-    place="CPUID 0x00000001 ecx bit 9",
-    source="1",
-    destination="0",
-    needed_by="somebody",
-)
+MISSING = partial(Reason, "cpu-feature-missing", Weight.REFUSES, source="1", destination="0")
+AVX = MISSING(feature="avx", place="CPUID 0x00000001 ecx bit 28", needed_by="somebody")
+SSE4_1 = MISSING(feature="sse4_1", place="CPUID 0x00000001 ecx bit 9", needed_by="somebody")
 ENTERED = Reason("container-entered", Weight.REFUSES, place="capability bit 16", source="1")
 LOCKED = Reason("container-locked", Weight.UNKNOWN, source="locked")
 BMI = Reason("instructions-missing", Weight.REFUSES, feature="bmi1", place="here", source="yes")

@@ -105,8 +105,7 @@ def test_why_names_codes_and_features_but_no_remarks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("render", "by_class"),
-    [*product(RENDERERS, [False]), *product(RENDERERS[:-1], [True])],
+    ("render", "by_class"), [*product(RENDERERS, [False]), *product(RENDERERS[:-1], [True])]
 )
 def test_no_name_speaks_to_a_terminal(render: Render, by_class: bool) -> None:
     text = text_of(render, hostile_view(by_class=by_class))
@@ -297,11 +296,7 @@ def test_csv_by_class_has_the_counts() -> None:
     rows = rows_of(view(*nodes, by_class=True))
     assert [
         (row["source"], row["source_nodes"], row["destination"], row["kernel"]) for row in rows
-    ] == [
-        ("a", "2", "a", "possible"),
-        ("a", "2", "b", "not possible"),
-        ("b", "1", "a", "possible"),
-    ]
+    ] == [("a", "2", "a", "possible"), ("a", "2", "b", "not possible"), ("b", "1", "a", "possible")]
     assert rows[1]["kernel_possible"] == "2"
     assert rows[1]["kernel_not_possible"] == "2"
     assert rows[1]["kernel_unknown"] == "0"
@@ -331,10 +326,7 @@ def test_junit_has_a_case_for_each_pair() -> None:
 @pytest.mark.parametrize("strict", [False, True])
 def test_junit_fails_where_a_pair_is_not_possible(strict: bool) -> None:
     one = small_view(strict=strict)
-    tags = {
-        "failure": Verdict.NOT_POSSIBLE,
-        "error": Verdict.UNKNOWN,
-    }
+    tags = {"failure": Verdict.NOT_POSSIBLE, "error": Verdict.UNKNOWN}
     cases = [case for suite in suites(one) for case in suite]
     for case, pair in zip(cases, one.matrix.pairs(), strict=True):
         verdict = pair.summary.counts(strict=strict).verdict
