@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from simulator.dumps import model
-from simulator.dumps.model import MOST_ANSWERS_OF_CPU, DumpError
-from simulator.dumps.recognise import Source, parse_dump
+from simulator.dumps.model import MOST_ANSWERS_OF_CPU
+from simulator.dumps.recognise import parse_dump
+from support.dumps import refusal
 
 AIDA64 = "CPUID {:08X} : 00000001 746E6543 736C7561 48727561\n"
 CPUID_R = "   {:#010x} 0x00: eax=0x00000001 ebx=0x746e6543 ecx=0x736c7561 edx=0x48727561\n"
@@ -16,12 +17,6 @@ LIBCPUID = "basic_cpuid[{}]=00000001 746e6543 736c7561 48727561\n"
 WORDS = "CPU {}:\n   feature information (1/edx):\n      x87 FPU on chip = true\n"
 CPUINFO = "processor : {}\nvendor_id : CentaurHauls\n\n"
 CRIU = {"vendor_id": "INTEL", "cpu_family": 6, "model": 15, "stepping": 1, "capability_ver": 2}
-
-
-def refusal(source: Source) -> DumpError:
-    with pytest.raises(DumpError) as caught:
-        parse_dump(source)
-    return caught.value
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from simulator.dumps.model import (
 from simulator.dumps.recognise import parse_dump
 from simulator.dumps.summary import differences, group, summarize_unknown, unknown_answers
 from simulator.facts.cpuid import CpuidTable, Registers
+from support.dumps import numbers, registers
 from support.programs import validator
 
 Answers = dict[tuple[int, int], PartialAnswer]
@@ -249,8 +250,6 @@ def test_json_is_refused(entry: object, message: str) -> None:
     assert message in caught.value.message
 
 
-numbers = st.integers(0, ALL_BITS)
-registers = st.builds(Registers, numbers, numbers, numbers, numbers)
 masks = st.just(EVERY_BIT) | st.builds(
     Registers, *[st.sampled_from([0, ALL_BITS, 1, 0xFF00]) for _ in range(4)]
 )

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.dumps.model import DumpError
 from simulator.dumps.recognise import FORMS, KEYS, parse_dump
+from support.dumps import is_parsed_or_refused, refusal
 
 NEHEMIAH = "CPUID 00000000 : 00000001 746E6543 736C7561 48727561\n"
 ROW = ["0x00000000", "0x0", "0x00000001", "0x746e6543", "0x736c7561", "0x48727561"]
@@ -23,12 +23,6 @@ SAMPLES = {
     "cpuinfo": "processor\t: 0\nvendor_id\t: CentaurHauls\ncpuid level\t: 1\n",
     "json": json.dumps([{"cpuid": [ROW]}]),
 }
-
-
-def refusal(data: bytes, key: str = "auto") -> DumpError:
-    with pytest.raises(DumpError) as caught:
-        parse_dump(data, key)
-    return caught.value
 
 
 def test_the_forms_have_names() -> None:
@@ -92,13 +86,6 @@ def test_named_alone_a_form_complains_alone() -> None:
 def test_what_is_no_file_of_text_is_of_hwloc_or_of_none(source: bytes, reason: str) -> None:
     error = refusal(source)
     assert f"\n  aida64: {reason}" in error.message
-
-
-def is_parsed_or_refused(data: bytes) -> bool:
-    try:
-        return len(parse_dump(data)) > 0
-    except DumpError as error:
-        return bool(error.message)
 
 
 @given(st.binary())
