@@ -22,7 +22,7 @@ from simulator.run.qemu import Differences, Emulation
 from support.programs import answer, mistake, vzcptsim
 from support.running import ROOT
 from support.simulated_nodes import EVERYTHING, cpu
-from support.simulated_profiles import encoded, good_document
+from support.simulated_profiles import encoded, good_document, rows_of
 from vzcptcheck import __version__
 
 KERNEL = "2.6.32-042stab113.5"
@@ -193,7 +193,6 @@ CPUID_R = "CPU 0:\n" + "".join(
     for (leaf, subleaf), (eax, ebx, ecx, edx) in TABLE.items()
 )
 JSON = json.dumps([{"id": "mine", "cpuid": TABLE.rows()}])
-ROWS = [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in TABLE.rows()]
 
 
 DUMPS = {
@@ -214,7 +213,7 @@ def test_compose_reads_a_dump(
     (here / "dump.txt").write_bytes(data)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     document = compose("--cpuid", "-" if from_stdin else "./dump.txt")
-    assert document["cpus"][0]["cpuid"] == ROWS
+    assert document["cpus"][0]["cpuid"] == rows_of(TABLE)
     where = "standard input" if from_stdin else "dump.txt"
     assert document["origin"]["source"].startswith(f"registers: {where}, {form}, read in ")
 

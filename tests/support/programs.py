@@ -5,7 +5,7 @@ import json
 import re
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 
@@ -71,6 +71,15 @@ def mistake(*arguments: str) -> str:
     assert said.stderr.count("vzcptsim: ") == 1
     assert "Traceback" not in said.stderr
     return said.stderr.removeprefix("vzcptsim: ").removesuffix("\n")
+
+
+def published(command: str, *arguments: str) -> tuple[int, Any]:
+    """Return a command's status, and its answer for machines, which is of its published shape."""
+    said = vzcptsim(command, "--json", *arguments)
+    assert said.stderr == ""
+    document = json.loads(said.stdout)
+    validator(command).validate(document)
+    return said.status, document
 
 
 @cache

@@ -36,7 +36,14 @@ _FEATURES = (
     "lm syscall cmov fxsr sse sse2 mmx sysenter sse4_1 sse4_2 aesni xsave avx rdrand xsaveopt"
 )
 WORDS = tuple(_FEATURES.split())
-ROWS = [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in cpu(*WORDS).rows()]
+
+
+def rows_of(table: CpuidTable) -> list[str]:
+    """Spell what CPUID answered as profiles do."""
+    return [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in table.rows()]
+
+
+ROWS = rows_of(cpu(*WORDS))
 
 #: What the CPU above has for a kernel of the newest generation, but for what is hidden below:
 #: RDRAND by a boot option, AESNI by the override. IPv6 is not there.

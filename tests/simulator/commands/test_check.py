@@ -15,7 +15,7 @@ from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.store import find_cpu, fixture_names, load_node
 from simulator.verdicts.codes import Code, load_codes
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_061, build, change
-from support.programs import SGR, Said, Terminal, mistake, replay, validator, vzcptsim
+from support.programs import SGR, Said, Terminal, mistake, published, replay, vzcptsim
 from support.simulated_profiles import encoded, good_document
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"
@@ -36,12 +36,9 @@ def check(*arguments: str) -> Said:
 
 def judged(*arguments: str) -> dict[str, Any]:
     """Return the answer for machines, of its published shape, and with its status."""
-    status, stdout, stderr = check("--json", *arguments)
-    assert stderr == ""
-    document: dict[str, Any] = json.loads(stdout)
-    validator("check").validate(document)
+    status, document = published("check", *arguments)
     assert status == STATUS_OF[document["verdict"]]
-    return document
+    return dict(document)
 
 
 def verdicts(document: Mapping[str, Any]) -> dict[int | None, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from simulator.cli import main
 from simulator.profiles.store import fixture_names
-from support.programs import SGR, Said, Terminal, mistake, validator, vzcptsim
+from support.programs import SGR, Said, Terminal, mistake, published, vzcptsim
 from support.simulated_profiles import encoded, good_document
 
 DEFAULT = "042stab141.3.SandyBridge.default"
@@ -25,12 +25,9 @@ def diff(*arguments: str) -> Said:
 
 def compared(*arguments: str) -> dict[str, Any]:
     """Return the answer for machines, of its published shape, and with its status."""
-    status, stdout, stderr = diff("--json", *arguments)
-    assert stderr == ""
-    document: dict[str, Any] = json.loads(stdout)
-    validator("diff").validate(document)
+    status, document = published("diff", *arguments)
     assert status == (2 if document["matters"] else 0)
-    return document
+    return dict(document)
 
 
 # What has changed

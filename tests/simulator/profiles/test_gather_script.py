@@ -22,7 +22,7 @@ from simulator.profiles.store import load_node, load_profile
 from support.needed import needs
 from support.running import MASKING_NODE, ROOT, Ended, command_line, finish, run, wait_for
 from support.simulated_nodes import cpu
-from support.simulated_profiles import WORDS, encoded, good_document
+from support.simulated_profiles import WORDS, encoded, good_document, rows_of
 from vzcptcheck import __version__
 
 SCRIPT = ROOT / "gather" / "vzcptcheck-gather.sh"
@@ -92,7 +92,7 @@ def two_kinds(folder: Path) -> Path:
     document = good_document()
     del document["origin"]["utrace"], document["kernel"]["slm_without_module"]
     document["cpus"][1] |= {
-        "cpuid": [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in cpu(*WORDS[:8]).rows()],
+        "cpuid": rows_of(cpu(*WORDS[:8])),
         "model_name": "Other CPU: a lesser one",
         "flags": "fpu lm",
     }

@@ -19,13 +19,13 @@ from simulator.reports.listings import node_listing
 from support.gathered import FILES, cpuinfo, packed, rows
 from support.programs import vzcptsim
 from support.simulated_nodes import cpu
-from support.simulated_profiles import ROWS, WORDS
+from support.simulated_profiles import ROWS, WORDS, rows_of
 
 NOT_ASKED = (
     "nobody asked the kernel: its answers, and what containers need, are recorded as unknown"
 )
 
-OTHER_ROWS = rows(*(f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in cpu(*WORDS[:8]).rows()))
+OTHER_ROWS = rows(*rows_of(cpu(*WORDS[:8])))
 
 
 def gathered(changes: Mapping[str, bytes | None] | None = None) -> Gathered:

@@ -261,6 +261,18 @@ def test_json_has_an_entry_a_line() -> None:
 # CSV
 
 
+def all_judged() -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Return both verdicts, in words, on each container of each pair of the small nodes."""
+    return {
+        (*pair, "any" if ctid is None else str(ctid)): (
+            judgement.kernel.verdict.value,
+            judgement.ours.verdict.value,
+        )
+        for pair in permutations(NAMES, 2)
+        for ctid, judgement in judged(*pair).items()
+    }
+
+
 def rows_of(one: View) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text_of(csv_text, one))))
 
@@ -271,14 +283,7 @@ def test_csv_by_node_has_each_migration() -> None:
         for row in rows_of(small_view())
         for container in row["containers"].split()
     }
-    assert spelled == {
-        (*pair, "any" if ctid is None else str(ctid)): (
-            judgement.kernel.verdict.value,
-            judgement.ours.verdict.value,
-        )
-        for pair in permutations(NAMES, 2)
-        for ctid, judgement in judged(*pair).items()
-    }
+    assert spelled == all_judged()
 
 
 def test_csv_names_the_reasons() -> None:
@@ -397,14 +402,7 @@ def test_pairs_say_what_becomes_of_each_container() -> None:
         for destination in row[1].split(", ")
         for container in row[2].split()
     }
-    assert spelled == {
-        (*pair, "any" if ctid is None else str(ctid)): (
-            judgement.kernel.verdict.value,
-            judgement.ours.verdict.value,
-        )
-        for pair in permutations(NAMES, 2)
-        for ctid, judgement in judged(*pair).items()
-    }
+    assert spelled == all_judged()
 
 
 def test_ways_are_told_by_name() -> None:

@@ -34,7 +34,7 @@ from support.running import (
     wait_for,
 )
 from support.simulated_nodes import cpu
-from support.simulated_profiles import WORDS, encoded, good_document
+from support.simulated_profiles import WORDS, encoded, good_document, rows_of
 
 
 class TestEnding:
@@ -397,9 +397,7 @@ READ_PROCESSORS = """
 def two_cpus(folder: Path) -> Path:
     """Write a profile: processors 0 to 3 and 8 are of one kind, 4 to 7 of a lesser one."""
     document = good_document()
-    document["cpus"][1]["cpuid"] = [
-        f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in cpu(*WORDS[:7]).rows()
-    ]
+    document["cpus"][1]["cpuid"] = rows_of(cpu(*WORDS[:7]))
     profile = folder / "two-cpus.json"
     profile.write_bytes(encoded(document))
     return profile
