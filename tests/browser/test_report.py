@@ -22,9 +22,8 @@ from support.simulated_profiles import captured_nodes, recorded_nodes
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 
-from support.chromium import Chromium, started
 from support.needed import needs
-from support.report_page import ReportPage, notes_on, write_report
+from support.report_page import Chromium, ReportPage, notes_on, started, write_report
 
 pytestmark = needs("chromium", "chromedriver")
 

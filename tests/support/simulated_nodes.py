@@ -1,9 +1,9 @@
-"""Small nodes for tests of the simulator: a CPU by its features, a kernel by its generation.
+"""Small nodes for tests of the simulator: a CPU by its features, a kernel by its release.
 
 Numbers are transcribed from the kernel's header and tables, not taken from the simulator.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,9 @@ from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
 from simulator.facts.releases import identify
 from simulator.kernel.containers import Container, Contents, Process
 from simulator.kernel.kernel import SimulatedKernel
+from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.profile import KernelFacts, NodeProfile
+from simulator.profiles.specs import parse_spec
 from simulator.run.in_process import SimulatedSyscalls
 
 #: One release of each generation, oldest first.
@@ -27,6 +30,8 @@ RELEASES = {
     "042stab101": "2.6.32-042stab108.1",
     "042stab107": "2.6.32-042stab113.5",
 }
+NEWEST = RELEASES["042stab107"]
+OLD = RELEASES["042stab"]
 SINCE_042STAB = tuple(RELEASES)[2:]
 SINCE_088 = tuple(RELEASES)[3:]
 SINCE_101 = tuple(RELEASES)[5:]
@@ -66,6 +71,11 @@ PLACES: dict[str, tuple[int, int, RegisterName, int]] = {
     "xsaveopt": (0xD, 1, "eax", 0),
 }
 EVERYTHING = tuple(PLACES)
+
+#: Features of a CPU that has AVX, of one that has not, and what any 64-bit one here has.
+STRONG = tuple(word for word in EVERYTHING if word not in {"lm", "syscall"})
+WEAK = tuple(word for word in STRONG if word not in {"avx", "xsave", "xsaveopt"})
+BASELINE = ("lm", "syscall", "cmov", "fxsr", "sse", "sse2", "mmx", "sysenter")
 
 VENDORS = {
     "GenuineIntel": (0x756E6547, 0x6C65746E, 0x49656E69),
@@ -113,6 +123,44 @@ def node_facts(generation: str = "042stab107", *words: str, **traits: Any) -> No
         "cpuid": cpu("lm", "syscall", *words, vendor=vendor),
     }
     return NodeFacts(**{**described, **traits})
+
+
+def node(
+    name: str,
+    *containers: str,
+    words: Sequence[str] = STRONG,
+    vendor: str = INTEL,
+    table: CpuidTable | None = None,
+    override: str | None = None,
+    **facts: Any,
+) -> NodeProfile:
+    """Compose a node: its containers as spelled, its CPU by words, and its kernel's facts."""
+    kernel = {"release": NEWEST, "machine": "x86_64", "vz_version": None, **facts}
+    table = table or cpu("lm", "syscall", *words, vendor=vendor)
+    source = None if kernel["machine"] == "ia64" else CpuSource(table, "a CPU", "64-bit")
+    return compose(name, source, KernelFacts(**kernel), map(parse_spec, containers), override)
+
+
+def small_nodes() -> list[NodeProfile]:
+    """Return nodes that differ in CPU, kernel, modules and containers; two are alike."""
+    return [
+        node("strong", "101:fpu", "102", "103:stopped"),
+        node("weak", "201:fpu", "202:fpu,entered", words=WEAK),
+        node("twin", "301", words=WEAK),
+        node("old", "401:fpu", release=OLD),
+        node("bare"),
+        node("shut", "501", modules=frozenset()),
+    ]
+
+
+def plain(name: str, *words: str, containers: Sequence[str] = (), **traits: Any) -> NodeProfile:
+    """Compose a node whose CPU has the baseline, and these features."""
+    return node(name, *containers, words=(*BASELINE, *words), **traits)
+
+
+def maskable(name: str, *words: str, **traits: Any) -> NodeProfile:
+    """Compose one with /proc/vz/cpuid_override."""
+    return plain(name, *words, **{"override": "", **traits})
 
 
 def process(**traits: Any) -> Process:

@@ -11,8 +11,8 @@ import pytest
 from simulator.cli import main
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
-from support.fleets import WEAK, node, small_nodes
 from support.programs import Terminal
+from support.simulated_nodes import WEAK, node, small_nodes
 
 
 def matrix(*arguments: str, stdout: io.StringIO | None = None) -> tuple[int, str, str]:

@@ -8,10 +8,9 @@ import pytest
 
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
-from support.pooled import maskable, node
 from support.programs import validator, vzcptsim
 from support.running import ROOT, finish, printed
-from support.simulated_nodes import AMD
+from support.simulated_nodes import AMD, maskable, plain
 
 MASKING = "042stab141.3.SandyBridge.forced_cpuid_faulting"
 PENRYN = "042stab141.3.Penryn.default"
@@ -67,7 +66,7 @@ def test_one_group_is_a_yes() -> None:
 
 @pytest.mark.usefixtures("here")
 def test_what_is_not_known_is_status_1() -> None:
-    names = write(node("a", modules=frozenset()), node("b", modules=frozenset()))
+    names = write(plain("a", modules=frozenset()), plain("b", modules=frozenset()))
     status, text = pool(*names)
     assert status == 1
     assert "  alone, 2 nodes: a, b" in text
@@ -85,7 +84,7 @@ def test_a_node_that_is_none_is_status_1() -> None:
 @pytest.mark.usefixtures("here")
 def test_containers_that_are_not_counted_are_said() -> None:
     spec = ("101:locked", "102:stopped", "103:locked")
-    status, text = pool(*write(node("a", containers=spec), node("b")))
+    status, text = pool(*write(plain("a", containers=spec), plain("b")))
     assert status == 0
     assert "nobody can say what they need: containers: 2 locked, 1 stopped\n" in text
 
@@ -95,8 +94,8 @@ def test_upgrades_and_lines() -> None:
     nodes = (
         maskable("a", "aesni"),
         maskable("b", "aesni", override="1: 0 0 2000000 ffffffff"),
-        node("c", kernel=EARLY),
-        node("d", kernel=EARLY),
+        plain("c", release=EARLY),
+        plain("d", release=EARLY),
     )
     status, text = pool(*write(*nodes))
     assert status == 2
@@ -109,7 +108,7 @@ def test_upgrades_and_lines() -> None:
 
 @pytest.mark.usefixtures("here")
 def test_upgrades_alone() -> None:
-    _, text = pool(*write(node("a"), node("c", kernel=EARLY)))
+    _, text = pool(*write(plain("a"), plain("c", release=EARLY)))
     assert "with the lines" not in text
     assert "reboot" not in text
     assert "1 group; 2 of 2 ordered pairs are possible\n    unlocked: 1\n      a -> c\n" in text
@@ -119,7 +118,7 @@ def test_upgrades_alone() -> None:
 def test_nodes_of_one_text_that_do_not_lose_the_same() -> None:
     a, b = maskable("a", "aesni"), maskable("b", "aesni", override="d: 0 0 0 0")
     other = maskable("c", "aesni", override="1: 206d7 0 2000000 7808800")
-    _, text = pool(*write(a, b, other, node("d")))
+    _, text = pool(*write(a, b, other, plain("d")))
     assert "  on a, c, write:\n" in text
     assert "    containers lose: aes; capability number 134354335, then 136607\n" in text
     assert "  on b, write:\n" in text
@@ -129,11 +128,11 @@ def test_nodes_of_one_text_that_do_not_lose_the_same() -> None:
 def test_what_no_change_brings_together_and_why() -> None:
     nodes = (
         maskable("a", "aesni"),
-        node("b", containers=("101:fpu", "102:32bit")),
-        node("c", vendor=AMD),
-        node("d", "sse4a", vendor=AMD),
-        node("e", "rdrand", vendor=AMD, kernel="2.6.32-042stab101.5"),
-        node("f", machine="i686", containers=("101:32bit,no-vdso",)),
+        plain("b", containers=("101:fpu", "102:32bit")),
+        plain("c", vendor=AMD),
+        plain("d", "sse4a", vendor=AMD),
+        plain("e", "rdrand", vendor=AMD, release="2.6.32-042stab101.5"),
+        plain("f", machine="i686", containers=("101:32bit,no-vdso",)),
     )
     status, text = pool(*write(*nodes))
     assert status == 2
@@ -150,7 +149,7 @@ def test_what_no_change_brings_together_and_why() -> None:
 
 @pytest.mark.usefixtures("here")
 def test_pairs_that_are_lost_are_said() -> None:
-    nodes = maskable("a", "aesni"), node("b", "aesni"), node("c"), maskable("d", "rdrand")
+    nodes = maskable("a", "aesni"), plain("b", "aesni"), plain("c"), maskable("d", "rdrand")
     _, text = pool(*write(*nodes))
     assert "    lost: 1\n      b -> a\n" in text
 
@@ -162,8 +161,8 @@ def test_pairs_that_are_lost_are_said() -> None:
 def test_json_says_it_all() -> None:
     names = write(
         maskable("a", "aesni", containers=("101:fpu", "102:locked")),
-        node("b", kernel=EARLY),
-        node("c", vendor=AMD),
+        plain("b", release=EARLY),
+        plain("c", vendor=AMD),
     )
     found = document(*names)
     assert found["verdict"] == "not possible"

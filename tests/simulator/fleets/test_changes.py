@@ -171,10 +171,7 @@ ANSWER_CHANGES = {
             ("accepted version", None, "0x900"),
         ],
     ),
-    "none accepted": (
-        {"accepted_versions": None},
-        [("accepted versions", VERSIONS, "not known")],
-    ),
+    "none accepted": ({"accepted_versions": None}, [("accepted versions", VERSIONS, "not known")]),
     # Bits 26, 28 and the nameless 30: kernel-facts.md, section 4.
     "number": (
         {"capability_number": CAPABILITY_NUMBER ^ (1 << 26 | 1 << 28 | 1 << 30)},
@@ -185,10 +182,7 @@ ANSWER_CHANGES = {
             ("", "0", "1", "capability bit 30"),
         ],
     ),
-    "no number": (
-        {"capability_number": None},
-        [("capability number", "369259935", "not known")],
-    ),
+    "no number": ({"capability_number": None}, [("capability number", "369259935", "not known")]),
 }
 
 
@@ -246,9 +240,7 @@ def test_processes_have_other_numbers_each_time(one: str, other: str, differs: b
 
 @settings(max_examples=20)
 @given(profiles, profiles)
-def test_any_two_can_be_compared_and_only_equal_ones_are_equal(
-    old: NodeProfile, new: NodeProfile
-) -> None:
+def test_any_two_are_compared_and_only_equal_ones_equal(old: NodeProfile, new: NodeProfile) -> None:
     try:
         old.facts()
         new.facts()

@@ -16,7 +16,7 @@ from simulator.fleets.matrix import Matrix
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.migrations import Road
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
-from support.fleets import OLD, WEAK, node, small_fleet, small_nodes
+from support.simulated_nodes import OLD, WEAK, node, small_nodes
 
 UNKNOWN = Kept(Verdict.UNKNOWN, ("surely-new",))
 
@@ -193,8 +193,7 @@ def test_something_that_is_said_of_nobody_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "number"),
-    [("", 1), ("\n", 1), ("# vzcptsim matrix, kept by --update; format 1", 2)],
+    ("text", "number"), [("", 1), ("\n", 1), ("# vzcptsim matrix, kept by --update; format 1", 2)]
 )
 def test_an_empty_file_is_no_kept_matrix(text: str, number: int) -> None:
     assert refused(text).startswith(f"{number}: ")
@@ -229,10 +228,10 @@ def test_a_change_is_told_with_its_reasons() -> None:
     nodes = node("a", "1:fpu", "2:fpu", "3:stopped"), node("b", "4")
     after = node("a", "1:fpu", "2:fpu", "3:stopped"), node("b", "4", ipv6=False)
     assert lines(compare(expected(*nodes), expected(*after))) == [
-        "a to b, containers 1 2: kernel: possible -> not possible (destination-ipv6)",
+        "a to b, containers 1 2: kernel: possible -> not possible (destination-ipv6)"
     ]
     assert lines(compare(expected(*after), expected(*nodes))) == [
-        "a to b, containers 1 2: kernel: not possible (destination-ipv6) -> possible",
+        "a to b, containers 1 2: kernel: not possible (destination-ipv6) -> possible"
     ]
 
 
@@ -241,7 +240,7 @@ def test_changed_reasons_are_a_change_where_the_verdict_is_the_same() -> None:
     after = expected(node("a", "1:entered"), node("b", ipv6=False))
     assert lines(compare(before, after)) == [
         "a to b, containers 1: kernel: not possible (container-entered) -> "
-        "not possible (container-entered destination-ipv6)",
+        "not possible (container-entered destination-ipv6)"
     ]
 
 
@@ -281,7 +280,7 @@ def test_the_nodes_alone_are_compared_where_there_are_no_containers_before_and_a
         "container 1 of node a has appeared"
     ]
     assert lines(compare(before, expected(node("a"), node("b", modules=frozenset({"vzcpt"}))))) == [
-        "a to b, containers any: kernel: possible -> unknown (module-missing)",
+        "a to b, containers any: kernel: possible -> unknown (module-missing)"
     ]
 
 
@@ -305,4 +304,4 @@ def test_the_fleet_of_these_tests_has_everything() -> None:
         kept.verdict for opinions in said(small_expectation()).values() for kept in opinions
     }
     assert verdicts == set(Verdict)
-    assert len(small_fleet().classes) == 4
+    assert len(gather_fleet(small_nodes()).classes) == 4

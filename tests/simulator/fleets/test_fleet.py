@@ -18,7 +18,7 @@ from simulator.fleets.fleet import (
 )
 from simulator.profiles.profile_json import format_profile
 from simulator.verdicts.traits import container_traits, node_traits
-from support.fleets import NEW, OLD, WEAK, node, small_fleet, small_nodes
+from support.simulated_nodes import NEWEST, OLD, WEAK, node, small_nodes
 from support.simulated_profiles import recorded_nodes
 
 
@@ -118,7 +118,7 @@ def test_two_files_of_one_name_are_a_mistake(tmp_path: Path) -> None:
 
 
 def test_a_node_is_a_group_with_its_containers() -> None:
-    groups = group_by_node(small_fleet())
+    groups = group_by_node(gather_fleet(small_nodes()))
     assert [one.nodes for one in groups] == [(profile.name,) for profile in small_nodes()]
     assert [one.number for one in groups] == list(range(len(groups)))
     assert [load.label for load in groups[0].loads] == [101, 102, 103]
@@ -143,5 +143,5 @@ def test_nodes_that_are_alike_are_a_group() -> None:
 
 
 def test_the_release_of_a_generation_makes_no_group() -> None:
-    nodes = [node("a", release=NEW), node("b", release="2.6.32-042stab111.12")]
+    nodes = [node("a", release=NEWEST), node("b", release="2.6.32-042stab111.12")]
     assert len(group_by_class(gather_fleet(nodes))) == 1

@@ -22,8 +22,7 @@ from simulator.kernel.containers import Container, Needs
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.store import load_node
-from support.pooled import BASELINE, maskable, node
-from support.simulated_nodes import cpu
+from support.simulated_nodes import BASELINE, cpu, maskable, plain
 
 RECORDED = "042stab141.3.SandyBridge.forced_cpuid_faulting"
 
@@ -116,9 +115,7 @@ def test_what_every_program_takes_for_granted_is_never_hidden() -> None:
         ("avx2", []),
     ],
 )
-def test_a_recorded_node_gets_its_own_answers_less_what_is_hidden(
-    hidden: str, written: list[str]
-) -> None:
+def test_a_node_gets_its_own_answers_less_what_is_hidden(hidden: str, written: list[str]) -> None:
     assert lines(load_node(RECORDED), hidden) == written
 
 
@@ -193,9 +190,9 @@ FULL = "".join(f"8000000{number}: 0 0 0 0\n" for number in range(2, 9)) + "2: 0 
 @pytest.mark.parametrize(
     ("profile", "why"),
     [
-        (node("a", kernel="2.6.32-042stab092.1"), Obstacle.KERNEL),
-        (node("a"), Obstacle.FILE),
-        (node("a", machine="ia64", override=""), Obstacle.FILE),
+        (plain("a", release="2.6.32-042stab092.1"), Obstacle.KERNEL),
+        (plain("a"), Obstacle.FILE),
+        (plain("a", machine="ia64", override=""), Obstacle.FILE),
         (maskable("a", override=FULL + "3: 0 0 0 0\n"), Obstacle.FULL),
     ],
 )

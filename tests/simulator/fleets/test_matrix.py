@@ -13,7 +13,7 @@ from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names
 from simulator.verdicts.migrations import Migration, Road, worst
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict
-from support.fleets import node, small_fleet, small_nodes
+from support.simulated_nodes import node, small_nodes
 from support.simulated_profiles import recorded_nodes
 
 #: Real pairs, spread over all of them.
@@ -46,9 +46,7 @@ def test_the_verdict_of_counts_is_the_worst(found: list[Verdict]) -> None:
 
 
 @given(st.lists(verdicts), verdicts)
-def test_another_opinion_holds_where_it_is_the_worse_one(
-    found: list[Verdict], other: Verdict
-) -> None:
+def test_another_opinion_holds_where_it_is_worse(found: list[Verdict], other: Verdict) -> None:
     assert counted(found).cut_by(other) == counted([strict(one, other) for one in found])
 
 
@@ -91,7 +89,7 @@ def test_each_migration_is_judged_as_by_itself(recorded: Matrix, part: int) -> N
 
 
 def test_opinions_that_are_equal_have_one_number() -> None:
-    matrix = matrix_of(small_fleet())
+    matrix = matrix_of(gather_fleet(small_nodes()))
     for source, destination in product(matrix.groups, repeat=2):
         matrix.outcomes(source, destination)
     assert len(set(matrix.opinions)) == len(matrix.opinions)
@@ -121,7 +119,10 @@ def summary_of(migrations: list[Migration]) -> tuple[Counts, Counts, Counts]:
 
 
 def test_every_ordered_pair_of_nodes_is_there_once() -> None:
-    pairs = [(one.source.nodes, one.destination.nodes) for one in matrix_of(small_fleet()).pairs()]
+    pairs = [
+        (one.source.nodes, one.destination.nodes)
+        for one in matrix_of(gather_fleet(small_nodes())).pairs()
+    ]
     names = [(profile.name,) for profile in small_nodes()]
     assert pairs == list(permutations(names, 2))
 
@@ -129,7 +130,7 @@ def test_every_ordered_pair_of_nodes_is_there_once() -> None:
 @pytest.mark.parametrize("grouping", [group_by_node, group_by_class])
 def test_a_pair_counts_its_migrations(grouping: Callable[[Fleet], tuple[Group, ...]]) -> None:
     nodes = {profile.name: profile for profile in small_nodes()}
-    matrix = matrix_of(small_fleet(), grouping, WAIVED)
+    matrix = matrix_of(gather_fleet(small_nodes()), grouping, WAIVED)
     for pair in matrix.pairs():
         destination = nodes[pair.destination.nodes[-1]]
         migrations = [
@@ -159,7 +160,7 @@ def test_a_class_of_several_nodes_is_paired_with_itself() -> None:
 
 
 def test_rows_that_are_done_are_told() -> None:
-    matrix = matrix_of(small_fleet())
+    matrix = matrix_of(gather_fleet(small_nodes()))
     seen: list[None] = []
     matrix.seen = lambda: seen.append(None)
     assert len(list(matrix.pairs())) == 30
@@ -167,7 +168,7 @@ def test_rows_that_are_done_are_told() -> None:
 
 
 def test_outcomes_are_the_migrations_by_what_is_said_of_them() -> None:
-    matrix = matrix_of(small_fleet())
+    matrix = matrix_of(gather_fleet(small_nodes()))
     for pair in matrix.pairs():
         outcomes = matrix.outcomes(pair.source, pair.destination)
         keys = [(outcome.kernel, outcome.ours) for outcome in outcomes]

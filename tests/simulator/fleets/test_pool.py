@@ -23,14 +23,17 @@ from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.store import load_node
 from simulator.verdicts.verdict import Verdict
-from support.pooled import FPU, LEAST, maskable, node
-from support.simulated_nodes import AMD
+from support.simulated_nodes import AMD, maskable, plain
 from support.simulated_profiles import recorded_nodes
 
 OLD, EARLY, V088 = "2.6.18-028stab056.1", "2.6.32-042stab061.9", "2.6.32-042stab088.4"
 MASKING = "042stab141.3.SandyBridge.forced_cpuid_faulting"
 PENRYN = "042stab141.3.Penryn.default"
 
+FPU = ("101:fpu",)
+#: The least capability number of the nodes here: CMOV, FXSR, SSE, SSE2, MMX, SEP, EMT64, SYSCALL,
+#: SEP32, NAMESPACES.
+LEAST = 0x2159F
 SSE4, AES, XSAVE, AVX, RDRAND = 3 << 13, 1 << 27, 1 << 25, 1 << 26, 1 << 29
 SANDY = ("sse4_1", "sse4_2", "aesni", "xsave", "avx")
 
@@ -64,33 +67,33 @@ def numbers(stage: Stage) -> list[int | None]:
 
 
 def test_nodes_that_are_alike_are_one_group() -> None:
-    made = pool(node("a"), node("b"), node("c"))
+    made = pool(plain("a"), plain("b"), plain("c"))
     assert groups(made.now) == ["abc"]
     assert (made.now.possible_pairs, made.now.verdict) == (6, Verdict.POSSIBLE)
     assert made.change is None
 
 
 def test_a_node_is_one_group_whatever_it_is() -> None:
-    made = pool(node("a", kernel=OLD))
+    made = pool(plain("a", release=OLD))
     assert groups(made.now) == ["a"]
     assert (made.now.possible_pairs, made.now.verdict) == (0, Verdict.POSSIBLE)
 
 
 def test_a_node_without_containers_counts_for_one_that_uses_all_it_has() -> None:
-    made = pool(node("a", "aesni"), node("b"))
+    made = pool(plain("a", "aesni"), plain("b"))
     assert groups(made.now) == ["a", "b"]
     assert (made.now.possible_pairs, made.now.verdict) == (1, Verdict.NOT_POSSIBLE)
 
 
 def test_a_node_with_containers_counts_for_what_they_use() -> None:
     # Container 101 has not used the FPU.
-    nodes = node("a", "aesni", containers=("101",)), node("b", containers=("101",))
+    nodes = plain("a", "aesni", containers=("101",)), plain("b", containers=("101",))
     assert groups(pool(*nodes).now) == ["ab"]
     assert groups(pool(*nodes, any_container=True).now) == ["a", "b"]
 
 
 def test_vendors_are_apart_for_the_32_bit_programs_that_may_come() -> None:
-    made = pool(node("a"), node("b", vendor=AMD))
+    made = pool(plain("a"), plain("b", vendor=AMD))
     assert groups(made.now) == ["a", "b"]
     assert made.change is None
     found = differences(made.now, *made.now.groups)
@@ -107,33 +110,30 @@ def test_vendors_are_apart_for_the_32_bit_programs_that_may_come() -> None:
         # Vendors are together where no 32-bit program runs.
         ({"containers": FPU}, {"vendor": AMD, "containers": FPU}, ["ab"]),
         # 042stab early: a node without IPv6 does not pass its own number.
-        ({"kernel": EARLY, "ipv6": False}, {"kernel": EARLY, "ipv6": False}, ["a", "b"]),
+        ({"release": EARLY, "ipv6": False}, {"release": EARLY, "ipv6": False}, ["a", "b"]),
         # Early kernels among themselves are not upgraded.
-        ({"kernel": EARLY, "containers": FPU}, {"kernel": EARLY, "containers": FPU}, ["ab"]),
+        ({"release": EARLY, "containers": FPU}, {"release": EARLY, "containers": FPU}, ["ab"]),
     ],
 )
 def test_two_nodes_are_together_or_not(
     one: dict[str, Any], other: dict[str, Any], now: list[str]
 ) -> None:
-    assert groups(pool(node("a", **one), node("b", **other)).now) == now
+    assert groups(pool(plain("a", **one), plain("b", **other)).now) == now
 
 
 def test_all_that_can_migrate_to_each_other_is_no_chain() -> None:
     # a and b fit each other, and so do b and c; a's container needs what c lacks.
-    a = node("a", "aesni", containers=FPU)
-    b = node("b", "aesni", containers=("101",))
-    c = node("c", containers=FPU)
+    a = plain("a", "aesni", containers=FPU)
+    b = plain("b", "aesni", containers=("101",))
+    c = plain("c", containers=FPU)
     made = pool(a, b, c)
     assert groups(made.now) == ["ab", "c"]
     assert made.now.possible_pairs == 5
 
 
-@pytest.mark.parametrize(
-    "spec",
-    ["101:locked", "101:stopped", "101:suspended", "101:stopping"],
-)
+@pytest.mark.parametrize("spec", ["101:locked", "101:stopped", "101:suspended", "101:stopping"])
 def test_a_container_of_which_nothing_is_known_splits_nothing(spec: str) -> None:
-    made = pool(node("a", containers=(spec,)), node("b"))
+    made = pool(plain("a", containers=(spec,)), plain("b"))
     assert groups(made.now) == ["ab"]
     assert [(one.node, one.ctid, one.why) for one in made.uncounted] == [
         ("a", 101, spec.partition(":")[2])
@@ -141,8 +141,8 @@ def test_a_container_of_which_nothing_is_known_splits_nothing(spec: str) -> None
 
 
 def test_a_running_container_that_was_not_described_is_not_counted() -> None:
-    profile = replace(node("a"), containers=(Container(ctid=7),))
-    made = pool(profile, node("b"))
+    profile = replace(plain("a"), containers=(Container(ctid=7),))
+    made = pool(profile, plain("b"))
     assert [(one.ctid, one.why) for one in made.uncounted] == [(7, "needs not known")]
     assert groups(made.now) == ["ab"]
 
@@ -152,19 +152,21 @@ def test_a_running_container_that_was_not_described_is_not_counted() -> None:
 )
 def test_what_cannot_be_moved_anywhere_splits_nothing_but_for_its_cpu(word: str) -> None:
     spec = f"101:fpu,{word}"
-    assert groups(pool(node("a", containers=(spec,)), node("b")).now) == ["ab"]
-    assert groups(pool(node("a", "aesni", containers=(spec,)), node("b")).now) == ["a", "b"]
+    assert groups(pool(plain("a", containers=(spec,)), plain("b")).now) == ["ab"]
+    assert groups(pool(plain("a", "aesni", containers=(spec,)), plain("b")).now) == ["a", "b"]
 
 
 def test_private_mounts_are_the_containers_own_matter_before_042stab_and_asked_after() -> None:
     spec = ("101:private-mounts",)
-    made = pool(node("a", kernel=V088, containers=spec), node("b", kernel="2.6.32-dzhanibekov.1"))
+    made = pool(
+        plain("a", release=V088, containers=spec), plain("b", release="2.6.32-dzhanibekov.1")
+    )
     found = differences(made.now, *made.now.groups)
     assert ("destination-namespaces", (0,)) in [(one.code, one.sources) for one in found]
 
 
 def test_what_is_not_known_is_no_yes() -> None:
-    made = pool(node("a", modules=frozenset()), node("b", modules=frozenset()))
+    made = pool(plain("a", modules=frozenset()), plain("b", modules=frozenset()))
     assert groups(made.now) == ["a", "b"]
     assert made.now.verdict is Verdict.UNKNOWN
     assert made.change is None
@@ -177,7 +179,7 @@ def test_what_is_not_known_is_no_yes() -> None:
 
 def test_two_nodes_of_one_name_are_a_mistake() -> None:
     with pytest.raises(UserError, match="two nodes are named a"):
-        pool(node("a"), node("b"), node("a"))
+        pool(plain("a"), plain("b"), plain("a"))
 
 
 # Lines
@@ -211,20 +213,20 @@ def test_nodes_get_the_same_number_where_each_has_what_another_lacks() -> None:
 
 
 def test_nodes_alike_get_one_text() -> None:
-    change = changed(maskable("a", "aesni"), maskable("b", "aesni"), node("c"))
+    change = changed(maskable("a", "aesni"), maskable("b", "aesni"), plain("c"))
     (mask,) = change.masks
     assert mask.nodes == (0, 1)
     assert [count_pairs(unlocked(change.with_lines, change.with_lines))] == [0]
 
 
 def test_a_node_that_cannot_mask_is_what_the_others_come_down_to() -> None:
-    change = changed(maskable("a", *SANDY, "rdrand"), node("b", "sse4_1", "aesni"))
+    change = changed(maskable("a", *SANDY, "rdrand"), plain("b", "sse4_1", "aesni"))
     assert numbers(change.with_all) == [LEAST | 1 << 13 | AES] * 2
     assert set(texts(change)) == {"a"}
 
 
 def test_a_node_that_cannot_mask_and_has_more_stays_out() -> None:
-    made = pool(maskable("a", "aesni"), node("b", "aesni"), node("c"))
+    made = pool(maskable("a", "aesni"), plain("b", "aesni"), plain("c"))
     assert groups(made.now) == ["ab", "c"]
     assert made.change is None
     found = differences(made.now, *made.now.groups)
@@ -239,7 +241,7 @@ def test_a_node_that_cannot_mask_and_has_more_stays_out() -> None:
 def test_a_node_hides_what_another_has_to_hide() -> None:
     # c lacks AES, so a hides it; then a lacks it for b.
     a, b = maskable("a", "aesni"), maskable("b", "aesni", containers=FPU)
-    change = changed(a, b, node("c"))
+    change = changed(a, b, plain("c"))
     assert numbers(change.with_all) == [LEAST] * 3
 
 
@@ -253,7 +255,7 @@ def test_a_node_hides_what_goes_with_what_another_lacks() -> None:
 
 def test_a_change_that_makes_no_fewer_groups_is_none() -> None:
     # As above, but the odd one cannot mask: what it needs would not be there any more.
-    odd = node("b", *SANDY, boot_options=("noxsave",))
+    odd = plain("b", *SANDY, boot_options=("noxsave",))
     made = pool(maskable("a", *SANDY), odd)
     assert groups(made.now) == ["a", "b"]
     assert made.change is None
@@ -262,7 +264,7 @@ def test_a_change_that_makes_no_fewer_groups_is_none() -> None:
 def test_containers_that_do_not_need_it_let_a_node_keep_a_feature() -> None:
     a = maskable("a", "aesni", "rdrand", containers=("101",))
     b = maskable("b", "aesni", "rdrand", containers=FPU)
-    c = node("c", containers=FPU)
+    c = plain("c", containers=FPU)
     change = changed(a, b, c)
     assert numbers(change.with_all) == [LEAST | AES | RDRAND, LEAST, LEAST]
     both = changed(a, b, c, any_container=True)
@@ -272,7 +274,7 @@ def test_containers_that_do_not_need_it_let_a_node_keep_a_feature() -> None:
 def test_needs_that_were_recorded_alone_go_down_with_the_node() -> None:
     a = maskable("a", "aesni")
     a = replace(a, containers=(Container(ctid=101, needs=Needs(AES | 1 << 1)),))
-    change = changed(a, node("b"))
+    change = changed(a, plain("b"))
     assert groups(change.with_all) == ["ab"]
     assert change.with_all.nodes[0].profile.containers[0].needs == Needs(1 << 1)
 
@@ -280,16 +282,16 @@ def test_needs_that_were_recorded_alone_go_down_with_the_node() -> None:
 def test_each_vendor_gets_a_pool_of_its_own() -> None:
     change = changed(
         maskable("a", "aesni"),
-        node("b"),
+        plain("b"),
         maskable("c", "aesni", vendor=AMD),
-        node("d", vendor=AMD),
+        plain("d", vendor=AMD),
     )
     assert groups(change.with_all) == ["ab", "cd"]
 
 
 def test_pairs_that_a_change_takes_away_are_named() -> None:
     # b needs AES and cannot mask, so it cannot be with c; a could take from b, and hides AES.
-    nodes = maskable("a", "aesni"), node("b", "aesni"), node("c"), maskable("d", "rdrand")
+    nodes = maskable("a", "aesni"), plain("b", "aesni"), plain("c"), maskable("d", "rdrand")
     made = pool(*nodes)
     assert groups(made.now) == ["ab", "c", "d"]
     assert made.change is not None
@@ -331,7 +333,7 @@ def test_no_line_changes_how_large_an_area_restore_needs() -> None:
 
 
 def test_a_kernel_that_takes_no_newer_image_is_upgraded() -> None:
-    made = pool(node("a"), node("b", kernel=EARLY))
+    made = pool(plain("a"), plain("b", release=EARLY))
     change = made.change
     assert change is not None
     assert change.masks == ()
@@ -342,7 +344,7 @@ def test_a_kernel_that_takes_no_newer_image_is_upgraded() -> None:
 
 
 def test_where_one_has_to_be_upgraded_no_other_is_left_behind() -> None:
-    change = changed(node("a", kernel=EARLY), node("b", kernel=OLD), node("c", kernel=V088))
+    change = changed(plain("a", release=EARLY), plain("b", release=OLD), plain("c", release=V088))
     assert [(one.generation, one.nodes) for one in change.upgrades] == [
         ("042stab", (0,)),
         ("028stab", (1,)),
@@ -351,15 +353,15 @@ def test_where_one_has_to_be_upgraded_no_other_is_left_behind() -> None:
 
 
 def test_there_is_no_newer_kernel_for_ia64() -> None:
-    made = pool(node("a", kernel=OLD, machine="ia64"), node("b", kernel=EARLY))
+    made = pool(plain("a", release=OLD, machine="ia64"), plain("b", release=EARLY))
     assert made.change is None
-    made = pool(node("a", kernel=OLD, machine="ia64"), node("b", kernel=EARLY), node("c"))
+    made = pool(plain("a", release=OLD, machine="ia64"), plain("b", release=EARLY), plain("c"))
     assert made.change is not None
     assert groups(made.change.with_all) == ["bc", "a"]
 
 
 def test_lines_and_upgrades_go_together() -> None:
-    made = pool(maskable("a", "aesni"), node("b", kernel=EARLY))
+    made = pool(maskable("a", "aesni"), plain("b", release=EARLY))
     change = made.change
     assert change is not None
     assert (set(texts(change)), [one.nodes for one in change.upgrades]) == ({"a"}, [(1,)])
@@ -367,7 +369,7 @@ def test_lines_and_upgrades_go_together() -> None:
 
 
 def test_a_32_bit_kernel_is_of_another_pool() -> None:
-    made = pool(node("a", containers=FPU), node("b", machine="i686", containers=FPU))
+    made = pool(plain("a", containers=FPU), plain("b", machine="i686", containers=FPU))
     assert made.change is None
     features = {one.feature for one in differences(made.now, *made.now.groups)}
     assert "emt64" in features
@@ -376,15 +378,13 @@ def test_a_32_bit_kernel_is_of_another_pool() -> None:
 # Errors of the program
 
 
-def test_a_node_that_does_not_answer_as_planned_is_an_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_node_that_answers_otherwise_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(_: SimulatedKernel, __: str) -> None:
         """Take a table, and do nothing."""
 
     monkeypatch.setattr(SimulatedKernel, "write_override", forget)
     with pytest.raises(PoolError, match="a: with its lines"):
-        pool(maskable("a", "aesni"), node("b"))
+        pool(maskable("a", "aesni"), plain("b"))
 
 
 # Any fleet of nodes that can mask
@@ -507,7 +507,7 @@ def test_no_group_of_recorded_nodes_holds_a_pair_that_is_not_possible() -> None:
 
 
 def test_a_thousand_nodes_take_no_longer_than_their_classes() -> None:
-    kinds = [maskable("x", "aesni"), maskable("x", "rdrand"), node("x"), node("x", vendor=AMD)]
+    kinds = [maskable("x", "aesni"), maskable("x", "rdrand"), plain("x"), plain("x", vendor=AMD)]
     fleet = [replace(kinds[number % 4], name=f"n{number}") for number in range(1000)]
     made = make_pool(fleet, Rule())
     assert [len(group) for group in made.now.groups] == [250] * 4

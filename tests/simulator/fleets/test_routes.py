@@ -6,7 +6,7 @@ from simulator.fleets.fleet import Group, gather_fleet, group_by_class, group_by
 from simulator.fleets.matrix import Counts, Matrix, Pair, Summary
 from simulator.fleets.routes import Router, Ways
 from simulator.profiles.profile import NodeProfile
-from support.fleets import NEW, OLD, STRONG, WEAK, node
+from support.simulated_nodes import NEWEST, OLD, STRONG, WEAK, node
 
 NO_FPU = tuple(word for word in STRONG if word != "3dnow")
 
@@ -44,9 +44,7 @@ def one_way(matrix: Matrix, *, strict: bool = False) -> dict[str, list[str]]:
         (["1:fpu", "2:locked"], []),
     ],
 )
-def test_a_way_is_closed_where_nothing_can_come_back(
-    containers: list[str], closed: list[str]
-) -> None:
+def test_a_way_without_one_back_is_closed(containers: list[str], closed: list[str]) -> None:
     matrix = matrix_of(node("strong", *containers), node("weak", "1:fpu", words=WEAK))
     assert one_way(matrix) == {"strong": [], "weak": closed}
 
@@ -138,7 +136,7 @@ def test_the_best_destination_is_the_one_that_has_least_against_it() -> None:
 
 
 def test_the_nearest_generation_comes_first_of_kernels_that_are_fine() -> None:
-    releases = {"107": NEW, "101": "2.6.32-042stab108.1", "088": "2.6.32-042stab088.4"}
+    releases = {"107": NEWEST, "101": "2.6.32-042stab108.1", "088": "2.6.32-042stab088.4"}
     nodes = [node(name, release=release) for name, release in releases.items()]
     matrix = matrix_of(node("a", "1", release=releases["088"]), *nodes)
     assert routes(matrix)[1] == ["088", "101", "107"]

@@ -89,9 +89,7 @@ def test_containers_of_others_no_longer_come(default: NodeProfile, noxsave: Node
             assert deciding(one.old.kernel, one.new.kernel) == ()
 
 
-def test_containers_of_its_own_go_where_they_could_not(
-    default: NodeProfile, noxsave: NodeProfile
-) -> None:
+def test_own_containers_go_where_they_could_not(default: NodeProfile, noxsave: NodeProfile) -> None:
     """To a node without XSAVE: those that both have no longer need it."""
     changes = [one for one in verdict_changes(default, noxsave, [noxsave]) if one.is_source]
     common = {one.ctid for one in default.containers} & {one.ctid for one in noxsave.containers}

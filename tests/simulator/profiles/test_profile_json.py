@@ -15,10 +15,7 @@ from hypothesis import strategies as st
 from simulator.kernel.containers import Container, Needs, Process
 from simulator.profiles.profile import KernelFacts, NodeProfile, ProfileDocument, ProfileError
 from simulator.profiles.profile_checks import check_profile
-from simulator.profiles.profile_json import (
-    format_profile,
-    parse_profile,
-)
+from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.profiles.store import fixture_names, fixtures_folder
 from support.programs import validator
 from support.simulated_profiles import ROWS, Document, encoded, good_document, profiles

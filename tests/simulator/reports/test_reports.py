@@ -21,8 +21,8 @@ from simulator.reports.as_tables import Section, markdown_text, sections, table_
 from simulator.reports.view import MOST_NODES, View, why
 from simulator.verdicts.migrations import Road
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
-from support.fleets import OLD, STRONG, WEAK, node, small_nodes
 from support.programs import SGR, Terminal, validator
+from support.simulated_nodes import OLD, STRONG, WEAK, node, small_nodes
 
 Render = Callable[[View], Iterator[str]]
 

@@ -69,9 +69,7 @@ def test_one_container_is_judged_as_among_all(good: NodeProfile) -> None:
     assert [road.judge_one(ctid) for ctid in (101, 102, 103, 104)] == list(road.judge_all())
 
 
-def test_a_container_that_is_not_there_is_an_error_that_names_those_that_are(
-    good: NodeProfile,
-) -> None:
+def test_a_container_that_is_not_there_is_told_with_those_that_are(good: NodeProfile) -> None:
     with pytest.raises(UserError, match="'good' has no container 7; there are: 101, 102, 103, 104"):
         find_container(good, 7)
     with pytest.raises(UserError) as caught:
@@ -156,9 +154,7 @@ def test_every_recorded_report_belongs_to_a_reason() -> None:
         ([UNKNOWN, NOT_POSSIBLE, POSSIBLE], NOT_POSSIBLE),
     ],
 )
-def test_a_definite_no_outranks_what_is_not_known(
-    verdicts: list[Verdict], expected: Verdict
-) -> None:
+def test_a_no_outranks_what_is_not_known(verdicts: list[Verdict], expected: Verdict) -> None:
     assert worst(verdicts) is expected
 
 

@@ -367,7 +367,7 @@ def test_a_cpu_keeps_what_it_shows_itself(
 
 
 @given(cpus(), cpus())
-def test_what_is_learned_settles_a_verdict_and_never_turns_it(
+def test_learning_settles_a_verdict_and_turns_none(
     source: CpuTraits, destination: CpuTraits
 ) -> None:
     """Recording what was a hole changes no yes and no no."""

@@ -131,9 +131,7 @@ def test_from_088_on_they_restore_what_any_042stab_writes(source: str, destinati
         (0x300, {0x800}, "other-family"),
     ],
 )
-def test_a_version_is_too_new_or_too_old_within_its_family(
-    version: int, taken: set[int], why: str
-) -> None:
+def test_a_version_is_too_new_or_old_in_its_family(version: int, taken: set[int], why: str) -> None:
     destination = structs.replace(BY_NAME["042stab"], restores=lambda one: one in taken)
     assert refused_version("version", version, destination).code == f"version-{why}"
 
@@ -336,9 +334,7 @@ def test_it_refuses_where_the_rules_do(source: str, required: int, offered: int)
 
 
 @given(generations, numbers, offers)
-def test_each_diagnostic_of_the_kernel_has_its_reason(
-    source: str, required: int, offered: int
-) -> None:
+def test_each_diagnostic_has_its_reason(source: str, required: int, offered: int) -> None:
     messages = decide(BY_NAME[source], required, offered).messages
     container = ContainerTraits(caps=required)
     reasons = kernel_opinion(kernel(source), kernel(NEWEST, caps=offered), container).reasons
@@ -366,7 +362,7 @@ def test_a_suspended_container_passes_to_its_own_node(name: str, own: int) -> No
 
 
 @given(generations, generations, offers, numbers)
-def test_what_is_not_known_never_passes(
+def test_the_unknown_never_passes(
     source: str, destination: str, offered: int, required: int
 ) -> None:
     one, other = kernel(source, has_cpt=False), kernel(destination, caps=offered)

@@ -13,10 +13,7 @@ REMARK = Reason("three", Weight.REMARK)
 ORDER = [Verdict.NOT_POSSIBLE, Verdict.UNKNOWN, Verdict.POSSIBLE]
 
 reasons = st.builds(
-    Reason,
-    st.sampled_from(["a", "b", "c"]),
-    st.sampled_from(Weight),
-    is_waived=st.booleans(),
+    Reason, st.sampled_from(["a", "b", "c"]), st.sampled_from(Weight), is_waived=st.booleans()
 )
 opinions = st.builds(Opinion, st.lists(reasons, max_size=5).map(tuple))
 waived_codes = st.sets(st.sampled_from(["a", "b", "c", "none"]))
