@@ -5,7 +5,7 @@ left out of a file, and a file always states one with a ``stated`` default.
 """
 
 from enum import Enum
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Generic, Literal, TypeVar, get_args
 
 from msgspec import Meta, Struct, field
 
@@ -20,9 +20,23 @@ Policy = Literal["normal", "batch", "idle", "fifo", "rr"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
+class Stated(Generic[Default]):
+    """Makes a default for callers that a file always states; ``asked`` counts all those made."""
+
+    asked = 0
+
+    def __init__(self, default: Default) -> None:
+        self._default = default
+
+    def __call__(self) -> Default:
+        """Return the default."""
+        Stated.asked += 1
+        return self._default
+
+
 def stated(default: Default) -> Default:
     """Give a field a default for callers; what is written to a file states it nonetheless."""
-    made: Default = field(default_factory=lambda: default)
+    made: Default = field(default_factory=Stated(default))
     return made
 
 

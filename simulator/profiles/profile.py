@@ -110,9 +110,10 @@ class Answers(FormatStruct, frozen=True, gc=False):
     capability_number: PositiveInt | None
 
 
-class ProfileDocument(FormatStruct, frozen=True, kw_only=True, tag_field="format", tag=1):
+class ProfileDocument(FormatStruct, frozen=True, kw_only=True):
     """A profile's file; ``cpuid_override`` is None without that file on the node."""
 
+    format: Literal[1] = stated(1)
     origin: Origin
     kernel: KernelFacts
     cpus: tuple[CpuFacts, ...]

@@ -127,7 +127,7 @@ def _key_problem(value: Any, kind: inspect.Type) -> str:
         return ""
     known = {field.encode_name: field for field in kind.fields}
     for key in value:
-        if key not in known and key != kind.tag_field:
+        if key not in known:
             return f"the key {_shown(key)} is not one of the format"
     for key, field in known.items():
         if field.default is NODEFAULT and key not in value:
@@ -151,10 +151,8 @@ def _inner(kind: Any, key: str) -> Any:
     match kind:
         case inspect.UnionType(types=(inner, *_)):
             return _inner(inner, key)
-        case inspect.StructType(fields=fields, tag=tag):
-            field: Any = {one.encode_name: one for one in fields}.get(key)
-            if field is None:
-                return inspect.LiteralType((tag,))
+        case inspect.StructType(fields=fields):
+            field: Any = {one.encode_name: one for one in fields}[key]
             # What is None by default is left out of a file, and never null.
             return field.type.types[0] if field.default is None else field.type
         case _:

@@ -6,6 +6,7 @@ from functools import lru_cache
 import msgspec
 
 from simulator.facts.cpuid import CpuidTable, Key, Registers
+from simulator.kernel.containers import Stated
 from simulator.profiles.profile import NodeProfile, ProfileDocument, ProfileError
 
 #: Nodes of a large fleet share few CPUs: so many tables are remembered.
@@ -40,13 +41,14 @@ def format_profile(profile: NodeProfile) -> str:
 
 
 def _read(data: bytes, where: str) -> ProfileDocument:
+    asked = Stated.asked
     try:
         document = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         from simulator.profiles.profile_errors import explain
 
         raise ProfileError(where, *explain(data, str(error))) from error
-    if not _is_read_whole(data, document):
+    if Stated.asked > asked or not _is_read_whole(data, document):
         from simulator.profiles.profile_errors import find_loss
 
         for path, problem in find_loss(data, _ENCODER.encode(document)):
@@ -64,10 +66,10 @@ def _require_unique(values: tuple[object, ...], where: str, path: str) -> None:
 def _is_read_whole(data: bytes, document: ProfileDocument) -> bool:
     """Tell whether a file has no text that is not in what was read of it.
 
-    A key that comes twice would be lost, and so would a module or a row that does, while a key
-    that is missing and has a default would be added. All are text in quotes, so that there are as
-    many quotes as in the canonical form only where nothing is lost and nothing is added. False is
-    no proof of the contrary: a default may be stated, and a quote be written by its number.
+    It must have every key that the canonical form has. A key that comes twice would be lost, and
+    so would a module or a row that does: all are text in quotes, so that there are as many quotes
+    as in the canonical form only where nothing is lost. False is no proof of the contrary: a
+    default may be stated, and a quote be written by its number.
     """
     return b"\\u" not in data and data.count(b'"') == _ENCODER.encode(document).count(b'"')
 

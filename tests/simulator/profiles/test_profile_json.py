@@ -364,6 +364,14 @@ def test_a_row_may_come_twice_if_it_is_spelled_otherwise() -> None:
     assert parse(encoded(document)) == parse(encoded(good_document()))
 
 
+@pytest.mark.parametrize("missing", ["format", "reports"])
+def test_a_key_that_comes_twice_is_no_match_for_one_that_is_missing(missing: str) -> None:
+    document = good_document()
+    del (document if missing == "format" else document["containers"][0]["needs"])[missing]
+    data = encoded(document).replace(b'"traced": true', b'"traced": true, "traced": true')
+    assert refusal(data).problem == 'not JSON: the key "traced" comes twice in one object'
+
+
 def test_a_quote_may_be_written_by_its_number() -> None:
     data = encoded(good_document()).replace(b"Some CPU", b"\\u0022CPU\\u0022")
     assert parse(data).cpus[0].model_name == '"CPU"'
