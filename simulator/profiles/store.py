@@ -11,6 +11,7 @@ from simulator.facts.cpuid import CpuidTable, parse_rows
 from simulator.profiles.profile import NodeProfile, ProfileError
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import parse_profile
+from simulator.sources.files import SourceError, read_file
 
 if TYPE_CHECKING:
     from simulator.dumps.model import Mode
@@ -19,9 +20,6 @@ SUFFIX = ".json"
 
 #: More is no profile: a container takes some hundred bytes, and a CPU some KiB.
 MAX_BYTES = 1 << 20
-
-#: Most profiles have less: room for MAX_BYTES is made for the others alone.
-_USUAL_BYTES = 1 << 15
 
 
 class UnknownNodeError(UserError):
@@ -80,14 +78,11 @@ def load_profile(where: str | os.PathLike[str]) -> NodeProfile:
     """Read and check the profile at a path; ProfileError names the file and the path in it."""
     path = os.fspath(where)
     try:
-        with open(path, "rb") as file:
-            data = file.read(_USUAL_BYTES)
-            if len(data) == _USUAL_BYTES:
-                data += file.read(MAX_BYTES + 1 - _USUAL_BYTES)
+        data = read_file(path, MAX_BYTES, "profile")
+    except SourceError as error:
+        raise ProfileError(path, "", error.problem) from error
     except OSError as error:
         raise ProfileError(path, "", error.strerror or str(error)) from error
-    if len(data) > MAX_BYTES:
-        raise ProfileError(path, "", f"over {MAX_BYTES >> 20} MiB, which no profile has")
     profile = parse_profile(data, os.path.basename(path).removesuffix(SUFFIX), path)
     return check_profile(profile, path)
 
