@@ -77,7 +77,8 @@ def _pytest(session: nox.Session, *options: str, default: tuple[str, ...] = ()) 
     """Run tests on all cores: those that the command line names, or else the default ones."""
     on_all_cores = ("--numprocesses=auto", "--dist=worksteal")
     chosen = session.posargs or default
-    session.run("python", "-m", "pytest", "-q", *on_all_cores, *options, *chosen)
+    command = ("python", "-m", "pytest", "-q", *on_all_cores, *options, *chosen)
+    session.run(*command, env={"CHECKOUT": str(ROOT)})
 
 
 @nox.session
