@@ -30,8 +30,9 @@ from simulator.cli import main as run_vzcptsim
 from simulator.errors import UserError
 from simulator.facts.capabilities import X86_64
 from simulator.facts.releases import identify
-from simulator.fleets.fleet import group_by_class, read_fleet
+from simulator.fleets.fleet import group_by_class
 from simulator.fleets.matrix import Matrix
+from simulator.fleets.reading import read_fleet
 from simulator.kernel.containers import Container
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.profile import KernelFacts
@@ -174,7 +175,7 @@ def _run_matrix(paths: list[str]) -> str:
 
 
 def _count_classes(paths: list[str]) -> str:
-    fleet = read_fleet(paths)
+    fleet = read_fleet(paths, lambda _: None)
     matrix = Matrix(fleet, group_by_class(fleet))
     pairs = sum(1 for _ in matrix.pairs())
     kinds = f"{len(fleet.kernels)} kernels, {len(fleet.cpus)} CPUs"

@@ -1,7 +1,7 @@
 """vzcptsim matrix: who can migrate where, every ordered pair of nodes with every container."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from simulator.commands.options import add_strictness, waived_codes
 from simulator.errors import UsageError
@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from simulator.fleets.expectations import Expectation
     from simulator.fleets.fleet import Fleet
-    from simulator.profiles.profile import NodeProfile
     from simulator.reports.view import Note, View
 
 _TABLE = "table"
@@ -82,16 +81,16 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError("matrix: with --expect, --output takes a --format")
 
 
-def _read(nodes: Iterable[str], step: Callable[[], None], notes: "dict[str, Note]") -> "Fleet":
+def _read(nodes: Sequence[str], step: Callable[[], None], notes: "dict[str, Note]") -> "Fleet":
     """Read the nodes, and keep the notes that a report shows."""
-    from simulator.fleets.fleet import read_fleet
+    from simulator.fleets.reading import read_fleet
     from simulator.reports.view import note_on
 
-    def seen(profile: "NodeProfile") -> None:
-        notes[profile.name] = note_on(profile)
+    def seen(name: str, note: "Note") -> None:
+        notes[name] = note
         step()
 
-    return read_fleet(nodes, seen)
+    return read_fleet(nodes, note_on, seen)
 
 
 # Reports

@@ -5,7 +5,7 @@ each is small.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -16,7 +16,6 @@ from simulator.facts.cpu_traits import CpuTraits
 from simulator.facts.cpuid import MissingLeafError
 from simulator.kernel.containers import Container
 from simulator.profiles.profile import NodeProfile
-from simulator.profiles.store import load_node
 from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits, node_traits
 
 _Traits = TypeVar("_Traits", bound=Hashable)
@@ -97,36 +96,69 @@ class Group(Struct, frozen=True, gc=False):
     loads: tuple[ContainerGroup, ...]
 
 
-def gather_fleet(profiles: Iterable[NodeProfile]) -> Fleet:
-    """Sort nodes into classes; profiles are checked ones, may come one by one, and are not kept.
+class Part(NamedTuple):
+    """Some nodes of a fleet, with the classes of their own that their numbers are places of."""
 
-    Raises UserError where two have the same name, or one lacks a leaf that its kernel needs.
-    """
-    nodes: Classes[NodeTraits] = Classes()
-    containers: Classes[ContainerTraits] = Classes()
-    members: dict[str, Member] = {}
-    for profile in profiles:
-        if profile.name in members:
+    members: tuple[Member, ...]
+    nodes: tuple[NodeTraits, ...]
+    containers: tuple[ContainerTraits, ...]
+
+
+class Gathering:
+    """Sorts nodes into classes, one by one or a part at a time; profiles are not kept."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, Member] = {}
+        self._nodes: Classes[NodeTraits] = Classes()
+        self._containers: Classes[ContainerTraits] = Classes()
+
+    def add(self, profile: NodeProfile) -> None:
+        """Add a checked profile.
+
+        Raises UserError where its name came before, or it lacks a leaf that its kernel needs.
+        """
+        self._require_new(profile.name)
+        try:
+            traits = node_traits(profile)
+        except MissingLeafError as error:
             raise UserError(
-                f"node {profile.name!r} comes twice: name each node once, and give each "
+                f"node {profile.name!r}: {error}, and its kernel asks for it"
+            ) from error
+        number = self._containers.number
+        held = tuple([(one.ctid, number(_stated_traits(one))) for one in profile.containers])
+        self._members[profile.name] = Member(profile.name, self._nodes.number(traits), held)
+
+    def add_part(self, part: Part) -> None:
+        """Add the nodes of a part, as if one by one; UserError where a name came before."""
+        nodes = list(map(self._nodes.number, part.nodes))
+        containers = list(map(self._containers.number, part.containers))
+        for name, node_class, held in part.members:
+            self._require_new(name)
+            renumbered = tuple([(ctid, containers[number]) for ctid, number in held])
+            self._members[name] = Member(name, nodes[node_class], renumbered)
+
+    def part(self) -> Part:
+        """Return the nodes so far."""
+        return Part(tuple(self._members.values()), tuple(self._nodes), tuple(self._containers))
+
+    def fleet(self) -> Fleet:
+        """Return the fleet of the nodes so far."""
+        return _assemble(*self.part())
+
+    def _require_new(self, name: str) -> None:
+        if name in self._members:
+            raise UserError(
+                f"node {name!r} comes twice: name each node once, and give each "
                 "profile a file name of its own"
             )
-        members[profile.name] = _reduce(profile, nodes, containers)
-    return _assemble(tuple(members.values()), nodes, containers)
 
 
-def read_fleet(
-    nodes: Iterable[str], seen: Callable[[NodeProfile], object] = lambda _: None
-) -> Fleet:
-    """Read nodes by name or path; ``seen`` is called with each of them, which is not kept."""
-
-    def profiles() -> Iterator[NodeProfile]:
-        for node in nodes:
-            profile = load_node(node)
-            seen(profile)
-            yield profile
-
-    return gather_fleet(profiles())
+def gather_fleet(profiles: Iterable[NodeProfile]) -> Fleet:
+    """Sort nodes into classes; profiles may come one by one. Raises what ``Gathering.add`` does."""
+    gathering = Gathering()
+    for profile in profiles:
+        gathering.add(profile)
+    return gathering.fleet()
 
 
 def group_by_node(fleet: Fleet) -> tuple[Group, ...]:
@@ -145,21 +177,6 @@ def group_by_class(fleet: Fleet) -> tuple[Group, ...]:
     return tuple(
         Group(number, number, tuple(one.name for one in alike), _loads_of_class(alike))
         for number, alike in members.items()
-    )
-
-
-def _reduce(
-    profile: NodeProfile, nodes: Classes[NodeTraits], containers: Classes[ContainerTraits]
-) -> Member:
-    """Keep of a profile what matters."""
-    try:
-        traits = node_traits(profile)
-    except MissingLeafError as error:
-        raise UserError(f"node {profile.name!r}: {error}, and its kernel asks for it") from error
-    return Member(
-        profile.name,
-        nodes.number(traits),
-        tuple([(one.ctid, containers.number(_stated_traits(one))) for one in profile.containers]),
     )
 
 

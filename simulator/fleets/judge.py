@@ -3,12 +3,12 @@
 Opinions are numbered in the order in which they come up, and equal ones have one number.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from simulator.facts.cpu_traits import CpuTraits
 from simulator.verdicts import programs, restore
 from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
-from simulator.verdicts.verdict import Finding, Opinion, Verdict
+from simulator.verdicts.verdict import Opinion, Verdict
 
 _VERDICTS = tuple(Verdict)
 
@@ -27,19 +27,24 @@ class Judge:
         self.places: list[int] = []
         self.together: dict[tuple[int | None, int | None], int] = {}
         self._numbers: dict[Opinion, int] = {}
-        self._on_restore: dict[tuple[Opinion, tuple[Finding, ...]], int] = {}
+        self._on_restore: dict[Hashable, dict[ContainerTraits | None, int]] = {}
 
     def on_restore(
         self, source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None
     ) -> int:
         """Return the number of what the kernels say of moving a container; None is any at all."""
-        on_kernels = restore.opinion_on_kernels(source, destination)
-        key = on_kernels, restore.findings_on_container(source, destination, container)
-        number = self._on_restore.get(key)
+        known = self.known_on_restore(source, destination)
+        number = known.get(container)
         if number is None:
-            number = self._number(Opinion(on_kernels.findings + key[1]))
-            self._on_restore[key] = number
+            number = self._number(restore.kernel_opinion(source, destination, container))
+            known[container] = number
         return number
+
+    def known_on_restore(
+        self, source: KernelTraits, destination: KernelTraits
+    ) -> dict[ContainerTraits | None, int]:
+        """Return what ``on_restore`` has found so far; kernels that answer alike share it."""
+        return self._on_restore.setdefault(restore.question(source, destination), {})
 
     def on_kernels(self, source: KernelTraits, destination: KernelTraits) -> int:
         """Return the number of what we say of two kernels alone."""

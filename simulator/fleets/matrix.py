@@ -11,10 +11,12 @@ the source's containers or, where it has none, of the nodes alone. How many ther
 verdict is kept beside it: what is possible for some containers only is seen in the counts.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import repeat
 from typing import NamedTuple, cast
+
+from msgspec import Struct
 
 from simulator.fleets.fleet import Fleet, Group, NodeClass
 from simulator.fleets.judge import Judge
@@ -62,7 +64,7 @@ class Summary(NamedTuple):
         return self.both if strict else self.kernel
 
 
-class Pair(NamedTuple):
+class Pair(Struct, frozen=True, gc=False):
     """An ordered pair of groups. Of one group with itself: two different nodes of it.
 
     ``no_fpu`` and ``fpu`` are the numbers of what we say of containers that cannot have used the
@@ -103,7 +105,7 @@ class Matrix:
         self.verdicts: list[Verdict] = self._judge.verdicts
         self.places = self._judge.places
         self.asked: list[tuple[int, int, int | None, int]] = []
-        self._kernel: dict[tuple[int, int], _KernelOpinions] = {}
+        self._kernel: dict[tuple[int, int], KernelOpinions] = {}
         source_kernels, cpus = range(len(fleet.source_kernels)), range(len(fleet.cpus))
         self._of_kernels: list[list[int | None]] = [
             [None] * len(source_kernels) for _ in source_kernels
@@ -118,26 +120,14 @@ class Matrix:
         self, source: NodeClass, destination: NodeClass, container: int | None
     ) -> int:
         """Return the number of what the kernels say of moving a container of a class."""
-        return self.kernel_opinions(source, destination)[container]
+        return self.kernel_opinions(source.source_kernel, destination.kernel)[container]
 
-    def kernel_opinions(
-        self, source: NodeClass, destination: NodeClass
-    ) -> Mapping[int | None, int]:
-        """Return the numbers of what the kernels say, by container: each asked when looked up."""
-        key = source.source_kernel, destination.kernel
+    def kernel_opinions(self, source: int, destination: int) -> "KernelOpinions":
+        """Return the numbers of what two kernels say, by container: each asked when looked up."""
+        key = source, destination
         if key not in self._kernel:
-            self._kernel[key] = _KernelOpinions(self, *key)
+            self._kernel[key] = KernelOpinions(self.fleet, self._judge, self.asked, key)
         return self._kernel[key]
-
-    def ask_kernels(self, source: int, destination: int, container: int | None) -> int:
-        """Return the number of what two classes of kernels say of moving a class of containers."""
-        number = self._judge.on_restore(
-            self.fleet.source_kernels[source],
-            self.fleet.kernels[destination],
-            None if container is None else self.fleet.containers[container],
-        )
-        self.asked.append((source, destination, container, number))
-        return number
 
     def our_opinion(self, source: NodeClass, destination: NodeClass, *, uses_fpu: bool) -> int:
         """Return the number of what we say of moving a container that may have used the FPU."""
@@ -226,15 +216,35 @@ class Matrix:
         return number
 
 
-class _KernelOpinions(dict[int | None, int]):
-    """The numbers of what two classes of kernels say, by the container's class."""
+class KernelOpinions(dict[int | None, int]):
+    """The numbers of what two classes of kernels say, by the container's class.
 
-    def __init__(self, matrix: Matrix, source: int, destination: int) -> None:
+    ``shared`` is the same for kernels that answer alike. What is looked up first is noted down in
+    ``asked``.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        judge: Judge,
+        asked: list[tuple[int, int, int | None, int]],
+        key: tuple[int, int],
+    ) -> None:
         super().__init__()
-        self._asks = partial(matrix.ask_kernels, source, destination)
+        self._kernels = fleet.source_kernels[key[0]], fleet.kernels[key[1]]
+        self._containers = fleet.containers
+        self._judge = judge
+        self._asked = asked
+        self._key = key
+        self.shared = judge.known_on_restore(*self._kernels)
 
     def __missing__(self, container: int | None) -> int:
-        self[container] = number = self._asks(container)
+        traits = None if container is None else self._containers[container]
+        number = self.shared.get(traits)
+        if number is None:
+            number = self._judge.on_restore(*self._kernels, traits)
+        self[container] = number
+        self._asked.append((*self._key, container, number))
         return number
 
 
@@ -259,26 +269,26 @@ class _Row:
         self._cut = sum(not matrix.uses_fpu(one) for one in self._containers)
         self._has_fpu = self._cut < len(loads)
         self._by_kernel: dict[int, Summary] = {}
-        self._by_opinions: dict[tuple[tuple[int, ...], tuple[int, int]], Summary] = {}
+        self._by_opinions: dict[tuple[int, int], Summary] = {}
 
     def ask(self, destinations: Iterable[NodeClass]) -> None:
         """Ask what is not known yet: of each destination what we say, and each kernel."""
+        matrix, one = self._matrix, self._source
         kernels: set[int] = set()
         for other in destinations:
             if self._cut and self._no_fpu[other.number] is None:
-                self._matrix.our_opinion(self._source, other, uses_fpu=False)
+                matrix.our_opinion(one, other, uses_fpu=False)
             if self._has_fpu and self._fpu[other.number] is None:
-                self._matrix.our_opinion(self._source, other, uses_fpu=True)
+                matrix.our_opinion(one, other, uses_fpu=True)
             if other.kernel not in kernels:
                 kernels.add(other.kernel)
-                opinions = self._matrix.kernel_opinions(self._source, other)
-                for container in self._containers:
-                    opinions[container]
+                opinions = matrix.kernel_opinions(one.source_kernel, other.kernel)
+                deque(map(opinions.__getitem__, self._containers), maxlen=0)
             if self._asks_both:
                 if self._no_fpu[other.number] is None:
-                    self._matrix.our_opinion(self._source, other, uses_fpu=False)
+                    matrix.our_opinion(one, other, uses_fpu=False)
                 if self._fpu[other.number] is None:
-                    self._matrix.our_opinion(self._source, other, uses_fpu=True)
+                    matrix.our_opinion(one, other, uses_fpu=True)
 
     def summarize(
         self, destinations: Sequence[NodeClass]
@@ -286,31 +296,31 @@ class _Row:
         """Summarize the pair with each of the destinations; return what we say beside it."""
         no_fpu = [self._no_fpu[other.number] for other in destinations]
         fpu = [self._fpu[other.number] for other in destinations]
-        places = cast("Mapping[int | None, int]", self._places)
-        no_fpu_places = [places[one] for one in no_fpu] if self._cut else repeat(0)
+        places = cast("Mapping[int | None, int]", self._matrix.places)
+        no_fpu_places = [3 * places[one] for one in no_fpu] if self._cut else repeat(0)
         fpu_places = [places[one] for one in fpu] if self._has_fpu else repeat(0)
-        summaries = []
-        for other, one, two in zip(destinations, no_fpu_places, fpu_places):  # noqa: B905
-            key = 9 * other.kernel + 3 * one + two
-            if key not in self._by_kernel:
-                self._by_kernel[key] = self._summarize(other, (one, two))
-            summaries.append(self._by_kernel[key])
-        return summaries, no_fpu, fpu
+        keys = [
+            9 * other.kernel + one + two
+            for other, one, two in zip(destinations, no_fpu_places, fpu_places)  # noqa: B905
+        ]
+        for key in dict.fromkeys(keys):
+            self._by_kernel[key] = self._summarize(*divmod(key, 9))
+        return [self._by_kernel[key] for key in keys], no_fpu, fpu
 
-    def _summarize(self, destination: NodeClass, places: tuple[int, int]) -> Summary:
-        """Count what the kernels say, and cut it by our verdicts, which are at these places."""
-        opinions = self._matrix.kernel_opinions(self._source, destination)
-        numbers = tuple(map(opinions.__getitem__, self._containers))
-        key = numbers, places
+    def _summarize(self, kernel: int, ours: int) -> Summary:
+        """Count what kernels say, and cut it by our verdicts: ``ours`` has their places."""
+        opinions = self._matrix.kernel_opinions(self._source.source_kernel, kernel)
+        key = id(opinions.shared), ours
         if key not in self._by_opinions:
-            kernel = ours = both = Counts()
+            numbers = tuple(map(opinions.__getitem__, self._containers))
             parts = slice(self._cut), slice(self._cut, None)
-            for part, place in zip(parts, places, strict=True):
+            kernels = all_ours = both = Counts()
+            for part, place in zip(parts, divmod(ours, 3), strict=True):
                 counts = self._count(numbers[part], self._loads[part])
-                kernel = kernel.plus(counts)
-                ours = ours.plus(Counts(sum(counts)).cut_by(_VERDICTS[place]))
+                kernels = kernels.plus(counts)
+                all_ours = all_ours.plus(Counts(sum(counts)).cut_by(_VERDICTS[place]))
                 both = both.plus(counts.cut_by(_VERDICTS[place]))
-            self._by_opinions[key] = Summary(kernel, ours, both)
+            self._by_opinions[key] = Summary(kernels, all_ours, both)
         return self._by_opinions[key]
 
     def _count(self, numbers: Iterable[int], loads: Iterable[int]) -> Counts:

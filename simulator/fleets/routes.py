@@ -22,7 +22,7 @@ _BEST_FIRST = (Verdict.POSSIBLE, Verdict.UNKNOWN, Verdict.NOT_POSSIBLE)
 _OTHER_VENDOR = 1 << 4
 _OTHER_CPU = 1 << 5
 _REASON = 1 << 6
-_FIRST_UNKNOWN = 1 << 32
+_FIRST_UNKNOWN = 1 << 18
 
 
 class Ways:
@@ -68,6 +68,10 @@ class Ways:
         ]
 
 
+#: A group's number, and the numbers of its class of nodes, of kernels, of CPUs.
+_Places = tuple[int, int, int, int]
+
+
 class Route(NamedTuple):
     """Containers of a group, by their labels, and where they can go to, the best first."""
 
@@ -92,8 +96,11 @@ class Router:
         self._strict = strict
         self._classes = matrix.fleet.classes
         self._kernels = {self._classes[group.node_class].kernel: group for group in matrix.groups}
-        self._class_of_group = [self._classes[group.node_class] for group in matrix.groups]
-        self._kernel_of_group = [one.kernel for one in self._class_of_group]
+        classes = (self._classes[group.node_class] for group in matrix.groups)
+        self._places_of_groups: list[_Places] = [
+            (group, one.number, one.kernel, one.cpu) for group, one in enumerate(classes)
+        ]
+        self._kernel_of_group = [kernel for _, _, kernel, _ in self._places_of_groups]
         self._known_takers: dict[tuple[int, int | None], frozenset[int]] = {}
         self._of_opinions: list[int] = []
         self._of_kernels: dict[int, dict[int, int]] = {}
@@ -137,17 +144,15 @@ class Router:
     def _rank(self, source: Group, *, uses_fpu: bool) -> list[int]:
         """Sort the numbers of the other groups, the best first."""
         one = self._classes[source.node_class]
-        others = list(enumerate(self._class_of_group))
+        others = list(self._places_of_groups)
         if len(source.nodes) == 1:
             del others[source.number]
         ours = self._our_opinions(one, others, uses_fpu=uses_fpu)
         of_kernels, of_cpus = self._ranks_of_kernels(one, others), self._ranks_of_cpus(one)
-        of_opinions, count = self._of_opinions, len(self._class_of_group)
+        of_opinions, count = self._of_opinions, len(self._places_of_groups)
         ranks = [
-            (of_opinions[ours[other.number]] + of_kernels[other.kernel] + of_cpus[other.cpu])
-            * count
-            + number
-            for number, other in others
+            (of_opinions[ours[number]] + of_kernels[kernel] + of_cpus[cpu]) * count + group
+            for group, number, kernel, cpu in others
         ]
         ranks.sort()
         if self._strict:
@@ -155,33 +160,32 @@ class Router:
         return [rank % count for rank in ranks]
 
     def _our_opinions(
-        self, one: NodeClass, others: Iterable[tuple[int, NodeClass]], *, uses_fpu: bool
+        self, one: NodeClass, others: Iterable[_Places], *, uses_fpu: bool
     ) -> Sequence[int]:
         """Return the numbers of what we say, by class, and know what each counts in ranks."""
         matrix = self._matrix
         known = matrix.known_opinions(one, uses_fpu=uses_fpu)
         if None in known:
-            for _, other in others:
-                if known[other.number] is None:
-                    matrix.our_opinion(one, other, uses_fpu=uses_fpu)
+            for _, number, _, _ in others:
+                if known[number] is None:
+                    matrix.our_opinion(one, self._classes[number], uses_fpu=uses_fpu)
         for number in range(len(self._of_opinions), len(matrix.opinions)):
             verdict = _BEST_FIRST.index(matrix.verdicts[number])
             size = matrix.opinions[number].size
             self._of_opinions.append(verdict * _FIRST_UNKNOWN + size * _REASON)
         return cast("list[int]", known)
 
-    def _ranks_of_kernels(
-        self, one: NodeClass, others: Iterable[tuple[int, NodeClass]]
-    ) -> Mapping[int, int]:
+    def _ranks_of_kernels(self, one: NodeClass, others: Iterable[_Places]) -> Mapping[int, int]:
         """Return what the kernels' say and their ages count in ranks, by kernel."""
         ranks = self._of_kernels.setdefault(one.source_kernel, {})
         if len(ranks) < len(self._kernels):
             own_age = _AGE[one.traits.kernel.generation_name]
-            for _, other in others:
-                if other.kernel not in ranks:
+            for _, number, kernel, _ in others:
+                if kernel not in ranks:
+                    other = self._classes[number]
                     said = self._matrix.opinions[self._matrix.kernel_opinion(one, other, None)]
                     distance = abs(own_age - _AGE[other.traits.kernel.generation_name])
-                    ranks[other.kernel] = said.size * _REASON + distance
+                    ranks[kernel] = said.size * _REASON + distance
         return ranks
 
     def _ranks_of_cpus(self, one: NodeClass) -> Sequence[int]:

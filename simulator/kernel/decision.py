@@ -33,6 +33,9 @@ _NO_IPV6 = mask(CPT_NO_IPV6)
 _NAMESPACES = mask(CPT_NAMESPACES)
 _SSE4_2 = mask(CPT_CPU_X86_SSE4_2)
 
+#: What CPT_TEST_VECAPS looks at in an offered number beside the bits that it compares.
+OTHER_BITS = _SLM | _NO_IPV6 | _NAMESPACES
+
 
 class Decision(NamedTuple):
     """The kernel's result code, its diagnostics (without ``Error: ``), and the features.

@@ -111,14 +111,15 @@ def _container(container: ContainerTraits) -> dict[str, Any]:
 def _pairs(view: View, pairs: Iterable[Pair]) -> Iterator[str]:
     """Yield pairs as text. Many pairs share few summaries: each summary is encoded once."""
     summaries: dict[Summary, str] = {}
-    for source, destination, summary, no_fpu, fpu in pairs:
+    for pair in pairs:
+        summary = pair.summary
         if summary not in summaries:
             summaries[summary] = _encode(_summary(view, summary))[1:-1]
         if view.is_by_class:
-            said = f'"our_opinions":[{no_fpu},{fpu}]'
+            said = f'"our_opinions":[{pair.no_fpu},{pair.fpu}]'
         else:
-            said = _outcomes(view, source, destination)
-        ends = f'"source":{source.number},"destination":{destination.number}'
+            said = _outcomes(view, pair.source, pair.destination)
+        ends = f'"source":{pair.source.number},"destination":{pair.destination.number}'
         yield f"{{{ends},{summaries[summary]},{said}}}"
 
 
@@ -155,9 +156,11 @@ def _one_way(view: View, ways: Ways) -> Iterator[dict[str, Any]]:
 def _destinations(view: View) -> Iterator[dict[str, Any]]:
     router = Router(view.matrix, strict=view.is_strict)
     most = _LISTED if view.is_by_class else None
+    sizes = [len(group.nodes) for group in view.matrix.groups]
     for group in view.matrix.groups:
         for route in router.routes(group):
-            nodes = sum(len(one.nodes) - (one is group) for one in route.destinations)
+            nodes = sum([sizes[one.number] for one in route.destinations])
+            nodes -= route.destinations.count(group)
             yield {
                 "source": group.number,
                 "containers": route.labels,

@@ -4,7 +4,7 @@ Source: kernel-facts.md, sections 3, 5 and 6, by way of generations.py and decis
 verdict is what the two commands on the two simulated nodes say is a test over all fixtures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from functools import cache, lru_cache
 
 from msgspec import Struct
@@ -28,7 +28,14 @@ from simulator.facts.bits import (
 )
 from simulator.facts.generations import ASKED_VERSIONS, BY_NAME, Generation
 from simulator.kernel.containers import State
-from simulator.kernel.decision import DESTINATION_SLM, by_word, missing_bits, refusals
+from simulator.kernel.decision import (
+    DESTINATION_SLM,
+    OTHER_BITS,
+    bits_looked_at,
+    by_word,
+    missing_bits,
+    refusals,
+)
 from simulator.kernel.kernel import CPT, RST
 from simulator.verdicts.traits import ContainerTraits, KernelTraits
 from simulator.verdicts.verdict import Finding, Opinion, Reason, Verdict, Weight
@@ -198,11 +205,29 @@ def _number_reasons(destination: KernelTraits) -> Iterator[Reason]:
         yield Reason("caps-not-told", Weight.UNKNOWN, destination="0")
 
 
+@lru_cache(_MOST_REMEMBERED)
+def question(source: KernelTraits, destination: KernelTraits) -> Hashable:
+    """Return all that answers about containers depend on: where it is equal, they are."""
+    on_kernels = opinion_on_kernels(source, destination)
+    if not _is_asked(source, destination):
+        return on_kernels
+    generation = source.generation
+    suspended = bits_looked_at(generation, generation.test_caps_bits or 0)
+    running = bits_looked_at(generation, generation.vecaps_bits) | OTHER_BITS
+    offered = destination.caps & (suspended | running)
+    return on_kernels, source.generation_name, source.caps & suspended, offered
+
+
+def _is_asked(source: KernelTraits, destination: KernelTraits) -> bool:
+    """Tell whether the source is asked about containers: the destination has told its number."""
+    return source.has_cpt and destination.has_rst and destination.caps != 0
+
+
 def findings_on_container(
     source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None
 ) -> tuple[Finding, ...]:
     """Ask 'caps [CTID] CAPNUM' of the source, if the destination has told its number."""
-    if container is None or not (source.has_cpt and destination.has_rst and destination.caps):
+    if container is None or not _is_asked(source, destination):
         return ()
     if container.is_suspended:
         return tuple(_suspended_reasons(source, destination))

@@ -1,7 +1,5 @@
 """Fleets: nodes and containers by class, no name twice."""
 
-from pathlib import Path
-
 import pytest
 from msgspec import structs
 
@@ -14,9 +12,7 @@ from simulator.fleets.fleet import (
     gather_fleet,
     group_by_class,
     group_by_node,
-    read_fleet,
 )
-from simulator.profiles.profile_json import format_profile
 from simulator.verdicts.traits import container_traits, node_traits
 from support.simulated_nodes import NEWEST, OLD, WEAK, node, small_nodes
 from support.simulated_profiles import recorded_nodes
@@ -88,30 +84,6 @@ def test_a_leaf_that_was_not_recorded_is_told_with_its_node() -> None:
         gather_fleet([hollow])
     assert str(caught.value).startswith("node 'one': leaf ")
     assert str(caught.value).endswith(" was not recorded, and its kernel asks for it")
-
-
-# Reading
-
-
-def test_profiles_are_read_by_name_and_path(tmp_path: Path) -> None:
-    path = tmp_path / "mine.json"
-    path.write_text(format_profile(node("mine", "101:fpu")), "utf-8")
-    seen: list[str] = []
-    fleet = read_fleet(
-        ["042stab141.3.qemu64.default", str(path)], lambda profile: seen.append(profile.name)
-    )
-    assert [member.name for member in fleet.members] == ["042stab141.3.qemu64.default", "mine"]
-    assert len(seen) == 2
-
-
-def test_two_files_of_one_name_are_a_mistake(tmp_path: Path) -> None:
-    paths = []
-    for folder in ("one", "other"):
-        (tmp_path / folder).mkdir()
-        paths.append(tmp_path / folder / "same.json")
-        paths[-1].write_text(format_profile(node("same")), "utf-8")
-    with pytest.raises(UserError, match="'same' comes twice"):
-        read_fleet(map(str, paths))
 
 
 # Groups

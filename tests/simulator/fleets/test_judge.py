@@ -3,12 +3,18 @@
 from collections import defaultdict
 from itertools import product
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.facts.generations import GENERATIONS, Generation
 from simulator.fleets.fleet import gather_fleet, group_by_class
 from simulator.fleets.judge import Judge
 from simulator.fleets.matrix import Matrix
+from simulator.kernel.containers import State
+from simulator.kernel.decision import OTHER_BITS, bits_looked_at
 from simulator.verdicts.programs import our_opinion
 from simulator.verdicts.restore import kernel_opinion
-from simulator.verdicts.traits import ContainerTraits
+from simulator.verdicts.traits import SUSPENDED, ContainerTraits
 from simulator.verdicts.verdict import Opinion, Verdict
 from support.simulated_nodes import caps
 from support.simulated_profiles import recorded_nodes
@@ -67,3 +73,26 @@ def test_opinions_of_one_number_and_no_others_have_the_same_reasons() -> None:
         for number in (matrix.known_opinions(one, uses_fpu=True)[other.number],)
         if number is not None
     )
+
+
+numbers = st.integers(0, 0xFFFFFFFF)
+states = st.sampled_from([ContainerTraits(), ContainerTraits(State.LOCKED), SUSPENDED, None])
+containers = st.builds(ContainerTraits, caps=numbers) | states
+
+
+@given(st.sampled_from(GENERATIONS), numbers, numbers, numbers, containers)
+def test_kernels_that_answer_alike_are_asked_once(
+    generation: Generation, own: int, one: int, other: int, container: ContainerTraits | None
+) -> None:
+    judge = Judge()
+    source = kernel(generation.name, caps=own)
+    destinations = kernel(caps=one), kernel(caps=other)
+    known = [judge.known_on_restore(source, destination) for destination in destinations]
+    if known[0] is known[1]:
+        opinions = [kernel_opinion(source, each, container) for each in destinations]
+        assert opinions[0] == opinions[1]
+    looked_at = bits_looked_at(
+        generation, generation.vecaps_bits | (generation.test_caps_bits or 0)
+    )
+    differing = (one ^ other) & (looked_at | OTHER_BITS)
+    assert (known[0] is known[1]) == (not differing and bool(one) == bool(other))

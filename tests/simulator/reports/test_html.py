@@ -197,7 +197,8 @@ class TestHead:
         body = document.find(f".//{_XHTML}tbody")
         for place, row in enumerate(body.findall(f"{_XHTML}tr")):
             found: Counter[Verdict] = Counter()
-            for source, destination, summary, *_ in view.matrix.pairs():
+            for pair in view.matrix.pairs():
+                source, destination, summary = pair.source, pair.destination, pair.summary
                 others = len(destination.nodes) - (source is destination)
                 found[summary[place].verdict] += len(source.nodes) * others
             shown = ["".join(cell.itertext()) for cell in row.findall(f"{_XHTML}td")[:3]]
@@ -258,7 +259,8 @@ class TestData:
     def test_has_the_counts_of_every_pair(self, is_by_class: bool) -> None:
         view = self.view(is_by_class)
         data = data_of(text_of(view))
-        for source, destination, summary, *_ in view.matrix.pairs():
+        for pair in view.matrix.pairs():
+            source, destination, summary = pair.source, pair.destination, pair.summary
             number = _Reader(data).summary(source, destination)
             assert data["summaries"][number] == [*summary.kernel, *summary.ours, *summary.both]
 
@@ -266,7 +268,8 @@ class TestData:
         view = self.view(is_by_class)
         data = data_of(text_of(view))
         opinions, verdicts = view.matrix.opinions, view.matrix.verdicts
-        for source, destination, *_ in view.matrix.pairs():
+        for pair in view.matrix.pairs():
+            source, destination = pair.source, pair.destination
             expected = {
                 label: tuple(
                     (verdicts[one], Opinion(opinions[one].reasons))

@@ -1,0 +1,122 @@
+"""Fleets read from profiles: a large one in as many processes as there are processors.
+
+Each process reads some of the nodes in a row, and hands back their classes and notes. What it does
+not hand back, from the first node that it cannot read on, is read here: the fleet, and any error,
+is the same whatever the number of processes.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
+
+from simulator.errors import UserError
+from simulator.fleets.fleet import Fleet, Gathering, Part
+from simulator.profiles.profile import NodeProfile
+from simulator.profiles.store import load_node
+
+_Note = TypeVar("_Note")
+
+#: A process more pays for itself where it reads as many nodes.
+NODES_PER_PROCESS = 1000
+
+
+class _Share(NamedTuple, Generic[_Note]):
+    """What a process has read: nodes up to the first that cannot be, and a note on each."""
+
+    part: Part
+    notes: list[_Note]
+
+
+def read_fleet(
+    nodes: Sequence[str],
+    note: Callable[[NodeProfile], _Note],
+    seen: Callable[[str, _Note], object] = lambda _, __: None,
+    *,
+    processes: int | None = None,
+) -> Fleet:
+    """Read nodes by name or path; ``seen`` is called with the name of each, and the note on it.
+
+    UserError is raised for the first node, in their order, that cannot be read or added.
+    """
+    if processes is None:
+        processes = min(len(os.sched_getaffinity(0)), len(nodes) // NODES_PER_PROCESS)
+    gathering = Gathering()
+    if processes < 2:
+        _read_on(gathering, nodes, note, seen)
+        return gathering.fleet()
+    size = -(-len(nodes) // processes)
+    shares = [nodes[begin : begin + size] for begin in range(0, len(nodes), size)]
+    with _reading_apart(shares, note) as pipes:
+        for share, pipe in zip(shares, pipes, strict=True):
+            read: _Share[_Note] = _receive(pipe)
+            gathering.add_part(read.part)
+            for member, noted in zip(read.part.members, read.notes, strict=True):
+                seen(member.name, noted)
+            _read_on(gathering, share[len(read.notes) :], note, seen)
+    return gathering.fleet()
+
+
+def _read_on(
+    gathering: Gathering,
+    nodes: Sequence[str],
+    note: Callable[[NodeProfile], _Note],
+    seen: Callable[[str, _Note], object],
+) -> None:
+    for node in nodes:
+        profile = load_node(node)
+        gathering.add(profile)
+        seen(profile.name, note(profile))
+
+
+@contextmanager
+def _reading_apart(
+    shares: Sequence[Sequence[str]], note: Callable[[NodeProfile], _Note]
+) -> Iterator[list[BinaryIO]]:
+    """Start a process for each share; end them all when done, whatever happens."""
+    pids: list[int] = []
+    pipes: list[BinaryIO] = []
+    try:
+        for share in shares:
+            reading, writing = os.pipe()
+            pid = os.fork()
+            if not pid:
+                _hand_back(share, note, writing)
+            os.close(writing)
+            pids.append(pid)
+            pipes.append(open(reading, "rb"))  # noqa: SIM115 (closed below)
+        yield pipes
+    finally:
+        for pipe in pipes:
+            pipe.close()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _hand_back(nodes: Sequence[str], note: Callable[[NodeProfile], object], writing: int) -> None:
+    """Read nodes in a process of its own, write what came of them to a pipe, and end."""
+    import pickle
+
+    try:
+        gathering, notes = Gathering(), []
+        try:
+            _read_on(gathering, nodes, note, lambda _, noted: notes.append(noted))
+        except UserError:
+            pass  # It is raised where the node is read again.
+        with open(writing, "wb") as pipe:
+            pickle.dump(_Share(gathering.part(), notes), pipe, pickle.HIGHEST_PROTOCOL)
+    finally:
+        os._exit(0)
+
+
+def _receive(pipe: BinaryIO) -> _Share[_Note]:
+    """Return what a process hands back; nothing where it ended before."""
+    import pickle
+
+    try:
+        share: _Share[_Note] = pickle.load(pipe)  # noqa: S301 (this program's own)
+    except (EOFError, pickle.UnpicklingError):
+        return _Share(Part((), (), ()), [])
+    return share
