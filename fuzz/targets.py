@@ -34,6 +34,7 @@ from simulator.facts.override import (
 )
 from simulator.facts.releases import EXAMPLES, identify
 from simulator.fleets.expectation_text import format_expectation, parse_expectation
+from simulator.kernel.restore import Restorer, answer, find_refusals
 from simulator.output import Streams
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.gathered import make_profile
@@ -47,7 +48,6 @@ from simulator.sources.archive import read_archive
 from simulator.sources.files import SourceError
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.image import ImageDestination, kernel_opinion, our_opinion
-from simulator.verdicts.image_restore import Restorer, answer, find_refusals
 from vzcptcheck.anonymize import anonymize
 from vzcptcheck.arguments import INT_MAX, parse_number
 from vzcptcheck.cli import USAGE

@@ -16,7 +16,7 @@ from simulator.output import Streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from simulator.verdicts.migrations import Check, Migration, Road
+    from simulator.verdicts.migrations import Check, Migration, NodePair
 
 _EPILOG = """\
 Without --ct and --suspended, every container of SOURCE is judged, and the worst verdict is the
@@ -96,12 +96,12 @@ def _check(options: argparse.Namespace, streams: Streams) -> int:
 def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
     from simulator.profiles.store import load_node
     from simulator.verdicts.image_files import is_image
-    from simulator.verdicts.migrations import Check, Road
+    from simulator.verdicts.migrations import Check, NodePair
 
     if options.image or is_image(options.source):
         return _judge_image(options, waived)
     source, destination = load_node(options.source), load_node(options.destination)
-    migrations = _migrations(Road(source, destination, waived), options)
+    migrations = _migrations(NodePair(source, destination, waived), options)
     return Check(source.name, destination.name, migrations, options.strict, waived)
 
 
@@ -118,12 +118,12 @@ def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check
     return Check(options.source, destination.name, (migration,), options.strict, waived)
 
 
-def _migrations(road: "Road", options: argparse.Namespace) -> "tuple[Migration, ...]":
+def _migrations(pair: "NodePair", options: argparse.Namespace) -> "tuple[Migration, ...]":
     if options.ct is not None:
-        return (road.judge_one(options.ct),)
+        return (pair.judge_one(options.ct),)
     if options.suspended is not None:
-        return (road.judge_suspended(options.suspended),)
-    return road.judge_all()
+        return (pair.judge_suspended(options.suspended),)
+    return pair.judge_all()
 
 
 def _format(check: "Check", options: argparse.Namespace, streams: Streams) -> str:

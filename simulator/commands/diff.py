@@ -40,8 +40,7 @@ def _diff(options: argparse.Namespace, streams: Streams) -> int:
 
 def _compare(options: argparse.Namespace) -> "Diff":
     from simulator.fleets.changes import node_changes
-    from simulator.fleets.diff import Diff
-    from simulator.fleets.verdict_changes import verdict_changes
+    from simulator.fleets.diff import Diff, verdict_changes
     from simulator.profiles.store import load_node
 
     waived = waived_codes(options)

@@ -1,9 +1,26 @@
-"""What differs between two nodes, and whether that matters to others."""
+"""What differs between two nodes, and which verdicts change with it: in both directions."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from simulator.fleets.changes import Change
-from simulator.fleets.verdict_changes import VerdictChange
+from simulator.profiles.profile import NodeProfile
+from simulator.verdicts.migrations import Migration, NodePair
+from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
+
+
+class VerdictChange(NamedTuple):
+    """A migration that a verdict changes on, and both judgements.
+
+    ``node`` is the other node, ``is_source`` says that the changed node is where the container
+    comes from. ``ctid`` is None for the nodes alone.
+    """
+
+    node: str
+    is_source: bool
+    ctid: int | None
+    old: Judgement
+    new: Judgement
 
 
 class Diff(NamedTuple):
@@ -27,3 +44,58 @@ class Diff(NamedTuple):
             is not change.new.verdict(strict=self.is_strict)
             for change in self.verdicts
         )
+
+
+def verdict_changes(
+    old: NodeProfile, new: NodeProfile, nodes: Iterable[NodeProfile], waived: Iterable[str] = ()
+) -> Iterator[VerdictChange]:
+    """Yield the migrations between the node and others whose verdicts (either one) change.
+
+    These are of containers that the source has before and after; of the nodes alone where it
+    has none.
+    """
+    codes = tuple(waived)
+    for node in nodes:
+        away = _judge(old, node, codes), _judge(new, node, codes)
+        yield from _differing(node.name, *away, is_source=True)
+        back = _judge(node, old, codes), _judge(node, new, codes)
+        yield from _differing(node.name, *back, is_source=False)
+
+
+def deciding(one: Opinion, other: Opinion) -> tuple[Reason, ...]:
+    """Return the reasons for the first one's verdict that the other has not."""
+    others = {_about(reason) for reason in _counted(other)}
+    return tuple(reason for reason in _counted(one) if _about(reason) not in others)
+
+
+def _judge(source: NodeProfile, destination: NodeProfile, waived: Iterable[str]) -> list[Migration]:
+    """Judge the nodes alone, and each container."""
+    pair = NodePair(source, destination, waived)
+    containers = [pair.judge_one(container.ctid) for container in source.containers]
+    return [pair.judge_nodes(), *containers]
+
+
+def _differing(
+    node: str, old: Sequence[Migration], new: Sequence[Migration], *, is_source: bool
+) -> Iterator[VerdictChange]:
+    ones = {one.ctid: one.judgement for one in old}
+    others = {one.ctid: one.judgement for one in new}
+    ctids = [ctid for ctid in ones if ctid is not None and ctid in others]
+    for ctid in ctids or (None,):
+        one, other = ones[ctid], others[ctid]
+        if _verdicts(one) != _verdicts(other):
+            yield VerdictChange(node, is_source, ctid, one, other)
+
+
+def _verdicts(judgement: Judgement) -> tuple[object, object]:
+    return judgement.kernel.verdict, judgement.ours.verdict
+
+
+def _counted(opinion: Opinion) -> Iterator[Reason]:
+    for reason in opinion.reasons:
+        if reason.weight is not Weight.REMARK and not reason.is_waived:
+            yield reason
+
+
+def _about(reason: Reason) -> tuple[str, Weight, str, str]:
+    return reason.code, reason.weight, reason.feature, reason.place

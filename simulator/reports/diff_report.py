@@ -7,8 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from simulator.fleets.changes import Change
-from simulator.fleets.diff import Diff
-from simulator.fleets.verdict_changes import VerdictChange, deciding
+from simulator.fleets.diff import Diff, VerdictChange, deciding
 from simulator.reports.migration_json import (
     FORMAT,
     code_documents,

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from simulator.kernel.restore import Answer
 from simulator.verdicts.codes import find_code
-from simulator.verdicts.image_restore import Answer
 from simulator.verdicts.migrations import Check, Migration
 from simulator.verdicts.verdict import Opinion, Reason
 from vzcptcheck.image_command import image_facts

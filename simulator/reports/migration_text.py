@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from simulator.kernel.restore import Answer
 from simulator.reports.terminal import HEADING, Line, line, verdict_word
 from simulator.verdicts.codes import find_code
-from simulator.verdicts.image_restore import Answer
 from simulator.verdicts.migrations import Check, Migration
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 

@@ -8,8 +8,8 @@ from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask
 from simulator.facts.capabilities import node_capabilities
 from simulator.facts.generations import BY_NAME
 from simulator.kernel.kernel import RST
+from simulator.kernel.restore import Finding, Restorer, answer, find_refusals, restorer_of
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.image_restore import Restorer, answer, find_refusals, restorer_of
 from simulator.verdicts.migrations import Migration, Restore
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
 from vzcptcheck.image import (
@@ -69,8 +69,20 @@ def kernel_opinion(image: Image, destination: ImageDestination) -> Opinion:
     return Opinion(
         (
             *_module_reasons(destination),
-            *(finding.reason for finding in find_refusals(image, destination.restorer)),
+            *map(_reason_of, find_refusals(image, destination.restorer)),
         )
+    )
+
+
+def _reason_of(finding: Finding) -> Reason:
+    return Reason(
+        finding.code,
+        Weight.REFUSES if finding.is_certain else Weight.UNKNOWN,
+        finding.feature,
+        finding.place,
+        finding.source,
+        finding.destination,
+        finding.needed_by,
     )
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from simulator.errors import UserError
 from simulator.kernel.containers import Container
+from simulator.kernel.restore import Answer
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.image_restore import Answer
 from simulator.verdicts.programs import our_opinion
 from simulator.verdicts.restore import kernel_opinion
 from simulator.verdicts.traits import (
@@ -93,8 +93,8 @@ class Check(NamedTuple):
         return worst(one.judgement.verdict(strict=self.is_strict) for one in self.migrations)
 
 
-class Road:
-    """The way from one node to another; ``waived`` are codes of ours that do not count."""
+class NodePair:
+    """A source and a destination to judge; ``waived`` are codes of ours that do not count."""
 
     def __init__(
         self, source: NodeProfile, destination: NodeProfile, waived: Iterable[str] = ()

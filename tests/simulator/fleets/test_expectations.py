@@ -14,7 +14,7 @@ from simulator.fleets.expectations import Expectation, Kept, expect, keep
 from simulator.fleets.fleet import gather_fleet, group_by_class
 from simulator.fleets.matrix import Matrix
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.migrations import Road
+from simulator.verdicts.migrations import NodePair
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 from support.simulated_nodes import OLD, WEAK, node, small_nodes
 
@@ -70,7 +70,7 @@ def test_what_is_kept_is_what_is_said_of_each_migration(waived: tuple[str, ...])
     for source in nodes:
         for destination in nodes:
             if source is not destination:
-                for one in Road(source, destination, waived).judge_all():
+                for one in NodePair(source, destination, waived).judge_all():
                     opinions = keep(one.judgement.kernel), keep(one.judgement.ours)
                     spelled[source.name, destination.name, one.ctid] = opinions
     assert said(expected(*nodes, waived=waived)) == spelled

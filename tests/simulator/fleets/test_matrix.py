@@ -11,7 +11,7 @@ from simulator.fleets.fleet import Fleet, Group, gather_fleet, group_by_class, g
 from simulator.fleets.matrix import Counts, Matrix
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names
-from simulator.verdicts.migrations import Migration, Road, worst
+from simulator.verdicts.migrations import Migration, NodePair, worst
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict
 from support.simulated_nodes import node, small_nodes
 from support.simulated_profiles import recorded_nodes
@@ -80,12 +80,12 @@ def agree(one: Judgement, other: Judgement) -> bool:
 def test_each_migration_is_judged_as_by_itself(recorded: Matrix, part: int) -> None:
     members = {member.name: member for member in recorded.fleet.members}
     for source, destination in PAIRS[part::8]:
-        road = Road(recorded_nodes()[source], recorded_nodes()[destination], WAIVED)
+        pair = NodePair(recorded_nodes()[source], recorded_nodes()[destination], WAIVED)
         one, other = members[source], members[destination]
         classes = one.node_class, other.node_class
-        assert agree(recorded.judge(*classes), road.judge_nodes().judgement)
+        assert agree(recorded.judge(*classes), pair.judge_nodes().judgement)
         for ctid, container in one.containers:
-            assert agree(recorded.judge(*classes, container), road.judge_one(ctid).judgement)
+            assert agree(recorded.judge(*classes, container), pair.judge_one(ctid).judgement)
 
 
 def test_opinions_that_are_equal_have_one_number() -> None:
@@ -106,7 +106,7 @@ def test_what_was_asked_of_kernels_is_told() -> None:
 
 
 def judged_one_by_one(source: NodeProfile, destination: NodeProfile) -> tuple[Migration, ...]:
-    return Road(source, destination, WAIVED).judge_all()
+    return NodePair(source, destination, WAIVED).judge_all()
 
 
 def summary_of(migrations: list[Migration]) -> tuple[Counts, Counts, Counts]:

@@ -3,8 +3,7 @@
 import io
 
 from simulator.fleets.changes import Change
-from simulator.fleets.diff import Diff
-from simulator.fleets.verdict_changes import VerdictChange
+from simulator.fleets.diff import Diff, VerdictChange
 from simulator.reports.diff_report import diff_lines
 from simulator.reports.terminal import render
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight

@@ -19,7 +19,7 @@ from simulator.reports.as_json import json_lines, json_text
 from simulator.reports.as_junit import junit_text
 from simulator.reports.as_tables import Section, markdown_text, sections, table_text
 from simulator.reports.view import MOST_NODES, View, why
-from simulator.verdicts.migrations import Road
+from simulator.verdicts.migrations import NodePair
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
 from support.programs import SGR, Terminal, validator
 from support.simulated_nodes import OLD, STRONG, WEAK, node, small_nodes
@@ -77,7 +77,7 @@ RENDERERS = [on_no_terminal, json_text, csv_text, markdown_text, junit_text, jso
 def judged(source: str, destination: str) -> dict[int | None, Judgement]:
     """Judge a pair of the small nodes by itself."""
     nodes = {profile.name: profile for profile in small_nodes()}
-    migrations = Road(nodes[source], nodes[destination]).judge_all()
+    migrations = NodePair(nodes[source], nodes[destination]).judge_all()
     return {one.ctid: one.judgement for one in migrations}
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from simulator.errors import UserError
 from simulator.facts.cpu_traits import XsaveArea
+from simulator.kernel import restore as restore_module
 from simulator.kernel.containers import State
+from simulator.kernel.restore import Restorer
 from simulator.verdicts import image as image_module
-from simulator.verdicts import image_restore as restore_module
 from simulator.verdicts import programs as our_module
 from simulator.verdicts import restore as kernel_module
 from simulator.verdicts.codes import find_code, load_codes
 from simulator.verdicts.image import ImageDestination
-from simulator.verdicts.image_restore import Restorer
 from simulator.verdicts.traits import SUSPENDED, ContainerTraits, NodeTraits, node_traits
 from simulator.verdicts.verdict import Opinion
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
@@ -199,7 +199,7 @@ def test_what_is_given_is_documented() -> None:
 
 def test_no_code_is_spelled_in_the_modules_that_is_not_documented() -> None:
     for module in (kernel_module, our_module, image_module, restore_module):
-        spelled = re.findall(r'Reason\(\s*"([a-z0-9-]+)"', inspect.getsource(module))
+        spelled = re.findall(r'(?:Reason|Finding)\(\s*"([a-z0-9-]+)"', inspect.getsource(module))
         assert spelled
         assert set(spelled) <= set(load_codes())
 

@@ -3,6 +3,7 @@
 import pytest
 from msgspec import structs
 
+from simulator.kernel.restore import Restorer
 from simulator.verdicts.image import (
     ImageDestination,
     destination_of,
@@ -10,7 +11,6 @@ from simulator.verdicts.image import (
     kernel_opinion,
     our_opinion,
 )
-from simulator.verdicts.image_restore import Restorer
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from support.simulated_nodes import caps

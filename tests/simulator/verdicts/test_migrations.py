@@ -8,7 +8,14 @@ from simulator.kernel.containers import Container, Needs
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import parse_profile
 from simulator.profiles.store import load_node
-from simulator.verdicts.migrations import Check, Migration, Road, find_container, status_of, worst
+from simulator.verdicts.migrations import (
+    Check,
+    Migration,
+    NodePair,
+    find_container,
+    status_of,
+    worst,
+)
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
 from support.simulated_profiles import encoded, good_document
 
@@ -53,20 +60,20 @@ def judged(*weights: Weight) -> Judgement:
 
 
 def test_all_containers_are_judged_in_their_order(good: NodeProfile) -> None:
-    migrations = Road(good, good).judge_all()
+    migrations = NodePair(good, good).judge_all()
     assert [one.ctid for one in migrations] == [101, 102, 103, 104]
     assert not any(one.is_suspended for one in migrations)
 
 
 def test_the_nodes_are_judged_where_there_is_no_container(good: NodeProfile) -> None:
     bare = replace(good, containers=())
-    assert Road(bare, bare).judge_all() == (Road(bare, bare).judge_nodes(),)
-    assert Road(bare, bare).judge_nodes().ctid is None
+    assert NodePair(bare, bare).judge_all() == (NodePair(bare, bare).judge_nodes(),)
+    assert NodePair(bare, bare).judge_nodes().ctid is None
 
 
 def test_one_container_is_judged_as_among_all(good: NodeProfile) -> None:
-    road = Road(good, good)
-    assert [road.judge_one(ctid) for ctid in (101, 102, 103, 104)] == list(road.judge_all())
+    pair = NodePair(good, good)
+    assert [pair.judge_one(ctid) for ctid in (101, 102, 103, 104)] == list(pair.judge_all())
 
 
 def test_a_container_that_is_not_there_is_told_with_those_that_are(good: NodeProfile) -> None:
@@ -78,7 +85,7 @@ def test_a_container_that_is_not_there_is_told_with_those_that_are(good: NodePro
 
 
 def test_a_suspended_container_need_not_be_recorded() -> None:
-    migration = Road(load_node(SANDY_BRIDGE), load_node(PENRYN)).judge_suspended(4711)
+    migration = NodePair(load_node(SANDY_BRIDGE), load_node(PENRYN)).judge_suspended(4711)
     assert (migration.ctid, migration.is_suspended) == (4711, True)
     # The whole node's number is compared: Penryn has no AVX.
     assert migration.judgement.kernel.verdict is NOT_POSSIBLE
@@ -86,9 +93,9 @@ def test_a_suspended_container_need_not_be_recorded() -> None:
 
 def test_what_is_waived_is_ours_alone() -> None:
     source, destination = load_node(SANDY_BRIDGE), load_node(PENRYN)
-    plain = Road(source, destination).judge_one(102).judgement
+    plain = NodePair(source, destination).judge_one(102).judgement
     codes = {reason.code for reason in (*plain.ours.reasons, *plain.kernel.reasons)}
-    waived = Road(source, destination, codes).judge_one(102).judgement
+    waived = NodePair(source, destination, codes).judge_one(102).judgement
     assert waived.kernel == plain.kernel
     assert plain.ours.verdict is NOT_POSSIBLE
     assert waived.ours.verdict is POSSIBLE
@@ -102,7 +109,7 @@ def test_what_is_waived_is_ours_alone() -> None:
 def test_a_report_belongs_to_its_reason(
     good: NodeProfile, report: str, bit: int, code: str
 ) -> None:
-    (migration,) = Road(with_needs(good, 1 << bit, report), good).judge_all()
+    (migration,) = NodePair(with_needs(good, 1 << bit, report), good).judge_all()
     assert migration.reports == ((code, report),)
     assert migration.reports_on(code) == (report,)
     assert migration.reports_on("other") == ()
@@ -111,7 +118,7 @@ def test_a_report_belongs_to_its_reason(
 def test_namespaces_are_spoken_of_by_the_oldest_kernels() -> None:
     report = "namespaces are not supported: process 1/1001(init)"
     node = load_node("amd-epyc-9654.028stab056.1")
-    (migration,) = Road(with_needs(node, 1 << 17, report), node).judge_all()
+    (migration,) = NodePair(with_needs(node, 1 << 17, report), node).judge_all()
     assert migration.reports == (("container-namespaces", report),)
 
 
@@ -126,18 +133,18 @@ def test_namespaces_are_spoken_of_by_the_oldest_kernels() -> None:
     ],
 )
 def test_a_report_without_a_reason_is_kept(good: NodeProfile, report: str) -> None:
-    (migration,) = Road(with_needs(good, 1, report), good).judge_all()
+    (migration,) = NodePair(with_needs(good, 1, report), good).judge_all()
     assert migration.reports == (("", report),)
 
 
 def test_of_a_container_that_cannot_be_asked_nothing_is_said(good: NodeProfile) -> None:
-    assert Road(good, good).judge_one(102).reports == ()
+    assert NodePair(good, good).judge_one(102).reports == ()
 
 
 def test_every_recorded_report_belongs_to_a_reason() -> None:
     for name in (SANDY_BRIDGE, "042stab061.9.SandyBridge.default", "slm.dzhanibekov.1"):
         node = load_node(name)
-        migrations = Road(node, node).judge_all()
+        migrations = NodePair(node, node).judge_all()
         assert any(one.reports for one in migrations)
         assert not [one for one in migrations if one.reports_on("")]
 

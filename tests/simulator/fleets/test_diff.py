@@ -3,10 +3,10 @@
 import pytest
 from msgspec import structs
 
-from simulator.fleets.verdict_changes import VerdictChange, deciding, verdict_changes
+from simulator.fleets.diff import VerdictChange, deciding, verdict_changes
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node
-from simulator.verdicts.migrations import Road
+from simulator.verdicts.migrations import NodePair
 from simulator.verdicts.verdict import Opinion, Reason, Weight
 
 AVX = Reason("cpu-feature-missing", Weight.REFUSES, feature="avx", place="x")
@@ -76,7 +76,7 @@ def test_containers_of_others_no_longer_come(default: NodeProfile, noxsave: Node
     assert {one.node for one in changes} == {default.name}
     possible = {
         one.ctid
-        for one in Road(default, default).judge_all()
+        for one in NodePair(default, default).judge_all()
         if one.judgement.kernel.verdict.value == "possible"
     }
     assert told(changes) == {

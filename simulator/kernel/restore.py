@@ -11,7 +11,6 @@ from typing import NamedTuple
 from simulator.facts.capabilities import I386 as I386_MACHINES
 from simulator.facts.capabilities import X86_64, NodeFacts
 from simulator.facts.generations import ASKED_VERSIONS, RestoreRule
-from simulator.verdicts.verdict import Reason, Weight
 from vzcptcheck.image import (
     EMT64,
     I386,
@@ -50,12 +49,20 @@ class Restorer(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A check that does not pass, or may not: its reason, and what the kernel says of it.
+    """A check that does not pass, or may not (``is_certain``), and the values that it compares.
 
-    ``diagnostics`` are its lines, with their ``Error: ``.
+    ``code`` names the check; ``source`` is the image's value, ``destination`` the kernel's, and
+    ``needed_by`` who in the image asks for it. ``diagnostics`` are the kernel's lines, with their
+    ``Error: ``.
     """
 
-    reason: Reason
+    code: str
+    feature: str = ""
+    place: str = ""
+    source: str = ""
+    destination: str = ""
+    needed_by: str = ""
+    is_certain: bool = True
     diagnostics: tuple[str, ...] = ()
 
 
@@ -114,10 +121,10 @@ def answer(findings: Iterable[Finding]) -> Answer:
     """Return what the kernel answers; after a check that is not known, its words are not."""
     is_sure = True
     for finding in findings:
-        if finding.reason.weight is Weight.UNKNOWN:
+        if not finding.is_certain:
             is_sure = False
         elif is_sure:
-            return Answer(-1, _EINVAL, finding.diagnostics, finding.reason.code)
+            return Answer(-1, _EINVAL, finding.diagnostics, finding.code)
         else:
             return Answer(-1, _EINVAL, None)
     return Answer(0, "", ()) if is_sure else Answer(None, None, None)
@@ -125,75 +132,66 @@ def answer(findings: Iterable[Finding]) -> Answer:
 
 def _size(image: Image) -> Iterator[Finding]:
     if image.size % 8 or image.size < LEAST_SIZE:
-        reason = Reason(
+        yield Finding(
             "image-size",
-            Weight.REFUSES,
             source=f"{image.size} bytes",
             destination=f"a multiple of 8, at least {LEAST_SIZE}",
         )
-        yield Finding(reason)
 
 
 def _signature(header: Header) -> Iterator[Finding]:
     if header.signature != SIGNATURE:
-        reason = Reason(
+        yield Finding(
             "image-signature",
-            Weight.REFUSES,
             place="offset 0",
             source=header.signature.hex(" "),
             destination=SIGNATURE.hex(" "),
         )
-        yield Finding(reason)
 
 
 def _hz(header: Header, kernel: Restorer) -> Iterator[Finding]:
     if header.hz == kernel.hz:
         return
     is_known = kernel.hz is not None
-    reason = Reason(
+    yield Finding(
         "image-hz",
-        Weight.REFUSES if is_known else Weight.UNKNOWN,
         place="offset 22",
         source=str(header.hz),
         destination=str(kernel.hz) if is_known else "not known",
+        is_certain=is_known,
+        diagnostics=_lines(f"HZ mismatch: {header.hz} != {kernel.hz}") if is_known else (),
     )
-    yield Finding(reason, _lines(f"HZ mismatch: {header.hz} != {kernel.hz}") if is_known else ())
 
 
 def _version(header: Header, kernel: Restorer) -> Iterator[Finding]:
     version = header.image_version
     if not kernel.restores(version):
-        reason = Reason(
+        yield Finding(
             "image-version",
-            Weight.REFUSES,
             place="offset 6",
             source=describe(version),
             destination=", ".join(describe(one) for one in ASKED_VERSIONS if kernel.restores(one)),
+            diagnostics=_lines(f"Unknown image version: {version:x}. Can't restore."),
         )
-        yield Finding(reason, _lines(f"Unknown image version: {version:x}. Can't restore."))
 
 
 def _tail(image: Image, tail: Tail) -> Iterator[Finding]:
     if tail.signature != SIGNATURE:
-        reason = Reason(
+        yield Finding(
             "image-tail",
-            Weight.REFUSES,
             feature="signature",
             place=f"offset {image.size - 4}",
             source=tail.signature.hex(" "),
             destination=SIGNATURE.hex(" "),
         )
-        yield Finding(reason)
     if tail.section_count != INDEX_SIZE:
-        reason = Reason(
+        yield Finding(
             "image-tail",
-            Weight.REFUSES,
             feature="nsect",
             place=f"offset {image.size - 8}",
             source=str(tail.section_count),
             destination=str(INDEX_SIZE),
         )
-        yield Finding(reason)
 
 
 def _chain(image: Image, kernel: Restorer) -> Iterator[Finding]:
@@ -201,44 +199,40 @@ def _chain(image: Image, kernel: Restorer) -> Iterator[Finding]:
     for section in image.sections:
         yield from _number(section, kernel)
     if image.broken is not None:
-        reason = Reason(
+        yield Finding(
             "image-chain",
-            Weight.REFUSES,
             feature=image.broken.name,
             place=f"offset {image.broken.offset}",
             source=chain_problem(image.broken, image.chain_end),
         )
-        yield Finding(reason)
     if image.is_cut:
         source = f"more than {MOST_SECTIONS} sections"
-        yield Finding(Reason("image-chain-long", Weight.UNKNOWN, source=source))
+        yield Finding("image-chain-long", source=source, is_certain=False)
 
 
 def _number(section: Section, kernel: Restorer) -> Iterator[Finding]:
     lowest, highest = kernel.section_ends
     if section.number >= lowest:
-        reason = Reason(
+        yield Finding(
             "image-section-unknown",
-            Weight.REFUSES if section.number >= highest else Weight.UNKNOWN,
             feature=section.name,
             place=f"offset {section.offset}",
             source=f"number {section.number}",
             destination=f"up to {lowest - 1}" + (f" or {highest - 1}" if highest > lowest else ""),
+            is_certain=section.number >= highest,
         )
-        yield Finding(reason)
 
 
 def _architecture(header: Header, tail: Tail, kernel: Restorer) -> Iterator[Finding]:
     if tail.tasks_64 and header.architecture != kernel.architecture:
-        reason = Reason(
+        yield Finding(
             "image-64-bit",
-            Weight.REFUSES,
             place="offset 8",
             source=architecture_name(header.architecture),
             destination=architecture_name(kernel.architecture),
             needed_by=f"64-bit tasks: {tail.tasks_64}",
+            diagnostics=_lines("Cannot restore 64 bit container on this architecture"),
         )
-        yield Finding(reason, _lines("Cannot restore 64 bit container on this architecture"))
 
 
 def _veinfo(image: Image) -> Iterator[Finding]:
@@ -251,14 +245,13 @@ def _veinfo(image: Image) -> Iterator[Finding]:
     problem = veinfo_problem(image)
     if problem and image.has_whole_chain:
         veinfo = image.last_sections()[SECT_VEINFO]
-        reason = Reason(
+        yield Finding(
             "image-veinfo",
-            Weight.REFUSES,
             feature=veinfo.name,
             place=f"offset {veinfo.offset}",
             source=problem,
+            diagnostics=_lines(*_veinfo_texts(image, veinfo)),
         )
-        yield Finding(reason, _lines(*_veinfo_texts(image, veinfo)))
 
 
 def _veinfo_texts(image: Image, veinfo: Section) -> tuple[str, ...]:

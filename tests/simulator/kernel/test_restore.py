@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simulator.facts.capabilities import NodeFacts
 from simulator.facts.releases import identify
-from simulator.verdicts.image_restore import (
+from simulator.kernel.restore import (
     Answer,
     Finding,
     Restorer,
@@ -17,7 +17,6 @@ from simulator.verdicts.image_restore import (
     find_refusals,
     restorer_of,
 )
-from simulator.verdicts.verdict import Weight
 from support.images import (
     CHAIN_061,
     CHAIN_141,
@@ -53,11 +52,11 @@ def said(data: bytes, restorer: Restorer | None = None) -> Answer:
 
 
 def codes(data: bytes, restorer: Restorer | None = None) -> list[str]:
-    return [finding.reason.code for finding in refusals(data, restorer)]
+    return [finding.code for finding in refusals(data, restorer)]
 
 
 def places(data: bytes, restorer: Restorer | None = None) -> list[str]:
-    return [finding.reason.place for finding in refusals(data, restorer)]
+    return [finding.place for finding in refusals(data, restorer)]
 
 
 # Recorded
@@ -245,8 +244,8 @@ def test_a_kernel_of_unknown_hz_is_unknown_and_what_refuses_all_the_same_refuses
         restorer = kernel(RELEASES[generation])
         assert said(build(chain, 0x300), restorer) == Answer(None, None, None)
         (finding,) = refusals(build(chain, 0x300, hz=100), restorer)
-        assert finding.reason.weight is Weight.UNKNOWN
-        assert (finding.reason.source, finding.reason.destination) == ("100", "not known")
+        assert not finding.is_certain
+        assert (finding.source, finding.destination) == ("100", "not known")
         # Whether by HZ or by its version, it is refused.
         assert said(build(chain, 0x900), restorer) == Answer(-1, "EINVAL", None)
         # What comes before HZ is certain.
@@ -270,25 +269,25 @@ def test_a_kernel_of_unknown_hz_is_unknown_and_what_refuses_all_the_same_refuses
 def test_section_numbers_end_where_the_kernels_do(
     release: str, known: int, unsure: int | None, unknown: int
 ) -> None:
-    def weights(number: int) -> list[Weight]:
+    def certainties(number: int) -> list[bool]:
         chain = ((1, 160), (3, 16), (number, 16))
         return [
-            finding.reason.weight
+            finding.is_certain
             for finding in refusals(build(chain, 0x800), kernel(release))
-            if finding.reason.code == "image-section-unknown"
+            if finding.code == "image-section-unknown"
         ]
 
-    assert weights(known) == []
-    assert weights(unknown) == [Weight.REFUSES]
+    assert certainties(known) == []
+    assert certainties(unknown) == [True]
     if unsure is not None:
-        assert weights(unsure) == [Weight.UNKNOWN]
+        assert certainties(unsure) == [False]
 
 
 def test_section_34_is_named_with_both_ends_that_may_be() -> None:
     data = build(((34, 16), *CHAIN_141))
     (finding,) = refusals(data, kernel("2.6.32-042stab113.5"))
-    assert finding.reason.feature == "NET_IP6TABLES"
-    assert finding.reason.destination == "up to 33 or 34"
+    assert finding.feature == "NET_IP6TABLES"
+    assert finding.destination == "up to 33 or 34"
     assert said(data, kernel("2.6.32-042stab113.5")) == Answer(None, None, None)
     assert said(data, kernel(NEW)).result == 0
     assert said(data, kernel("2.6.32-042stab088.4")).result == -1
@@ -331,7 +330,7 @@ def test_of_a_blank_image_the_index_says_what_was_there() -> None:
     data = change(build(), "u32@3384=1")
     assert said(data) == Answer(-1, "EINVAL", ("Error: rst_veinfo: -22",), "image-veinfo")
     (finding,) = refusals(data)
-    assert finding.reason.source == "VEINFO has the place of NAMESPACE"
+    assert finding.source == "VEINFO has the place of NAMESPACE"
     # An index that has nothing there says nothing.
     assert said(change(data, "zero@end-224=216")).result == 0
 
