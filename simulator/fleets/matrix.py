@@ -13,6 +13,7 @@ verdict is kept beside it: what is possible for some containers only is seen in 
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import repeat
 from typing import NamedTuple, cast
 
@@ -24,6 +25,9 @@ from simulator.verdicts.verdict import Judgement, Opinion, Verdict, worst
 
 #: Verdicts, each at its place in counts.
 _VERDICTS = tuple(Verdict)
+
+#: Pairs of a large fleet have few summaries: so many are remembered.
+_MOST_REMEMBERED = 1 << 14
 
 
 class Counts(NamedTuple):
@@ -106,6 +110,7 @@ class Matrix:
         self.places = self._judge.places
         self.asked: list[tuple[int, int, int | None, int]] = []
         self._kernel: dict[tuple[int, int], KernelOpinions] = {}
+        self._kernels_asked: dict[tuple[int, int | None], set[int]] = {}
         source_kernels, cpus = range(len(fleet.source_kernels)), range(len(fleet.cpus))
         self._of_kernels: list[list[int | None]] = [
             [None] * len(source_kernels) for _ in source_kernels
@@ -128,6 +133,10 @@ class Matrix:
         if key not in self._kernel:
             self._kernel[key] = KernelOpinions(self.fleet, self._judge, self.asked, key)
         return self._kernel[key]
+
+    def kernels_asked(self, source: int, container: int | None) -> set[int]:
+        """Return the kernels, to be added to, that a source's was compared with for a container."""
+        return self._kernels_asked.setdefault((source, container), set())
 
     def our_opinion(self, source: NodeClass, destination: NodeClass, *, uses_fpu: bool) -> int:
         """Return the number of what we say of moving a container that may have used the FPU."""
@@ -271,24 +280,30 @@ class _Row:
         self._by_kernel: dict[int, Summary] = {}
         self._by_opinions: dict[tuple[int, int], Summary] = {}
 
-    def ask(self, destinations: Iterable[NodeClass]) -> None:
+    def ask(self, destinations: Sequence[NodeClass]) -> None:
         """Ask what is not known yet: of each destination what we say, and each kernel."""
         matrix, one = self._matrix, self._source
-        kernels: set[int] = set()
+        kernels = {other.kernel for other in destinations}
+        asked = [matrix.kernels_asked(one.source_kernel, each) for each in self._containers]
+        pairs = zip(self._containers, asked, strict=True)
+        new = [container for container, those in pairs if not kernels <= those]
+        left = set(kernels) if new else set()
         for other in destinations:
             if self._cut and self._no_fpu[other.number] is None:
                 matrix.our_opinion(one, other, uses_fpu=False)
             if self._has_fpu and self._fpu[other.number] is None:
                 matrix.our_opinion(one, other, uses_fpu=True)
-            if other.kernel not in kernels:
-                kernels.add(other.kernel)
+            if other.kernel in left:
+                left.remove(other.kernel)
                 opinions = matrix.kernel_opinions(one.source_kernel, other.kernel)
-                deque(map(opinions.__getitem__, self._containers), maxlen=0)
+                deque(map(opinions.__getitem__, new), maxlen=0)
             if self._asks_both:
                 if self._no_fpu[other.number] is None:
                     matrix.our_opinion(one, other, uses_fpu=False)
                 if self._fpu[other.number] is None:
                     matrix.our_opinion(one, other, uses_fpu=True)
+        for those in asked:
+            those |= kernels  # noqa: PLW2901 (the matrix keeps it)
 
     def summarize(
         self, destinations: Sequence[NodeClass]
@@ -312,19 +327,23 @@ class _Row:
         opinions = self._matrix.kernel_opinions(self._source.source_kernel, kernel)
         key = id(opinions.shared), ours
         if key not in self._by_opinions:
-            numbers = tuple(map(opinions.__getitem__, self._containers))
-            parts = slice(self._cut), slice(self._cut, None)
-            kernels = all_ours = both = Counts()
-            for part, place in zip(parts, divmod(ours, 3), strict=True):
-                counts = self._count(numbers[part], self._loads[part])
-                kernels = kernels.plus(counts)
-                all_ours = all_ours.plus(Counts(sum(counts)).cut_by(_VERDICTS[place]))
-                both = both.plus(counts.cut_by(_VERDICTS[place]))
-            self._by_opinions[key] = Summary(kernels, all_ours, both)
+            places = self._matrix.places
+            counts = [0] * 6
+            for number, container in enumerate(self._containers):
+                part = 0 if number < self._cut else 3
+                counts[part + places[opinions[container]]] += self._loads[number]
+            self._by_opinions[key] = _summary(*counts, ours)
         return self._by_opinions[key]
 
-    def _count(self, numbers: Iterable[int], loads: Iterable[int]) -> Counts:
-        found = [0, 0, 0]
-        for number, load in zip(numbers, loads, strict=True):
-            found[self._places[number]] += load
-        return Counts(*found)
+
+@lru_cache(_MOST_REMEMBERED)
+def _summary(*counts_and_ours: int) -> Summary:
+    """Summarize what kernels say of containers, by whether these may have used the FPU."""
+    *counts, ours = counts_and_ours
+    kernels = all_ours = both = Counts()
+    for part, place in zip((counts[:3], counts[3:]), divmod(ours, 3), strict=True):
+        found, verdict = Counts(*part), _VERDICTS[place]
+        kernels = kernels.plus(found)
+        all_ours = all_ours.plus(Counts(sum(found)).cut_by(verdict))
+        both = both.plus(found.cut_by(verdict))
+    return Summary(kernels, all_ours, both)

@@ -13,7 +13,7 @@ from simulator.fleets.fleet import Fleet, gather_fleet
 from simulator.fleets.reading import read_fleet
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
-from support.fleets import node, small_nodes
+from support.simulated_nodes import node, small_nodes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
