@@ -23,7 +23,7 @@ from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.store import load_node
 from simulator.verdicts.verdict import Verdict
-from support.simulated_nodes import AMD, maskable, plain
+from support.simulated_nodes import AMD, caps, maskable, plain
 from support.simulated_profiles import recorded_nodes
 
 OLD, EARLY, V088 = "2.6.18-028stab056.1", "2.6.32-042stab061.9", "2.6.32-042stab088.4"
@@ -83,6 +83,11 @@ def test_a_node_without_containers_counts_for_one_that_uses_all_it_has() -> None
     made = pool(plain("a", "aesni"), plain("b"))
     assert groups(made.now) == ["a", "b"]
     assert (made.now.possible_pairs, made.now.verdict) == (1, Verdict.NOT_POSSIBLE)
+
+
+def test_what_may_come_to_a_64_bit_kernel_is_of_64_bits() -> None:
+    wide, narrow = pool(plain("a"), plain("b", machine="i686")).now.nodes
+    assert wide.behaviour.needs ^ narrow.behaviour.needs == caps("EMT64", "SYSCALL")
 
 
 def test_a_node_with_containers_counts_for_what_they_use() -> None:
@@ -327,6 +332,14 @@ def test_no_line_changes_how_large_an_area_restore_needs() -> None:
     assert made.change is None
     found = {one.code for one in differences(made.now, *made.now.groups)}
     assert {"xsave-area-smaller", "xsave-component-missing"} <= found
+
+
+def test_where_nobody_can_be_asked_the_fpu_may_be_used() -> None:
+    nodes = map(load_node, (MASKING, PENRYN))
+    unasked = [replace(one, kernel=replace(one.kernel, modules=frozenset())) for one in nodes]
+    made = pool(*unasked, strict=True)
+    found = {one.code for one in differences(made.now, *made.now.groups)}
+    assert {"module-missing", "xsave-area-smaller"} <= found
 
 
 # Upgrades

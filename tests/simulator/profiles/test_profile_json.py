@@ -382,6 +382,12 @@ def test_a_key_that_is_written_by_numbers_is_the_same_key() -> None:
     assert refusal(data).problem == 'not JSON: the key "ctid" comes twice in one object'
 
 
+def test_quotes_that_are_written_by_numbers_make_up_for_no_key_that_comes_twice() -> None:
+    data = encoded(good_document()).replace(b"Some CPU", b"\\u0022CPU\\u0022")
+    twice = data.replace(b'"ctid": 101', b'"ctid": 101, "ctid": 101')
+    assert refusal(twice).problem == 'not JSON: the key "ctid" comes twice in one object'
+
+
 def test_two_answers_of_cpuid_to_one_leaf_are_refused() -> None:
     document = good_document()
     document["cpus"][1]["cpuid"].append("0x00000001 0x00: " + " ".join(["0x00000000"] * 4))
