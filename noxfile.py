@@ -125,7 +125,8 @@ def exhaustive(session: nox.Session) -> None:
     """
     _install(session, "tests", "ansible-tests", package="-e.[sim]")
     session.run("python", "tools/compose_fixtures.py", "--check")
-    _pytest(session, default=("tests/matrix", "tests/emulated", "tests/ansible"))
+    folders = ("tests/matrix", "tests/emulated", "tests/ansible")
+    _pytest(session, "--dist=loadgroup", default=folders)
 
 
 @nox.session
