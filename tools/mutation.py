@@ -42,10 +42,10 @@ TESTS = {
     "facts/generations": ("facts/generations", "facts/cpu_traits"),
     "facts/override": ("facts/override",),
     "facts/releases": ("facts/releases",),
-    "kernel/decision": ("kernel/decision",),
+    "kernel/decision": ("kernel/decision", "fleets/judge"),
     "kernel/needs": ("kernel/needs",),
-    "verdicts/programs": ("verdicts/programs",),
-    "verdicts/restore": ("verdicts/restore",),
+    "verdicts/programs": ("verdicts/programs", "fleets/judge"),
+    "verdicts/restore": ("verdicts/restore", "fleets/judge"),
     "verdicts/traits": ("verdicts/traits",),
     "verdicts/verdict": ("verdicts/verdict",),
 }
@@ -59,7 +59,9 @@ LEFT_OUT = re.compile(
 )
 
 #: Lines that make things fast or strict, and decide nothing.
-UNDECIDING = re.compile(r"@dataclass\(.*\)|@functools\.cache")
+UNDECIDING = re.compile(
+    r"@dataclass\(.*\)|@(functools\.)?(lru_)?cache.*|class \w+\(Struct, .*|_MOST_REMEMBERED = .*"
+)
 
 WORKERS = os.cpu_count() or 1
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from simulator.facts.generations import BY_NAME, GENERATIONS, Generation
 from simulator.kernel.decision import (
     DESTINATION_SLM,
+    OTHER_BITS,
     Decision,
     bits_looked_at,
     decide,
@@ -191,3 +192,7 @@ def test_offering_more_cpu_features_never_refuses_more(
     before = decide(generation, required_caps, offered_caps)
     after = decide(generation, required_caps, offered_caps | more & cpu_bits)
     assert set(after.messages) <= set(before.messages)
+
+
+def test_slm_ipv6_and_namespaces_are_looked_at_too() -> None:
+    assert caps("SLM_DMPRST", "NO_IPV6", "NAMESPACES") == OTHER_BITS

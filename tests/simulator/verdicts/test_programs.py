@@ -383,3 +383,16 @@ def test_a_version_is_refused_by_one_opinion_at_most(source: str, destination: s
     one, other = node(kernel_traits=kernel(source)), node(kernel_traits=kernel(destination))
     theirs = kernel_opinion(one.kernel, other.kernel).verdict is Verdict.NOT_POSSIBLE
     assert not (theirs and our_opinion(one, other).verdict is Verdict.NOT_POSSIBLE)
+
+
+@pytest.mark.parametrize("used", [USED_FPU, ContainerTraits(caps=0)])
+def test_what_is_waived_is_marked_by_its_code(used: ContainerTraits) -> None:
+    opinion = our_opinion(node(), node("cmov", "fxsr"), used)
+    codes = {reason.code for reason in opinion.reasons}
+    assert "instructions-missing" in codes
+    for code in codes:
+        waived = opinion.waive([code]).reasons
+        assert [one.is_waived for one in waived] == [one.code == code for one in opinion.reasons]
+        assert [one.code for one in waived] == [one.code for one in opinion.reasons]
+    assert opinion.waive(codes).verdict is Verdict.POSSIBLE
+    assert opinion.waive(["none"]) == opinion

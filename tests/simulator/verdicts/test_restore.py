@@ -368,3 +368,9 @@ def test_the_unknown_never_passes(
     one, other = kernel(source, has_cpt=False), kernel(destination, caps=offered)
     opinion = kernel_opinion(one, other, ContainerTraits(caps=required))
     assert opinion.verdict is Verdict.UNKNOWN
+
+
+def test_what_the_kernel_refuses_cannot_be_waived() -> None:
+    opinion = kernel_opinion(kernel(), kernel(caps=caps("NAMESPACES")), needing("CMOV"))
+    assert opinion.waive(["cpu-feature-missing"]) == opinion
+    assert opinion.verdict is Verdict.NOT_POSSIBLE

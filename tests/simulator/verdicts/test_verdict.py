@@ -69,3 +69,9 @@ def test_waiving_only_weakens(opinion: Opinion, codes: set[str]) -> None:
 def test_strict_is_the_worse_of_both(kernel: Opinion, ours: Opinion) -> None:
     strict = Judgement(kernel, ours).verdict(strict=True)
     assert strict is min(kernel.verdict, ours.verdict, key=ORDER.index)
+
+
+@given(opinions)
+def test_an_opinion_counts_its_reasons(opinion: Opinion) -> None:
+    assert opinion.size == len(opinion.reasons)
+    assert opinion.findings == opinion.reasons
