@@ -97,7 +97,10 @@ class Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         del path, target
         if fullname != self._name:
             return None
-        return importlib.util.spec_from_loader(fullname, self)
+        # With a path: modules look for their data beside it.
+        return importlib.util.spec_from_file_location(
+            fullname, path_of(self._mutant.module), loader=self
+        )
 
     def get_source(self, fullname: str) -> str:
         """Return the mutant's text."""

@@ -40,9 +40,9 @@ _TRUTHS = {"true": 1, "false": 0}
 _VENDOR_LENGTH = 12
 
 
-#: Labels of what is no feature of facts/features.py: leaf, subleaf, register, lowest bit, number of
-#: bits. A register of edx:eax has the upper 32 bits of a number of 64 in EDX. Leaf 0x80000001 EDX
-#: repeats leaf 1's on AMD's CPUs. Source: as of the features' labels.
+#: Labels of what is no feature of facts/features.txt: leaf, subleaf, register, lowest bit, number
+#: of bits. A register of edx:eax has the upper 32 bits of a number of 64 in EDX. Leaf 0x80000001
+#: EDX repeats leaf 1's on AMD's CPUs. Source: as of the features' labels.
 _OTHER_FIELDS = """\
 0x00000001 0 eax      0  4 stepping id
 0x00000001 0 eax      4  4 model

@@ -5,7 +5,7 @@ taken for clear: the kernel may be older than the word; it may have cleared it, 
 clearcpuid=), over an erratum, for a feature that it was built without, or since another CPU of
 the machine lacks it; the CPU may be a virtual one. Words that kernels set on their own account
 are left out, though they are spelled as bits: constant_tsc, arat and hypervisor on some CPUs,
-ibrs, ibpb, stibp, ssbd, cppc. What stays, as facts/features.py marks it, is set on the CPU unless
+ibrs, ibpb, stibp, ssbd, cppc. What stays, as facts/features.txt marks it, is set on the CPU unless
 somebody asked the kernel to believe it (forcepae, setcpuid=).
 
 Sources: Linux arch/x86/kernel/cpu/proc.c, show_cpuinfo(); arch/x86/include/asm/cpufeatures.h from

@@ -1,6 +1,6 @@
 """What programs in a node's containers get from its CPUs: features, and the area of XSAVE.
 
-The kernel compares 19 features; the table in features.py has the others too.
+The kernel compares 19 features; the table in features.txt has the others too.
 """
 
 from collections.abc import Iterable

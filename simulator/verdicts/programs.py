@@ -1,6 +1,6 @@
 """Our opinion on a migration: what the kernel does not look at, and programs or restore meet.
 
-It never changes the kernel's. Sources: facts/features.py for what programs lose;
+It never changes the kernel's. Sources: facts/features.txt for what programs lose;
 kernel-facts.md, section 5, for the rules that live in restore itself.
 """
 

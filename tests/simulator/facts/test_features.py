@@ -1,6 +1,7 @@
 """The table of CPUID features, and that no other module has one."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,12 @@ def test_no_other_module_has_the_name_of_a_feature(module: str) -> None:
     source = (SOURCES / module).read_text("utf-8")
     found = {name for text in literals(source) for name in feature_names(text)}
     assert found <= ALLOWED.get(module, set())
+
+
+def test_no_other_text_has_the_names_of_features() -> None:
+    texts = [path for path in SOURCES.rglob("*") if path.suffix in {".txt", ".json", ".toml"}]
+    tables = [path for path in texts if len(WORDS & set(re.split(r"\W+", path.read_text()))) > 20]
+    assert [path.name for path in tables] == ["features.txt"]
 
 
 def test_a_list_of_features_is_seen() -> None:
