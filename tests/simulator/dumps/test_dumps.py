@@ -12,10 +12,9 @@ from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import parse_dump as parse_source
 from simulator.dumps.subleaves import LEAVES_WITH_SUBLEAVES
 from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
-from support.dumps import is_parsed_or_refused, numbers, refusal, registers
+from support.dumps import Answers, is_parsed_or_refused, numbers, refusal, registers
 from support.samples import sample
 
-Answers = dict[tuple[int, int], Registers]
 Writer = Callable[[CpuidTable], str]
 
 AIDA64 = "AIDA64 or InstLatx64"

@@ -1,0 +1,140 @@
+"""/proc/cpuinfo, which tells of registers in part."""
+
+import pytest
+
+from simulator.dumps import cpuinfo
+from simulator.dumps.recognise import parse_dump
+from simulator.facts.cpuid import Registers
+from support.dumps import bits, refusal
+from support.samples import sample
+
+EPYC_CPUINFO = sample("epyc-9004.cpuinfo.txt")
+
+XEON_CPUINFO = sample("xeon-e5345.cpuinfo.txt")
+
+
+def test_cpuinfo() -> None:
+    first, second = parse_dump(EPYC_CPUINFO.encode())
+    assert (first.cpus, first.form, first.model_name) == ("0", "/proc/cpuinfo", "AMD EPYC")
+    assert first.microcode == "0xa101148"
+    assert first.table is not None
+    assert first.table[0, 0] == Registers(28, 0x6874_7541, 0x444D_4163, 0x6974_6E65)
+    assert bits(first, 1, 0, "eax") == (0x00A1_0F11, 0x0FFF_0FFF)
+    assert bits(first, 1, 0, "ecx") == (1 << 26 | 1 << 19 | 1, 1 << 26 | 1 << 19 | 1)
+    assert bits(first, 7, 0, "edx") == (1 << 4, 1 << 4)
+    assert bits(first, 7, 1, "eax") == (1 << 5, 1 << 5)
+    assert bits(first, 0xD, 1, "eax") == (1, 1)
+    assert bits(first, 0x8000_0008, 0, "ebx") == (1, 1)
+    assert (second.cpus, second.table, second.microcode) == ("1", None, None)
+
+
+def test_an_old_cpuinfo() -> None:
+    [dump] = parse_dump(XEON_CPUINFO.encode())
+    assert (dump.cpus, dump.mode) == ("3", "64-bit")
+    assert dump.model_name == "Intel(R) Xeon(R) CPU E5345 @ 2.33GHz"
+    # The registers of the recorded E5345: hwloc, Intel-Core-2xXeon-E5345.tar.bz2.
+    assert bits(dump, 1, 0, "eax") == (0x0000_06F7, 0x000F_0FFF)
+    values, known = bits(dump, 1, 0, "edx")
+    assert (values, known) == (0x3FEB_FBFF, 0x3FEB_FBFF)
+
+
+def test_no_word_that_is_not_there_is_a_zero() -> None:
+    for dump in parse_dump(EPYC_CPUINFO.encode()) + parse_dump(XEON_CPUINFO.encode()):
+        for key, answer in dump.partial:
+            if key not in {(0, 0), (1, 0)}:
+                assert answer.values == answer.known
+        signature = dict(dump.partial)[1, 0]
+        assert signature.values[1:] == signature.known[1:]
+
+
+#: Words of /proc/cpuinfo, old and new, and their places.
+PLACES = {
+    **dict.fromkeys(("cr8legacy", "altmovcr8", "cr8_legacy"), (0x8000_0001, "ecx", 4)),
+    "ffxsr": (0x8000_0001, "edx", 25),
+    "perfctr_l2": (0x8000_0001, "ecx", 28),
+    "sse5": (0x8000_0001, "ecx", 11),
+    "mwaitx": (0x8000_0001, "ecx", 29),
+    "3dnow": (0x8000_0001, "edx", 31),
+    "rdrand": (0x1, "ecx", 30),
+    "pbe": (0x1, "edx", 31),
+    "avx512vl": (0x7, "ebx", 31),
+    "sgx_lc": (0x7, "ecx", 30),
+    "arch_capabilities": (0x7, "edx", 29),
+    "wbnoinvd": (0x8000_0008, "ebx", 9),
+    "lrti": (0x8086_0001, "edx", 3),
+    "pmm_en": (0xC000_0001, "edx", 13),
+}
+
+
+@pytest.mark.parametrize("flag", PLACES)
+def test_words_of_old_and_new_kernels(flag: str) -> None:
+    leaf, register, bit = PLACES[flag]
+    [dump] = cpuinfo.parse(f"processor: 0\nflags: {flag}\n".encode())
+    assert bits(dump, leaf, 0, register) == (1 << bit, 1 << bit)
+
+
+@pytest.mark.parametrize(
+    "flag", ["hypervisor", "arat", "constant_tsc", "ibpb", "ibrs", "stibp", "ssbd", "cppc", "nopl"]
+)
+def test_words_that_kernels_set_themselves_tell_nothing(flag: str) -> None:
+    [dump] = cpuinfo.parse(f"processor: 0\nflags: fpu {flag}\n".encode())
+    assert dict(dump.partial) == dict(cpuinfo.parse(b"processor: 0\nflags: fpu\n")[0].partial)
+
+
+@pytest.mark.parametrize(
+    ("family", "model", "stepping", "value", "known"),
+    [
+        (5, 4, 3, 0x543, 0xFFF),
+        (6, 143, 8, 0x0008_06F8, 0x000F_0FFF),
+        (15, 65, 2, 0x0004_0F12, 0x0FFF_0FFF),
+        (25, 17, 1, 0x00A1_0F11, 0x0FFF_0FFF),
+    ],
+)
+def test_signature(family: int, model: int, stepping: int, value: int, known: int) -> None:
+    """The extended family counts from 15 on, the extended model from 6 on."""
+    text = f"processor:0\nflags:\ncpu family:{family}\nmodel:{model}\nstepping:{stepping}\n"
+    assert bits(cpuinfo.parse(text.encode())[0], 1, 0, "eax") == (value, known)
+
+
+NOT_KNOWN = [
+    "stepping: unknown", "vendor_id: unknown", "cpuid level: -1", "model name: unknown",
+    "cpu family: 4\nmodel: 1\nstepping: unknown",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NOT_KNOWN)
+def test_what_cpuinfo_does_not_know_is_unknown(line: str) -> None:
+    [dump] = cpuinfo.parse(f"processor: 0\nflags: fpu\n{line}".encode())
+    assert (dump.table, dump.model_name) == (None, None)
+    assert [key for key, _ in dump.partial] == [(1, 0)]
+    assert bits(dump, 1, 0, "eax") == (0, 0)
+
+
+def test_flags_that_are_none_tell_nothing() -> None:
+    text = "processor: 0\nflags: \u00b5"
+    assert "nothing is told of its registers" in refusal(text.encode()).message
+
+
+@pytest.mark.parametrize("name", ["  Shanghai  ", "SiS SiS SiS ", "CentaurHauls"])
+def test_spaces_around_a_vendor_are_its_name(name: str) -> None:
+    [dump] = cpuinfo.parse(f"processor: 0\nvendor_id: {name}\ncpuid level: 7\n".encode())
+    assert dump.table is not None
+    assert dump.table.vendor == name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("processor : 0\nFeatures : fp asimd\n", "cpuinfo: no line is 'vendor_id : ...'"),
+        ("flags : fpu\n", "cpuinfo: no line is 'processor : 0'"),
+        (EPYC_CPUINFO + "half a line", "no colon in b'half a line'"),
+        (EPYC_CPUINFO.replace(": 25", ": x"), "processor 0: 'cpu family' is no number: 'x'"),
+        (EPYC_CPUINFO.replace(": 25", ": 999"), "processor 0: no CPU is of family 999, model 17"),
+        (EPYC_CPUINFO.replace(": 25", ": 5"), "processor 0: no CPU is of family 5, model 17"),
+        (EPYC_CPUINFO.replace("stepping\t: 1", "stepping\t: 16"), "model 17, stepping 16"),
+        (EPYC_CPUINFO.replace("processor\t: 1", "processor\t: one"), "processor one: 'processor'"),
+        ("processor: 0\nvendor_id:\n", "CPU 0: nothing is told of its registers"),
+    ],
+)
+def test_cpuinfo_is_refused(text: str, message: str) -> None:
+    assert message in refusal(text.encode(), "cpuinfo").message
