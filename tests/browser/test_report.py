@@ -238,7 +238,7 @@ class TestFilters:
         left = [
             pair
             for pair in pairs(captured())
-            if fleet.classes[pair.destination.node_class].side.kernel.generation_name
+            if fleet.classes[pair.destination.node_class].traits.kernel.generation_name
             == "042stab101"
         ]
         assert left
@@ -250,7 +250,7 @@ class TestFilters:
         left = [
             pair
             for pair in pairs(captured())
-            if fleet.classes[pair.source.node_class].side.cpu.vendor == "AuthenticAMD"
+            if fleet.classes[pair.source.node_class].traits.cpu.vendor == "AuthenticAMD"
         ]
         assert page.found() == shown(left)
 
@@ -291,7 +291,7 @@ class TestFilters:
         first = page.read_all()[0]
         classes = captured().fleet.classes
         groups = [
-            (classes[group.node_class].side, group.number, group)
+            (classes[group.node_class].traits, group.number, group)
             for group in captured().matrix.groups
         ]
         ordered = sorted(
