@@ -19,8 +19,7 @@ from support.ansible_fleet import ANSIBLE, Fleet, fleet
 from support.needed import needs
 from support.running import ROOT
 
-#: One process runs them all: each test looks at what is left in /tmp.
-pytestmark = [needs("ssh", "ssh-keygen", "sshd"), pytest.mark.xdist_group("fleet")]
+pytestmark = needs("ssh", "ssh-keygen", "sshd")
 
 #: Three generations of kernels, one of each maker; the second without CPT_TEST_CAPS, the third
 #: with /proc/vz/cpuid_override.
