@@ -34,10 +34,9 @@ from simulator.fleets.fleet import group_by_class
 from simulator.fleets.matrix import Matrix
 from simulator.fleets.reading import read_fleet
 from simulator.kernel.containers import Container
-from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.compose import CpuSource, compose, parse_spec
 from simulator.profiles.profile import KernelFacts
 from simulator.profiles.profile_json import format_profile
-from simulator.profiles.specs import parse_spec
 from simulator.profiles.store import load_cpus, load_profile
 
 SIZES = (100, 1_000, 10_000)

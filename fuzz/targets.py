@@ -36,14 +36,12 @@ from simulator.facts.releases import EXAMPLES, identify
 from simulator.fleets.expectation_text import format_expectation, parse_expectation
 from simulator.kernel.restore import Restorer, answer, find_refusals
 from simulator.output import Streams
-from simulator.profiles.compose import CpuSource, compose
-from simulator.profiles.gathered import make_profile
-from simulator.profiles.gathered_files import MOST_BYTES, GatheredError, read_packed
+from simulator.profiles.compose import SYNTAX, CpuSource, SpecError, compose, parse_spec
+from simulator.profiles.gathered import MOST_BYTES, GatheredError, make_profile, read_packed
 from simulator.profiles.profile import KernelFacts, NodeProfile, ProfileError
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import format_profile, parse_profile
-from simulator.profiles.specs import SYNTAX, SpecError, parse_spec
-from simulator.reports.migration_json import reason_document
+from simulator.reports.check_report import reason_document
 from simulator.sources.archive import read_archive
 from simulator.sources.files import SourceError
 from simulator.verdicts.codes import find_code

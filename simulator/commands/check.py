@@ -128,10 +128,10 @@ def _migrations(pair: "NodePair", options: argparse.Namespace) -> "tuple[Migrati
 
 def _format(check: "Check", options: argparse.Namespace, streams: Streams) -> str:
     if options.json:
-        from simulator.reports.migration_json import format_check
+        from simulator.reports.check_report import format_check
 
         return format_check(check)
-    from simulator.reports.migration_text import check_lines
+    from simulator.reports.check_report import check_lines
     from simulator.reports.terminal import render
 
     return render(check_lines(check, is_verbose=options.verbose), streams.stdout)

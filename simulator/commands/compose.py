@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from simulator.dumps.recognise import KEYS
     from simulator.facts.capabilities import MACHINES, X86_64
     from simulator.facts.releases import EXAMPLES
-    from simulator.profiles.specs import SYNTAX
+    from simulator.profiles.compose import SYNTAX
 
     releases = ", ".join(EXAMPLES.values())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -70,10 +70,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _compose(options: argparse.Namespace, streams: Streams) -> int:
     from pathlib import Path
 
-    from simulator.profiles.compose import compose
+    from simulator.profiles.compose import compose, parse_spec
     from simulator.profiles.profile import MODULES, KernelFacts
     from simulator.profiles.profile_json import format_profile, parse_profile
-    from simulator.profiles.specs import parse_spec
 
     modules = frozenset(one for one in MODULES if one not in options.no_module)
     kernel = KernelFacts(

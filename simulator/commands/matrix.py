@@ -154,11 +154,11 @@ def _machine_text(view: "View", form: str) -> Iterator[str]:
     if form == "json":
         from simulator.reports.as_json import json_text as text
     elif form == "csv":
-        from simulator.reports.as_csv import csv_text as text
+        from simulator.reports.exports import csv_text as text
     elif form == "markdown":
         from simulator.reports.as_tables import markdown_text as text
     else:
-        from simulator.reports.as_junit import junit_text as text
+        from simulator.reports.exports import junit_text as text
     return text(view)
 
 

@@ -38,11 +38,11 @@ def _pool(options: argparse.Namespace, streams: Streams) -> int:
     rule = Rule(options.any_container, options.strict, waived_codes(options))
     pool = make_pool(map(load_node, options.nodes), rule)
     if options.json:
-        from simulator.reports.pool_json import format_pool
+        from simulator.reports.pool_report import format_pool
 
         streams.answer(format_pool(pool))
     else:
-        from simulator.reports.pool_text import pool_lines
+        from simulator.reports.pool_report import pool_lines
         from simulator.reports.terminal import render
 
         streams.answer(render(pool_lines(pool), streams.stdout))

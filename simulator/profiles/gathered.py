@@ -4,32 +4,20 @@ What only the kernel tells is not known then, and stays unknown: its answers, an
 need.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
+from simulator.errors import UserError
 from simulator.facts.bits import CPT_SLM_DMPRST, mask
 from simulator.facts.capabilities import IA64, MACHINES, Machine
 from simulator.facts.cpuid import ZEROS, CpuidTable, Key, Registers
 from simulator.facts.releases import UnknownReleaseError, identify
 from simulator.kernel.containers import Container, State
 from simulator.kernel.contexts import HEADER, ContextState
-from simulator.profiles.gathered_files import (
-    ABOUT,
-    CMDLINE,
-    CPT,
-    CPUID,
-    CPUID_OVERRIDE,
-    CPUINFO,
-    IF_INET6,
-    NOTES,
-    RST,
-    VEINFO,
-    VZ_VERSION,
-    GatheredError,
-    cpuid_file,
-    read_files,
-)
 from simulator.profiles.profile import (
     Answers,
     CpuFacts,
@@ -40,11 +28,45 @@ from simulator.profiles.profile import (
     OriginKind,
 )
 from simulator.profiles.profile_checks import check_profile
-from simulator.sources.files import title_of
+from simulator.sources.archive import is_archive, read_archive
+from simulator.sources.files import (
+    STDIN,
+    SourceError,
+    read_input,
+    read_plain_file,
+    title_of,
+)
 from vzcptcheck.cpuinfo import CpuinfoError, parse_cpuinfo
 from vzcptcheck.processors import format_ranges
 
-FORMAT = "1"
+_FORMAT = "1"
+
+#: The folder that the script packs.
+TOP = "vzcptcheck-gathered"
+
+ABOUT = "about"
+NOTES = "notes"
+CPT = "proc/cpt"
+RST = "proc/rst"
+CMDLINE = "proc/cmdline"
+CPUINFO = "proc/cpuinfo"
+VZ_VERSION = "proc/vz/version"
+VEINFO = "proc/vz/veinfo"
+CPUID_OVERRIDE = "proc/vz/cpuid_override"
+IF_INET6 = "proc/net/if_inet6"
+
+#: A folder with one file for each processor that was asked, named by its number.
+CPUID = "cpuid"
+
+_FILES = (ABOUT, NOTES, CPT, RST, CMDLINE, CPUINFO, VZ_VERSION, VEINFO, CPUID_OVERRIDE, IF_INET6)
+
+#: /proc/cpuinfo of 1,000 processors has 1.5 MiB, and nothing else is as large.
+MOST_BYTES = 2 << 20
+
+_MOST_BYTES_PACKED = 16 << 20
+
+#: The script asks one processor of each kind, and of sixteen kinds at most.
+_MOST_PROCESSORS = 16
 
 _LARGEST_CTID = 0x7FFFFFFF
 _LAST_PROCESSOR = 9999
@@ -69,6 +91,15 @@ _MOST_SHOWN = 60
 
 _Files = Mapping[str, bytes]
 _Block = Mapping[str, str]
+
+
+class GatheredError(UserError):
+    """What was gathered cannot be read: in which of its files, and what is wrong."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(f"{file}: {problem}" if file else problem)
+        self.file = file
+        self.problem = problem
 
 
 class Gathered(NamedTuple):
@@ -185,8 +216,8 @@ def _parse_about(lines: Iterable[str]) -> _About:
     told = dict(line.split(" ", 1) for line in lines if " " in line)
     if not told:
         raise GatheredError(ABOUT, "it is not there: this is not what vzcptcheck-gather.sh gathers")
-    if told.get("format") != FORMAT:
-        raise GatheredError(ABOUT, f"its format is not {FORMAT}: take the script of this version")
+    if told.get("format") != _FORMAT:
+        raise GatheredError(ABOUT, f"its format is not {_FORMAT}: take the script of this version")
     for key in ("script", "date", "release", "machine"):
         if not told.get(key):
             raise GatheredError(ABOUT, f"no {key} is told")
@@ -358,3 +389,73 @@ def _repeated(answers: Mapping[Key, Registers]) -> set[Key]:
 def _name_leaves(keys: list[Key]) -> str:
     named = ", ".join(f"0x{leaf:x} subleaf {subleaf}" for leaf, subleaf in keys[:_MOST_NAMED])
     return named + (", and others" if len(keys) > _MOST_NAMED else "")
+
+
+# The files, of an archive or a folder: nothing is written, links are not followed
+
+
+def cpuid_file(processor: int) -> str:
+    """Return the name of what a processor answered."""
+    return f"{CPUID}/{processor}"
+
+
+def read_files(name: str) -> dict[str, bytes]:
+    """Read an archive of the script's, standard input (-) too, or the folder it was unpacked into.
+
+    Raises GatheredError, SourceError where there is no standard input or it is too large, and
+    OSError where it cannot be read.
+    """
+    if name == STDIN or not Path(name).is_dir():
+        return read_packed(read_input(name, _MOST_BYTES_PACKED, "gathered archive"))
+    inside = Path(name, TOP)
+    return read_folder(inside if inside.is_dir() else Path(name))
+
+
+def read_packed(data: bytes) -> dict[str, bytes]:
+    """Read an archive of the script's, which may be compressed."""
+    if not is_archive(data):
+        raise GatheredError("", "not the archive that vzcptcheck-gather.sh writes")
+    try:
+        packed = read_archive(data, lambda name: _name_in_archive(name) is not None)
+    except SourceError as error:
+        raise GatheredError("", error.problem) from error
+    return _require_bounds({_name_in_archive(name) or "": text for name, text in packed.items()})
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Read the folder that an archive was unpacked into; other files in it are passed over."""
+    names = list(_FILES)
+    with suppress(FileNotFoundError):
+        names += sorted(f"{CPUID}/{one}" for one in os.listdir(folder / CPUID))
+    files = {}
+    for name in names:
+        if not _is_ours(name):
+            continue
+        try:
+            text = read_plain_file(str(folder / name), MOST_BYTES + 1)
+        except SourceError as error:
+            raise GatheredError(name, error.problem) from error
+        if text is not None:
+            files[name] = text
+            _require_bounds(files)
+    return files
+
+
+def _require_bounds(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    if sum(map(len, files.values())) > MOST_BYTES:
+        raise GatheredError("", f"files of more than {MOST_BYTES >> 20} MiB")
+    if len(files) > len(_FILES) + _MOST_PROCESSORS:
+        raise GatheredError(CPUID, f"more than {_MOST_PROCESSORS} processors")
+    return dict(files)
+
+
+def _name_in_archive(path: str) -> str | None:
+    """Return a file's own name; None for what the script does not pack."""
+    top, _, name = path.removeprefix("./").partition("/")
+    return name if top == TOP and _is_ours(name) else None
+
+
+def _is_ours(name: str) -> bool:
+    folder, _, number = name.rpartition("/")
+    is_processor = folder == CPUID and number.isascii() and number.isdigit() and len(number) <= 4
+    return is_processor or name in _FILES

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from simulator.fleets.fleet import ContainerGroup, Group, NodeClass
 from simulator.fleets.matrix import Pair
-from simulator.reports.migration_json import code_documents
+from simulator.reports.check_report import code_documents
 from simulator.reports.view import Note, View, container_words, kernel_words
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 from vzcptcheck.outcome import printable

@@ -12,7 +12,7 @@ from typing import Any
 from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Pair, Summary
 from simulator.fleets.routes import Router, Ways
-from simulator.reports.migration_json import code_documents, reason_document
+from simulator.reports.check_report import code_documents, reason_document
 from simulator.reports.view import View
 from simulator.verdicts.traits import ContainerTraits, KernelTraits
 from simulator.verdicts.verdict import Reason, Weight

@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from simulator.fleets.changes import Change
 from simulator.fleets.diff import Diff, VerdictChange, deciding
-from simulator.reports.migration_json import (
+from simulator.reports.check_report import (
     FORMAT,
     code_documents,
     format_document,
+    name_containers,
     reason_document,
 )
-from simulator.reports.migration_text import name_containers
 from simulator.reports.terminal import HEADING, Line, line, verdict_word
 from simulator.verdicts.verdict import Opinion, Reason, Verdict
 
@@ -145,22 +145,15 @@ def format_diff(diff: Diff) -> str:
             "strict": diff.is_strict,
             "waived": list(diff.waived),
             "matters": diff.matters,
-            "changes": list(map(_change_document, diff.changes)),
+            "changes": [
+                {key: getattr(change, key) for key in ("part", "name", "place", "old", "new")}
+                for change in diff.changes
+            ],
             "nodes": list(diff.nodes),
             "verdicts": list(map(_verdict_change, diff.verdicts)),
             "codes": code_documents(reasons),
         }
     )
-
-
-def _change_document(change: Change) -> dict[str, Any]:
-    return {
-        "part": change.part,
-        "name": change.name,
-        "place": change.place,
-        "old": change.old,
-        "new": change.new,
-    }
 
 
 def _verdict_change(change: VerdictChange) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from simulator.dumps.model import DumpError
 from simulator.dumps.recognise import KEYS
 from simulator.errors import UserError
 from simulator.output import Streams
-from simulator.profiles.specs import SYNTAX, parse_spec
+from simulator.profiles.compose import SYNTAX, parse_spec
 from vzcptcheck.cli import main as run_vzcptcheck
 from vzcptcheck.errors import CheckError, UsageError
 

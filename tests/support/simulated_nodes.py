@@ -15,9 +15,8 @@ from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
 from simulator.facts.releases import identify
 from simulator.kernel.containers import Container, Contents, Process
 from simulator.kernel.kernel import SimulatedKernel
-from simulator.profiles.compose import CpuSource, compose
+from simulator.profiles.compose import CpuSource, compose, parse_spec
 from simulator.profiles.profile import KernelFacts, NodeProfile
-from simulator.profiles.specs import parse_spec
 from simulator.run.in_process import SimulatedSyscalls
 
 #: One release of each generation, oldest first.

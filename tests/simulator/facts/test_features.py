@@ -38,9 +38,9 @@ ALLOWED = {
     "facts/capabilities.py": {"ia64"},  # a machine
     "fleets/expectations.py": {"fpu"},  # whether a process used it
     "profiles/gathered.py": {"ia64"},  # a machine
-    "profiles/specs.py": {"fpu"},  # a process that used it
+    "profiles/compose.py": {"fpu"},  # a process that used it
     "reports/as_html.py": {"ia64"},  # a machine
-    "reports/pool_text.py": {"ia64", "sysenter"},  # a machine; how programs enter the kernel
+    "reports/pool_report.py": {"ia64", "sysenter"},  # a machine; how programs enter the kernel
     "reports/as_tables.py": {"ia64"},  # a machine
     "verdicts/programs.py": {"ia64"},  # a machine
     "verdicts/restore.py": {"ia64"},  # processes

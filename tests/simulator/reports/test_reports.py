@@ -14,10 +14,9 @@ from msgspec import structs
 
 from simulator.fleets.fleet import gather_fleet
 from simulator.profiles.profile import NodeProfile
-from simulator.reports.as_csv import csv_text
 from simulator.reports.as_json import json_lines, json_text
-from simulator.reports.as_junit import junit_text
 from simulator.reports.as_tables import Section, markdown_text, sections, table_text
+from simulator.reports.exports import csv_text, junit_text
 from simulator.reports.view import MOST_NODES, View, why
 from simulator.verdicts.migrations import NodePair
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight

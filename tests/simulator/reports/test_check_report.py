@@ -3,7 +3,7 @@
 import io
 from functools import partial
 
-from simulator.reports.migration_text import check_lines, name_containers
+from simulator.reports.check_report import check_lines, name_containers
 from simulator.reports.terminal import render
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.migrations import Check, Migration

@@ -1,6 +1,7 @@
-"""Judged migrations for people: the verdict, both opinions, and the next steps."""
+"""Judged migrations: for people, the verdict, both opinions and the next steps; and as JSON."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -9,6 +10,8 @@ from simulator.reports.terminal import HEADING, Line, line, verdict_word
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.migrations import Check, Migration
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
+
+FORMAT = 1
 
 #: A reason's effect on its opinion's verdict.
 _WORDS = {
@@ -211,3 +214,81 @@ def _other_reports(migrations: Iterable[Migration]) -> Iterator[Line]:
     for migration in migrations:
         for report in migration.reports_on(""):
             yield line(2, f"it says of container {migration.ctid}: {report}")
+
+
+# As JSON
+
+
+def format_check(check: Check) -> str:
+    """Write a check; schema/check.schema.json is its shape."""
+    return format_document(
+        {
+            "format": FORMAT,
+            "source": check.source,
+            "destination": check.destination,
+            "strict": check.is_strict,
+            "waived": list(check.waived),
+            "verdict": check.verdict.value,
+            "migrations": [_migration(one, is_strict=check.is_strict) for one in check.migrations],
+            "codes": code_documents(
+                reason
+                for one in check.migrations
+                for opinion in (one.judgement.kernel, one.judgement.ours)
+                for reason in opinion.reasons
+            ),
+        }
+    )
+
+
+def format_document(document: dict[str, Any]) -> str:
+    """Return plain data as ASCII: names must not control a terminal."""
+    import json
+
+    return json.dumps(document, indent=2) + "\n"
+
+
+def code_documents(reasons: Iterable[Reason]) -> dict[str, dict[str, str]]:
+    """Return the documentation of the reasons' codes, by code."""
+    names = sorted({reason.code for reason in reasons})
+    prose = ("opinion", "summary", "explanation", "next_step")
+    return {name: {key: getattr(find_code(name), key) for key in prose} for name in names}
+
+
+def reason_document(reason: Reason) -> dict[str, Any]:
+    """Return a reason as plain data."""
+    return {
+        "code": reason.code,
+        "weight": reason.weight.value,
+        "waived": reason.is_waived,
+        "feature": reason.feature,
+        "place": reason.place,
+        "source": reason.source,
+        "destination": reason.destination,
+        "needed_by": reason.needed_by,
+    }
+
+
+def _migration(migration: Migration, *, is_strict: bool) -> dict[str, Any]:
+    from vzcptcheck.image_command import image_facts
+
+    judgement, restore = migration.judgement, migration.restore
+    return {
+        "container": migration.ctid,
+        "suspended": migration.is_suspended,
+        "verdict": judgement.verdict(strict=is_strict).value,
+        "kernel": _opinion(migration, judgement.kernel),
+        "ours": _opinion(migration, judgement.ours),
+        "other_reports": list(migration.reports_on("")),
+        "image": restore and image_facts(restore.image),
+        "restore": restore and restore.answer and restore.answer._asdict(),
+    }
+
+
+def _opinion(migration: Migration, opinion: Opinion) -> dict[str, Any]:
+    return {
+        "verdict": opinion.verdict.value,
+        "reasons": [
+            {**reason_document(reason), "reports": list(migration.reports_on(reason.code))}
+            for reason in opinion.reasons
+        ],
+    }
