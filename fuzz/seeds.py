@@ -20,7 +20,7 @@ from simulator.fleets.expectation_text import format_expectation
 from simulator.fleets.expectations import expect
 from simulator.fleets.fleet import gather_fleet, group_by_class
 from simulator.fleets.matrix import Matrix
-from simulator.kernel.contexts import HEADER
+from simulator.kernel.calls import HEADER
 from simulator.profiles.store import fixtures_folder, load_node
 
 _NODE = "042stab141.3.SandyBridge.default"

@@ -30,7 +30,7 @@ from simulator.fleets.masking import (
     basis_of,
 )
 from simulator.kernel.containers import Container, Contents, Process
-from simulator.kernel.needs import gather
+from simulator.kernel.decision import gather
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.traits import ContainerTraits, NodeTraits, container_traits, node_traits
 from simulator.verdicts.verdict import Reason, Verdict, worst

@@ -1,11 +1,25 @@
-"""What a simulated kernel is called with: the calling process, and the ioctl request numbers.
+"""Calls to /proc/cpt and /proc/rst: who calls, with which requests, in which context.
 
-The requests are those of /proc/cpt and /proc/rst, computed as the kernel's header does.
+The request numbers are computed as the kernel's header does.
 """
 
+import errno
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Protocol
+
+from msgspec import Struct
+
+#: Diagnostics of one request gather in a page; what does not fit is lost.
+PAGE_SIZE = 4096
+
+_FIRST_ADDRESS = 0xFFFF88003EE00000
+_ADDRESS_STEP = 0x2000
+
+#: The first line of the list of contexts.
+HEADER = "Ctx      Id       VE       State\n"
 
 
 def fail(number: int) -> OSError:
@@ -51,6 +65,34 @@ class Caller(Protocol):
         """Write the process's memory; OSError with EFAULT if it is not mapped."""
 
 
+class OpenFile(ABC):
+    """An open file of the node. Files with equal sources read the same."""
+
+    source: object
+    position: int = 0
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+        data = self.pread(size, self.position)
+        self.position += len(data)
+        return data
+
+    @abstractmethod
+    def pread(self, size: int, position: int) -> bytes:
+        """Read from a position."""
+
+    @abstractmethod
+    def write(self, data: bytes) -> int:
+        """Write; return how much was taken."""
+
+    def ioctl(self, _request: int, _argument: int, _caller: Caller) -> int:
+        """Answer a request; by default fail with ENOTTY, as a file without requests does."""
+        raise fail(errno.ENOTTY)
+
+    def close(self) -> None:  # noqa: B027 (most files have nothing to release)
+        """Close it for the last time."""
+
+
 def _io(number: int) -> int:
     return ord("-") << 8 | number
 
@@ -92,3 +134,110 @@ class Request(IntEnum):
 
 #: The one request that the file layer answers before the module sees it.
 FIONREAD = 0x541B
+
+
+class ContextState(IntEnum):
+    """The state of a context, as the files list it."""
+
+    ERROR = -1
+    IDLE = 0
+    SUSPENDING = 1
+    SUSPENDED = 2
+    DUMPING = 3
+    UNDUMPING = 4
+    UNDUMPED = 5
+
+
+class Context(Struct, eq=False):
+    """One context. ``users`` counts the open files that are bound to it.
+
+    A ``sticky`` context outlives these files. ``contextid`` 0 means that it has no name.
+    """
+
+    address: int
+    contextid: int = 0
+    veid: int = 0
+    state: ContextState = ContextState.IDLE
+    sticky: bool = False
+    users: int = 0
+    error_file: OpenDescription | None = None
+    dump_file: OpenDescription | None = None
+    page: bytearray = bytearray()
+
+    def say(self, text: str) -> None:
+        """Add a line to the diagnostics of the request."""
+        line = f"Error: {text}\n".encode()
+        self.page += line[: PAGE_SIZE - len(self.page)]
+
+    def flush(self) -> None:
+        """Write the diagnostics at the end of a request, in one write."""
+        if self.page and self.error_file is not None:
+            self.error_file.write(bytes(self.page))
+        self.page.clear()
+
+    def set_error_file(self, file: OpenDescription) -> None:
+        """Send diagnostics there from now on."""
+        if self.error_file is not None:
+            self.error_file.close()
+        self.error_file = file
+
+    def set_dump_file(self, file: OpenDescription) -> None:
+        """Set the file that an image is written to or read from."""
+        if self.dump_file is not None:
+            self.dump_file.close()
+        self.dump_file = file
+
+    def release(self) -> None:
+        """Close the files that the caller handed over."""
+        for file in (self.error_file, self.dump_file):
+            if file is not None:
+                file.close()
+        self.error_file = self.dump_file = None
+
+
+class Contexts:
+    """All contexts of one of the two files, oldest first."""
+
+    def __init__(self) -> None:
+        self._contexts: list[Context] = []
+
+    def __iter__(self) -> Iterator[Context]:
+        return iter(self._contexts)
+
+    def create(self) -> Context:
+        """Create a nameless context, bound to one open file."""
+        taken = {context.address for context in self._contexts}
+        address = _FIRST_ADDRESS
+        while address in taken:
+            address += _ADDRESS_STEP
+        context = Context(address, users=1)
+        self._contexts.append(context)
+        return context
+
+    def hold(self, ctid: int) -> None:
+        """Create the sticky context that keeps a container suspended; its name is the ctid."""
+        context = self.create()
+        context.contextid = context.veid = ctid
+        context.state = ContextState.SUSPENDED
+        context.sticky = True
+        context.users = 0
+
+    def find(self, contextid: int) -> Context | None:
+        """Find the first context of that name; 0 finds a nameless one."""
+        return next((context for context in self if context.contextid == contextid), None)
+
+    def unbind(self, context: Context) -> bool:
+        """Unbind one open file from a context; return whether the context was removed."""
+        context.users -= 1
+        if context.sticky or context.users:
+            return False
+        context.release()
+        self._contexts.remove(context)
+        return True
+
+    def listing(self) -> str:
+        """Return the text that the file reads as."""
+        return HEADER + "".join(
+            f"{context.address:016x} {context.contextid:08x} {context.veid:<8d} {context.state:d}\n"
+            for context in self
+        )

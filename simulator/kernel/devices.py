@@ -10,9 +10,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from simulator.facts.generations import Vecaps2
-from simulator.kernel.calls import FIONREAD, Caller, OpenDescription, Request, fail
+from simulator.kernel.calls import (
+    FIONREAD,
+    Caller,
+    Context,
+    Contexts,
+    ContextState,
+    OpenDescription,
+    OpenFile,
+    Request,
+    fail,
+)
 from simulator.kernel.containers import Container, Contents, State
-from simulator.kernel.contexts import Context, Contexts, ContextState
 from simulator.kernel.decision import Decision, decide, missing_bits
 
 if TYPE_CHECKING:
@@ -40,25 +49,15 @@ class Device:
         return OpenDevice(self)
 
 
-class OpenDevice:
+class OpenDevice(OpenFile):
     """An open /proc/cpt or /proc/rst, with a position, and a context once a request needs one."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
+        #: All open files of a device list the same contexts.
+        self.source = device
         self.kernel = device.kernel
         self.context: Context | None = None
-        self._position = 0
-
-    @property
-    def source(self) -> object:
-        """The device: all its open files list the same contexts."""
-        return self.device
-
-    def read(self, size: int) -> bytes:
-        """Read the list of contexts from the file's position."""
-        data = self.pread(size, self._position)
-        self._position += len(data)
-        return data
 
     def pread(self, size: int, position: int) -> bytes:
         """Read the list of contexts from the given position."""
@@ -71,7 +70,7 @@ class OpenDevice:
     def ioctl(self, request: int, argument: int, caller: Caller) -> int:
         """Answer a request; OSError with the kernel's errno."""
         if request == FIONREAD:
-            caller.write_memory(argument, struct.pack("=i", -self._position))
+            caller.write_memory(argument, struct.pack("=i", -self.position))
             return 0
         if caller.pointer_bits() < self.kernel.pointer_bits:
             raise fail(errno.EINVAL)  # There is no compat_ioctl.

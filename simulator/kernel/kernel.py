@@ -7,7 +7,6 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Protocol
 
 from msgspec import Struct, structs
 
@@ -15,10 +14,10 @@ from simulator.facts.capabilities import IA64, X86_64, NodeFacts, node_capabilit
 from simulator.facts.cpuid import CpuidTable, MissingLeafError
 from simulator.facts.generations import Generation
 from simulator.facts.override import OverrideError, format_override, parse_override
-from simulator.kernel.calls import Caller, fail
+from simulator.kernel.calls import Caller, OpenFile, fail
 from simulator.kernel.containers import Container, Needs, State
+from simulator.kernel.decision import gather
 from simulator.kernel.devices import Device, cpt_requests, rst_requests
-from simulator.kernel.needs import gather
 
 CPT = "/proc/cpt"
 RST = "/proc/rst"
@@ -56,29 +55,6 @@ _FIRST_INODE = 0xF0000000
 _REGISTERS = struct.Struct("=4I")
 
 
-class OpenFile(Protocol):
-    """An open file of the node."""
-
-    @property
-    def source(self) -> object:
-        """The source of the content: files with equal sources read the same."""
-
-    def read(self, size: int) -> bytes:
-        """Read on."""
-
-    def pread(self, size: int, position: int) -> bytes:
-        """Read from a position."""
-
-    def write(self, data: bytes) -> int:
-        """Write; return how much was taken."""
-
-    def ioctl(self, request: int, argument: int, caller: Caller) -> int:
-        """Answer a request."""
-
-    def close(self) -> None:
-        """Close it for the last time."""
-
-
 class Stat(Struct, frozen=True):
     """The result of stat(); ``mode`` includes the file's type."""
 
@@ -98,58 +74,35 @@ class NodeFile(Struct, frozen=True):
     in_containers: bool = False
 
 
-class TextFile(Struct, eq=False):
+class TextFile(OpenFile):
     """An open text file, whose text is made at each read; ``take`` receives what is written."""
 
-    text: Callable[[], str]
-    take: Callable[[str], None] | None = None
-    _position: int = 0
-
-    @property
-    def source(self) -> object:
-        """The function that returns the text."""
-        return self.text
-
-    def read(self, size: int) -> bytes:
-        """Read on."""
-        data = self.pread(size, self._position)
-        self._position += len(data)
-        return data
+    def __init__(self, text: Callable[[], str], take: Callable[[str], None] | None = None) -> None:
+        self.source = self._text = text
+        self._take = take
 
     def pread(self, size: int, position: int) -> bytes:
         """Read from a position."""
-        return self.text().encode()[position : position + size]
+        return self._text().encode()[position : position + size]
 
     def write(self, data: bytes) -> int:
         """Hand over what is written; fail with EIO if the file cannot be written."""
-        if self.take is None:
+        if self._take is None:
             raise fail(errno.EIO)
-        self.take(data.decode("utf-8", "surrogateescape"))
+        self._take(data.decode("utf-8", "surrogateescape"))
         return len(data)
 
-    def ioctl(self, _: int, __: int, ___: Caller) -> int:
-        """Fail with ENOTTY: a text file has no requests."""
-        raise fail(errno.ENOTTY)
 
-    def close(self) -> None:
-        """Close it."""
-
-
-class CpuidFile(Struct, eq=False):
+class CpuidFile(OpenFile):
     """An open /dev/cpu/N/cpuid: the position is leaf | subleaf << 32, a leaf has 16 bytes."""
 
-    cpuid: CpuidTable
-    _position: int = 0
-
-    @property
-    def source(self) -> object:
-        """The registers."""
-        return self.cpuid
+    def __init__(self, cpuid: CpuidTable) -> None:
+        self.source = self._cpuid = cpuid
 
     def read(self, size: int) -> bytes:
         """Read as many leaves as fit, from the file's position."""
-        data = self.pread(size, self._position)
-        self._position += len(data) // _REGISTERS.size
+        data = self.pread(size, self.position)
+        self.position += len(data) // _REGISTERS.size
         return data
 
     def pread(self, size: int, position: int) -> bytes:
@@ -159,7 +112,7 @@ class CpuidFile(Struct, eq=False):
             raise fail(errno.EINVAL)
         try:
             answers = [
-                self.cpuid.answer(one & 0xFFFFFFFF, one >> 32)
+                self._cpuid.answer(one & 0xFFFFFFFF, one >> 32)
                 for one in range(position, position + count)
             ]
         except MissingLeafError as error:
@@ -169,13 +122,6 @@ class CpuidFile(Struct, eq=False):
     def write(self, _: bytes) -> int:
         """Fail with EINVAL, as this device does."""
         raise fail(errno.EINVAL)
-
-    def ioctl(self, _: int, __: int, ___: Caller) -> int:
-        """Fail with ENOTTY: this device has no requests."""
-        raise fail(errno.ENOTTY)
-
-    def close(self) -> None:
-        """Close it."""
 
 
 class SimulatedKernel:
@@ -366,3 +312,29 @@ def _process_count(container: Container) -> int:
 
 def _open_folder() -> OpenFile:
     raise fail(errno.EISDIR)
+
+
+def format_cpuinfo(
+    processor: int,
+    cpuid: CpuidTable,
+    model_name: str | None,
+    microcode: str | None,
+    flags: str | None,
+) -> str:
+    """Write a processor's block of /proc/cpuinfo; what is None has no line."""
+    values = {
+        "processor": processor,
+        "vendor_id": cpuid.vendor,
+        "cpu family": cpuid.family,
+        "model": cpuid.model,
+        "model name": model_name,
+        "stepping": cpuid.stepping,
+        "microcode": microcode,
+        "flags": flags,
+    }
+    lines = []
+    for key, value in values.items():
+        if value is not None:
+            tabs = "\t" if len(key) >= 8 else "\t\t"  # Colons stand at column 16.
+            lines.append(f"{key}{tabs}: {value}\n")
+    return "".join(lines)

@@ -4,7 +4,6 @@ The structs are the format of a profile's file, which simulator/schema/profile.s
 publishes; ``profile_json`` reads and writes them.
 """
 
-from collections.abc import Iterator
 from enum import Enum
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -27,7 +26,7 @@ from simulator.kernel.containers import (
     State,
     stated,
 )
-from simulator.kernel.needs import gather
+from simulator.kernel.decision import gather
 
 if TYPE_CHECKING:
     from simulator.kernel.kernel import SimulatedKernel
@@ -158,39 +157,18 @@ class NodeProfile(ProfileDocument, frozen=True, kw_only=True, dict=True):
 
     def _texts(self) -> dict[str, str]:
         """Return what files of the node read as, where that is known."""
-        from simulator.kernel.kernel import CPUINFO, PROC_VERSION, VZ_VERSION
+        from simulator.kernel.kernel import CPUINFO, PROC_VERSION, VZ_VERSION, format_cpuinfo
 
         texts = {PROC_VERSION: f"Linux version {self.kernel.release} (simulated)\n"}
         if self.cpus:
-            texts[CPUINFO] = "\n".join(chain.from_iterable(map(format_cpuinfo, self.cpus)))
+            texts[CPUINFO] = "\n".join(
+                format_cpuinfo(number, cpu.cpuid, cpu.model_name, cpu.microcode, cpu.flags)
+                for cpu in self.cpus
+                for number in chain.from_iterable(processor_ranges(cpu.processors))
+            )
         if self.kernel.vz_version is not None:
             texts[VZ_VERSION] = f"{self.kernel.vz_version}\n"
         return texts
-
-
-def format_cpuinfo(cpu: CpuFacts) -> Iterator[str]:
-    """Write one block for each processor of a kind; what is not known has no line."""
-    for number in chain.from_iterable(processor_ranges(cpu.processors)):
-        yield _block(number, cpu)
-
-
-def _block(number: int, cpu: CpuFacts) -> str:
-    values = (
-        ("processor", str(number)),
-        ("vendor_id", cpu.cpuid.vendor),
-        ("cpu family", str(cpu.cpuid.family)),
-        ("model", str(cpu.cpuid.model)),
-        ("model name", cpu.model_name),
-        ("stepping", str(cpu.cpuid.stepping)),
-        ("microcode", cpu.microcode),
-        ("flags", cpu.flags),
-    )
-    return "".join(_line(key, value) for key, value in values if value is not None)
-
-
-def _line(key: str, value: str) -> str:
-    # Colons stand at column 16.
-    return key + ("\t" if len(key) >= 8 else "\t\t") + f": {value}\n"
 
 
 @lru_cache(_MOST_REMEMBERED)

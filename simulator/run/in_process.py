@@ -5,8 +5,8 @@ import errno
 from msgspec import Struct
 
 from simulator.facts.cpuid import MissingLeafError
-from simulator.kernel.calls import OpenDescription, fail
-from simulator.kernel.kernel import OpenFile, SimulatedKernel
+from simulator.kernel.calls import OpenDescription, OpenFile, fail
+from simulator.kernel.kernel import SimulatedKernel
 from vzcptcheck.syscalls import LinuxSyscalls, Syscalls
 
 #: The lowest descriptor after the three standard streams.

@@ -17,8 +17,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from simulator.kernel.calls import fail
-from simulator.kernel.kernel import CpuidFile, OpenFile, SimulatedKernel, Stat
+from simulator.kernel.calls import OpenFile, fail
+from simulator.kernel.kernel import CpuidFile, SimulatedKernel, Stat
 from simulator.run.abi import pack_stat, pack_stat64, pack_statx, pack_utsname
 from simulator.run.remote import HeldFile, RemoteProcess
 from simulator.run.seccomp import (

@@ -4,7 +4,7 @@ import io
 import tarfile
 from collections.abc import Mapping
 
-from simulator.kernel.contexts import HEADER
+from simulator.kernel.calls import HEADER
 from support.simulated_profiles import ROWS
 
 TOP = "vzcptcheck-gathered"

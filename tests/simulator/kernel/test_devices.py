@@ -6,9 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from simulator.kernel.calls import FIONREAD, Request
+from simulator.kernel.calls import FIONREAD, ContextState, Request
 from simulator.kernel.containers import Container, Contents, Entered, Needs, State
-from simulator.kernel.contexts import ContextState
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run.in_process import SimulatedSyscalls, Sink
 from support.simulated_nodes import (

@@ -6,7 +6,7 @@ import pytest
 
 from simulator.facts.releases import identify
 from simulator.kernel.containers import Contents, Entered, Needs, Process
-from simulator.kernel.needs import gather
+from simulator.kernel.decision import gather
 from support.simulated_nodes import (
     AMD,
     EAGER_RELEASE,

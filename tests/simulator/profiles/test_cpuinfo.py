@@ -1,14 +1,19 @@
 """/proc/cpuinfo: what the kernels booted for the recordings showed, and who else can read it."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from simulator.facts.capabilities import shown_registers
 from simulator.facts.cpuid import CpuidTable, Registers, processor_ranges
+from simulator.kernel.kernel import CPUINFO, format_cpuinfo
 from simulator.profiles.compose import flags_of
-from simulator.profiles.profile import CpuFacts, NodeProfile, format_cpuinfo
+from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_cpus
+from simulator.run.in_process import SimulatedSyscalls
 from support.simulated_nodes import AMD, EVERYTHING, cpu
 from support.simulated_profiles import captured_nodes
 from vzcptcheck import cpuinfo
@@ -22,16 +27,17 @@ MADE_UP = {
 }  # fmt: skip
 
 
-def facts(cpuid: CpuidTable, processors: str = "0") -> CpuFacts:
-    told = {"model_name": "Some CPU", "microcode": "0x15", "flags": "fpu cmov"}
-    return CpuFacts(processors=processors, cpuid=cpuid, **told)
+def shown(profile: NodeProfile) -> bytes:
+    """Return what the node's /proc/cpuinfo reads as."""
+    node = SimulatedSyscalls(profile.boot())
+    return node.read(node.open(CPUINFO, os.O_RDONLY), 1 << 20)
 
 
 @pytest.mark.parametrize("profile", CAPTURED, ids=lambda profile: profile.name)
 def test_flags_of_registers_are_all_recorded_ones_in_order(profile: NodeProfile) -> None:
-    shown, ours = (profile.cpus[0].flags or "").split(), flags_of(profile.cpus[0].cpuid)
-    assert [flag for flag in shown if flag in ours] == [flag for flag in ours if flag in shown]
-    assert set(shown) - set(ours) - MADE_UP == set()
+    there, ours = (profile.cpus[0].flags or "").split(), flags_of(profile.cpus[0].cpuid)
+    assert [flag for flag in there if flag in ours] == [flag for flag in ours if flag in there]
+    assert set(there) - set(ours) - MADE_UP == set()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,7 @@ def test_a_list_of_ranges_is_read_as_written(ranges: list[range]) -> None:
 
 
 def test_a_processor_is_a_block_as_the_kernel_writes_it() -> None:
-    (block,) = format_cpuinfo(facts(cpu("cmov", vendor=AMD)))
+    block = format_cpuinfo(0, cpu("cmov", vendor=AMD), "Some CPU", "0x15", "fpu cmov")
     assert block.splitlines() == [
         "processor\t: 0",
         "vendor_id\t: AuthenticAMD",
@@ -93,21 +99,20 @@ def test_a_processor_is_a_block_as_the_kernel_writes_it() -> None:
 
 
 def test_what_is_not_known_has_no_line() -> None:
-    unknown = CpuFacts(processors="0", cpuid=cpu(), model_name=None, microcode=None, flags=None)
-    (block,) = format_cpuinfo(unknown)
+    block = format_cpuinfo(0, cpu(), None, None, None)
     keys = [line.partition("\t")[0] for line in block.splitlines()]
     assert keys == ["processor", "vendor_id", "cpu family", "model", "stepping"]
 
 
 @pytest.mark.parametrize("profile", CAPTURED, ids=lambda profile: profile.name)
 def test_the_production_tools_parser_reads_it(profile: NodeProfile) -> None:
-    text = "\n".join(format_cpuinfo(profile.cpus[0]))
-    (processor,) = cpuinfo.parse_cpuinfo(text.encode())
+    processor, *_ = cpuinfo.parse_cpuinfo(shown(profile))
     assert processor["vendor_id"] == profile.cpus[0].cpuid.vendor
     assert cpuinfo.flags_of(processor) == frozenset((profile.cpus[0].flags or "").split())
 
 
 def test_several_processors_are_apart_by_an_empty_line() -> None:
-    text = "\n".join(format_cpuinfo(facts(cpu(), "0-1,4")))
-    blocks = cpuinfo.parse_cpuinfo(text.encode())
-    assert [block["processor"] for block in blocks] == ["0", "1", "4"]
+    (kind,) = CAPTURED[0].cpus
+    kinds = tuple(replace(kind, processors=numbers) for numbers in ("0-1,4", "6"))
+    blocks = cpuinfo.parse_cpuinfo(shown(replace(CAPTURED[0], cpus=kinds)))
+    assert [block["processor"] for block in blocks] == ["0", "1", "4", "6"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from simulator.kernel.contexts import PAGE_SIZE, Context, Contexts, ContextState
+from simulator.kernel.calls import PAGE_SIZE, Context, Contexts, ContextState
 
 HEADER = "Ctx      Id       VE       State\n"
 
