@@ -79,31 +79,24 @@ class HostFile(Struct, eq=False):
     is_directory: bool = False
 
     def read(self, size: int) -> bytes:
-        """Read on."""
         return self.machine.read(self.fd, size)
 
     def pread(self, size: int, position: int) -> bytes:
-        """Read from a position."""
         return self.machine.pread(self.fd, size, position)
 
     def write(self, data: bytes) -> int:
-        """Write; return how much was taken."""
         return self.machine.write(self.fd, data)
 
     def fsync(self) -> None:
-        """Wait until it is on the disk."""
         self.machine.fsync(self.fd)
 
     def size(self) -> int:
-        """Return its size in bytes."""
         return self.machine.file_size(self.fd)
 
     def ioctl(self, request: int, argument: int, _: object) -> int:
-        """Hand a request on."""
         return self.machine.ioctl(self.fd, request, argument)
 
     def close(self) -> None:
-        """Close it."""
         self.machine.close(self.fd)
 
 

@@ -19,7 +19,6 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -104,16 +103,14 @@ class Qemu(Struct, frozen=True):
     offered: frozenset[Feature]
 
 
-def _features() -> Iterator[Feature]:
-    named = {feature.location: feature for feature in features.FEATURES}
-    for leaf, subleaf, register in _REGISTERS:
-        for bit in range(32):
-            place = leaf, subleaf, register, bit
-            yield named.get(place) or Feature("", *place)
-
+_NAMED = {feature.location: feature for feature in features.FEATURES}
 
 #: All that is compared: every bit of the registers, the nameless ones too.
-FEATURES = tuple(_features())
+FEATURES = tuple(
+    _NAMED.get((*register, bit)) or Feature("", *register, bit)
+    for register in _REGISTERS
+    for bit in range(32)
+)
 
 
 def _read_brand(cpuid: CpuidTable) -> str:
@@ -124,17 +121,15 @@ def _read_brand(cpuid: CpuidTable) -> str:
 
 
 #: What else makes a CPU, by the name of qemu's property.
-_IDENTITY: Mapping[str, Callable[[CpuidTable], object]] = MappingProxyType(
-    {
-        "vendor": lambda cpuid: cpuid.vendor,
-        "family": lambda cpuid: cpuid.family,
-        "model": lambda cpuid: cpuid.model,
-        "stepping": lambda cpuid: cpuid.stepping,
-        "level": lambda cpuid: cpuid[VENDOR_LEAF, 0].eax,
-        "xlevel": lambda cpuid: cpuid[EXTENDED_LEAF, 0].eax,
-        "model-id": _read_brand,
-    }
-)
+_IDENTITY: Mapping[str, Callable[[CpuidTable], object]] = {
+    "vendor": lambda cpuid: cpuid.vendor,
+    "family": lambda cpuid: cpuid.family,
+    "model": lambda cpuid: cpuid.model,
+    "stepping": lambda cpuid: cpuid.stepping,
+    "level": lambda cpuid: cpuid[VENDOR_LEAF, 0].eax,
+    "xlevel": lambda cpuid: cpuid[EXTENDED_LEAF, 0].eax,
+    "model-id": _read_brand,
+}
 
 #: Everything that is asked of an emulated CPU.
 _KEYS = tuple(
@@ -229,9 +224,10 @@ def parse_flags(text: str) -> frozenset[str]:
 def choose_model(qemu: Qemu, cpuid: CpuidTable) -> str:
     """Return what ``-cpu`` takes to be as near as it can to a CPU."""
     features = [one for one in FEATURES if one in qemu.offered and one.is_in(cpuid)]
-    identity = {name: _read_identity(name, cpuid) for name in _IDENTITY}
     properties = [
-        f"{name}={_spell(value)}" for name, value in identity.items() if value is not None
+        f"{name}={str(value).replace(',', ' ')}"  # A comma ends a value, and nothing quotes one.
+        for name in _IDENTITY
+        if (value := _read_identity(name, cpuid)) is not None
     ]
     return ",".join(["base", *(f"+{one.qemu_name}" for one in features), *properties])
 
@@ -279,11 +275,6 @@ def _read_identity(name: str, cpuid: CpuidTable) -> object:
         return _IDENTITY[name](cpuid)
     except MissingLeafError:
         return None
-
-
-def _spell(value: object) -> str:
-    """Write a property's value: qemu ends it at a comma, and nothing quotes one."""
-    return str(value).replace(",", " ")
 
 
 def _describe_features(where: str, features: Sequence[Feature]) -> list[str]:

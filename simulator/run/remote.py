@@ -1,25 +1,65 @@
-"""Another process as a caller: its memory, its open files, its paths.
+"""Another process as a caller: its memory and paths, and what it has open.
 
-Sources: proc(5), pidfd_getfd(2), ptrace(2) on permissions. Yama asks that the supervisor is an
-ancestor of the process.
+In place of a node's file a process has a memfd with the same content open, in place of a folder a
+real one that shows the same names.
+
+Sources: proc(5), pidfd_getfd(2), ptrace(2) on permissions; asm/stat.h, linux/stat.h,
+linux/utsname.h and linux/fcntl.h. Yama asks that the supervisor is an ancestor of the process.
 """
 
 import ctypes
 import errno
+import fcntl
+import mmap
 import os
 import select
 import stat
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from simulator.kernel.calls import fail
+from simulator.kernel.kernel import Stat
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 _SYS_PIDFD_GETFD = 438
 _AT_FDCWD = -100
 _PATH_MAX = 4096
 _PAGE = 4096
+
+#: No file of a node's is longer.
+CONTENT_LIMIT = 1 << 20
+
+#: fcntl() numbers: nobody writes from now on but through mappings there are.
+_F_ADD_SEALS = 1033
+_F_SEAL_FUTURE_WRITE = 0x10
+
+#: struct stat of x86-64: dev (0), ino, nlink, mode, uid, gid, pad and rdev (0), size, blksize,
+#: blocks and times (0).
+_STAT_64 = struct.Struct("=8xQQIII12xqq80x")
+
+#: struct stat64 of i386: dev and pad (0), low half of ino, mode, nlink, uid, gid, rdev and pad (0),
+#: size, blksize, blocks and times (0), ino.
+_STAT_32 = struct.Struct("=12xIIIII12xqI32xQ")
+
+#: struct statx: mask, blksize, attributes (0), nlink, uid, gid, mode, pad, ino, size, the rest (0).
+_STATX = struct.Struct("=II8xIIIHxxQQ208x")
+_STATX_BASIC_STATS = 0x7FF
+
+_BLOCK = 1024
+
+_UTSNAME_FIELD = 65
+
+
+def read_status(tid: int, key: str) -> list[int]:
+    """Return the numbers behind a key in /proc/TID/status."""
+    with open(f"/proc/{tid}/status", encoding="utf-8", errors="replace") as status:
+        return next(list(map(int, line.split()[1:])) for line in status if line.startswith(key))
 
 
 class HeldFile(Struct, frozen=True):
@@ -136,7 +176,7 @@ class RemoteProcess(Struct, frozen=True):
 
     def _pidfd_getfd(self, fd: int) -> int:
         libc = ctypes.CDLL(None, use_errno=True)
-        pidfd = os.pidfd_open(self._process())
+        pidfd = os.pidfd_open(read_status(self.tid, "Tgid:")[0])
         try:
             taken: int = libc.syscall(_SYS_PIDFD_GETFD, pidfd, fd, 0)
         finally:
@@ -144,11 +184,6 @@ class RemoteProcess(Struct, frozen=True):
         if taken < 0:
             raise fail(ctypes.get_errno())
         return taken
-
-    def _process(self) -> int:
-        """Return the process that the thread belongs to."""
-        with open(f"/proc/{self.tid}/status", encoding="utf-8", errors="replace") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("Tgid:"))
 
     @contextmanager
     def _memory(self, flags: int) -> Iterator[int]:
@@ -162,3 +197,96 @@ class RemoteProcess(Struct, frozen=True):
             raise fail(errno.EFAULT) from error
         finally:
             os.close(memory)
+
+
+# What is written into its memory
+
+
+def pack_stat(found: Stat) -> bytes:
+    """Write struct stat as x86-64 programs read it."""
+    owner = found.mode, found.uid, found.gid
+    return _STAT_64.pack(found.inode, found.nlink, *owner, found.size, _BLOCK)
+
+
+def pack_stat64(found: Stat) -> bytes:
+    """Write struct stat64 as i386 programs read it."""
+    owner = found.mode, found.nlink, found.uid, found.gid
+    return _STAT_32.pack(found.inode, *owner, found.size, _BLOCK, found.inode)
+
+
+def pack_statx(found: Stat) -> bytes:
+    """Write struct statx."""
+    owner = found.nlink, found.uid, found.gid, found.mode
+    return _STATX.pack(_STATX_BASIC_STATS, _BLOCK, *owner, found.inode, found.size)
+
+
+def pack_utsname(fields: Iterable[str]) -> bytes:
+    """Write struct new_utsname: sysname, nodename, release, version, machine, domainname."""
+    cut = (field.encode()[: _UTSNAME_FIELD - 1] for field in fields)
+    return b"".join(field.ljust(_UTSNAME_FIELD, b"\0") for field in cut)
+
+
+# What it has open in place of a node's files and folders
+
+
+class Content:
+    """The content of an open file: a memfd that only this mapping can write."""
+
+    def __init__(self, name: str) -> None:
+        self.fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.fd, CONTENT_LIMIT)
+        self._mapping = mmap.mmap(self.fd, CONTENT_LIMIT)
+        self._shown = b""
+        os.ftruncate(self.fd, 0)
+        fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE)
+
+    def show(self, text: bytes) -> None:
+        """Change the content."""
+        if text != self._shown:
+            os.ftruncate(self.fd, len(text))
+            self._mapping[: len(text)] = text
+            self._shown = text
+
+    def close(self) -> None:
+        """Close it here; processes that have it open keep it."""
+        self._mapping.close()
+        os.close(self.fd)
+
+
+class Folders:
+    """Real folders below a temporary one, created when a program opens the node's folder."""
+
+    def __init__(self) -> None:
+        self._root: TemporaryDirectory[str] | None = None
+
+    def open(self, path: str, names: Iterable[str]) -> int:
+        """Open a real folder for one of the node's, with these names in it.
+
+        A name that ends with a slash is a folder.
+        """
+        from pathlib import Path
+        from tempfile import TemporaryDirectory, gettempdir
+
+        if self._root is None:
+            # The kernel tells without links which folder a descriptor is open on.
+            self._root = TemporaryDirectory(prefix="vzcptsim-", dir=os.path.realpath(gettempdir()))
+        folder = Path(self._root.name + path)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            inside = folder / name
+            if name.endswith("/"):
+                inside.mkdir(exist_ok=True)
+            else:
+                inside.touch()
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def original(self, path: str) -> str:
+        """Return the node's path for a path in these folders; other paths are unchanged."""
+        if self._root is None or not path.startswith(f"{self._root.name}/"):
+            return path
+        return path.removeprefix(self._root.name)
+
+    def close(self) -> None:
+        """Remove the folders."""
+        if self._root is not None:
+            self._root.cleanup()

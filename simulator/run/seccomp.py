@@ -7,62 +7,51 @@ made through ctypes; no compiler is needed. Linux 5.9 is the floor (SECCOMP_IOCT
 import ctypes
 import errno
 import fcntl
-import os
 import struct
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from types import MappingProxyType
 
 from msgspec import Struct
+
+from simulator.kernel.calls import fail
 
 AUDIT_ARCH_X86_64 = 0xC000003E
 AUDIT_ARCH_I386 = 0x40000003
 
-#: Numbers of the system calls that a filter may select, by architecture.
-SYSCALLS: Mapping[int, Mapping[str, int]] = MappingProxyType(
-    {
-        AUDIT_ARCH_X86_64: MappingProxyType(
-            {
-                "read": 0,
-                "write": 1,
-                "open": 2,
-                "stat": 4,
-                "fstat": 5,
-                "lstat": 6,
-                "ioctl": 16,
-                "pread64": 17,
-                "access": 21,
-                "uname": 63,
-                "openat": 257,
-                "newfstatat": 262,
-                "faccessat": 269,
-                "statx": 332,
-                "openat2": 437,
-                "faccessat2": 439,
-            }
-        ),
-        AUDIT_ARCH_I386: MappingProxyType(
-            {
-                "read": 3,
-                "write": 4,
-                "open": 5,
-                "access": 33,
-                "ioctl": 54,
-                "uname": 122,
-                "pread64": 180,
-                "stat64": 195,
-                "lstat64": 196,
-                "fstat64": 197,
-                "openat": 295,
-                "fstatat64": 300,
-                "faccessat": 307,
-                "statx": 383,
-                "openat2": 437,
-                "faccessat2": 439,
-            }
-        ),
+#: Numbers of the system calls that a filter may select, on x86-64 and on i386; None where they are
+#: not selected: i386 has its own calls for stat.
+_NUMBERS = {
+    "read": (0, 3),
+    "write": (1, 4),
+    "open": (2, 5),
+    "stat": (4, None),
+    "fstat": (5, None),
+    "lstat": (6, None),
+    "stat64": (None, 195),
+    "lstat64": (None, 196),
+    "fstat64": (None, 197),
+    "ioctl": (16, 54),
+    "pread64": (17, 180),
+    "access": (21, 33),
+    "uname": (63, 122),
+    "openat": (257, 295),
+    "newfstatat": (262, None),
+    "fstatat64": (None, 300),
+    "faccessat": (269, 307),
+    "statx": (332, 383),
+    "openat2": (437, 437),
+    "faccessat2": (439, 439),
+}
+
+#: The same by architecture.
+SYSCALLS: Mapping[int, Mapping[str, int]] = {
+    architecture: {
+        name: number
+        for name, numbers in _NUMBERS.items()
+        if (number := numbers[column]) is not None
     }
-)
+    for column, architecture in enumerate((AUDIT_ARCH_X86_64, AUDIT_ARCH_I386))
+}
 
 #: Offsets in struct seccomp_data.
 _NUMBER = 0
@@ -169,7 +158,7 @@ def install_filter(selections: Iterable[Selection]) -> int:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise _last_error()
+        raise fail(ctypes.get_errno())
     instructions = build_filter(selections)
     array = (_Instruction * len(instructions))(*(_Instruction(*one) for one in instructions))
     program = _Program(len(instructions), array)
@@ -179,12 +168,7 @@ def install_filter(selections: Iterable[Selection]) -> int:
             return listener
         if ctypes.get_errno() != errno.EINVAL:
             break
-    raise _last_error()
-
-
-def _last_error() -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, os.strerror(number))
+    raise fail(ctypes.get_errno())
 
 
 class Notification(Struct, frozen=True):

@@ -75,8 +75,7 @@ def _reach(
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from simulator.run.ssh import Host, Ssh, put_ssh_on_path
-    from simulator.run.sshd import ssh_options, start_sshds
+    from simulator.run.ssh import Host, Ssh, put_ssh_on_path, ssh_options, start_sshds
 
     folder = Path(undo.enter_context(TemporaryDirectory(prefix="vzcptsim-")))
     environment = put_ssh_on_path(folder)

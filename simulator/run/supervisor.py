@@ -12,6 +12,7 @@ import stat
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -19,8 +20,17 @@ from msgspec import Struct
 
 from simulator.kernel.calls import OpenFile, fail
 from simulator.kernel.kernel import CpuidFile, SimulatedKernel, Stat
-from simulator.run.abi import pack_stat, pack_stat64, pack_statx, pack_utsname
-from simulator.run.remote import HeldFile, RemoteProcess
+from simulator.run.remote import (
+    CONTENT_LIMIT,
+    Content,
+    Folders,
+    HeldFile,
+    RemoteProcess,
+    pack_stat,
+    pack_stat64,
+    pack_statx,
+    pack_utsname,
+)
 from simulator.run.seccomp import (
     AUDIT_ARCH_X86_64,
     SYSCALLS,
@@ -28,7 +38,6 @@ from simulator.run.seccomp import (
     Notification,
     Selection,
 )
-from simulator.run.stand_ins import CONTENT_LIMIT, Content, Folders
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
@@ -157,30 +166,23 @@ class Supervisor:
         actual = os.stat(f"/proc/{tid}").st_uid
         return 0 if actual == self._owner else actual
 
-    def _open(self, notification: Notification, process: RemoteProcess) -> bool:
-        return self._open_path(notification, process, _AT_FDCWD, 0)
-
-    def _openat(self, notification: Notification, process: RemoteProcess) -> bool:
-        return self._open_path(notification, process, _directory(notification), 1)
-
-    def _open_path(
-        self, notification: Notification, process: RemoteProcess, directory: int, position: int
-    ) -> bool:
-        path = self._own_path(process, directory, notification.arguments[position])
+    def _open(self, notification: Notification, process: RemoteProcess, position: int) -> bool:
+        path = self._own_path(notification, process, position)
         if path is None:
             return False
         flags = self._open_flags(notification, process, position + 1)
         if path in self._place.doors:
-            with closing(HeldFile(self._place.doors[path](process))) as held:
-                self.listener.answer_with_file(notification, held.fd, flags & os.O_CLOEXEC)
-        elif _is_folder(self.kernel.stat(path, process)) and flags & os.O_ACCMODE == os.O_RDONLY:
-            names = self.kernel.list_folder(path, process)
-            with closing(HeldFile(self._folders.open(path, names))) as held:
-                self.listener.answer_with_file(notification, held.fd, flags & os.O_CLOEXEC)
-        elif flags & os.O_DIRECTORY and not _is_folder(self.kernel.stat(path, process)):
-            raise fail(errno.ENOTDIR)
+            fd = self._place.doors[path](process)
         else:
-            self._serve_file(notification, self.kernel.open(path, process, flags), path, flags)
+            is_folder = stat.S_ISDIR(self.kernel.stat(path, process).mode)
+            if flags & os.O_DIRECTORY and not is_folder:
+                raise fail(errno.ENOTDIR)
+            if not is_folder or flags & os.O_ACCMODE != os.O_RDONLY:
+                self._serve_file(notification, self.kernel.open(path, process, flags), path, flags)
+                return True
+            fd = self._folders.open(path, self.kernel.list_folder(path, process))
+        with closing(HeldFile(fd)):
+            self.listener.answer_with_file(notification, fd, flags & os.O_CLOEXEC)
         return True
 
     def _open_flags(self, notification: Notification, process: RemoteProcess, position: int) -> int:
@@ -285,7 +287,7 @@ class Supervisor:
         return None if identity is None else self._served.get(identity)
 
     def _stat(self, notification: Notification, process: RemoteProcess) -> bool:
-        path = self._own_path(process, _AT_FDCWD, notification.arguments[0])
+        path = self._own_path(notification, process, 0)
         return self._tell(notification, process, path, 1, _PACKED[process.bits])
 
     def _fstat(self, notification: Notification, process: RemoteProcess) -> bool:
@@ -306,7 +308,7 @@ class Supervisor:
         """Return the node's path that a call is about: a path, or an open file (AT_EMPTY_PATH)."""
         if flags & _AT_EMPTY_PATH and (path := self._open_path_of(notification, process)):
             return path
-        return self._own_path(process, _directory(notification), notification.arguments[1])
+        return self._own_path(notification, process, 1)
 
     def _tell(
         self,
@@ -324,16 +326,8 @@ class Supervisor:
         self.listener.answer(notification, 0)
         return True
 
-    def _access(self, notification: Notification, process: RemoteProcess) -> bool:
-        return self._access_path(notification, process, _AT_FDCWD, 0)
-
-    def _faccessat(self, notification: Notification, process: RemoteProcess) -> bool:
-        return self._access_path(notification, process, _directory(notification), 1)
-
-    def _access_path(
-        self, notification: Notification, process: RemoteProcess, directory: int, position: int
-    ) -> bool:
-        path = self._own_path(process, directory, notification.arguments[position])
+    def _access(self, notification: Notification, process: RemoteProcess, position: int) -> bool:
+        path = self._own_path(notification, process, position)
         if path is None:
             return False
         wanted = notification.arguments[position + 1] & 0o7
@@ -354,10 +348,17 @@ class Supervisor:
         self.listener.answer(notification, 0)
         return True
 
-    def _own_path(self, process: RemoteProcess, directory: int, address: int) -> str | None:
-        """Return the path that a call is about if it is the node's, else None."""
+    def _own_path(
+        self, notification: Notification, process: RemoteProcess, position: int
+    ) -> str | None:
+        """Return the path that is an argument if it is the node's, else None.
+
+        A path that is not the first argument has its folder before it.
+        """
+        address = notification.arguments[position]
         if not address:
             return None
+        directory = _directory(notification) if position else _AT_FDCWD
         try:
             path = process.resolve(directory, process.read_path(address))
         except OSError:
@@ -376,9 +377,9 @@ class Supervisor:
         return path if path in self._place.doors or self.kernel.owns(path) else None
 
     _handlers: ClassVar[Mapping[str, Callable[..., bool]]] = {
-        "open": _open,
-        "openat": _openat,
-        "openat2": _openat,
+        "open": partial(_open, position=0),
+        "openat": partial(_open, position=1),
+        "openat2": partial(_open, position=1),
         "stat": _stat,
         "lstat": _stat,
         "fstat": _fstat,
@@ -388,19 +389,15 @@ class Supervisor:
         "newfstatat": _fstatat,
         "fstatat64": _fstatat,
         "statx": _statx,
-        "access": _access,
-        "faccessat": _faccessat,
-        "faccessat2": _faccessat,
+        "access": partial(_access, position=0),
+        "faccessat": partial(_access, position=1),
+        "faccessat2": partial(_access, position=1),
         "uname": _uname,
         "ioctl": _ioctl,
         "pread64": _pread,
         "read": _read,
         "write": _write,
     }
-
-
-def _is_folder(found: Stat) -> bool:
-    return stat.S_ISDIR(found.mode)
 
 
 def _directory(notification: Notification) -> int:

@@ -74,8 +74,8 @@ class Lab:
 _WITHOUT_START_FILES = """
 import sys
 from simulator import cli
-from simulator.run import sshd
-sshd._SSHD_CONFIG = sshd._SSHD_CONFIG.replace("SetEnv ", "SetEnv SHLVL=1 ")
+from simulator.run import ssh
+ssh._SSHD_CONFIG = ssh._SSHD_CONFIG.replace("SetEnv ", "SetEnv SHLVL=1 ")
 sys.exit(cli.main())
 """
 

@@ -88,28 +88,28 @@ def start(*words: str, folder: Path | None = None) -> Ended:
 #: What goes wrong, and what is said then.
 FAILURES = {
     "no sshd": (
-        "sshd.shutil.which = lambda *_, **__: None",
+        "ssh.shutil.which = lambda *_, **__: None",
         "--sshd-for needs sshd, and it is not here: install openssh-server",
     ),
     "no ssh-keygen": (
-        "sshd.shutil.which = lambda name, **_: None if name == 'ssh-keygen' else '/bin/true'",
+        "ssh.shutil.which = lambda name, **_: None if name == 'ssh-keygen' else '/bin/true'",
         "--sshd-for needs ssh-keygen, and it is not here: install openssh-client",
     ),
     "ssh-keygen fails": (
-        "sshd.shutil.which = lambda *_, **__: '/bin/false'",
+        "ssh.shutil.which = lambda *_, **__: '/bin/false'",
         "ssh-keygen makes no key: it says nothing",
     ),
     "sshd ends": (
-        "sshd._find = lambda name, _: '/bin/false' if name == 'sshd' else shutil.which(name)",
+        "ssh._find = lambda name, _: '/bin/false' if name == 'sshd' else shutil.which(name)",
         "sshd does not start: it says nothing",
     ),
     "sshd refuses its settings": (
-        "sshd._SSHD_CONFIG = 'Nonsense yes\\n'",
+        "ssh._SSHD_CONFIG = 'Nonsense yes\\n'",
         "sshd does not start: {folder}/sshd_config.dest: line 1: Bad configuration option: "
         "Nonsense; {folder}/sshd_config.dest: terminating, 1 bad configuration options",
     ),
     "sshd does not listen": (
-        "sshd._PATIENCE = 0.1; sshd._listens = lambda _: False",
+        "ssh._PATIENCE = 0.1; ssh._listens = lambda _: False",
         "sshd does not start: it says nothing",
     ),
 }
@@ -123,7 +123,7 @@ def test_what_goes_wrong_is_said_in_one_line(name: str, tmp_path: Path) -> None:
         f"""
         import shutil
         from simulator import cli
-        from simulator.run import sshd
+        from simulator.run import ssh
         {broken}
         words = ["--node", "{NODE}", *{OPTIONS}, "--", "true"]
         sys.exit(cli.main(["run", *words]))
@@ -138,8 +138,8 @@ def test_what_goes_wrong_is_said_in_one_line(name: str, tmp_path: Path) -> None:
 def test_nodes_that_are_reached_without_one_need_no_openssh() -> None:
     ended = supervise(f"""
         from simulator import cli
-        from simulator.run import sshd
-        sshd._find = None
+        from simulator.run import ssh
+        ssh._find = None
         words = ["--node", "{NODE}", "--node-for", "dest={NODE}", "--", "ssh", "dest", "true"]
         sys.exit(cli.main(["run", *words]))
     """)
