@@ -2,7 +2,6 @@
 
 import argparse
 import reprlib
-from collections.abc import Sequence
 
 from simulator.commands.options import (
     HelpAsked,
@@ -34,15 +33,9 @@ image has.
 class _Explain(argparse.Action):
     """Show the documentation of a code, as --help shows its text."""
 
-    def __call__(
-        self,
-        _: argparse.ArgumentParser,
-        __: argparse.Namespace,
-        values: str | Sequence[object] | None,
-        ___: str | None = None,
-    ) -> None:
+    def __call__(self, _: object, __: object, code: object, *___: object) -> None:
         """Raise HelpAsked."""
-        raise HelpAsked(_explain(str(values)))
+        raise HelpAsked(_explain(str(code)))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -33,8 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _diff(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.reports.diff_report import diff_lines, format_diff
+    from simulator.reports.terminal import render
+
     diff = _compare(options)
-    streams.answer(_format(diff, options, streams))
+    streams.answer(format_diff(diff) if options.json else render(diff_lines(diff), streams.stdout))
     return ExitStatus.NO if diff.matters else ExitStatus.YES
 
 
@@ -55,13 +58,3 @@ def _compare(options: argparse.Namespace) -> "Diff":
         is_strict=options.strict,
         waived=waived,
     )
-
-
-def _format(diff: "Diff", options: argparse.Namespace, streams: Streams) -> str:
-    from simulator.reports.diff_report import diff_lines, format_diff
-    from simulator.reports.terminal import render
-
-    if options.json:
-        return format_diff(diff)
-
-    return render(diff_lines(diff), streams.stdout)

@@ -54,7 +54,8 @@ def _run(options: argparse.Namespace, streams: Streams) -> int:
 
     if not options.words:
         raise UsageError("run: no command after --")
-    node_for, sshd_for = _hosts(options)
+    seen: set[str] = set()
+    node_for, sshd_for = _booted(options.node_for, seen), _booted(options.sshd_for, seen)
     profile = load_node(options.node)
     command = options.words
     if options.cpu_instruction:
@@ -80,15 +81,8 @@ def _emulated(command: list[str], profile: "NodeProfile", streams: Streams) -> t
     return emulation.command
 
 
-def _hosts(
-    options: argparse.Namespace,
-) -> "tuple[dict[str, SimulatedKernel], dict[str, SimulatedKernel]]":
-    """Boot the other nodes; return them by host name."""
-    seen: set[str] = set()
-    return _booted(options.node_for, seen), _booted(options.sshd_for, seen)
-
-
 def _booted(pairs: Iterable[str], seen: set[str]) -> "dict[str, SimulatedKernel]":
+    """Boot the nodes of HOST=NODE; return them by host name, which must not have been seen."""
     from simulator.profiles.store import load_node
 
     hosts = {}

@@ -210,13 +210,10 @@ def _unsupported(process: Process, facts: NodeFacts) -> Iterator[_Need]:
         yield mask(CPT_SCHEDULER_POLICY), f"scheduler policy is not supported {guest_first}"
     if process.traced and facts.traces:
         yield mask(CPT_PTRACED_FROM_VE0), f"task {host_first} is ptraced from host system"
-    pids = f"{process.host_pid},{_second_pid(process, facts)}({process.name})"
+    # From 042stab088 on, the second is the node's again.
+    second_pid = process.host_pid if generation.repeats_host_pid else process.pid
+    pids = f"{process.host_pid},{second_pid}({process.name})"
     if process.mempolicy:
         yield mask(CPT_UNSUPPORTED_MISC), f"NUMA mempolicy is used by {pids}"
     if process.keys:
         yield mask(CPT_UNSUPPORTED_MISC), f"keys are used by {pids}"
-
-
-def _second_pid(process: Process, facts: NodeFacts) -> int:
-    """Return the second pid in two diagnostics: from 042stab088 on, the node's again."""
-    return process.host_pid if facts.release.generation.repeats_host_pid else process.pid

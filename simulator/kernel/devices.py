@@ -5,8 +5,7 @@ Sources: the trees in generations.py for the requests, the recordings for errnos
 
 import errno
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from simulator.facts.generations import Vecaps2
@@ -16,7 +15,6 @@ from simulator.kernel.calls import (
     Context,
     Contexts,
     ContextState,
-    OpenDescription,
     OpenFile,
     Request,
     fail,
@@ -262,9 +260,14 @@ def _set_lazy(file: OpenDevice, argument: int, _: Caller) -> int:
 
 
 def _linkdir_add(_: OpenDevice, argument: int, caller: Caller) -> int:
-    with _taken(caller, argument, errno.EBADFD) as description:
-        if not description.is_directory:
-            raise fail(errno.ENOTDIR)
+    try:
+        description = caller.take(_descriptor(argument))
+    except OSError as error:
+        raise fail(errno.EBADFD) from error
+    is_directory = description.is_directory
+    description.close()
+    if not is_directory:
+        raise fail(errno.ENOTDIR)
     return 0
 
 
@@ -322,19 +325,6 @@ def _descriptor(argument: int) -> int:
     """Read an argument as the kernel's int: 0xffffffff is -1."""
     number = argument & _UNSIGNED_INT
     return number - (1 << 32) if number >> 31 else number
-
-
-@contextmanager
-def _taken(caller: Caller, argument: int, number: int) -> Iterator[OpenDescription]:
-    """Hold a descriptor during the block; fail with the errno ``number`` if it is not open."""
-    try:
-        description = caller.take(_descriptor(argument))
-    except OSError as error:
-        raise fail(number) from error
-    try:
-        yield description
-    finally:
-        description.close()
 
 
 #: Requests that make no context.

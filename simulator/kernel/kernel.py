@@ -254,8 +254,11 @@ class SimulatedKernel:
 
     def veinfo_text(self) -> str:
         """Return the text of /proc/vz/veinfo: id, class and processes, the node itself last."""
-        running = [one for one in self.containers.values() if one.state is not State.STOPPED]
-        counts = [(one.ctid, _process_count(one)) for one in reversed(running)]
+        counts = [
+            (one.ctid, len(one.contents.processes) if one.contents is not None else 1)
+            for one in reversed(self.containers.values())
+            if one.state is not State.STOPPED
+        ]
         return "".join(
             f"{ctid:10d} {0:5d} {count:5d}\n" for ctid, count in (*counts, (0, _OWN_PROCESSES))
         )
@@ -304,10 +307,6 @@ class SimulatedKernel:
             files[folder] = files[DEV_CPU]
             files[f"{folder}/cpuid"] = NodeFile(stat.S_IFCHR | 0o400, partial(CpuidFile, cpuid))
         return files
-
-
-def _process_count(container: Container) -> int:
-    return len(container.contents.processes) if container.contents is not None else 1
 
 
 def _open_folder() -> OpenFile:

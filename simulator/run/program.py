@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from msgspec import Struct
 
-from simulator.run.seccomp import Selection, install_filter
+from simulator.run.seccomp import Selections, install_filter
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -84,7 +84,7 @@ class Started(Struct, frozen=True):
         return _STATUS.unpack(message)[0] if message else None
 
 
-def start(program: Program, selections: Iterable[Selection]) -> Started:
+def start(program: Program, selections: Selections) -> Started:
     """Start a program under a filter.
 
     Raises NoFilterError if the kernel refuses the filter, OSError if no process can be made.
@@ -136,7 +136,7 @@ def _above_files(fd: int) -> int:
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_OTHER)
 
 
-def _fork_keeper(program: Program, selections: Iterable[Selection], channel: socket.socket) -> int:
+def _fork_keeper(program: Program, selections: Selections, channel: socket.socket) -> int:
     supervisor = os.getpid()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _KEPT_OFF)
     try:
@@ -147,7 +147,7 @@ def _fork_keeper(program: Program, selections: Iterable[Selection], channel: soc
 
 def _keep(
     program: Program,
-    selections: Iterable[Selection],
+    selections: Selections,
     channel: socket.socket,
     supervisor: int,
     mask: Iterable[signal.Signals | int],
@@ -189,7 +189,7 @@ def _reap(pid: int, channel: socket.socket) -> bool:
 
 def _become(
     program: Program,
-    selections: Iterable[Selection],
+    selections: Selections,
     channel: socket.socket,
     keeper: int,
     mask: Iterable[signal.Signals | int],

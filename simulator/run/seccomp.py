@@ -8,7 +8,7 @@ import ctypes
 import errno
 import fcntl
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 from msgspec import Struct
@@ -73,6 +73,10 @@ _SET_MODE_FILTER = 1
 _NEW_LISTENER = 1 << 3
 _WAIT_KILLABLE_RECV = 1 << 5
 
+#: struct sock_filter and struct sock_fprog.
+_INSTRUCTION = struct.Struct("=HBBI")
+_PROGRAM = struct.Struct("HP")
+
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 _RESPONSE = struct.Struct("=QqiI")
 _ADD_FD = struct.Struct("=QIIII")
@@ -96,49 +100,33 @@ _SET_FLAGS = _iowr(4, 8, direction=1)
 Condition = tuple[int, int, int]
 
 
-class Selection(Struct, frozen=True):
-    """A system call to notify of; with a condition, only if that holds."""
+#: The system calls to notify of, by their names; with a condition, only if that holds.
+Selections = Mapping[str, Condition | None]
 
-    name: str
-    condition: Condition | None = None
-
-
-class _Instruction(ctypes.Structure):
-    _fields_ = (
-        ("code", ctypes.c_uint16),
-        ("jt", ctypes.c_uint8),
-        ("jf", ctypes.c_uint8),
-        ("k", ctypes.c_uint32),
-    )
+#: An instruction of classic BPF: code, jump if true, jump if false, operand.
+Instruction = tuple[int, int, int, int]
 
 
-class _Program(ctypes.Structure):
-    _fields_ = (("len", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
-
-
-def build_filter(selections: Iterable[Selection]) -> list[tuple[int, int, int, int]]:
-    """Write the filter as classic BPF: (code, jump if true, jump if false, operand)."""
-    chosen = list(selections)
-    blocks = [(arch, _block(numbers, chosen)) for arch, numbers in SYSCALLS.items()]
+def build_filter(selections: Selections) -> list[Instruction]:
+    """Write the filter."""
     program = [(_LOAD_WORD, 0, 0, _ARCHITECTURE)]
-    for arch, block in blocks:
+    for arch, numbers in SYSCALLS.items():
+        block = _block(numbers, selections)
         program += [(_JUMP_EQUAL, 1, 0, arch), (_JUMP_ALWAYS, 0, 0, len(block)), *block]
     return [*program, (_RETURN, 0, 0, _ALLOW)]
 
 
-def _block(
-    numbers: Mapping[str, int], selections: Iterable[Selection]
-) -> list[tuple[int, int, int, int]]:
+def _block(numbers: Mapping[str, int], selections: Selections) -> list[Instruction]:
     """Write the instructions for one architecture."""
     block = [(_LOAD_WORD, 0, 0, _NUMBER)]
-    for selection in selections:
-        if selection.name in numbers:
-            body = _body(selection.condition)
-            block += [(_JUMP_EQUAL, 0, len(body), numbers[selection.name]), *body]
+    for name, condition in selections.items():
+        if name in numbers:
+            body = _body(condition)
+            block += [(_JUMP_EQUAL, 0, len(body), numbers[name]), *body]
     return [*block, (_RETURN, 0, 0, _ALLOW)]
 
 
-def _body(condition: Condition | None) -> list[tuple[int, int, int, int]]:
+def _body(condition: Condition | None) -> list[Instruction]:
     if condition is None:
         return [(_RETURN, 0, 0, _NOTIFY)]
     position, mask, value = condition
@@ -151,7 +139,7 @@ def _body(condition: Condition | None) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def install_filter(selections: Iterable[Selection]) -> int:
+def install_filter(selections: Selections) -> int:
     """Filter this process and all its children from now on; return the listener's descriptor.
 
     OSError if the kernel does not support it or refuses.
@@ -160,10 +148,10 @@ def install_filter(selections: Iterable[Selection]) -> int:
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise fail(ctypes.get_errno())
     instructions = build_filter(selections)
-    array = (_Instruction * len(instructions))(*(_Instruction(*one) for one in instructions))
-    program = _Program(len(instructions), array)
+    code = ctypes.create_string_buffer(b"".join(_INSTRUCTION.pack(*one) for one in instructions))
+    program = _PROGRAM.pack(len(instructions), ctypes.addressof(code))
     for flags in (_NEW_LISTENER | _WAIT_KILLABLE_RECV, _NEW_LISTENER):
-        listener: int = libc.syscall(_SYS_SECCOMP, _SET_MODE_FILTER, flags, ctypes.byref(program))
+        listener: int = libc.syscall(_SYS_SECCOMP, _SET_MODE_FILTER, flags, program)
         if listener >= 0:
             return listener
         if ctypes.get_errno() != errno.EINVAL:

@@ -31,13 +31,7 @@ from simulator.run.remote import (
     pack_statx,
     pack_utsname,
 )
-from simulator.run.seccomp import (
-    AUDIT_ARCH_X86_64,
-    SYSCALLS,
-    Listener,
-    Notification,
-    Selection,
-)
+from simulator.run.seccomp import AUDIT_ARCH_X86_64, SYSCALLS, Listener, Notification, Selections
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
@@ -51,19 +45,18 @@ _IOCTL_TYPE = (1, 0xFF00, ord("-") << 8)
 _CPUID_READ = (2, 0xFFFFFFFF, 16)
 
 #: System calls to notify of on every node.
-SELECTIONS = (
-    *map(Selection, ("open", "openat", "openat2")),
-    *map(Selection, ("stat", "lstat", "fstat", "newfstatat", "statx")),
-    *map(Selection, ("stat64", "lstat64", "fstat64", "fstatat64")),
-    *map(Selection, ("access", "faccessat", "faccessat2", "uname")),
-    Selection("ioctl", _IOCTL_TYPE),
-    Selection("pread64", _CPUID_READ),
-    Selection("read", _CPUID_READ),
-)
+SELECTIONS: Selections = {
+    **dict.fromkeys(("open", "openat", "openat2")),
+    **dict.fromkeys(("stat", "lstat", "fstat", "newfstatat", "statx")),
+    **dict.fromkeys(("stat64", "lstat64", "fstat64", "fstatat64")),
+    **dict.fromkeys(("access", "faccessat", "faccessat2", "uname")),
+    "ioctl": _IOCTL_TYPE,
+    "pread64": _CPUID_READ,
+    "read": _CPUID_READ,
+}
 
 #: On a node whose kernel masks CPUID, a write may be to /proc/vz/cpuid_override.
-OVERRIDE_SELECTIONS = (*SELECTIONS, Selection("write"))
-
+OVERRIDE_SELECTIONS: Selections = {**SELECTIONS, "write": None}
 
 #: Opens something other than a file of the node at a path, and returns the descriptor.
 Door = Callable[[RemoteProcess], int]
@@ -288,19 +281,19 @@ class Supervisor:
 
     def _stat(self, notification: Notification, process: RemoteProcess) -> bool:
         path = self._own_path(notification, process, 0)
-        return self._tell(notification, process, path, 1, _PACKED[process.bits])
+        return self._tell(notification, process, path, 1)
 
     def _fstat(self, notification: Notification, process: RemoteProcess) -> bool:
         path = self._open_path_of(notification, process)
-        return self._tell(notification, process, path, 1, _PACKED[process.bits])
+        return self._tell(notification, process, path, 1)
 
     def _fstatat(self, notification: Notification, process: RemoteProcess) -> bool:
         path = self._path_at(notification, process, notification.arguments[3])
-        return self._tell(notification, process, path, 2, _PACKED[process.bits])
+        return self._tell(notification, process, path, 2)
 
     def _statx(self, notification: Notification, process: RemoteProcess) -> bool:
         path = self._path_at(notification, process, notification.arguments[2])
-        return self._tell(notification, process, path, 4, pack_statx)
+        return self._tell(notification, process, path, 4)
 
     def _path_at(
         self, notification: Notification, process: RemoteProcess, flags: int
@@ -311,18 +304,14 @@ class Supervisor:
         return self._own_path(notification, process, 1)
 
     def _tell(
-        self,
-        notification: Notification,
-        process: RemoteProcess,
-        path: str | None,
-        buffer: int,
-        pack: Callable[[Stat], bytes],
+        self, notification: Notification, process: RemoteProcess, path: str | None, buffer: int
     ) -> bool:
         """Write the stat of a path into the buffer that an argument points to."""
         if path is None:
             return False
-        found = self.kernel.stat(path, process)
-        process.write_memory(notification.arguments[buffer], pack(found))
+        is_statx = _NAMES[notification.architecture, notification.number] == "statx"
+        pack = pack_statx if is_statx else _PACKED[process.bits]
+        process.write_memory(notification.arguments[buffer], pack(self.kernel.stat(path, process)))
         self.listener.answer(notification, 0)
         return True
 
