@@ -9,8 +9,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from simulator.dumps.model import CpuDump, DumpError, bounded_answers, infer_mode, told_apart
-from simulator.facts.cpuid import CpuidTable, Key, Registers
+from simulator.dumps.model import (
+    CpuDump,
+    DumpError,
+    bounded_answers,
+    make_whole_dump,
+    told_apart,
+    unsound_answer,
+)
+from simulator.facts.cpuid import Key, Registers
 from simulator.sources.files import Lines
 from vzcptcheck.outcome import printable
 
@@ -78,19 +85,14 @@ def _parse_file(path: PurePosixPath, files: Mapping[str, bytes]) -> CpuDump:
 
 
 def _parse_lines(lines: Iterable[str], cpus: str) -> CpuDump:
-    try:
-        table = CpuidTable(bounded_answers(_answers(lines)))
-    except ValueError as error:
-        raise DumpError(f"CPU {cpus}: {error}") from None
-    return CpuDump(cpus, table, infer_mode(table), NAME)
+    return make_whole_dump(cpus, bounded_answers(_answers(lines)), NAME)
 
 
 def _answers(lines: Iterable[str]) -> Iterator[tuple[Key, Registers]]:
     for number, line in enumerate(lines, start=1):
         match = _ROW.fullmatch(line)
         if match is None and _START.match(line):
-            shown = repr(line[:_LONGEST_SHOWN])
-            raise DumpError(f"not an answer as {NAME} writes them: {shown}", number)
+            raise unsound_answer(NAME, number, line)
         if match is not None:
             mask, leaf, _, ecx, _, *registers = (int(figure, 16) for figure in match.groups())
             yield (leaf, ecx if mask & _ECX_MATTERED else 0), Registers(*registers)

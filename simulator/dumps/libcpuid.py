@@ -11,11 +11,12 @@ from simulator.dumps.model import (
     MOST_ANSWERS_OF_CPU,
     CpuDump,
     DumpError,
-    infer_mode,
+    make_whole_dump,
     told_apart,
     too_many_answers,
+    unsound_answer,
 )
-from simulator.facts.cpuid import ZEROS, CpuidTable, Key, Registers
+from simulator.facts.cpuid import ZEROS, Key, Registers
 
 NAME = "libcpuid raw"
 
@@ -32,8 +33,6 @@ _END = re.compile(r"-{8,}")
 
 #: The first answer of a CPU in older versions, which have no headings.
 _FIRST = re.compile(r"basic_cpuid\s*\[0+\]")
-
-_LONGEST_SHOWN = 100
 
 
 class _Cpu:
@@ -75,7 +74,7 @@ def why_not(lines: Iterable[str]) -> str | None:
 def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse every CPU. DumpError where one is not sound."""
     cpus = (cpu for cpu in _cpus(lines) if cpu.leaves or cpu.arrays)
-    dumps = told_apart(map(_parse_cpu, cpus))
+    dumps = told_apart(make_whole_dump(cpu.cpus, cpu.answers(), NAME, cpu.line) for cpu in cpus)
     if not dumps:
         raise DumpError("no CPU comes before the row of dashes")
     return dumps
@@ -103,8 +102,7 @@ def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
 def _add(cpu: _Cpu, number: int, line: str) -> None:
     match = _ROW.fullmatch(line)
     if match is None:
-        shown = repr(line[:_LONGEST_SHOWN])
-        raise DumpError(f"not an answer as {NAME} writes them: {shown}", number)
+        raise unsound_answer(NAME, number, line)
     index = int(match["number"])
     registers = Registers(*(int(figure, 16) for figure in match.groups()[-4:]))
     if match["leaf"] is None:
@@ -121,11 +119,3 @@ def _leaf(name: str, line: int) -> int:
         return int(name[:-1], 16) if name.endswith("h") else int(name)
     except ValueError:
         raise DumpError(f"not a leaf as {NAME} writes it: {name}", line) from None
-
-
-def _parse_cpu(cpu: _Cpu) -> CpuDump:
-    try:
-        table = CpuidTable(cpu.answers())
-    except ValueError as error:
-        raise DumpError(f"CPU {cpu.cpus}, which begins here: {error}", cpu.line) from None
-    return CpuDump(cpu.cpus, table, infer_mode(table), NAME)

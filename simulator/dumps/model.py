@@ -25,6 +25,9 @@ _T = TypeVar("_T")
 MOST_ANSWERS = 1 << 16
 MOST_ANSWERS_OF_CPU = 1 << 12
 
+#: An error shows no more of a line.
+_LONGEST_SHOWN = 100
+
 _INTEL = "GenuineIntel"
 
 #: Where in the vendor's name the characters of a register of leaf 0 begin.
@@ -217,6 +220,26 @@ def too_many_answers(line: int | None = None) -> DumpError:
     return DumpError(f"over {MOST_ANSWERS_OF_CPU} answers of one CPU, which none has", line)
 
 
+def unsound_answer(form: str, number: int, line: str) -> DumpError:
+    """Return the error of a line, by its number, that should be an answer and is none."""
+    return DumpError(f"not an answer as {form} writes them: {line[:_LONGEST_SHOWN]!r}", number)
+
+
+def make_whole_dump(
+    cpus: str, answers: Iterable[tuple[Key, Registers]], form: str, line: int | None = None
+) -> CpuDump:
+    """Make a CPU of answers known whole, the first of them on ``line``.
+
+    DumpError where leaf 0 is not among them, or one of them contradicts another.
+    """
+    try:
+        table = CpuidTable(answers)
+    except ValueError as error:
+        begins = "" if line is None else ", which begins here"
+        raise DumpError(f"CPU {cpus}{begins}: {error}", line) from None
+    return CpuDump(cpus, table, infer_mode(table), form)
+
+
 def infer_mode(table: CpuidTable) -> Mode:
     """Tell in which mode a program ran that was given these answers.
 
@@ -237,13 +260,9 @@ def _inferred(answers: Mapping[Key, PartialAnswer]) -> Mode:
     needed = _SYSCALL | _LONG_MODE
     if not told or features.known.edx & needed != needed:
         return "unknown"
-    return _mode_of(features.values.edx)
-
-
-def _mode_of(features: int) -> Mode:
-    if not features & _LONG_MODE:
+    if not features.values.edx & _LONG_MODE:
         return "unknown"
-    return "64-bit" if features & _SYSCALL else "32-bit"
+    return "64-bit" if features.values.edx & _SYSCALL else "32-bit"
 
 
 def as_64bit(table: CpuidTable) -> CpuidTable:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from operator import attrgetter
 from typing import NamedTuple
 
 from simulator.dumps.model import CpuDump, DumpError
@@ -58,10 +59,10 @@ class Form(NamedTuple):
         """Parse a source; an error of its own where it does not try to be of this form."""
         content = self.content(source)
         module = import_module(f"simulator.dumps.{self.module}")
-        reason = getattr(module, self.why_not)(content)
+        reason = attrgetter(self.why_not)(module)(content)
         if reason is not None:
             raise _OtherFormError(reason)
-        dumps: list[CpuDump] = getattr(module, self.parse)(content)
+        dumps: list[CpuDump] = attrgetter(self.parse)(module)(content)
         return dumps
 
 
@@ -160,8 +161,8 @@ def _files(source: Source) -> Mapping[str, bytes]:
 FORMS = (
     Form("hwloc", _files, "hwloc", "why_no_folder", "parse_folder"),
     Form("criu", _whole, "criu", "why_no_image", "parse_image"),
-    Form("aida64", _lines, "aida64"),
-    Form("cpuid-r", _lines, "cpuid_r"),
+    Form("aida64", _lines, "lines", "AIDA64.why_not", "AIDA64.parse"),
+    Form("cpuid-r", _lines, "lines", "CPUID_R.why_not", "CPUID_R.parse"),
     Form("cpuid", _lines, "cpuid_text"),
     Form("libcpuid", _lines, "libcpuid"),
     Form("hwloc", _lines, "hwloc"),

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from simulator.dumps.lines import LEAVES_WITH_SUBLEAVES
 from simulator.dumps.model import CpuDump, as_32bit, as_64bit, infer_mode
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import parse_dump as parse_source
-from simulator.dumps.subleaves import LEAVES_WITH_SUBLEAVES
 from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
 from support.dumps import Answers, is_parsed_or_refused, numbers, refusal, registers
 from support.samples import sample
