@@ -29,7 +29,7 @@ from types import MappingProxyType
 from simulator.cli import main as run_vzcptsim
 from simulator.errors import UserError
 from simulator.facts.capabilities import X86_64
-from simulator.facts.releases import identify
+from simulator.facts.generations import identify
 from simulator.fleets.fleet import group_by_class
 from simulator.fleets.matrix import Matrix
 from simulator.fleets.reading import read_fleet

@@ -15,7 +15,7 @@ from fuzz.parts import join_parts
 from simulator.dumps.model import CpuDump, KnownBits, make_dump
 from simulator.dumps.own_json import format_dumps
 from simulator.facts.cpuid import CpuidTable, Registers
-from simulator.facts.releases import EXAMPLES
+from simulator.facts.generations import EXAMPLES
 from simulator.fleets.expectation_text import format_expectation
 from simulator.fleets.expectations import expect
 from simulator.fleets.fleet import gather_fleet, group_by_class

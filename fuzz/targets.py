@@ -25,6 +25,7 @@ from simulator.dumps.recognise import KEYS, MAX_BYTES, parse_dump
 from simulator.dumps.summary import differences, group
 from simulator.errors import UserError
 from simulator.facts.capabilities import I386, IA64, X86_64
+from simulator.facts.generations import EXAMPLES, identify
 from simulator.facts.override import (
     MAX_ENTRIES,
     OverrideError,
@@ -32,7 +33,6 @@ from simulator.facts.override import (
     format_override,
     parse_override,
 )
-from simulator.facts.releases import EXAMPLES, identify
 from simulator.fleets.expectation_text import format_expectation, parse_expectation
 from simulator.kernel.restore import Restorer, answer, find_refusals
 from simulator.output import Streams

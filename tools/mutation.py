@@ -41,7 +41,6 @@ TESTS = {
     "facts/features": ("facts/features",),
     "facts/generations": ("facts/generations", "facts/cpu_traits"),
     "facts/override": ("facts/override",),
-    "facts/releases": ("facts/releases",),
     "kernel/decision": ("kernel/decision", "kernel/needs", "fleets/judge"),
     "verdicts/programs": ("verdicts/programs", "fleets/judge"),
     "verdicts/restore": ("verdicts/restore", "fleets/judge"),

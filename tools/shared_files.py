@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulator.facts.releases import EXAMPLES
+from simulator.facts.generations import EXAMPLES
 from simulator.verdicts.codes import load_codes
 from tools.completions import completions
 from tools.manuals import manuals

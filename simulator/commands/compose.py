@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     from simulator.dumps.recognise import KEYS
     from simulator.facts.capabilities import MACHINES, X86_64
-    from simulator.facts.releases import EXAMPLES
+    from simulator.facts.generations import EXAMPLES
     from simulator.profiles.compose import SYNTAX
 
     releases = ", ".join(EXAMPLES.values())

@@ -25,8 +25,8 @@ from simulator.facts.bits import (
 )
 from simulator.facts.cpuid import CpuidTable, RegisterName
 from simulator.facts.features import RDRAND, XSAVE, XSAVEOPT, judged_in
+from simulator.facts.generations import Release
 from simulator.facts.override import OverrideEntry, apply_override
-from simulator.facts.releases import Release
 
 INTEL = "GenuineIntel"
 

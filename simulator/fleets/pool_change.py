@@ -17,9 +17,8 @@ from msgspec import structs
 from simulator.errors import UserError
 from simulator.facts.capabilities import IA64, node_capabilities
 from simulator.facts.features import MASKS, Feature, features_in
-from simulator.facts.generations import BY_NAME, Generation
+from simulator.facts.generations import BY_NAME, EXAMPLES, Generation
 from simulator.facts.override import format_override
-from simulator.facts.releases import EXAMPLES
 from simulator.fleets.masking import (
     MASKABLE,
     Basis,

@@ -14,8 +14,8 @@ from simulator.errors import UserError
 from simulator.facts.capabilities import I386, X86_64, has_eager_fpu, shown_registers
 from simulator.facts.cpuid import CpuidTable, MissingLeafError
 from simulator.facts.features import FEATURES
+from simulator.facts.generations import identify
 from simulator.facts.override import format_override, parse_override
-from simulator.facts.releases import identify
 from simulator.kernel.containers import POLICIES, Container, Contents, Entered, Process, State
 from simulator.profiles.profile import (
     Answers,

@@ -15,7 +15,7 @@ from simulator.errors import UserError
 from simulator.facts.bits import CPT_SLM_DMPRST, mask
 from simulator.facts.capabilities import IA64, MACHINES, Machine
 from simulator.facts.cpuid import ZEROS, CpuidTable, Key, Registers
-from simulator.facts.releases import UnknownReleaseError, identify
+from simulator.facts.generations import UnknownReleaseError, identify
 from simulator.kernel.calls import HEADER, ContextState
 from simulator.kernel.containers import Container, State
 from simulator.profiles.profile import (

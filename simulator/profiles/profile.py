@@ -14,9 +14,8 @@ from msgspec import Meta
 from simulator.errors import UserError
 from simulator.facts.capabilities import Machine, NodeFacts, node_capabilities
 from simulator.facts.cpuid import CpuidTable, processor_ranges
-from simulator.facts.generations import ASKED_VERSIONS
+from simulator.facts.generations import ASKED_VERSIONS, identify
 from simulator.facts.override import parse_override
-from simulator.facts.releases import identify
 from simulator.kernel.containers import (
     Container,
     FormatStruct,

@@ -13,8 +13,8 @@ from simulator.facts.bits import COMPARED
 from simulator.facts.capabilities import I386, IA64, INTEL, X86_64, Machine
 from simulator.facts.cpuid import SIGNATURE_LEAF, CpuidTable, MissingLeafError, processor_ranges
 from simulator.facts.features import LONG_MODE, SYSCALL
+from simulator.facts.generations import UnknownReleaseError, identify
 from simulator.facts.override import OverrideError, format_override, parse_override
-from simulator.facts.releases import UnknownReleaseError, identify
 from simulator.kernel.containers import Container, Contents, State
 from simulator.profiles.profile import (
     Answers,

@@ -8,8 +8,7 @@ from msgspec import Struct
 
 from simulator.dumps.model import as_64bit
 from simulator.facts.capabilities import X86_64, NodeFacts, node_capabilities
-from simulator.facts.generations import GENERATIONS, Generation
-from simulator.facts.releases import EXAMPLES, identify
+from simulator.facts.generations import EXAMPLES, GENERATIONS, Generation, identify
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import RecordedCpu
 from simulator.reports.terminal import render_table

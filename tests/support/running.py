@@ -30,7 +30,7 @@ from simulator.run import program, session, trees
 from simulator.facts.capabilities import NodeFacts
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run.program import Program, children
-from simulator.facts.releases import identify
+from simulator.facts.generations import identify
 from simulator.run.supervisor import Place
 from simulator.run.trees import Runner
 

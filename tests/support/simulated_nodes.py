@@ -12,7 +12,7 @@ import pytest
 from simulator.facts.bits import WORDS, bits_with_words
 from simulator.facts.capabilities import NodeFacts
 from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
-from simulator.facts.releases import identify
+from simulator.facts.generations import identify
 from simulator.kernel.containers import Container, Contents, Process
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.compose import CpuSource, compose, parse_spec

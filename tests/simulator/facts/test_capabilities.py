@@ -13,8 +13,8 @@ from simulator.facts.capabilities import (
     shown_registers,
 )
 from simulator.facts.cpuid import CpuidTable, MissingLeafError, Registers
+from simulator.facts.generations import identify
 from simulator.facts.override import parse_override
-from simulator.facts.releases import identify
 from simulator.profiles.profile import NodeProfile
 from support.simulated_nodes import (
     AMD,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulator.facts.releases import identify
+from simulator.facts.generations import identify
 from simulator.kernel.containers import Contents, Entered, Needs, Process
 from simulator.kernel.decision import gather
 from support.simulated_nodes import (

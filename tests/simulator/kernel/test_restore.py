@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.facts.capabilities import NodeFacts
-from simulator.facts.releases import identify
+from simulator.facts.generations import identify
 from simulator.kernel.restore import (
     Answer,
     Finding,

@@ -6,8 +6,7 @@ from functools import cache
 import pytest
 
 from simulator.facts.capabilities import X86_64, NodeFacts
-from simulator.facts.generations import BY_NAME, GENERATIONS
-from simulator.facts.releases import EXAMPLES, identify
+from simulator.facts.generations import BY_NAME, EXAMPLES, GENERATIONS, identify
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Needs
 from simulator.kernel.kernel import SimulatedKernel

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.facts.cpuid import CpuidTable, MissingLeafError, Registers
+from simulator.facts.generations import UnknownReleaseError
 from simulator.facts.override import OverrideError
-from simulator.facts.releases import UnknownReleaseError
 from simulator.kernel.containers import (
     POLICIES,
     Container,

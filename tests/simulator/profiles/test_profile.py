@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from simulator.facts.generations import ASKED_VERSIONS
+from simulator.facts.generations import ASKED_VERSIONS, UnknownReleaseError
 from simulator.facts.override import OverrideError, parse_override
-from simulator.facts.releases import UnknownReleaseError
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Needs, State
 from simulator.kernel.kernel import CPT, CPUID_OVERRIDE, CPUINFO, RST
