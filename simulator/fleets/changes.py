@@ -2,14 +2,26 @@
 
 Left aside: the profile's name and where its facts come from, the order of things that have
 none, what a container is made of (its needs tell), the numbers of processes in what is said of
-it, and of CPUID what differs at every reading (cpuid_changes.py).
+it, and of CPUID what differs at every reading. Features that the verdict on programs judges are
+told bit by bit, by their names; registers of CPUID that have none of them are told whole.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, get_args
 
-from simulator.fleets.cpuid_changes import cpuid_changes
+from simulator.facts.cpuid import (
+    BRAND_LEAVES,
+    PROCESSORS_OWN,
+    VENDOR_LEAF,
+    CpuidTable,
+    Key,
+    MissingLeafError,
+    RegisterName,
+    Registers,
+)
+from simulator.facts.features import JUDGED, OSPKE, OSXSAVE, features_in
 from simulator.kernel.containers import Container
 from simulator.profiles.profile import CpuFacts, NodeProfile
 from vzcptcheck.features import FEATURES, unknown_bits
@@ -20,6 +32,29 @@ _PIDS = re.compile(r"\d+[/,]\d+(?=\()")
 
 #: What is said of a fact that a profile does not have.
 _NOT_KNOWN = "not known"
+
+_ALL_BITS = 0xFFFF_FFFF
+_REGISTERS: tuple[RegisterName, ...] = get_args(RegisterName)
+
+_BRAND_KEYS: tuple[Key, ...] = tuple((leaf, 0) for leaf in BRAND_LEAVES)
+
+#: What depends on what the kernel of a processor has set by then, and what is told otherwise: bits
+#: by leaf, subleaf and register. Sources: as of PROCESSORS_OWN.
+_LEFT_ASIDE: Mapping[tuple[int, int, RegisterName], int] = MappingProxyType(
+    {
+        (VENDOR_LEAF, 0, "ebx"): _ALL_BITS,  # the vendor's name, as the next two
+        (VENDOR_LEAF, 0, "ecx"): _ALL_BITS,
+        (VENDOR_LEAF, 0, "edx"): _ALL_BITS,
+        OSXSAVE.location[:3]: 1 << OSXSAVE.bit,  # CR4 has it
+        OSPKE.location[:3]: 1 << OSPKE.bit,  # CR4 has it
+        (0xD, 0, "ebx"): _ALL_BITS,  # the area's size for what XCR0 enables
+        (0xD, 1, "ebx"): _ALL_BITS,  # the same for XCR0 and IA32_XSS
+    }
+)
+
+#: The names of the judged features by their locations, and the registers that have any.
+_NAMES = {one.location: one.name for one in features_in(JUDGED)}
+_NAMED_REGISTERS = {location[:3] for location in _NAMES}
 
 
 class Change(NamedTuple):
@@ -113,12 +148,76 @@ def _one_cpu_changes(part: str, old: CpuFacts, new: CpuFacts) -> Iterator[Change
         yield from _compare(part, "flags", _known(old.flags), _known(new.flags))
     else:
         yield from _come_and_gone(part, "flag", old.flags.split(), new.flags.split())
-    for change in cpuid_changes(old.cpuid, new.cpuid):
-        yield Change(part, change.name, change.old, change.new, change.place)
+    yield from cpuid_changes(part, old.cpuid, new.cpuid)
 
 
 def _known(flags: str | None) -> str | None:
     return None if flags is None else "known"
+
+
+def cpuid_changes(part: str, old: CpuidTable, new: CpuidTable) -> Iterator[Change]:
+    """Yield what differs between the answers of two CPUs: the names, then the rest by leaf."""
+    yield from _compare(part, "vendor", old.vendor, new.vendor, _place((VENDOR_LEAF, 0)))
+    brands = _brand(old), _brand(new)
+    told = () if None in brands else _BRAND_KEYS
+    if told:
+        yield from _compare(part, "brand", *brands, _place(_BRAND_KEYS[0]))
+    for key in sorted({*old, *new}.difference(told)):
+        one, other = _answer(old, key), _answer(new, key)
+        if one is None or other is None:
+            yield Change(part, "", _whole(one), _whole(other), _place(key))
+            continue
+        for register in _REGISTERS:
+            yield from _register_changes(part, key, register, one, other)
+
+
+def _brand(table: CpuidTable) -> str | None:
+    try:
+        return table.brand
+    except MissingLeafError:
+        return None
+
+
+def _answer(table: CpuidTable, key: Key) -> Registers | None:
+    try:
+        return table.answer(*key)
+    except MissingLeafError:
+        # What was recorded stands, even where the leaf that tells of it was not.
+        return dict(table.items()).get(key)
+
+
+def _register_changes(
+    part: str, key: Key, register: RegisterName, old: Registers, new: Registers
+) -> Iterator[Change]:
+    one, other = getattr(old, register), getattr(new, register)
+    differing = (one ^ other) & ~_left_aside(key, register)
+    place = f"{_place(key)} {register}"
+    if (*key, register) not in _NAMED_REGISTERS:
+        if differing:
+            yield Change(part, "", f"{one:#010x}", f"{other:#010x}", place)
+        return
+    for bit in range(differing.bit_length()):
+        if differing >> bit & 1:
+            values = str(one >> bit & 1), str(other >> bit & 1)
+            name = _NAMES.get((*key, register, bit), "")
+            yield Change(part, name, *values, f"{place} bit {bit}")
+
+
+def _left_aside(key: Key, register: RegisterName) -> int:
+    leaf, _ = key
+    return PROCESSORS_OWN.get((leaf, register), 0) | _LEFT_ASIDE.get((*key, register), 0)
+
+
+def _place(key: Key) -> str:
+    leaf, subleaf = key
+    return f"CPUID {leaf:#010x}{f' subleaf {subleaf}' if subleaf else ''}"
+
+
+def _whole(registers: Registers | None) -> str:
+    """Write an answer that is on one side alone."""
+    if registers is None:
+        return "not recorded"
+    return " ".join(f"{value:#010x}" for value in registers)
 
 
 def _override_changes(old: str | None, new: str | None) -> Iterator[Change]:

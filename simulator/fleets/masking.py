@@ -1,10 +1,10 @@
 """What /proc/vz/cpuid_override can take from containers, as lines that a node can be given.
 
 A line replaces the whole answer to a leaf, on every CPU of the node, so it is made of what the
-node's own programs see now, less what is hidden. Features are masks over
-facts/features.txt. What cannot be without a hidden feature is hidden with it:
-lines never describe a CPU that cannot be. Sources: Intel SDM volume 1, chapters 13 to 15 (what
-has to be looked at before an instruction set is used), Linux arch/x86/kernel/cpu/cpuid-deps.c.
+node's own programs see now, less what is hidden. Features are masks over facts/features.txt. What
+cannot be without a hidden feature is hidden with it: lines never describe a CPU that cannot be.
+Sources: Intel SDM volume 1, chapters 13 to 15 (what has to be looked at before an instruction set
+is used), Linux arch/x86/kernel/cpu/cpuid-deps.c.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

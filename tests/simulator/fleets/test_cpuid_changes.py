@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
-from simulator.fleets.cpuid_changes import CpuidChange, cpuid_changes
+from simulator.fleets.changes import Change, cpuid_changes
 from simulator.profiles.store import find_cpu
 from support.simulated_nodes import EVERYTHING, cpu
 
@@ -15,8 +15,12 @@ def replaced(key: tuple[int, int], register: RegisterName, value: int) -> CpuidT
     return OLD.replace({key: OLD[key]._replace(**{register: value})})
 
 
-def changes(new: CpuidTable, old: CpuidTable = OLD) -> list[CpuidChange]:
-    return list(cpuid_changes(old, new))
+def changed(name: str, place: str, old: str, new: str) -> Change:
+    return Change("cpu", name, old, new, place)
+
+
+def changes(new: CpuidTable, old: CpuidTable = OLD) -> list[Change]:
+    return list(cpuid_changes("cpu", old, new))
 
 
 def with_leaves(**leaves: Registers) -> CpuidTable:
@@ -48,7 +52,7 @@ def test_a_flag_is_told_by_its_bit(
 ) -> None:
     value = getattr(OLD[key], register)
     before, after = str(value >> bit & 1), str(~value >> bit & 1)
-    expected = [CpuidChange(name, place, before, after)]
+    expected = [changed(name, place, before, after)]
     assert changes(replaced(key, register, value ^ 1 << bit)) == expected
 
 
@@ -56,13 +60,13 @@ def test_flags_of_a_subleaf_are_told_with_it() -> None:
     old = with_leaves(xd_0=Registers(7, 0, 832, 0), xd_1=Registers(0, 0, 0, 0))
     new = with_leaves(xd_0=Registers(7, 0, 832, 0), xd_1=Registers(1, 0, 0, 0))
     place = "CPUID 0x0000000d subleaf 1 eax bit 0"
-    assert changes(new, old) == [CpuidChange("xsaveopt", place, "0", "1")]
+    assert changes(new, old) == [changed("xsaveopt", place, "0", "1")]
 
 
 def test_a_register_without_flags_is_told_whole() -> None:
     signature = OLD[0x1, 0].eax
     assert changes(replaced((0x1, 0), "eax", 0x306F2)) == [
-        CpuidChange("", "CPUID 0x00000001 eax", f"{signature:#010x}", "0x000306f2")
+        changed("", "CPUID 0x00000001 eax", f"{signature:#010x}", "0x000306f2")
     ]
 
 
@@ -70,8 +74,8 @@ def test_a_leaf_that_was_not_recorded_is_no_zeros() -> None:
     old = with_leaves(x7_0=Registers(0, 1, 2, 3))
     new = with_leaves()
     recorded = "0x00000000 0x00000001 0x00000002 0x00000003"
-    assert changes(new, old) == [CpuidChange("", "CPUID 0x00000007", recorded, "not recorded")]
-    assert changes(old, new) == [CpuidChange("", "CPUID 0x00000007", "not recorded", recorded)]
+    assert changes(new, old) == [changed("", "CPUID 0x00000007", recorded, "not recorded")]
+    assert changes(old, new) == [changed("", "CPUID 0x00000007", "not recorded", recorded)]
 
 
 def test_a_leaf_that_one_cpu_lacks_is_zeros() -> None:
@@ -79,16 +83,16 @@ def test_a_leaf_that_one_cpu_lacks_is_zeros() -> None:
     old = CpuidTable({(0, 0): Registers(1, 0, 0, 0), (7, 0): Registers(0, 1 << 5, 0, 0)}.items())
     new = CpuidTable({(0, 0): Registers(7, 0, 0, 0), (7, 0): Registers(0, 1 << 5, 0, 0)}.items())
     assert changes(new, old) == [
-        CpuidChange("", "CPUID 0x00000000 eax", "0x00000001", "0x00000007"),
-        CpuidChange("avx2", "CPUID 0x00000007 ebx bit 5", "0", "1"),
+        changed("", "CPUID 0x00000000 eax", "0x00000001", "0x00000007"),
+        changed("avx2", "CPUID 0x00000007 ebx bit 5", "0", "1"),
     ]
 
 
 def test_what_was_recorded_stands_without_the_subleaf_that_tells_of_it() -> None:
     old, new = with_leaves(x7_1=Registers(1, 0, 0, 0)), with_leaves(x7_1=Registers(2, 0, 0, 0))
     assert changes(new, old) == [
-        CpuidChange("sha512", "CPUID 0x00000007 subleaf 1 eax bit 0", "1", "0"),
-        CpuidChange("sm3", "CPUID 0x00000007 subleaf 1 eax bit 1", "0", "1"),
+        changed("sha512", "CPUID 0x00000007 subleaf 1 eax bit 0", "1", "0"),
+        changed("sm3", "CPUID 0x00000007 subleaf 1 eax bit 1", "0", "1"),
     ]
 
 
@@ -96,8 +100,8 @@ def test_the_vendor_and_the_brand_are_told_by_name() -> None:
     intel, amd = find_cpu("intel-xeon-e5-2680-v3").table, find_cpu("amd-opteron-6272").table
     told = changes(amd, intel)
     assert told[:2] == [
-        CpuidChange("vendor", "CPUID 0x00000000", "GenuineIntel", "AuthenticAMD"),
-        CpuidChange(
+        changed("vendor", "CPUID 0x00000000", "GenuineIntel", "AuthenticAMD"),
+        changed(
             "brand",
             "CPUID 0x80000002",
             "Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz",
@@ -156,7 +160,7 @@ def pair(name: str, register: RegisterName, bits: int) -> tuple[CpuidTable, Cpui
 
 @pytest.mark.parametrize(("name", "register", "bits"), VOLATILE)
 def test_what_always_differs_is_left_aside(name: str, register: RegisterName, bits: int) -> None:
-    assert list(cpuid_changes(*pair(name, register, bits))) == []
+    assert list(cpuid_changes("cpu", *pair(name, register, bits))) == []
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_what_always_differs_is_left_aside(name: str, register: RegisterName, bi
     ],
 )
 def test_what_stands_beside_it_is_not(name: str, register: RegisterName, bits: int) -> None:
-    assert len(list(cpuid_changes(*pair(name, register, bits)))) == 1
+    assert len(list(cpuid_changes("cpu", *pair(name, register, bits)))) == 1
 
 
 def test_a_components_place_is_not_left_aside() -> None:
@@ -180,5 +184,5 @@ def test_a_components_place_is_not_left_aside() -> None:
     one = old.replace({(0xD, 2): Registers(256, 576, 0, 0)})
     other = old.replace({(0xD, 2): Registers(256, 512, 0, 0)})
     assert changes(other, one) == [
-        CpuidChange("", "CPUID 0x0000000d subleaf 2 ebx", "0x00000240", "0x00000200")
+        changed("", "CPUID 0x0000000d subleaf 2 ebx", "0x00000240", "0x00000200")
     ]
