@@ -1,25 +1,24 @@
 """What plain ``cpuid`` by Todd Allen prints: each bit that it knows, in words.
 
-Bits that have no words, and leaves that the table of labels leaves out, are unknown: so is the
+Bits that have no words, and leaves that the tables of labels leave out, are unknown: so is the
 number of the last leaf, which is not printed. Versions differ in their words: newer ones say
 ``CMOV: conditional move/compare instr`` where older ones say the second half.
 """
 
 import functools
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
 from simulator.dumps.model import (
-    ALL_BITS,
-    REGISTERS,
     CpuDump,
     DumpError,
     KnownBits,
     make_dump,
     told_apart,
 )
-from simulator.facts.cpuid import RegisterName
+from simulator.facts.cpuid import ALL_BITS, REGISTERS, RegisterName
 from simulator.facts.features import FEATURES
 
 NAME = "cpuid in words"
@@ -39,75 +38,8 @@ _TRUTHS = {"true": 1, "false": 0}
 
 _VENDOR_LENGTH = 12
 
-
-#: Labels of what is no feature of facts/features.txt: leaf, subleaf, register, lowest bit, number
-#: of bits. A register of edx:eax has the upper 32 bits of a number of 64 in EDX. Leaf 0x80000001
-#: EDX repeats leaf 1's on AMD's CPUs. Source: as of the features' labels.
-_OTHER_FIELDS = """\
-0x00000001 0 eax      0  4 stepping id
-0x00000001 0 eax      4  4 model
-0x00000001 0 eax      8  4 family
-0x00000001 0 eax     12  2 processor type
-0x00000001 0 eax     16  4 extended model
-0x00000001 0 eax     20  8 extended family
-0x00000001 0 ebx      0  8 brand index
-0x00000001 0 ebx      8  8 CLFLUSH line size
-0x00000001 0 ebx     16  8 maximum IDs for CPUs in pkg
-0x00000001 0 ebx     24  8 process local APIC physical ID
-0x00000007 0 ecx     17  5 BNDLDX/BNDSTX MAWAU value in 64-bit mode
-0x00000007 1 ebx      0  1 IA32_PPIN & IA32_PPIN_CTL MSRs supported
-0x00000007 1 edx     18  1 CET_SSS: shadow stacks w/o page faults
-0x0000000d 0 edx:eax  0 64 XCR0 valid bit field mask
-0x0000000d 0 eax      0 32 XCR0 lower 32 bits valid bit field mask
-0x0000000d 0 ebx      0 32 bytes required by fields in XCR0
-0x0000000d 0 ecx      0 32 bytes required by XSAVE/XRSTOR area
-0x0000000d 0 edx      0 32 XCR0 upper 32 bits valid bit field mask
-0x0000000d 1 ebx      0 32 SAVE area size in bytes
-0x0000000d 1 edx:ecx  0 64 IA32_XSS valid bit field mask
-0x80000001 0 eax      0  4 stepping id
-0x80000001 0 eax      0  4 stepping
-0x80000001 0 eax      4  4 model
-0x80000001 0 eax      8  4 family/generation
-0x80000001 0 eax      8  4 generation
-0x80000001 0 eax     16  4 extended model
-0x80000001 0 eax     20  8 extended family
-0x80000001 0 ebx      0 32 raw
-0x80000001 0 ebx      0 16 BrandId
-0x80000001 0 ebx     28  4 PkgType
-0x80000001 0 edx      0  1 x87 FPU on chip
-0x80000001 0 edx      1  1 virtual-8086 mode enhancement
-0x80000001 0 edx      2  1 debugging extensions
-0x80000001 0 edx      3  1 page size extensions
-0x80000001 0 edx      4  1 time stamp counter
-0x80000001 0 edx      5  1 RDMSR and WRMSR support
-0x80000001 0 edx      6  1 physical address extensions
-0x80000001 0 edx      7  1 machine check exception
-0x80000001 0 edx      8  1 CMPXCHG8B inst.
-0x80000001 0 edx      9  1 APIC on chip
-0x80000001 0 edx     12  1 memory type range registers
-0x80000001 0 edx     13  1 global paging extension
-0x80000001 0 edx     14  1 machine check architecture
-0x80000001 0 edx     15  1 conditional move/compare instruction
-0x80000001 0 edx     16  1 page attribute table
-0x80000001 0 edx     16  1 FP conditional move instructions
-0x80000001 0 edx     17  1 page size extension
-0x80000001 0 edx     23  1 MMX Technology
-0x80000001 0 edx     24  1 FXSAVE/FXRSTOR
-0x80000001 0 edx     24  1 extended MMX
-0x80000008 0 eax      0  8 maximum physical address bits
-0x80000008 0 eax      8  8 maximum linear (virtual) address bits
-0x80000008 0 eax     16  8 maximum guest physical address bits
-0x80000008 0 ebx     13  1 interruptible WBINVD, WBNOINVD
-0x80000008 0 ebx     16  1 CPU prefers: IBRS always on
-0x80000008 0 ebx     18  1 IBRS preferred over software solution
-0x80000008 0 ebx     19  1 IBRS provides same mode protection
-0x80000008 0 ebx     20  1 EFER[LMSLE] not supported
-0x80000008 0 ebx     21  1 INVLPGB supports TLB flush guest nested
-0x80000008 0 ecx     12  4 ApicIdCoreIdSize
-0x80000008 0 ecx     16  2 performance time-stamp counter size
-0x80000008 0 edx      0 16 max page count for INVLPGB instruction
-0x80000008 0 edx     16  8 RDPRU instruction max input support
-"""
+#: Labels of what is no feature of facts/features.txt.
+_OTHER_FIELDS = os.path.join(os.path.dirname(__file__), "cpuid_text.txt")
 
 
 class Place(NamedTuple):
@@ -227,8 +159,10 @@ def labelled_fields() -> Iterator[tuple[int, str, Place]]:
     for feature in FEATURES:
         place = Place(feature.subleaf, feature.register, None, feature.bit, 1)
         yield from ((feature.leaf, label, place) for label in feature.labels)
-    for line in _OTHER_FIELDS.splitlines():
-        leaf, subleaf, registers, bit, width, label = line.split(maxsplit=5)
+    with open(_OTHER_FIELDS, encoding="utf-8") as file:
+        rows = [line for line in file.read().splitlines() if not line.startswith("#")]
+    for row in rows:
+        leaf, subleaf, registers, bit, width, label = row.split(maxsplit=5)
         high, _, register = cast("list[RegisterName]", registers.rpartition(":"))
         place = Place(int(subleaf), register, high or None, int(bit), int(width))
         yield int(leaf, 16), label, place

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from simulator.dumps.model import (
-    ALL_BITS,
     CpuDump,
     DumpError,
     KnownBits,
@@ -22,7 +21,7 @@ from simulator.dumps.model import (
     make_dump,
     told_apart,
 )
-from simulator.facts.cpuid import XSAVE_LEAF, Key, RegisterName
+from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF, Key, RegisterName
 
 NAME = "CRIU cpuinfo image"
 

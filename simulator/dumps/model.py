@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 from simulator.errors import UserError
-from simulator.facts.cpuid import CpuidTable, Key, RegisterName, Registers
+from simulator.facts.cpuid import ALL_BITS, REGISTERS, CpuidTable, Key, RegisterName, Registers
 from simulator.facts.features import LONG_MODE, SYSCALL
 from vzcptcheck.cpuinfo import MOST_PROCESSORS
 from vzcptcheck.outcome import printable
@@ -14,8 +14,6 @@ from vzcptcheck.processors import format_ranges
 Mode = Literal["64-bit", "32-bit", "unknown"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-REGISTERS: tuple[RegisterName, ...] = get_args(RegisterName)
-ALL_BITS = 0xFFFF_FFFF
 EVERY_BIT = Registers(ALL_BITS, ALL_BITS, ALL_BITS, ALL_BITS)
 
 _T = TypeVar("_T")

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from simulator.dumps.model import (
-    ALL_BITS,
     NOTHING_KNOWN,
-    REGISTERS,
     CpuDump,
     PartialAnswer,
     bits_of,
@@ -16,9 +14,11 @@ from simulator.dumps.model import (
 )
 from simulator.facts.cpu_traits import COMPONENTS
 from simulator.facts.cpuid import (
+    ALL_BITS,
     BRAND_LEAVES,
     EXTENDED_LEAF,
     PROCESSORS_OWN,
+    REGISTERS,
     SIGNATURE_LEAF,
     VENDOR_LEAF,
     XSAVE_LEAF,

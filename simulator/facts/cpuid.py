@@ -4,13 +4,17 @@ import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from simulator.errors import UserError
 
 #: A leaf and a subleaf: the EAX and the ECX that CPUID is executed with.
 Key = tuple[int, int]
 RegisterName = Literal["eax", "ebx", "ecx", "edx"]
+REGISTERS: tuple[RegisterName, ...] = get_args(RegisterName)
+
+#: A register with every bit set.
+ALL_BITS = 0xFFFF_FFFF
 
 
 class Registers(NamedTuple):
@@ -39,19 +43,17 @@ _VENDORS_RANGES = (0x8086_0000, 0xC000_0000)
 #: (Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E, has leaf 7 alike).
 COUNTED_LEAVES = frozenset({0x7, 0x14, 0x17, 0x18, 0x1D, 0x24})
 
-_ALL_BITS = 0xFFFF_FFFF
-
 #: What any two processors of one machine may differ in: bits by leaf and register. Sources: Intel
 #: SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
 PROCESSORS_OWN: Mapping[tuple[int, RegisterName], int] = MappingProxyType(
     {
         (0x1, "ebx"): 0xFF00_0000,  # the initial APIC id
-        (0xB, "edx"): _ALL_BITS,  # the x2APIC id
-        (0x1F, "edx"): _ALL_BITS,  # the x2APIC id
-        (0x8000_001E, "eax"): _ALL_BITS,  # the extended APIC id
+        (0xB, "edx"): ALL_BITS,  # the x2APIC id
+        (0x1F, "edx"): ALL_BITS,  # the x2APIC id
+        (0x8000_001E, "eax"): ALL_BITS,  # the extended APIC id
         (0x8000_001E, "ebx"): 0xFF,  # the core's number
         (0x8000_001E, "ecx"): 0xFF,  # the node's number
-        (0x8000_0026, "edx"): _ALL_BITS,  # the x2APIC id
+        (0x8000_0026, "edx"): ALL_BITS,  # the x2APIC id
     }
 )
 

@@ -5,10 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, cast
 
-from simulator.facts.cpuid import CpuidTable, Key, MissingLeafError, RegisterName, Registers
+from simulator.facts.cpuid import (
+    ALL_BITS,
+    CpuidTable,
+    Key,
+    MissingLeafError,
+    RegisterName,
+    Registers,
+)
 
 _FILE = os.path.join(os.path.dirname(__file__), "features.txt")
-_ALL_BITS = 0xFFFF_FFFF
 _NOTHING: dict[str, str] = {}
 
 
@@ -159,7 +165,7 @@ _SECTIONS = _sections()
 
 #: The mask of what is judged, by leaf and subleaf.
 JUDGED_LEAVES: Mapping[Key, int] = MappingProxyType(
-    {key: sum(JUDGED & _ALL_BITS << shift for _, shift in _SECTIONS[key]) for key in _SECTIONS}
+    {key: sum(JUDGED & ALL_BITS << shift for _, shift in _SECTIONS[key]) for key in _SECTIONS}
 )
 
 
@@ -183,5 +189,5 @@ def without_features(key: Key, registers: Registers, mask: int) -> Registers:
     """Return an answer of CPUID without the features of a mask."""
     values = list(registers)
     for register, shift in _SECTIONS[key]:
-        values[register] &= ~(mask >> shift) & _ALL_BITS
+        values[register] &= ~(mask >> shift) & ALL_BITS
     return Registers(*values)

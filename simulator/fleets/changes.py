@@ -9,11 +9,13 @@ told bit by bit, by their names; registers of CPUID that have none of them are t
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from simulator.facts.cpuid import (
+    ALL_BITS,
     BRAND_LEAVES,
     PROCESSORS_OWN,
+    REGISTERS,
     VENDOR_LEAF,
     CpuidTable,
     Key,
@@ -33,22 +35,19 @@ _PIDS = re.compile(r"\d+[/,]\d+(?=\()")
 #: What is said of a fact that a profile does not have.
 _NOT_KNOWN = "not known"
 
-_ALL_BITS = 0xFFFF_FFFF
-_REGISTERS: tuple[RegisterName, ...] = get_args(RegisterName)
-
 _BRAND_KEYS: tuple[Key, ...] = tuple((leaf, 0) for leaf in BRAND_LEAVES)
 
 #: What depends on what the kernel of a processor has set by then, and what is told otherwise: bits
 #: by leaf, subleaf and register. Sources: as of PROCESSORS_OWN.
 _LEFT_ASIDE: Mapping[tuple[int, int, RegisterName], int] = MappingProxyType(
     {
-        (VENDOR_LEAF, 0, "ebx"): _ALL_BITS,  # the vendor's name, as the next two
-        (VENDOR_LEAF, 0, "ecx"): _ALL_BITS,
-        (VENDOR_LEAF, 0, "edx"): _ALL_BITS,
+        (VENDOR_LEAF, 0, "ebx"): ALL_BITS,  # the vendor's name, as the next two
+        (VENDOR_LEAF, 0, "ecx"): ALL_BITS,
+        (VENDOR_LEAF, 0, "edx"): ALL_BITS,
         OSXSAVE.location[:3]: 1 << OSXSAVE.bit,  # CR4 has it
         OSPKE.location[:3]: 1 << OSPKE.bit,  # CR4 has it
-        (0xD, 0, "ebx"): _ALL_BITS,  # the area's size for what XCR0 enables
-        (0xD, 1, "ebx"): _ALL_BITS,  # the same for XCR0 and IA32_XSS
+        (0xD, 0, "ebx"): ALL_BITS,  # the area's size for what XCR0 enables
+        (0xD, 1, "ebx"): ALL_BITS,  # the same for XCR0 and IA32_XSS
     }
 )
 
@@ -167,7 +166,7 @@ def cpuid_changes(part: str, old: CpuidTable, new: CpuidTable) -> Iterator[Chang
         if one is None or other is None:
             yield Change(part, "", _whole(one), _whole(other), _place(key))
             continue
-        for register in _REGISTERS:
+        for register in REGISTERS:
             yield from _register_changes(part, key, register, one, other)
 
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dumps import cpuid_text
-from simulator.dumps.model import ALL_BITS, EVERY_BIT, PartialAnswer
+from simulator.dumps.model import EVERY_BIT, PartialAnswer
 from simulator.dumps.recognise import parse_dump
-from simulator.facts.cpuid import Registers
+from simulator.facts.cpuid import ALL_BITS, Registers
 from simulator.sources.files import Lines
 from support.dumps import bits, refusal, refused_at
 from support.samples import sample

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dumps.criu import parse_fields, parse_varints
-from simulator.dumps.model import ALL_BITS, CpuDump
+from simulator.dumps.model import CpuDump
 from simulator.dumps.recognise import parse_dump
-from simulator.facts.cpuid import Registers
+from simulator.facts.cpuid import ALL_BITS, Registers
 from support.dumps import bits, is_parsed_or_refused, refusal
 
 NAMES = Registers._fields

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from simulator.dumps import own_json
 from simulator.dumps.model import (
-    ALL_BITS,
     EVERY_BIT,
     MODES,
     CpuDump,
@@ -23,7 +22,7 @@ from simulator.dumps.model import (
 )
 from simulator.dumps.recognise import parse_dump
 from simulator.dumps.summary import differences, group, summarize_unknown, unknown_answers
-from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.facts.cpuid import ALL_BITS, CpuidTable, Registers
 from support.dumps import numbers, registers
 from support.programs import validator
 
