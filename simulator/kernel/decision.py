@@ -139,49 +139,34 @@ def decide(generation: Generation, required_caps: int, offered_caps: int) -> Dec
 @lru_cache(maxsize=4096)
 def gather(contents: Contents, facts: NodeFacts) -> Needs:
     """Gather a running container's needs on the node that it runs on."""
-    found = [
-        *_always(facts),
-        *_of_devices(contents),
-        *_of_processes(contents, facts),
-        *_of_mounts(contents),
-    ]
+    found = list(_needs(contents, facts))
     caps = 0
     for bits, _ in found:
         caps |= bits
     return Needs(caps, tuple(text for _, text in found if text))
 
 
-def _always(facts: NodeFacts) -> Iterator[_Need]:
+def _needs(contents: Contents, facts: NodeFacts) -> Iterator[_Need]:
+    """Yield the needs in the kernel's order."""
     generation = facts.release.generation
     own = node_capabilities(facts)
+    eager = has_eager_fpu(facts)
     yield own & generation.always_bits, ""
     if generation.carries_no_ipv6:
         yield own & mask(CPT_NO_IPV6), ""
     if own & mask(CPT_SLM_DMPRST):
         yield mask(CPT_SLM_DMPRST), "SLM is enabled, but slm_dmprst module is not loaded"
-
-
-def _of_devices(contents: Contents) -> Iterator[_Need]:
-    """Yield the need of the first unsupported device only, as the kernel does."""
-    for name in contents.unsupported_devices[:1]:
+    for name in contents.unsupported_devices[:1]:  # The kernel stops at the first one.
         yield mask(CPT_UNSUPPORTED_NETDEV), f"unsupported netdevice {name}"
-
-
-def _of_mounts(contents: Contents) -> Iterator[_Need]:
-    for fstype in contents.unsupported_mounts:
-        yield mask(CPT_UNSUPPORTED_FSTYPE), f"Unsupported filesystem {fstype}"
-
-
-def _of_processes(contents: Contents, facts: NodeFacts) -> Iterator[_Need]:
-    own = node_capabilities(facts)
-    eager = has_eager_fpu(facts)
     for process in contents.processes:
-        if process.kernel_thread and facts.release.generation.skips_kernel_threads:
+        if process.kernel_thread and generation.skips_kernel_threads:
             continue
         if process.used_fpu or eager:
-            yield own & facts.release.generation.fpu_bits, ""
+            yield own & generation.fpu_bits, ""
         yield _entry_bits(process, facts) & own, ""
         yield from _unsupported(process, facts)
+    for fstype in contents.unsupported_mounts:
+        yield mask(CPT_UNSUPPORTED_FSTYPE), f"Unsupported filesystem {fstype}"
 
 
 def _entry_bits(process: Process, facts: NodeFacts) -> int:

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run.program import Program
@@ -25,7 +25,7 @@ class Forwarding:
 
     def __enter__(self) -> None:
         for number in self._SIGNALS:
-            self._before[number] = signal.signal(number, self._forward)
+            self._before[number] = signal.signal(number, lambda number, _: self._send(number))
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             # A terminal sends this one to the program as well.
             self._before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
@@ -33,9 +33,6 @@ class Forwarding:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _forward(self, number: int, _: FrameType | None) -> None:
-        self._send(number)
 
 
 def run(  # noqa: PLR0913 (each is an option of its own)

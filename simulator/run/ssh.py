@@ -203,7 +203,13 @@ class _Session(Struct, eq=False):
         program = Program(
             # Without a command it is a login shell.
             (shell, "-c", command) if command else (shell, "-l"),
-            environment={**environment, **_own_variables(account, shell)},
+            environment={
+                **environment,
+                "HOME": account.pw_dir,
+                "LOGNAME": account.pw_name,
+                "SHELL": shell,
+                "USER": account.pw_name,
+            },
             folder=account.pw_dir,
             files=(stdin, stdout, stderr),
             group=self.group,
@@ -240,15 +246,6 @@ class _Session(Struct, eq=False):
     def _close(self) -> None:
         self.ssh.runner.loop.forget(self.channel.fileno())
         self.channel.close()
-
-
-def _own_variables(account: pwd.struct_passwd, shell: str) -> dict[str, str]:
-    return {
-        "HOME": account.pw_dir,
-        "LOGNAME": account.pw_name,
-        "SHELL": shell,
-        "USER": account.pw_name,
-    }
 
 
 # Real sshds
