@@ -11,13 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
-from simulator.dumps.model import (
-    CpuDump,
-    DumpError,
-    KnownBits,
-    make_dump,
-    told_apart,
-)
+from simulator.dumps.model import CpuDump, DumpError, KnownBits, make_dump, told_apart
 from simulator.facts.cpuid import ALL_BITS, REGISTERS, RegisterName
 from simulator.facts.features import FEATURES
 

@@ -13,15 +13,8 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from simulator.dumps.model import (
-    CpuDump,
-    DumpError,
-    KnownBits,
-    load_json,
-    make_dump,
-    told_apart,
-)
-from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF, Key, RegisterName
+from simulator.dumps.model import CpuDump, DumpError, KnownBits, load_json, make_dump, told_apart
+from simulator.facts.cpuid import ALL_BITS, INTEL, XSAVE_LEAF, Key, RegisterName
 
 NAME = "CRIU cpuinfo image"
 
@@ -33,7 +26,7 @@ _JSON_START = re.compile(r"\s*\{\s*\"magic\"\s*:\s*\"CPUINFO\"")
 
 _X86_ENTRY = 1
 _VENDORS = {"UNKNOWN": 0, "INTEL": 1, "AMD": 2}
-_INTEL, _AMD = 1, 2
+_BY_INTEL, _BY_AMD = 1, 2
 
 #: Numbers of the fields of an x86 entry.
 _FIELDS = {
@@ -211,9 +204,9 @@ def _number(name: str, value: object) -> int:
 def _known_bits(entry: _Entry) -> KnownBits:
     known = KnownBits()
     known.add_signature(entry.cpu_family, entry.model, entry.stepping)
-    if entry.vendor_id == _INTEL:
-        known.add_vendor("GenuineIntel")
-    elif entry.vendor_id == _AMD and entry.cpu_family != _HYGON_FAMILY:
+    if entry.vendor_id == _BY_INTEL:
+        known.add_vendor(INTEL)
+    elif entry.vendor_id == _BY_AMD and entry.cpu_family != _HYGON_FAMILY:
         known.add_vendor("AuthenticAMD")
     for number, word in enumerate(entry.capability):
         if number in _WORDS and _is_told(number, word, entry.capability_ver):

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 from simulator.errors import UserError
-from simulator.facts.cpuid import ALL_BITS, REGISTERS, CpuidTable, Key, RegisterName, Registers
+from simulator.facts.cpuid import (
+    ALL_BITS,
+    INTEL,
+    REGISTERS,
+    CpuidTable,
+    Key,
+    RegisterName,
+    Registers,
+)
 from simulator.facts.features import LONG_MODE, SYSCALL
 from vzcptcheck.cpuinfo import MOST_PROCESSORS
 from vzcptcheck.outcome import printable
@@ -25,8 +33,6 @@ MOST_ANSWERS_OF_CPU = 1 << 12
 
 #: An error shows no more of a line.
 _LONGEST_SHOWN = 100
-
-_INTEL = "GenuineIntel"
 
 #: Where in the vendor's name the characters of a register of leaf 0 begin.
 _VENDOR_REGISTERS: tuple[tuple[RegisterName, int], ...] = (("ebx", 0), ("edx", 4), ("ecx", 8))
@@ -254,7 +260,7 @@ def _inferred(answers: Mapping[Key, PartialAnswer]) -> Mode:
     vendor, last, features = (answers.get(key, NOTHING_KNOWN) for key in _TELLING_MODE)
     if last.known.eax == ALL_BITS and last.values.eax < _FEATURES[0]:
         return "unknown"
-    told = CpuidTable([((0, 0), vendor.values)]).vendor == _INTEL
+    told = CpuidTable([((0, 0), vendor.values)]).vendor == INTEL
     needed = _SYSCALL | _LONG_MODE
     if not told or features.known.edx & needed != needed:
         return "unknown"
@@ -269,7 +275,7 @@ def as_64bit(table: CpuidTable) -> CpuidTable:
     An Intel CPU with long mode has SYSCALL then (see ``infer_mode``); all else is the same.
     ``MissingLeafError`` is raised where leaf 0x80000001 of an Intel CPU was not recorded.
     """
-    if table.vendor != _INTEL or not table.register(*_FEATURES, "edx") & _LONG_MODE:
+    if table.vendor != INTEL or not table.register(*_FEATURES, "edx") & _LONG_MODE:
         return table
     features = table[_FEATURES]
     return table.replace({_FEATURES: features._replace(edx=features.edx | _SYSCALL)})
@@ -277,7 +283,7 @@ def as_64bit(table: CpuidTable) -> CpuidTable:
 
 def as_32bit(table: CpuidTable) -> CpuidTable:
     """Return what a 32-bit kernel on that CPU sees: no Intel CPU shows SYSCALL to it."""
-    if table.vendor != _INTEL or not table.register(*_FEATURES, "edx") & _SYSCALL:
+    if table.vendor != INTEL or not table.register(*_FEATURES, "edx") & _SYSCALL:
         return table
     features = table[_FEATURES]
     return table.replace({_FEATURES: features._replace(edx=features.edx & ~_SYSCALL)})

@@ -8,14 +8,7 @@ from typing import NamedTuple
 
 from simulator.dumps.model import CpuDump, DumpError
 from simulator.sources.archive import is_archive, read_archive
-from simulator.sources.files import (
-    STDIN,
-    Lines,
-    SourceError,
-    decode,
-    read_folder,
-    read_input,
-)
+from simulator.sources.files import STDIN, Lines, SourceError, decode, read_folder, read_input
 
 #: A file's bytes, or a folder's files by their paths.
 Source = bytes | Mapping[str, bytes]

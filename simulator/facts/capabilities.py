@@ -23,12 +23,10 @@ from simulator.facts.bits import (
     CPT_SLM_DMPRST,
     mask,
 )
-from simulator.facts.cpuid import CpuidTable, RegisterName
+from simulator.facts.cpuid import INTEL, CpuidTable, RegisterName
 from simulator.facts.features import RDRAND, XSAVE, XSAVEOPT, judged_in
 from simulator.facts.generations import Release
 from simulator.facts.override import OverrideEntry, apply_override
-
-INTEL = "GenuineIntel"
 
 #: Machines, as uname prints them, and their kernels' width.
 Machine = Literal["x86_64", "i386", "i486", "i586", "i686", "ia64"]

@@ -28,6 +28,9 @@ class Registers(NamedTuple):
 
 ZEROS = Registers(0, 0, 0, 0)
 
+#: The vendor by which the kernels tell Intel's CPUs from all others.
+INTEL = "GenuineIntel"
+
 VENDOR_LEAF = 0x0
 SIGNATURE_LEAF = 0x1
 XSAVE_LEAF = 0xD
@@ -232,6 +235,11 @@ def user_components(registers: Registers) -> int:
 def supervisor_components(registers: Registers) -> int:
     """Return the mask of state components that IA32_XSS may have: leaf 0xD, subleaf 1."""
     return registers.ecx | registers.edx << 32
+
+
+def place_of_answer(leaf: int, subleaf: int) -> str:
+    """Say where in CPUID an answer is, for people."""
+    return f"CPUID {leaf:#010x}{f' subleaf {subleaf}' if subleaf else ''}"
 
 
 def processor_ranges(processors: str) -> Iterator[range]:

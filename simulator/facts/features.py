@@ -12,6 +12,7 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     RegisterName,
     Registers,
+    place_of_answer,
 )
 
 _FILE = os.path.join(os.path.dirname(__file__), "features.txt")
@@ -48,8 +49,7 @@ class Feature(NamedTuple):
     @property
     def place(self) -> str:
         """Where CPUID has the bit, for people."""
-        subleaf = f" subleaf {self.subleaf}" if self.subleaf else ""
-        return f"CPUID {self.leaf:#010x}{subleaf} {self.register} bit {self.bit}"
+        return f"{place_of_answer(self.leaf, self.subleaf)} {self.register} bit {self.bit}"
 
     @property
     def is_printed(self) -> bool:

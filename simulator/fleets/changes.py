@@ -22,6 +22,7 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     RegisterName,
     Registers,
+    place_of_answer,
 )
 from simulator.facts.features import JUDGED, OSPKE, OSXSAVE, features_in
 from simulator.kernel.containers import Container
@@ -156,15 +157,15 @@ def _known(flags: str | None) -> str | None:
 
 def cpuid_changes(part: str, old: CpuidTable, new: CpuidTable) -> Iterator[Change]:
     """Yield what differs between the answers of two CPUs: the names, then the rest by leaf."""
-    yield from _compare(part, "vendor", old.vendor, new.vendor, _place((VENDOR_LEAF, 0)))
+    yield from _compare(part, "vendor", old.vendor, new.vendor, place_of_answer(VENDOR_LEAF, 0))
     brands = _brand(old), _brand(new)
     told = () if None in brands else _BRAND_KEYS
     if told:
-        yield from _compare(part, "brand", *brands, _place(_BRAND_KEYS[0]))
+        yield from _compare(part, "brand", *brands, place_of_answer(*_BRAND_KEYS[0]))
     for key in sorted({*old, *new}.difference(told)):
         one, other = _answer(old, key), _answer(new, key)
         if one is None or other is None:
-            yield Change(part, "", _whole(one), _whole(other), _place(key))
+            yield Change(part, "", _whole(one), _whole(other), place_of_answer(*key))
             continue
         for register in REGISTERS:
             yield from _register_changes(part, key, register, one, other)
@@ -190,7 +191,7 @@ def _register_changes(
 ) -> Iterator[Change]:
     one, other = getattr(old, register), getattr(new, register)
     differing = (one ^ other) & ~_left_aside(key, register)
-    place = f"{_place(key)} {register}"
+    place = f"{place_of_answer(*key)} {register}"
     if (*key, register) not in _NAMED_REGISTERS:
         if differing:
             yield Change(part, "", f"{one:#010x}", f"{other:#010x}", place)
@@ -205,11 +206,6 @@ def _register_changes(
 def _left_aside(key: Key, register: RegisterName) -> int:
     leaf, _ = key
     return PROCESSORS_OWN.get((leaf, register), 0) | _LEFT_ASIDE.get((*key, register), 0)
-
-
-def _place(key: Key) -> str:
-    leaf, subleaf = key
-    return f"CPUID {leaf:#010x}{f' subleaf {subleaf}' if subleaf else ''}"
 
 
 def _whole(registers: Registers | None) -> str:

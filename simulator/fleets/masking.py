@@ -129,7 +129,8 @@ def basis_of(profile: NodeProfile) -> Basis | Obstacle:
         return Obstacle.FULL
     tables = [cpu.cpuid for cpu in profile.cpus]
     try:
-        leaves = tuple((key, _seen(facts, tables, key)) for key in _asked_leaves())
+        asked = (*JUDGED_LEAVES, (XSAVE_LEAF, 0))
+        leaves = tuple((key, _seen(facts, tables, key)) for key in asked)
     except MissingLeafError:
         return Obstacle.NOT_RECORDED
     return Basis(leaves, facts.override)
@@ -170,11 +171,6 @@ def _with_needs(profile: NodeProfile, before: NodeProfile, container: Container)
         lost = node_capabilities(before.facts()) & ~node_capabilities(profile.facts())
         needs = structs.replace(needs, caps=needs.caps & ~lost)
     return structs.replace(container, needs=needs)
-
-
-def _asked_leaves() -> Iterator[Key]:
-    yield from JUDGED_LEAVES
-    yield XSAVE_LEAF, 0
 
 
 def _seen(facts: NodeFacts, tables: Iterable[CpuidTable], key: Key) -> Registers:

@@ -24,11 +24,7 @@ from simulator.facts.cpu_traits import CpuTraits
 from simulator.facts.generations import Generation
 from simulator.fleets.cliques import partition
 from simulator.fleets.judge import Judge as MigrationJudge
-from simulator.fleets.masking import (
-    Basis,
-    Obstacle,
-    basis_of,
-)
+from simulator.fleets.masking import Basis, Obstacle, basis_of
 from simulator.kernel.containers import Container, Contents, Process
 from simulator.kernel.decision import gather
 from simulator.profiles.profile import NodeProfile

@@ -29,13 +29,7 @@ from simulator.profiles.profile import (
 )
 from simulator.profiles.profile_checks import check_profile
 from simulator.sources.archive import is_archive, read_archive
-from simulator.sources.files import (
-    STDIN,
-    SourceError,
-    read_input,
-    read_plain_file,
-    title_of,
-)
+from simulator.sources.files import STDIN, SourceError, read_input, read_plain_file, title_of
 from vzcptcheck.cpuinfo import CpuinfoError, parse_cpuinfo
 from vzcptcheck.processors import format_ranges
 

@@ -10,8 +10,14 @@ from functools import lru_cache
 from msgspec.json import encode
 
 from simulator.facts.bits import COMPARED
-from simulator.facts.capabilities import I386, IA64, INTEL, X86_64, Machine
-from simulator.facts.cpuid import SIGNATURE_LEAF, CpuidTable, MissingLeafError, processor_ranges
+from simulator.facts.capabilities import I386, IA64, X86_64, Machine
+from simulator.facts.cpuid import (
+    INTEL,
+    SIGNATURE_LEAF,
+    CpuidTable,
+    MissingLeafError,
+    processor_ranges,
+)
 from simulator.facts.features import LONG_MODE, SYSCALL
 from simulator.facts.generations import UnknownReleaseError, identify
 from simulator.facts.override import OverrideError, format_override, parse_override

@@ -15,13 +15,7 @@ from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Outcome, Pair
 from simulator.fleets.routes import Router, Ways
 from simulator.reports.terminal import HEADING, STYLES, line, render, render_table
-from simulator.reports.view import (
-    View,
-    container_words,
-    first_nodes,
-    kernel_words,
-    labels_words,
-)
+from simulator.reports.view import View, container_words, first_nodes, kernel_words, labels_words
 from simulator.verdicts.verdict import Verdict
 from vzcptcheck.processors import format_ranges
 

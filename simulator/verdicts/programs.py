@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from simulator.facts.cpu_traits import COMPONENTS, CpuTraits, XsaveArea
-from simulator.facts.cpuid import XSAVE_LEAF
+from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF
 from simulator.facts.features import FEATURES, JUDGED, JUDGED_LEAVES, Feature, features_in
 from simulator.verdicts.restore import refused_version
 from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
@@ -33,8 +33,7 @@ _HARMFUL = _WITH_EFFECT["crash"] | _WITH_EFFECT["wrong"]
 _NEEDS_FPU = JUDGED & ~_WITH_EFFECT["kernel"] & sum(one.mask for one in FEATURES if one.state)
 
 #: The places in masks at which a register of CPUID begins.
-_ALL_BITS = 0xFFFF_FFFF
-_REGISTERS = [shift for shift in range(0, JUDGED.bit_length(), 32) if JUDGED >> shift & _ALL_BITS]
+_REGISTERS = [shift for shift in range(0, JUDGED.bit_length(), 32) if JUDGED >> shift & ALL_BITS]
 
 #: Nodes of a large fleet have few CPUs: so many pairs of their XSAVE areas are remembered.
 _MOST_REMEMBERED = 1 << 14
@@ -64,9 +63,9 @@ class Losses(Struct, frozen=True, cache_hash=True, gc=False):
         """Every feature by its name, in the order of the table."""
         found: tuple[Reason, ...] = ()
         for shift in _REGISTERS:
-            lost = self.lost >> shift & _ALL_BITS
+            lost = self.lost >> shift & ALL_BITS
             if lost:
-                unused, waived = self.unused >> shift & _ALL_BITS, self.waived >> shift & _ALL_BITS
+                unused, waived = self.unused >> shift & ALL_BITS, self.waived >> shift & ALL_BITS
                 found += _lost_in(shift, lost, unused, waived)
         return found
 
