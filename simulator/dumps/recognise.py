@@ -36,10 +36,10 @@ class _OtherFormError(Exception):
 class Form(NamedTuple):
     """A way to write dumps, with the key that a user knows it by.
 
-    ``content`` takes out of a source what the form looks at. The form's module, which is not
-    imported before, has two functions of that: ``why_not`` returns why it does not try to be of
-    the form (None where it does), ``parse`` returns at least one CPU, and raises DumpError where
-    it is not soundly of the form.
+    ``content`` takes out of a source what the form looks at. ``why_not`` and ``parse`` name two
+    functions of that in ``module``, which is not imported before. The first returns why it does
+    not try to be of the form (None where it does). The second returns at least one CPU, and raises
+    DumpError where it is not soundly of the form.
     """
 
     key: str
