@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from simulator.facts.generations import EXAMPLES
-from simulator.verdicts.codes import load_codes
+from simulator.verdicts.codes import CODES
 from tools.completions import completions
 from tools.manuals import manuals
 from tools.programs import ROOT, vzcptcheck, vzcptsim
@@ -38,7 +38,7 @@ def names() -> dict[str, list[str]]:
     They are read without third-party packages, which are absent where a wheel is built.
     """
     cpus = json.loads((ROOT / "simulator" / "data" / "cpus.json").read_text("utf-8"))["cpus"]
-    codes = load_codes().values()
+    codes = CODES.values()
     return {
         "nodes": sorted(path.stem for path in ROOT.glob("fixtures/*.json")),
         "cpus": [cpu["name"] for cpu in cpus],

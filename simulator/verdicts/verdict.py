@@ -68,7 +68,7 @@ class Finding(Protocol):
 class Reason(Struct, frozen=True, cache_hash=True, gc=False):
     """One thing to be said of a migration; by itself it is a finding.
 
-    ``code`` is stable, and documented in data/codes.toml, with what to do next. ``feature`` is
+    ``code`` is stable, and documented in codes.py, with what to do next. ``feature`` is
     what it is about, spelled as /proc/cpuinfo or the kernel does, ``place`` where that is to be
     found (``CPUID 0x00000001 ecx bit 20``). ``source`` and ``destination`` are the values on
     both sides, ``needed_by`` who needs it. What does not apply is empty.

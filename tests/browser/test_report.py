@@ -16,7 +16,7 @@ from simulator.fleets.fleet import Group, gather_fleet
 from simulator.fleets.matrix import Counts, Pair
 from simulator.fleets.routes import Ways
 from simulator.reports.view import View, container_words
-from simulator.verdicts.codes import load_codes
+from simulator.verdicts.codes import CODES
 from simulator.verdicts.verdict import Verdict
 from support.simulated_profiles import captured_nodes, recorded_nodes
 
@@ -366,7 +366,7 @@ class TestDetails:
             for who, number in (("The kernel", outcome.kernel), ("Ours", outcome.ours)):
                 assert f"{who}: {matrix.verdicts[number].value}" in section
                 for reason in matrix.opinions[number].reasons:
-                    code = load_codes()[reason.code]
+                    code = CODES[reason.code]
                     said = (code.summary, code.name, code.next_step, reason.feature, reason.place)
                     values = (reason.source, reason.destination, reason.needed_by)
                     missing = [text for text in (*said, *values) if text not in section]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from simulator.verdicts.codes import load_codes
+from simulator.verdicts.codes import CODES
 from support.documents import plain
 from support.running import ROOT
 from tools.programs import Command, Program, vzcptcheck, vzcptsim
@@ -75,7 +75,7 @@ def unknown_codes(name: str, text: str) -> Iterator[str]:
     """Name what a table of codes has first in a row, and what is no reason's code."""
     for table in re.findall(r"^\| code \|.*\n(?:\|.*\n)+", f"{text}\n", re.MULTILINE):
         for code in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE):
-            if code not in load_codes():
+            if code not in CODES:
                 yield f"{name}: there is no code {code}"
 
 

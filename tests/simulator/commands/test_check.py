@@ -13,7 +13,7 @@ import pytest
 from simulator.cli import main
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.store import find_cpu, fixture_names, load_node
-from simulator.verdicts.codes import Code, load_codes
+from simulator.verdicts.codes import CODES, Code
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_061, build, change
 from support.programs import SGR, Said, Terminal, mistake, published, replay, vzcptsim
 from support.simulated_profiles import encoded, good_document
@@ -226,7 +226,7 @@ def test_the_codes_are_documented_beside_the_reasons() -> None:
         for reason in opinion["reasons"]
     }
     assert set(document["codes"]) == used
-    code = load_codes()["cpu-feature-missing"]
+    code = CODES["cpu-feature-missing"]
     assert document["codes"]["cpu-feature-missing"] == {
         "opinion": "kernel",
         "summary": code.summary,
@@ -438,7 +438,7 @@ def test_an_answer_that_is_not_taken_whole_is_an_error(options: tuple[str, ...])
 # What a code means
 
 
-@pytest.mark.parametrize("code", load_codes().values(), ids=lambda code: code.name)
+@pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.name)
 def test_a_code_is_explained_without_nodes(monkeypatch: pytest.MonkeyPatch, code: Code) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     status, stdout, stderr = check("--explain", code.name)

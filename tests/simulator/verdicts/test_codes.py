@@ -2,9 +2,7 @@
 
 import inspect
 import re
-import tomllib
 from collections.abc import Iterator
-from importlib import resources
 from itertools import product
 
 import pytest
@@ -14,10 +12,11 @@ from simulator.facts.cpu_traits import XsaveArea
 from simulator.kernel import restore as restore_module
 from simulator.kernel.containers import State
 from simulator.kernel.restore import Restorer
+from simulator.verdicts import codes as codes_module
 from simulator.verdicts import image as image_module
 from simulator.verdicts import programs as our_module
 from simulator.verdicts import restore as kernel_module
-from simulator.verdicts.codes import find_code, load_codes
+from simulator.verdicts.codes import CODES, find_code
 from simulator.verdicts.image import ImageDestination
 from simulator.verdicts.traits import SUSPENDED, ContainerTraits, NodeTraits, node_traits
 from simulator.verdicts.verdict import Opinion
@@ -172,7 +171,7 @@ def given_codes(example: Example) -> Iterator[tuple[str, str]]:
 
 
 def test_there_is_an_example_of_every_code_and_no_other() -> None:
-    assert list(EXAMPLES) == list(load_codes())
+    assert list(EXAMPLES) == list(CODES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -193,7 +192,7 @@ def test_what_is_given_is_documented() -> None:
     nodes = [recorded(name) for name in recorded_nodes()]
     given.update(code for one in nodes for code in given_codes((one, nodes[0], None)))
     given.update(code for one in nodes for code in given_codes((nodes[0], one, None)))
-    documented = {(code.opinion, name) for name, code in load_codes().items()}
+    documented = {(code.opinion, name) for name, code in CODES.items()}
     assert given <= documented
 
 
@@ -201,11 +200,17 @@ def test_no_code_is_spelled_in_the_modules_that_is_not_documented() -> None:
     for module in (kernel_module, our_module, image_module, restore_module):
         spelled = re.findall(r'(?:Reason|Finding)\(\s*"([a-z0-9-]+)"', inspect.getsource(module))
         assert spelled
-        assert set(spelled) <= set(load_codes())
+        assert set(spelled) <= set(CODES)
+
+
+def test_no_code_comes_twice_and_the_kernels_come_first() -> None:
+    assert len(codes_module.CODES) == len(codes_module._CODES)
+    opinions = [code.opinion for code in codes_module._CODES]
+    assert opinions == sorted(opinions, key=("kernel", "ours").index)
 
 
 def test_codes_have_what_they_say_in_one_form() -> None:
-    for name, code in load_codes().items():
+    for name, code in CODES.items():
         assert code.name == name
         assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name)
         assert code.opinion in ("kernel", "ours")
@@ -215,22 +220,6 @@ def test_codes_have_what_they_say_in_one_form() -> None:
         assert code.next_step.endswith((".", "'.", ")."))
         for text in (code.summary, code.explanation, code.next_step):
             assert text == " ".join(text.split())
-
-
-def test_codes_are_what_the_file_says_as_toml() -> None:
-    text = resources.files("simulator").joinpath("data", "codes.toml").read_text("utf-8")
-    tables = tomllib.loads(text)
-    assert list(tables) == ["kernel", "ours"]
-    documented = [
-        (name, opinion, {key: " ".join(prose.split()) for key, prose in table.items()})
-        for opinion, codes in tables.items()
-        for name, table in codes.items()
-    ]
-    prose = ("summary", "explanation", "next_step")
-    assert documented == [
-        (code.name, code.opinion, {key: getattr(code, key) for key in prose})
-        for code in load_codes().values()
-    ]
 
 
 def test_an_unknown_code_names_those_that_are_near() -> None:
