@@ -60,12 +60,12 @@ def compose(
     cpu: CpuSource | None,
     kernel: KernelFacts,
     containers: Iterable[Container],
-    cpuid_override: str | None = None,
+    override: str | None = None,
 ) -> NodeProfile:
     """Return a checked profile; ``cpu`` is None on ia64 alone.
 
-    ``cpuid_override`` is as it would be written; None where there is no such file. The answers
-    and the containers' needs are what the kernel's rules make of the facts. Raises
+    ``override`` is as it would be written to cpuid_override; None where there is no such file.
+    The answers and the containers' needs are what the kernel's rules make of the facts. Raises
     UnknownReleaseError, OverrideError and ProfileError.
     """
     generation = identify(kernel.release, kernel.vz_version or "").generation
@@ -76,7 +76,7 @@ def compose(
         origin=Origin(OriginKind.COMPOSED, source),
         kernel=kernel,
         cpus=() if cpu is None else (_cpu_facts(cpu, kernel),),
-        cpuid_override=_as_read_back(cpuid_override),
+        cpuid_override=None if override is None else format_override(parse_override(override)),
         answers=Answers(None, None, None),
         containers=(),
     )
@@ -108,10 +108,6 @@ def flags_of(cpuid: CpuidTable) -> tuple[str, ...]:
     )
 
 
-def _as_read_back(override: str | None) -> str | None:
-    return None if override is None else format_override(parse_override(override))
-
-
 def _brand(table: CpuidTable) -> str | None:
     try:
         return " ".join(table.brand.split()) or None
@@ -138,7 +134,6 @@ def _with_answers(bare: NodeProfile, containers: Iterable[Container]) -> NodePro
 
 
 # Containers on the command line
-
 
 #: A process's id on the node is this much above its id in the container.
 _FIRST_HOST_PID = 1000
@@ -192,7 +187,7 @@ class _Draft:
     def __init__(self, ctid: int) -> None:
         self._ctid = ctid
         self._state = State.RUNNING
-        self._processes = [Process(pid=1, host_pid=self._host_pid(1), name="init")]
+        self._processes = [Process(pid=1, host_pid=_FIRST_HOST_PID + 1, name="init")]
         self._devices: list[str] = []
         self._mounts: list[str] = []
 
@@ -217,7 +212,7 @@ class _Draft:
         if len(name) > _LONGEST_NAME:
             raise SpecError(f"container {spec!r}: a process's name has at most 15 characters")
         pid = len(self._processes) + 1
-        self._processes.append(Process(pid=pid, host_pid=self._host_pid(pid), name=name))
+        self._processes.append(Process(pid=pid, host_pid=_FIRST_HOST_PID + pid, name=name))
 
     def _add_device(self, _: str, name: str) -> None:
         self._devices.append(name)
@@ -237,9 +232,6 @@ class _Draft:
 
     def _change(self, **traits: object) -> None:
         self._processes[-1] = replace(self._processes[-1], **traits)
-
-    def _host_pid(self, pid: int) -> int:
-        return _FIRST_HOST_PID + pid
 
     _with_value: ClassVar[dict[str, Callable[["_Draft", str, str], None]]] = {
         "process": _add_process,

@@ -54,6 +54,8 @@ CPUID = "cpuid"
 
 _FILES = (ABOUT, NOTES, CPT, RST, CMDLINE, CPUINFO, VZ_VERSION, VEINFO, CPUID_OVERRIDE, IF_INET6)
 
+_MODULE_FILES: tuple[tuple[Module, str], ...] = (("vzcpt", CPT), ("vzrst", RST))
+
 #: /proc/cpuinfo of 1,000 processors has 1.5 MiB, and nothing else is as large.
 MOST_BYTES = 2 << 20
 
@@ -61,7 +63,6 @@ _MOST_BYTES_PACKED = 16 << 20
 
 #: The script asks one processor of each kind, and of sixteen kinds at most.
 _MOST_PROCESSORS = 16
-
 _LARGEST_CTID = 0x7FFFFFFF
 _LAST_PROCESSOR = 9999
 
@@ -141,6 +142,7 @@ def make_profile(files: _Files, where: str) -> Gathered:
     """
     about = _parse_about(_lines(files, ABOUT))
     cpus, remarks = _parse_cpus(files) if about.machine != IA64 else ((), ())
+    words = (_text(files, CMDLINE) or "").split()
     on = "" if about.host is None else f" on {about.host}"
     profile = NodeProfile(
         name="gathered",
@@ -151,8 +153,8 @@ def make_profile(files: _Files, where: str) -> Gathered:
             release=about.release,
             machine=about.machine,
             vz_version=_line(files, VZ_VERSION),
-            boot_options=_parse_boot_options(_text(files, CMDLINE) or ""),
-            modules=frozenset(_modules(files)),
+            boot_options=tuple(dict.fromkeys(filter(_BOOT_OPTION.fullmatch, words))),
+            modules=frozenset(module for module, file in _MODULE_FILES if file in files),
             ipv6=IF_INET6 in files,
         ),
         cpus=cpus,
@@ -175,13 +177,6 @@ def _unknown(profile: NodeProfile) -> Iterator[str]:
         return  # That is for the profile's checks.
     if release.generation.node_bits & mask(CPT_SLM_DMPRST):
         yield "whether SLM is enabled without its module is not known: taken for no"
-
-
-def _modules(files: _Files) -> Iterator[Module]:
-    if CPT in files:
-        yield "vzcpt"
-    if RST in files:
-        yield "vzrst"
 
 
 # Text
@@ -219,10 +214,6 @@ def _parse_about(lines: Iterable[str]) -> _About:
     if machine is None:
         raise GatheredError(ABOUT, f"machine {_shown(told['machine'])} is none of OpenVZ's")
     return _About(told["script"], told["date"], told["release"], machine, told.get("host") or None)
-
-
-def _parse_boot_options(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for word in text.split() if _BOOT_OPTION.fullmatch(word)))
 
 
 # Containers

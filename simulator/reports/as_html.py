@@ -19,7 +19,6 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from simulator.fleets.fleet import ContainerGroup, Group, NodeClass
-from simulator.fleets.matrix import Pair
 from simulator.reports.check_report import code_documents
 from simulator.reports.view import Note, View, container_words, kernel_words
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
@@ -88,8 +87,7 @@ class _Page:
         self._kernel_rows: dict[tuple[int, int | None], int] = {}
         self._our_rows: dict[tuple[int, bool], int] = {}
         self._found: Mapping[str, Counter[Verdict]] = {name: Counter() for name in _OPINIONS}
-        classes = view.fleet.classes
-        self._of_kernel = {one.kernel: one for one in classes}
+        self._of_kernel = {one.kernel: one for one in view.fleet.classes}
 
     def document(self) -> dict[str, Any]:
         """Return the data; call this before ``tallies``."""
@@ -180,13 +178,10 @@ class _Page:
             kernel, ours, both = pair.summary
             number = self._summaries.number((*kernel, *ours, *both))
             row[pair.destination.node_class] = number
-            self._count(pair)
+            destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
+            for found, counts in zip(self._found.values(), pair.summary, strict=True):
+                found[counts.verdict] += len(source.nodes) * destinations
         return self._rows.number(tuple(row))
-
-    def _count(self, pair: Pair) -> None:
-        destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
-        for found, counts in zip(self._found.values(), pair.summary, strict=True):
-            found[counts.verdict] += len(pair.source.nodes) * destinations
 
     def _opinion(self, opinion: Opinion) -> tuple[int, list[int]]:
         reasons = [self._reasons.number(reason) for reason in opinion.reasons]

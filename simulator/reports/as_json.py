@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from msgspec.structs import asdict
+
 from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Pair, Summary
 from simulator.fleets.routes import Router, Ways
@@ -41,7 +43,8 @@ def json_text(view: View) -> Iterator[str]:
     yield from _values("kernels", map(_kernel, fleet.kernels))
     yield from _values("containers", map(_container, fleet.containers))
     yield from _list("pairs", _pairs(view, ways.watch(matrix.pairs(asks_both=view.is_by_class))))
-    yield from _list("kernel_opinions", map(_numbers, _kernel_opinions(view)))
+    # The source's kernel, the destination's kernel, the container, and the opinion.
+    yield from _list("kernel_opinions", map(_numbers, matrix.asked if view.is_by_class else ()))
     yield from _values("one_way", _one_way(view, ways))
     yield _member("islands", [group.number for group in ways.islands()])
     yield from _values("destinations", _destinations(view))
@@ -83,10 +86,7 @@ def _group(view: View, group: Group) -> dict[str, Any]:
         "make": node_class.source_kernel,
         "cpu": node_class.cpu,
         "vendor": node_class.traits.cpu.vendor,
-        "loads": [
-            {"label": load.label, "container": load.container, "count": load.count}
-            for load in group.loads
-        ],
+        "loads": list(map(asdict, group.loads)),
     }
 
 
@@ -138,12 +138,6 @@ def _outcomes(view: View, source: Group, destination: Group) -> str:
         for labels, kernel, ours in view.matrix.outcomes(source, destination)
     )
     return f'"outcomes":[{outcomes}]'
-
-
-def _kernel_opinions(view: View) -> Iterator[tuple[int | None, ...]]:
-    """Yield the source's kernel, the destination's kernel, the container, and the opinion."""
-    if view.is_by_class:
-        yield from view.matrix.asked
 
 
 def _one_way(view: View, ways: Ways) -> Iterator[dict[str, Any]]:

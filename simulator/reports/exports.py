@@ -12,22 +12,12 @@ from simulator.verdicts.verdict import Verdict
 from vzcptcheck.outcome import printable
 
 _NODE_COLUMNS = (
-    "source",
-    "destination",
-    "containers",
-    "kernel",
-    "ours",
-    "kernel_reasons",
-    "our_reasons",
+    *("source", "destination", "containers"),
+    *("kernel", "ours", "kernel_reasons", "our_reasons"),
 )
 _VERDICTS = ("possible", "not_possible", "unknown")
 _CLASS_COLUMNS = (
-    "source",
-    "source_nodes",
-    "destination",
-    "destination_nodes",
-    "kernel",
-    "ours",
+    *("source", "source_nodes", "destination", "destination_nodes", "kernel", "ours"),
     *(f"{whose}_{verdict}" for whose in ("kernel", "ours") for verdict in _VERDICTS),
 )
 
@@ -118,13 +108,9 @@ def _case(view: View, pair: Pair) -> ET.Element:
             case, _TAGS[counts.verdict], type=counts.verdict.value, message=message
         )
         if not view.is_by_class:
-            problem.text = _text(view, pair)
+            outcomes = view.matrix.outcomes(pair.source, pair.destination)
+            problem.text = "\n".join(_line(view, outcome) for outcome in outcomes)
     return case
-
-
-def _text(view: View, pair: Pair) -> str:
-    outcomes = view.matrix.outcomes(pair.source, pair.destination)
-    return "\n".join(_line(view, outcome) for outcome in outcomes)
 
 
 def _line(view: View, outcome: Outcome) -> str:
