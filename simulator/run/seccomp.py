@@ -99,7 +99,6 @@ _SET_FLAGS = _iowr(4, 8, direction=1)
 #: One argument of a system call that must have a value in some bits: position, mask, value.
 Condition = tuple[int, int, int]
 
-
 #: The system calls to notify of, by their names; with a condition, only if that holds.
 Selections = Mapping[str, Condition | None]
 

@@ -227,53 +227,54 @@ class Supervisor:
         for served in alike:
             served.content.show(shown)
 
-    def _ioctl(self, notification: Notification, process: RemoteProcess) -> bool:
+    def _on_file(
+        self, notification: Notification, process: RemoteProcess, answer: Callable[..., int | None]
+    ) -> bool:
+        """Answer a call on an open file of the node; where ``answer`` returns None, Linux does."""
         served = self._served_by(notification, process)
-        if served is None:
+        value = None if served is None else answer(self, notification, process, served.file)
+        if value is None:
             return False
+        self.listener.answer(notification, value)
+        return True
+
+    def _ioctl(self, notification: Notification, process: RemoteProcess, file: OpenFile) -> int:
         _, request, argument, *_ = notification.arguments
         try:
-            result = served.file.ioctl(request & 0xFFFFFFFF, argument, process)
+            return file.ioctl(request & 0xFFFFFFFF, argument, process)
         finally:
-            self._refresh(served.file.source)
-        self.listener.answer(notification, result)
-        return True
+            self._refresh(file.source)
 
-    def _pread(self, notification: Notification, process: RemoteProcess) -> bool:
-        served = self._served_by(notification, process)
-        if served is None or not isinstance(served.file, CpuidFile):
-            return False
+    def _pread(
+        self, notification: Notification, process: RemoteProcess, file: OpenFile
+    ) -> int | None:
+        if not isinstance(file, CpuidFile):
+            return None
         _, address, size, low, high, _ = notification.arguments
         position = low if process.bits == 64 else low & 0xFFFFFFFF | (high & 0xFFFFFFFF) << 32
-        data = served.file.pread(size, position)
+        data = file.pread(size, position)
         process.write_memory(address, data)
-        self.listener.answer(notification, len(data))
-        return True
+        return len(data)
 
-    def _read(self, notification: Notification, process: RemoteProcess) -> bool:
+    def _read(
+        self, notification: Notification, process: RemoteProcess, file: OpenFile
+    ) -> int | None:
         """Read a leaf at the open file's position, and advance that by one."""
-        served = self._served_by(notification, process)
-        if served is None or not isinstance(served.file, CpuidFile):
-            return False
+        if not isinstance(file, CpuidFile):
+            return None
         fd, address, size, *_ = notification.arguments
         with closing(process.share(fd & 0xFFFFFFFF)) as held:
             position = os.lseek(held.fd, 0, os.SEEK_CUR)
-            data = served.file.pread(size, position)
+            data = file.pread(size, position)
             process.write_memory(address, data)
             os.lseek(held.fd, position + 1, os.SEEK_SET)
-        self.listener.answer(notification, len(data))
-        return True
+        return len(data)
 
-    def _write(self, notification: Notification, process: RemoteProcess) -> bool:
-        served = self._served_by(notification, process)
-        if served is None:
-            return False
+    def _write(self, notification: Notification, process: RemoteProcess, file: OpenFile) -> int:
         _, address, size, *_ = notification.arguments
-        data = process.read_memory(address, min(size, CONTENT_LIMIT))
-        written = served.file.write(data)
-        self._refresh(served.file.source)
-        self.listener.answer(notification, written)
-        return True
+        written = file.write(process.read_memory(address, min(size, CONTENT_LIMIT)))
+        self._refresh(file.source)
+        return written
 
     def _served_by(self, notification: Notification, process: RemoteProcess) -> _Served | None:
         identity = process.identity(notification.arguments[0] & 0xFFFFFFFF)
@@ -287,21 +288,16 @@ class Supervisor:
         path = self._open_path_of(notification, process)
         return self._tell(notification, process, path, 1)
 
-    def _fstatat(self, notification: Notification, process: RemoteProcess) -> bool:
-        path = self._path_at(notification, process, notification.arguments[3])
-        return self._tell(notification, process, path, 2)
-
-    def _statx(self, notification: Notification, process: RemoteProcess) -> bool:
-        path = self._path_at(notification, process, notification.arguments[2])
-        return self._tell(notification, process, path, 4)
-
-    def _path_at(
-        self, notification: Notification, process: RemoteProcess, flags: int
-    ) -> str | None:
-        """Return the node's path that a call is about: a path, or an open file (AT_EMPTY_PATH)."""
-        if flags & _AT_EMPTY_PATH and (path := self._open_path_of(notification, process)):
-            return path
-        return self._own_path(notification, process, 1)
+    def _stat_at(
+        self, notification: Notification, process: RemoteProcess, flags: int, buffer: int
+    ) -> bool:
+        """Tell of a path, or of an open file if the argument ``flags`` has AT_EMPTY_PATH."""
+        path = None
+        if notification.arguments[flags] & _AT_EMPTY_PATH:
+            path = self._open_path_of(notification, process)
+        return self._tell(
+            notification, process, path or self._own_path(notification, process, 1), buffer
+        )
 
     def _tell(
         self, notification: Notification, process: RemoteProcess, path: str | None, buffer: int
@@ -375,17 +371,17 @@ class Supervisor:
         "fstat64": _fstat,
         "stat64": _stat,
         "lstat64": _stat,
-        "newfstatat": _fstatat,
-        "fstatat64": _fstatat,
-        "statx": _statx,
+        "newfstatat": partial(_stat_at, flags=3, buffer=2),
+        "fstatat64": partial(_stat_at, flags=3, buffer=2),
+        "statx": partial(_stat_at, flags=2, buffer=4),
         "access": partial(_access, position=0),
         "faccessat": partial(_access, position=1),
         "faccessat2": partial(_access, position=1),
         "uname": _uname,
-        "ioctl": _ioctl,
-        "pread64": _pread,
-        "read": _read,
-        "write": _write,
+        "ioctl": partial(_on_file, answer=_ioctl),
+        "pread64": partial(_on_file, answer=_pread),
+        "read": partial(_on_file, answer=_read),
+        "write": partial(_on_file, answer=_write),
     }
 
 

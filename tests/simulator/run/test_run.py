@@ -343,6 +343,15 @@ class TestCpuid:
         """)
         assert ended.stdout == ("0x206a1 0x0 0x1 0x28100800\n0x1 0x340 0x0 0x0\nb'\\x7fELF'\n")
 
+    @pytest.mark.parametrize("read", ["os.read(fd, 16)", "os.pread(fd, 16, 0)"])
+    def test_a_text_of_the_nodes_is_read_as_far_as_a_leaf_is_long(self, read: str) -> None:
+        ended = guest(f"""
+            import os
+            fd = os.open("/proc/cpt", os.O_RDWR)
+            print({read})
+        """)
+        assert ended.stdout == f"{LISTING[:16].encode()}\n"
+
     def test_a_leaf_is_read_where_the_device_is_at(self) -> None:
         ended = guest("""
             import os, struct
