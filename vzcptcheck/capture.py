@@ -14,6 +14,7 @@ from vzcptcheck.devices import CPT, RST, Device, missing_file_hint
 from vzcptcheck.errors import CheckError, DeviceError
 from vzcptcheck.features import REGISTER_FEATURES
 from vzcptcheck.files import read_file
+from vzcptcheck.outcome import printable
 from vzcptcheck.processors import format_ranges, survey_processors
 
 TYPE_CHECKING = False
@@ -82,7 +83,7 @@ def capture_node(syscalls: "Syscalls", source: "str", ctids: "Sequence[int]" = (
     node = NodeAnswers(_own_caps(answers, cpus), answers.version is not None)
     containers = _ask_containers(syscalls, node, answers.has_cpt, ctids)
     kernel: "dict[str, object]" = {
-        "release": release,
+        "release": printable(release),
         "machine": machine,
         "vz_version": _line_of(syscalls, VZ_VERSION),
         "boot_options": boot_options,

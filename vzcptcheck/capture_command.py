@@ -8,7 +8,7 @@ from vzcptcheck import __version__
 from vzcptcheck.arguments import parse_number
 from vzcptcheck.capture import capture_node
 from vzcptcheck.errors import UsageError
-from vzcptcheck.outcome import ExitStatus, Outcome
+from vzcptcheck.outcome import ExitStatus, Outcome, printable
 from vzcptcheck.processors import DEVICE, format_ranges, survey_processors
 from vzcptcheck.saving import save_file
 
@@ -110,7 +110,7 @@ def _capture(options: "_Options", syscalls: "Syscalls") -> "tuple[str, list[str]
 
 def _source(options: "_Options", syscalls: "Syscalls") -> "str":
     day = time.strftime("%Y-%m-%d", time.gmtime())
-    where = "" if ANONYMIZE in options.flags else f" on {syscalls.uname()[2]}"
+    where = "" if ANONYMIZE in options.flags else f" on {printable(syscalls.uname()[2])}"
     return f"vzcptcheck {__version__} capture{where}, {day}"
 
 

@@ -90,6 +90,17 @@ def refusal(node, *arguments):
     return stderr
 
 
+def test_names_that_are_no_utf_8_are_written_as_text():
+    class Odd(Node):
+        def uname(self):
+            return "2.6.32-042stab113.5\udcff", self.machine, "node\udc897"
+
+    profile, _ = capture(Odd())
+    assert json.dumps(profile, ensure_ascii=False).encode()
+    assert profile["kernel"]["release"] == "2.6.32-042stab113.5\\udcff"
+    assert " capture on node\\udc897, " in profile["origin"]["source"]
+
+
 def test_a_profile_has_all_that_the_node_tells():
     profile, stderr = capture(Node())
 
