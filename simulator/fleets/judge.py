@@ -3,7 +3,8 @@
 Opinions are numbered in the order in which they come up, and equal ones have one number.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
 
 from simulator.facts.cpu_traits import CpuTraits
 from simulator.verdicts import programs, restore
@@ -12,12 +13,26 @@ from simulator.verdicts.verdict import Opinion, Verdict
 
 _VERDICTS = tuple(Verdict)
 
+_Asked = TypeVar("_Asked", bound=Hashable)
+
+
+class Memo(dict[_Asked, int], Generic[_Asked]):
+    """The numbers of opinions, each asked for when it is first looked up."""
+
+    def __init__(self, ask: Callable[[_Asked], int]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, asked: _Asked) -> int:
+        self[asked] = number = self._ask(asked)
+        return number
+
 
 class Judge:
     """Answers what is asked of kinds of nodes; ``waived`` are codes of ours that do not count.
 
     ``opinions`` and their ``verdicts`` are by their numbers, as are the ``places`` of verdicts in
-    ``Verdict``. ``together`` has the numbers of two opinions as one, as far as they are known.
+    ``Verdict``. ``together`` has the number of two opinions as one, by their numbers.
     """
 
     def __init__(self, waived: Iterable[str] = ()) -> None:
@@ -25,7 +40,7 @@ class Judge:
         self.opinions: list[Opinion] = []
         self.verdicts: list[Verdict] = []
         self.places: list[int] = []
-        self.together: dict[tuple[int | None, int | None], int] = {}
+        self.together: Memo[tuple[int, int]] = Memo(self._put_together)
         self._numbers: dict[Opinion, int] = {}
         self._on_restore: dict[Hashable, dict[ContainerTraits | None, int]] = {}
 
@@ -59,20 +74,11 @@ class Judge:
         """Return the number of what we say of moving a container that may have used the FPU."""
         on_kernels = self.on_kernels(source.kernel, destination.kernel)
         on_cpus = self.on_cpus(source.cpu, destination.cpu, uses_fpu=uses_fpu)
-        return self.put_together(on_kernels, on_cpus)
+        return self.together[on_kernels, on_cpus]
 
-    def put_together(self, one: int, other: int) -> int:
-        """Return the number of two opinions as one."""
-        key = one, other
-        number = self.together.get(key)
-        if number is None:
-            findings = self.opinions[one].findings
-            if findings:
-                number = self._number(Opinion(findings + self.opinions[other].findings))
-            else:
-                number = other
-            self.together[key] = number
-        return number
+    def _put_together(self, numbers: tuple[int, int]) -> int:
+        one, other = (self.opinions[number].findings for number in numbers)
+        return self._number(Opinion(one + other)) if one else numbers[1]
 
     def _number(self, opinion: Opinion) -> int:
         number = self._numbers.setdefault(opinion, len(self.opinions))

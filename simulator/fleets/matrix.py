@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 from msgspec import Struct
 
 from simulator.fleets.fleet import Fleet, Group, NodeClass
-from simulator.fleets.judge import Judge
+from simulator.fleets.judge import Judge, Memo
 from simulator.verdicts.verdict import Judgement, Opinion, Verdict, worst
 
 #: Verdicts, each at its place in counts.
@@ -111,14 +111,9 @@ class Matrix:
         self.asked: list[tuple[int, int, int | None, int]] = []
         self._kernel: dict[tuple[int, int], KernelOpinions] = {}
         self._kernels_asked: dict[tuple[int, int | None], set[int]] = {}
-        source_kernels, cpus = range(len(fleet.source_kernels)), range(len(fleet.cpus))
-        self._of_kernels: list[list[int | None]] = [
-            [None] * len(source_kernels) for _ in source_kernels
-        ]
-        self._of_cpus: dict[tuple[int, bool], list[int | None]] = {
-            (cpu, uses_fpu): [None] * len(cpus) for cpu in cpus for uses_fpu in (False, True)
-        }
-        self._ours: dict[tuple[int, int, bool], list[int | None]] = {}
+        self._of_kernels: dict[int, Memo[int]] = {}
+        self._of_cpus: dict[tuple[int, bool], Memo[int]] = {}
+        self._ours: dict[tuple[int, int, bool], OurOpinions] = {}
         self._uses_fpu = [container.may_have_used_fpu for container in fleet.containers]
 
     def kernel_opinion(
@@ -140,27 +135,18 @@ class Matrix:
 
     def our_opinion(self, source: NodeClass, destination: NodeClass, *, uses_fpu: bool) -> int:
         """Return the number of what we say of moving a container that may have used the FPU."""
-        known = self.known_opinions(source, uses_fpu=uses_fpu)
-        number = known[destination.number]
-        if number is None:
-            on_makes = self.opinion_on_kernels(source.source_kernel, destination.source_kernel)
-            on_cpus = self.opinion_on_cpus(source.cpu, destination.cpu, uses_fpu=uses_fpu)
-            number = known[destination.number] = self._judge.put_together(on_makes, on_cpus)
-        return number
+        return self.our_opinions(source, uses_fpu=uses_fpu)[destination.number]
 
-    def known_opinions(self, source: NodeClass, *, uses_fpu: bool) -> list[int | None]:
-        """Return what is known of what ``our_opinion`` returns, by the destination's class."""
+    def our_opinions(self, source: NodeClass, *, uses_fpu: bool) -> "OurOpinions":
+        """Return the numbers of what we say, by the destination's class: each when looked up."""
         key = source.source_kernel, source.cpu, uses_fpu
         if key not in self._ours:
-            of_kernels, of_cpus = (
-                self._of_kernels[source.source_kernel],
-                self._of_cpus[source.cpu, uses_fpu],
+            self._ours[key] = OurOpinions(
+                self.fleet.classes,
+                self.opinions_on_kernels(source.source_kernel),
+                self.opinions_on_cpus(source.cpu, uses_fpu=uses_fpu),
+                self._judge.together,
             )
-            together = self._judge.together
-            self._ours[key] = [
-                together.get((of_kernels[other.source_kernel], of_cpus[other.cpu]))
-                for other in self.fleet.classes
-            ]
         return self._ours[key]
 
     def uses_fpu(self, container: int | None) -> bool:
@@ -208,21 +194,58 @@ class Matrix:
 
     def opinion_on_kernels(self, source: int, destination: int) -> int:
         """Return the number of what we say of two kernels, on nodes without CPUID."""
-        known = self._of_kernels[source]
-        number = known[destination]
-        if number is None:
-            one, other = self.fleet.source_kernels[source], self.fleet.source_kernels[destination]
-            number = known[destination] = self._judge.on_kernels(one, other)
-        return number
+        return self.opinions_on_kernels(source)[destination]
+
+    def opinions_on_kernels(self, source: int) -> Memo[int]:
+        """Return the numbers of what we say of a kernel and others, by the destination's."""
+        if source not in self._of_kernels:
+            kernels, ask = self.fleet.source_kernels, self._judge.on_kernels
+            self._of_kernels[source] = Memo(lambda other: ask(kernels[source], kernels[other]))
+        return self._of_kernels[source]
 
     def opinion_on_cpus(self, source: int, destination: int, *, uses_fpu: bool) -> int:
         """Return the number of what we say of two CPUs, below kernels that are alike."""
-        known = self._of_cpus[source, uses_fpu]
-        number = known[destination]
-        if number is None:
-            one, other = self.fleet.cpus[source], self.fleet.cpus[destination]
-            number = known[destination] = self._judge.on_cpus(one, other, uses_fpu=uses_fpu)
-        return number
+        return self.opinions_on_cpus(source, uses_fpu=uses_fpu)[destination]
+
+    def opinions_on_cpus(self, source: int, *, uses_fpu: bool) -> Memo[int]:
+        """Return the numbers of what we say of a CPU and others, by the destination's."""
+        key = source, uses_fpu
+        if key not in self._of_cpus:
+            cpus, ask = self.fleet.cpus, self._judge.on_cpus
+            self._of_cpus[key] = Memo(
+                lambda other: ask(cpus[source], cpus[other], uses_fpu=uses_fpu)
+            )
+        return self._of_cpus[key]
+
+
+class OurOpinions(dict[int, int]):
+    """The numbers of what we say of moving from a class of nodes, by the destination's class."""
+
+    def __init__(
+        self,
+        classes: Sequence[NodeClass],
+        on_kernels: Memo[int],
+        on_cpus: Memo[int],
+        together: Memo[tuple[int, int]],
+    ) -> None:
+        super().__init__()
+        self._classes = classes
+        self._on_kernels = on_kernels
+        self._on_cpus = on_cpus
+        self._together = together
+
+    def __missing__(self, destination: int) -> int:
+        self.ask((destination,))
+        return self[destination]
+
+    def ask(self, destinations: Iterable[int]) -> None:
+        """Ask what is not known yet of destinations, all at once: a fleet may have many."""
+        new = [number for number in destinations if number not in self]
+        others = [self._classes[number] for number in new]
+        on_kernels = map(self._on_kernels.__getitem__, [one.source_kernel for one in others])
+        on_cpus = map(self._on_cpus.__getitem__, [one.cpu for one in others])
+        pairs = zip(on_kernels, on_cpus, strict=True)
+        self.update(zip(new, map(self._together.__getitem__, pairs), strict=True))
 
 
 class KernelOpinions(dict[int | None, int]):
@@ -270,13 +293,13 @@ class _Row:
         self._source = matrix.fleet.classes[source.node_class]
         self._asks_both = asks_both
         self._places = matrix.places
-        self._no_fpu = matrix.known_opinions(self._source, uses_fpu=False)
-        self._fpu = matrix.known_opinions(self._source, uses_fpu=True)
+        self._no_fpu = matrix.our_opinions(self._source, uses_fpu=False)
+        self._fpu = matrix.our_opinions(self._source, uses_fpu=True)
         loads = sorted(source.loads, key=lambda load: matrix.uses_fpu(load.container))
         self._containers = tuple(load.container for load in loads)
         self._loads = [load.count for load in loads]
         self._cut = sum(not matrix.uses_fpu(one) for one in self._containers)
-        self._has_fpu = self._cut < len(loads)
+        self._needs = self._cut > 0, self._cut < len(loads)
         self._by_kernel: dict[int, Summary] = {}
         self._by_opinions: dict[tuple[int, int], Summary] = {}
 
@@ -288,20 +311,16 @@ class _Row:
         pairs = zip(self._containers, asked, strict=True)
         new = [container for container, those in pairs if not kernels <= those]
         left = set(kernels) if new else set()
+        numbers = [other.number for other in destinations]
+        both = self._no_fpu, self._fpu
+        for said, is_needed in zip(both, self._needs, strict=True):
+            if is_needed or self._asks_both:
+                said.ask(numbers)
         for other in destinations:
-            if self._cut and self._no_fpu[other.number] is None:
-                matrix.our_opinion(one, other, uses_fpu=False)
-            if self._has_fpu and self._fpu[other.number] is None:
-                matrix.our_opinion(one, other, uses_fpu=True)
             if other.kernel in left:
                 left.remove(other.kernel)
                 opinions = matrix.kernel_opinions(one.source_kernel, other.kernel)
                 deque(map(opinions.__getitem__, new), maxlen=0)
-            if self._asks_both:
-                if self._no_fpu[other.number] is None:
-                    matrix.our_opinion(one, other, uses_fpu=False)
-                if self._fpu[other.number] is None:
-                    matrix.our_opinion(one, other, uses_fpu=True)
         for those in asked:
             those |= kernels  # noqa: PLW2901 (the matrix keeps it)
 
@@ -309,11 +328,12 @@ class _Row:
         self, destinations: Sequence[NodeClass]
     ) -> tuple[list[Summary], list[int | None], list[int | None]]:
         """Summarize the pair with each of the destinations; return what we say beside it."""
-        no_fpu = [self._no_fpu[other.number] for other in destinations]
-        fpu = [self._fpu[other.number] for other in destinations]
+        numbers = [other.number for other in destinations]
+        no_fpu, fpu = list(map(self._no_fpu.get, numbers)), list(map(self._fpu.get, numbers))
         places = cast("Mapping[int | None, int]", self._matrix.places)
-        no_fpu_places = [3 * places[one] for one in no_fpu] if self._cut else repeat(0)
-        fpu_places = [places[one] for one in fpu] if self._has_fpu else repeat(0)
+        has_no_fpu, has_fpu = self._needs
+        no_fpu_places = [3 * places[one] for one in no_fpu] if has_no_fpu else repeat(0)
+        fpu_places = [places[one] for one in fpu] if has_fpu else repeat(0)
         keys = [
             9 * other.kernel + one + two
             for other, one, two in zip(destinations, no_fpu_places, fpu_places)  # noqa: B905

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from simulator.facts.generations import GENERATIONS
 from simulator.fleets.fleet import ContainerGroup, Group, NodeClass
@@ -121,7 +121,7 @@ class Router:
             routes.setdefault(destinations, []).extend(alike)
         groups = self._matrix.groups
         return [
-            Route(tuple(alike), tuple(groups[number] for number in destinations))
+            Route(tuple(alike), tuple(map(groups.__getitem__, destinations)))
             for destinations, alike in routes.items()
         ]
 
@@ -161,19 +161,16 @@ class Router:
 
     def _our_opinions(
         self, one: NodeClass, others: Iterable[_Places], *, uses_fpu: bool
-    ) -> Sequence[int]:
+    ) -> Mapping[int, int]:
         """Return the numbers of what we say, by class, and know what each counts in ranks."""
         matrix = self._matrix
-        known = matrix.known_opinions(one, uses_fpu=uses_fpu)
-        if None in known:
-            for _, number, _, _ in others:
-                if known[number] is None:
-                    matrix.our_opinion(one, self._classes[number], uses_fpu=uses_fpu)
+        said = matrix.our_opinions(one, uses_fpu=uses_fpu)
+        said.ask([number for _, number, _, _ in others])
         for number in range(len(self._of_opinions), len(matrix.opinions)):
             verdict = _BEST_FIRST.index(matrix.verdicts[number])
             size = matrix.opinions[number].size
             self._of_opinions.append(verdict * _FIRST_UNKNOWN + size * _REASON)
-        return cast("list[int]", known)
+        return said
 
     def _ranks_of_kernels(self, one: NodeClass, others: Iterable[_Places]) -> Mapping[int, int]:
         """Return what the kernels' say and their ages count in ranks, by kernel."""

@@ -18,6 +18,7 @@ from simulator.facts.generations import ASKED_VERSIONS, identify
 from simulator.facts.override import parse_override
 from simulator.kernel.containers import (
     Container,
+    Contents,
     FormatStruct,
     Needs,
     NonEmpty,
@@ -206,8 +207,24 @@ def _answers_of(facts: NodeFacts, modules: frozenset[str]) -> Answers:
 
 def derive_needs(profile: NodeProfile, container: Container) -> Needs | None:
     """Return what a container needs by what it is made of; None where nobody can be asked."""
-    if container.state is not State.RUNNING or "vzcpt" not in profile.kernel.modules:
+    return needs_by_rules(
+        profile.facts(),
+        container.state,
+        container.contents,
+        container.needs,
+        has_cpt="vzcpt" in profile.kernel.modules,
+    )
+
+
+def needs_by_rules(
+    facts: NodeFacts,
+    state: State,
+    contents: Contents | None,
+    stated: Needs | None,
+    *,
+    has_cpt: bool,
+) -> Needs | None:
+    """Return the needs of a container on a node; of one of unknown contents, those stated."""
+    if state is not State.RUNNING or not has_cpt:
         return None
-    if container.contents is None:
-        return container.needs
-    return gather(container.contents, profile.facts())
+    return stated if contents is None else gather(contents, facts)

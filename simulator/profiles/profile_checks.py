@@ -10,7 +10,7 @@ from functools import lru_cache
 from msgspec.json import encode
 
 from simulator.facts.bits import COMPARED
-from simulator.facts.capabilities import I386, IA64, X86_64, Machine
+from simulator.facts.capabilities import I386, IA64, X86_64, Machine, NodeFacts
 from simulator.facts.cpuid import (
     INTEL,
     SIGNATURE_LEAF,
@@ -21,7 +21,7 @@ from simulator.facts.cpuid import (
 from simulator.facts.features import LONG_MODE, SYSCALL
 from simulator.facts.generations import UnknownReleaseError, identify
 from simulator.facts.override import OverrideError, format_override, parse_override
-from simulator.kernel.containers import Container, Contents, State
+from simulator.kernel.containers import Contents, Needs, State
 from simulator.profiles.profile import (
     Answers,
     KernelFacts,
@@ -29,7 +29,7 @@ from simulator.profiles.profile import (
     OriginKind,
     ProfileError,
     derive_answers,
-    derive_needs,
+    needs_by_rules,
 )
 
 #: A contradiction: where in the profile, and what it is.
@@ -150,40 +150,47 @@ def _differing_answers(stated: Answers, ruled: Answers, kind: OriginKind) -> Ite
 
 def _container_problems(profile: NodeProfile) -> Iterator[_Problem]:
     seen: set[int] = set()
+    is_gathered = profile.origin.kind is OriginKind.GATHERED
+    node = profile.facts(), "vzcpt" in profile.kernel.modules, is_gathered
     for number, container in enumerate(profile.containers):
         if container.ctid in seen:
             yield f"containers[{number}].ctid", f"container {container.ctid} comes twice"
         seen.add(container.ctid)
-        if container.needs is not None or container.contents is not None:
-            yield from _one_container_problems(profile, container, f"containers[{number}]")
+        kind = container.state, container.contents, container.needs
+        for path, problem in _one_container_problems(*node, *kind):
+            yield path.format(number), problem
 
 
-def _one_container_problems(
-    profile: NodeProfile, container: Container, path: str
-) -> Iterator[_Problem]:
-    if container.contents is not None:
-        is_32bit = profile.kernel.machine in I386
-        for problem in _contents_problems(container.contents, is_32bit):
-            yield f"{path}.origin.processes", problem
-    if container.needs is not None and profile.origin.kind is OriginKind.GATHERED:
-        yield f"{path}.needs", f"{_as_json(container.needs)} is stated, and {_NOBODY_ASKED}"
-    if container.needs is not None and container.state is not State.RUNNING:
-        yield f"{path}.needs", f"no kernel tells what a {container.state.value} container needs"
+@lru_cache(1 << 14)
+def _one_container_problems(  # noqa: PLR0913, PLR0917 (each is a fact of its own)
+    facts: NodeFacts,
+    has_cpt: bool,
+    is_gathered: bool,
+    state: State,
+    contents: Contents | None,
+    needs: Needs | None,
+) -> _Problems:
+    """Return what is wrong with containers of a kind; their number is to be put into paths."""
+    found: list[_Problem] = []
+    if contents is not None:
+        told = _contents_problems(contents, is_32bit=facts.machine in I386)
+        found += [("containers[{}].origin.processes", problem) for problem in told]
+    path = "containers[{}].needs"
+    if needs is not None and is_gathered:
+        found.append((path, f"{_as_json(needs)} is stated, and {_NOBODY_ASKED}"))
+    if needs is not None and state is not State.RUNNING:
+        found.append((path, f"no kernel tells what a {state.value} container needs"))
     try:
-        derived = derive_needs(profile, container)
+        ruled = needs_by_rules(facts, state, contents, needs, has_cpt=has_cpt)
     except MissingLeafError as error:
-        yield _FIRST_CPU, f"{error}, and this kernel asks for it"
+        found.append((_FIRST_CPU, f"{error}, and this kernel asks for it"))
     else:
-        if derived != container.needs:
-            yield f"{path}.needs", _differing(container.needs, derived)
+        if ruled != needs:
+            found.append((path, _differing(needs, ruled)))
+    return tuple(found)
 
 
-@lru_cache(4096)
-def _contents_problems(contents: Contents, is_32bit: bool) -> tuple[str, ...]:
-    return tuple(_find_contents_problems(contents, is_32bit))
-
-
-def _find_contents_problems(contents: Contents, is_32bit: bool) -> Iterator[str]:
+def _contents_problems(contents: Contents, *, is_32bit: bool) -> Iterator[str]:
     for key in ("pid", "host_pid"):
         numbers = [getattr(process, key) for process in contents.processes]
         if len(set(numbers)) < len(numbers):

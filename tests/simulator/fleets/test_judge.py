@@ -43,7 +43,7 @@ def test_equal_opinions_have_one_number() -> None:
     assert numbers == {judge.on_restore(STRONG.kernel, alike[0], USES_FPU)}
     empty = judge.on_programs(STRONG, STRONG, uses_fpu=True)
     assert judge.opinions[empty] == Opinion()
-    assert judge.put_together(empty, 0) == 0
+    assert judge.together[empty, 0] == 0
 
 
 def test_what_is_waived_counts_for_programs_alone() -> None:
@@ -70,7 +70,7 @@ def test_opinions_of_one_number_and_no_others_have_the_same_reasons() -> None:
     assert all(
         number == matrix.our_opinion(one, other, uses_fpu=True)
         for one, other in product(fleet.classes[:9], repeat=2)
-        for number in (matrix.known_opinions(one, uses_fpu=True)[other.number],)
+        for number in (matrix.our_opinions(one, uses_fpu=True).get(other.number),)
         if number is not None
     )
 
