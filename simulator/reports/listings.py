@@ -52,14 +52,8 @@ def node_listing(profiles: Iterable[NodeProfile]) -> Listing:
 def kernel_listing() -> Listing:
     """List the generations of kernels."""
     columns = (
-        "generation",
-        "releases",
-        "writes",
-        "restores",
-        "test_version",
-        "test_caps_on_cpt",
-        "test_vecaps2",
-        "trees",
+        *("generation", "releases", "writes", "restores"),
+        *("test_version", "test_caps_on_cpt", "test_vecaps2", "trees"),
     )
     return Listing(columns, tuple(map(_kernel_row, GENERATIONS)))
 

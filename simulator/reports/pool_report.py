@@ -288,30 +288,20 @@ def _loss(before: Node, after: Node) -> _Document:
 
 def _differences(before: Stage, after: Stage) -> _Document:
     return {
-        "unlocked": _pairs(before, unlocked(before, after)),
-        "lost": _pairs(before, unlocked(after, before)),
+        "unlocked": [_named(before, pairs) for pairs in unlocked(before, after)],
+        "lost": [_named(before, pairs) for pairs in unlocked(after, before)],
     }
-
-
-def _pairs(stage: Stage, found: Iterable[Pairs]) -> list[_Document]:
-    return [
-        {"sources": stage.name(one.sources), "destinations": stage.name(one.destinations)}
-        for one in found
-    ]
 
 
 def _apart(stage: Stage, number: int) -> _Document:
     first, other = stage.groups[0], stage.groups[number]
     return {
         "group": stage.name(other),
-        "reasons": [_rift(stage, difference) for difference in differences(stage, first, other)],
+        "reasons": [_named(stage, difference) for difference in differences(stage, first, other)],
     }
 
 
-def _rift(stage: Stage, difference: Difference) -> _Document:
-    return {
-        "code": difference.code,
-        "feature": difference.feature,
-        "sources": stage.name(difference.sources),
-        "destinations": stage.name(difference.destinations),
-    }
+def _named(stage: Stage, found: Pairs | Difference) -> _Document:
+    """Return what was found, with the names of its nodes in place of their numbers."""
+    ends = {"sources": stage.name(found.sources), "destinations": stage.name(found.destinations)}
+    return found._asdict() | ends
