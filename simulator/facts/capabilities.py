@@ -120,9 +120,8 @@ def _cpu_bits(facts: NodeFacts) -> int:
     if facts.cpuid is None:
         return mask(CPT_CPU_X86_IA64, CPT_CPU_X86_FXSR)
     view = _kernel_view(facts, facts.cpuid)
-    features = 0
-    for key in _COMPARED_LEAVES:
-        features |= judged_in(key, view.answer(*key))
+    # Each leaf has features of its own.
+    features = sum(judged_in(key, view.answer(*key)) for key in _COMPARED_LEAVES)
     caps = sum(1 << bit for bit, one in COMPARED.items() if features & one.mask)
     caps = _without_foreign_sysenter(facts, caps)
     if caps & mask(CPT_CPU_X86_SEP):
