@@ -231,6 +231,10 @@ def test_before_101_the_place_of_sse4_2_is_that_of_sse4_1(name: str) -> None:
         ["sse4_1", "sse4_2"], "CPUID 0x00000001 ecx bit 19, capability bit 13"
     )
     assert about(name, needing("SSE4_2"), caps=caps("SSE4_1")) == []
+    suspended = about(name, SUSPENDED, caps=WELCOMING & ~caps("SSE4_1"))
+    assert {one.feature: one.place for one in suspended} == dict.fromkeys(
+        ["sse4_1", "sse4_2"], "CPUID 0x00000001 ecx bit 19, capability bit 13"
+    )
 
 
 EVERY = "every container"
