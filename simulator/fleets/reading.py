@@ -74,7 +74,7 @@ def _read_on(
 def _reading_apart(
     shares: Sequence[Sequence[str]], note: Callable[[NodeProfile], _Note]
 ) -> Iterator[list[BinaryIO]]:
-    """Start a process for each share; end them all when done, whatever happens."""
+    """Start a process for each share; wait for all of them, or end them where something fails."""
     pids: list[int] = []
     pipes: list[BinaryIO] = []
     try:
@@ -87,11 +87,14 @@ def _reading_apart(
             pids.append(pid)
             pipes.append(open(reading, "rb"))  # noqa: SIM115 (closed below)
         yield pipes
+    except BaseException:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        raise
     finally:
         for pipe in pipes:
             pipe.close()
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
 
