@@ -75,7 +75,8 @@ def tests(session: nox.Session) -> None:
 
 def _pytest(session: nox.Session, *options: str, default: tuple[str, ...] = ()) -> None:
     """Run tests on all cores: those that the command line names, or else the default ones."""
-    on_all_cores = ("--numprocesses=auto", "--dist=worksteal")
+    # Many tests wait for programs that they start: two at a time for each processor.
+    on_all_cores = (f"--numprocesses={2 * len(os.sched_getaffinity(0))}", "--dist=worksteal")
     chosen = session.posargs or default
     command = ("python", "-m", "pytest", "-q", *on_all_cores, *options, *chosen)
     session.run(*command, env={"CHECKOUT": str(ROOT)})
