@@ -17,7 +17,7 @@ from msgspec import structs
 from simulator.errors import UserError
 from simulator.facts.capabilities import IA64, node_capabilities
 from simulator.facts.features import MASKS, Feature, features_in
-from simulator.facts.generations import BY_NAME, EXAMPLES, Generation
+from simulator.facts.generations import EXAMPLES, GENERATIONS, Generation
 from simulator.facts.override import format_override
 from simulator.fleets.masking import (
     MASKABLE,
@@ -38,7 +38,7 @@ from simulator.verdicts.verdict import Reason
 
 #: The oldest generation that writes, and takes, images of the newest version: what a kernel is
 #: upgraded to, at least.
-UPGRADE = BY_NAME["042stab088"]
+UPGRADE = max(GENERATIONS, key=lambda one: one.image_version)
 UPGRADE_RELEASE = EXAMPLES[UPGRADE.name]
 
 #: Codes of ours that a line can do something about.

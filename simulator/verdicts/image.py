@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask, place_of
 from simulator.facts.capabilities import node_capabilities
-from simulator.facts.generations import BY_NAME
+from simulator.facts.generations import GENERATIONS
 from simulator.kernel.kernel import RST
 from simulator.kernel.restore import Finding, Restorer, answer, find_refusals, restorer_of
 from simulator.profiles.profile import NodeProfile
@@ -32,9 +32,9 @@ from vzcptcheck.image import (
     section_name,
 )
 
-#: The most that any kernel compares of a suspended container (CPT_TEST_CAPS, 19 bits): the bits
-#: of the node that it was suspended on, whatever of it its processes have used.
-_COMPARED = BY_NAME["042stab107"].vecaps_bits
+#: The most that any kernel compares of a suspended container, as the newest does (CPT_TEST_CAPS, 19
+#: bits): those of the node that it was suspended on, whatever of it its processes have used.
+_COMPARED = GENERATIONS[-1].vecaps_bits
 
 
 class ImageDestination(NamedTuple):
