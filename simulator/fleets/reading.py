@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, Generic, NamedTuple, TypeVar
+from typing import BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 
 from simulator.errors import UserError
 from simulator.fleets.fleet import Fleet, Gathering, Part
@@ -80,9 +80,7 @@ def _reading_apart(
     try:
         for share in shares:
             reading, writing = os.pipe()
-            pid = os.fork()
-            if not pid:
-                _hand_back(share, note, writing)
+            pid = os.fork() or _hand_back(share, note, writing)
             os.close(writing)
             pids.append(pid)
             pipes.append(open(reading, "rb"))  # noqa: SIM115 (closed below)
@@ -98,7 +96,9 @@ def _reading_apart(
             os.waitpid(pid, 0)
 
 
-def _hand_back(nodes: Sequence[str], note: Callable[[NodeProfile], object], writing: int) -> None:
+def _hand_back(
+    nodes: Sequence[str], note: Callable[[NodeProfile], object], writing: int
+) -> NoReturn:
     """Read nodes in a process of its own, write what came of them to a pipe, and end."""
     import pickle
 
