@@ -21,6 +21,9 @@ _Note = TypeVar("_Note")
 #: A process more pays for itself where it reads as many nodes.
 NODES_PER_PROCESS = 1000
 
+#: One node in so many is read before other processes start.
+_FIRST = 20
+
 
 class _Share(NamedTuple, Generic[_Note]):
     """What a process has read: nodes up to the first that cannot be, and a note on each."""
@@ -46,8 +49,11 @@ def read_fleet(
     if processes < 2:
         _read_on(gathering, nodes, note, seen)
         return gathering.fleet()
-    size = -(-len(nodes) // processes)
-    shares = [nodes[begin : begin + size] for begin in range(0, len(nodes), size)]
+    # What the first nodes have in common with the others, each process remembers from here.
+    first = len(nodes) // _FIRST
+    _read_on(gathering, nodes[:first], note, seen)
+    size = -(-(len(nodes) - first) // processes)
+    shares = [nodes[begin : begin + size] for begin in range(first, len(nodes), size)]
     with _reading_apart(shares, note) as pipes:
         for share, pipe in zip(shares, pipes, strict=True):
             read: _Share[_Note] = _receive(pipe)

@@ -111,7 +111,8 @@ class Router:
         for load in source.loads:
             key = self._matrix.uses_fpu(load.container), self._takers(source, load)
             labels.setdefault(key, []).append(load.label)
-        ranked = {uses_fpu: self._rank(source, uses_fpu=uses_fpu) for uses_fpu, _ in labels}
+        kinds = {uses_fpu for uses_fpu, _ in labels}
+        ranked = {uses_fpu: self._rank(source, uses_fpu=uses_fpu) for uses_fpu in kinds}
         routes: dict[tuple[int, ...], list[int | None]] = {}
         for (uses_fpu, takers), alike in labels.items():
             kernels = self._kernel_of_group
