@@ -8,7 +8,7 @@ is the same whatever the number of processes.
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 
 from simulator.errors import UserError
@@ -110,10 +110,8 @@ def _hand_back(
 
     try:
         gathering, notes = Gathering(), []
-        try:
+        with suppress(UserError):  # It is raised where the node is read again.
             _read_on(gathering, nodes, note, lambda _, noted: notes.append(noted))
-        except UserError:
-            pass  # It is raised where the node is read again.
         with open(writing, "wb") as pipe:
             pickle.dump(_Share(gathering.part(), notes), pipe, pickle.HIGHEST_PROTOCOL)
     finally:
