@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from simulator.dumps.model import CpuDump, DumpError, KnownBits, load_json, make_dump, told_apart
-from simulator.facts.cpuid import ALL_BITS, INTEL, XSAVE_LEAF, Key, RegisterName
+from simulator.facts.cpuid import ALL_BITS, AMD, INTEL, XSAVE_LEAF, Key, RegisterName
 
 NAME = "CRIU cpuinfo image"
 
@@ -207,7 +207,7 @@ def _known_bits(entry: _Entry) -> KnownBits:
     if entry.vendor_id == _BY_INTEL:
         known.add_vendor(INTEL)
     elif entry.vendor_id == _BY_AMD and entry.cpu_family != _HYGON_FAMILY:
-        known.add_vendor("AuthenticAMD")
+        known.add_vendor(AMD)
     for number, word in enumerate(entry.capability):
         if number in _WORDS and _is_told(number, word, entry.capability_ver):
             key, register = _WORDS[number]

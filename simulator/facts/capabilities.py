@@ -23,7 +23,7 @@ from simulator.facts.bits import (
     CPT_SLM_DMPRST,
     mask,
 )
-from simulator.facts.cpuid import INTEL, CpuidTable, RegisterName
+from simulator.facts.cpuid import AMD, INTEL, CpuidTable, RegisterName
 from simulator.facts.features import RDRAND, XSAVE, XSAVEOPT, judged_in
 from simulator.facts.generations import Release
 from simulator.facts.override import OverrideEntry, apply_override
@@ -42,8 +42,15 @@ _COMPARED_LEAVES = sorted({(one.leaf, one.subleaf) for one in COMPARED.values()}
 
 #: What a boot option takes from the kernel's view. noxsave leaves AVX's bit (recorded).
 _BOOT_OPTIONS: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
-    {"noxsave": (XSAVE.location, XSAVEOPT.location), "nordrand": (RDRAND.location,)}
+    {
+        "noxsave": (XSAVE.location, XSAVEOPT.location),
+        "noxsaveopt": (XSAVEOPT.location,),
+        "nordrand": (RDRAND.location,),
+    }
 )
+
+#: What a boot option says of eager FPU; None: the kernel decides. The last one counts.
+_EAGER_FPU_OPTIONS = {"eagerfpu=on": True, "eagerfpu=off": False, "eagerfpu=auto": None}
 
 #: The words of x86_capability that hold a register: clearcpuid=N is bit N % 32 of word N // 32.
 _CAPABILITY_WORDS: Mapping[int, tuple[int, int, RegisterName]] = MappingProxyType(
@@ -89,15 +96,19 @@ def node_capabilities(facts: NodeFacts) -> int:
 def has_eager_fpu(facts: NodeFacts) -> bool:
     """Tell whether every process counts as having used the FPU.
 
-    Source: boots of 042stab141.3 with seven CPU models and ``eagerfpu=on`` and ``=off``.
+    It is decided once, at boot: what is written to cpuid_override later changes nothing.
+    MissingLeafError where XSAVEOPT decides and was not recorded. Source: the tree of
+    042stab141.3, and its boots with eight CPU models, ``eagerfpu=on`` and ``=off``.
     """
-    if facts.cpuid is None or not facts.release.has_eager_fpu:
+    if facts.cpuid is None or not facts.release.may_have_eager_fpu:
         return False
-    if "eagerfpu=off" in facts.boot_options:
-        return False
-    if "eagerfpu=on" in facts.boot_options or facts.cpuid.vendor == INTEL:
+    asked = [one for one in facts.boot_options if one in _EAGER_FPU_OPTIONS]
+    told = _EAGER_FPU_OPTIONS[asked[-1]] if asked else None
+    if told is not None:
+        return told
+    if facts.cpuid.vendor != AMD:
         return True
-    return _kernel_view(facts, facts.cpuid).has_bit(*XSAVEOPT.location)
+    return shown_registers(facts.cpuid, facts.boot_options).has_bit(*XSAVEOPT.location)
 
 
 def has_sysenter(facts: NodeFacts) -> bool:

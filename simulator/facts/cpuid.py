@@ -28,8 +28,9 @@ class Registers(NamedTuple):
 
 ZEROS = Registers(0, 0, 0, 0)
 
-#: The vendor by which the kernels tell Intel's CPUs from all others.
+#: The vendors by which the kernels tell Intel's and AMD's CPUs from all others.
 INTEL = "GenuineIntel"
+AMD = "AuthenticAMD"
 
 VENDOR_LEAF = 0x0
 SIGNATURE_LEAF = 0x1

@@ -15,15 +15,18 @@ from simulator.facts.cpuid import (
     place_of_answer,
 )
 
-_FILE = os.path.join(os.path.dirname(__file__), "features.txt")
-_NOTHING: dict[str, str] = {}
+TABLE = os.path.join(os.path.dirname(__file__), "features.txt")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+#: What the lines of the table begin with after which no features come, but words of kernels.
+KERNEL = "KERNEL"
 
 
 class Feature(NamedTuple):
     """One bit of an answer of CPUID; ``name`` is empty where it has none.
 
     ``mask`` is the feature's bit in masks of features: plain integers in which each register of
-    the table has 32 bits, in the table's order.
+    the table has 32 bits, in the table's order. ``told`` has the sixth column as it stands.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Feature(NamedTuple):
     qemu_name: str = ""
     old_names: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    told: Mapping[str, str] = _NOTHING
 
     @property
     def location(self) -> tuple[int, int, RegisterName, int]:
@@ -80,12 +84,14 @@ def _parse_table(lines: Iterable[str]) -> Iterator[Feature]:
         if line.startswith("#"):
             continue
         row, *labels = line.rstrip("\n").split(" | ")
-        first, name, effect, state, *more = row.split()
+        first, name, *more = row.split()
+        if first == KERNEL:
+            return
         if first == "CPUID":
-            leaf, subleaf, register = int(name, 16), int(effect), cast("RegisterName", state)
+            leaf, subleaf, register = int(name, 16), int(more[0]), cast("RegisterName", more[1])
             shift += 32
             continue
-        marks, *others = more
+        effect, state, marks, *others = more
         told = dict(other.split("=") for other in others) if others else _NOTHING
         yield Feature(
             name,
@@ -102,11 +108,12 @@ def _parse_table(lines: Iterable[str]) -> Iterator[Feature]:
             told.get("qemu") or name.replace("_", "-"),
             tuple(told["old"].split(",")) if "old" in told else (),
             tuple(labels),
+            told,
         )
 
 
 def _read_table() -> tuple[Feature, ...]:
-    with open(_FILE, encoding="utf-8") as file:
+    with open(TABLE, encoding="utf-8") as file:
         return tuple(_parse_table(file))
 
 

@@ -314,9 +314,10 @@ _FIRST_NUMBERS = (
     ((108, 2), "042stab107"),
 )
 
-#: Since when every process may count as having used the FPU: 113.5 is lazy on every CPU tried,
-#: 141.3 is not (recordings). Where in between it began is not known: an estimate.
-_EAGER_FPU_SINCE = (141, 3)
+#: Since when every process may count as having used the FPU. Virtuozzo's VZA-2018-048 has
+#: CVE-2018-3665 fixed by 042stab132.1; RHEL's fix for it (2.6.32-754.1.1.el6) is "always enable
+#: eager FPU by default".
+_EAGER_FPU_SINCE = (132, 1)
 
 #: Section numbers of images end at 34 in 088.4 and at 35 in 141.3 (trees): which of the two it is
 #: in between was not read.
@@ -344,13 +345,24 @@ class UnknownReleaseError(UserError):
 class Release(NamedTuple):
     """A kernel's release: its name, its generation, and what differs within one.
 
-    ``section_ends`` are its generation's, or what is certain of this release.
+    ``number`` is its 042stab number, empty where it has none; ``section_ends`` are its
+    generation's, or what is certain of this release.
     """
 
     name: str
     generation: Generation
-    has_eager_fpu: bool
+    number: tuple[int, ...]
     section_ends: tuple[int, int]
+
+    @property
+    def label(self) -> str:
+        """The 042stab number as OpenVZ writes it, else the whole name."""
+        return format_number(self.number) if self.number else self.name
+
+    @property
+    def may_have_eager_fpu(self) -> bool:
+        """Whether every process may count as having used the FPU."""
+        return self.number >= _EAGER_FPU_SINCE
 
 
 def identify(release: str, vz_version: str = "") -> Release:
@@ -359,12 +371,11 @@ def identify(release: str, vz_version: str = "") -> Release:
     A kernel built from a published tree may call itself 2.6.32 alone. Raises
     UnknownReleaseError, which lists what is known.
     """
-    stab = _STAB.search(release) or _STAB.search(vz_version)
-    if stab:
-        number = tuple(int(part) for part in stab.groups() if part)
+    number = parse_number(release) or parse_number(vz_version)
+    if number:
         generation = BY_NAME[_name_of(number)]
         ends = _section_ends(generation, number)
-        return Release(release, generation, number >= _EAGER_FPU_SINCE, ends)
+        return Release(release, generation, number, ends)
     if release.startswith("2.6.18-") and "028stab" in release:
         return _without_number(release, BY_NAME["028stab"])
     if re.match(r"2\.6\.32(?![0-9])", release) and "stab" not in release:
@@ -373,8 +384,38 @@ def identify(release: str, vz_version: str = "") -> Release:
     raise UnknownReleaseError(f"kernel release {release!r} is none that is known: {known}")
 
 
+def first_showing(bit: int) -> Release | None:
+    """Return the oldest release whose nodes can show a capability bit; None where none can.
+
+    It is the first of its generation, or where that has no first number: the one that was read.
+    """
+    for generation in GENERATIONS:
+        if generation.node_bits & mask(bit):
+            return identify(_first_release(generation))
+    return None
+
+
+def _first_release(generation: Generation) -> str:
+    for number, name in _FIRST_NUMBERS:
+        if name == generation.name and number:
+            return f"2.6.32-{format_number(number)}"
+    return EXAMPLES[generation.name]
+
+
+def parse_number(text: str) -> tuple[int, ...]:
+    """Return the 042stab number in a release or in /proc/vz/version; empty where none is."""
+    stab = _STAB.search(text)
+    return tuple(int(part) for part in stab.groups() if part) if stab else ()
+
+
+def format_number(number: tuple[int, ...]) -> str:
+    """Write a 042stab number: 042stab088.4."""
+    first, *second = number
+    return f"042stab{first:03}" + "".join(f".{part}" for part in second)
+
+
 def _without_number(release: str, generation: Generation) -> Release:
-    return Release(release, generation, False, generation.section_ends)
+    return Release(release, generation, (), generation.section_ends)
 
 
 def _section_ends(generation: Generation, number: tuple[int, ...]) -> tuple[int, int]:

@@ -42,7 +42,7 @@ _REGISTERS = (
 
 #: Flags in the order of /proc/cpuinfo.
 _PRINTED = sorted(
-    (feature for feature in FEATURES if feature.is_printed),
+    (one for one in FEATURES if one.is_printed and one.location[:3] in _REGISTERS),
     key=lambda feature: (_REGISTERS.index(feature.location[:3]), feature.bit),
 )
 

@@ -230,6 +230,9 @@ def test_a_leaf_that_the_cpu_lacks_is_zeros() -> None:
 # Eager FPU
 
 
+NO_XSAVEOPT = parse_override("d 1: 0 0 0 0")
+
+
 def eager(*words: str, release: str = EAGER_RELEASE, **traits: Any) -> bool:
     return has_eager_fpu(node_facts(NEWEST, *words, release=identify(release), **traits))
 
@@ -244,6 +247,13 @@ EAGER = {
     "told not to": ((), {"boot_options": OFF}, False),
     "amd with xsaveopt, told not to": (XSAVEOPT, {"vendor": AMD, "boot_options": OFF}, False),
     "noxsave": (XSAVEOPT, {"vendor": AMD, "boot_options": ("noxsave",)}, False),
+    "noxsaveopt": (XSAVEOPT, {"vendor": AMD, "boot_options": ("noxsaveopt",)}, False),
+    "the last of two counts": ((), {"vendor": AMD, "boot_options": OFF + ON}, True),
+    "auto undoes what was before": ((), {"boot_options": (*OFF, "eagerfpu=auto")}, True),
+    "amd, auto": ((), {"vendor": AMD, "boot_options": (*ON, "eagerfpu=auto")}, False),
+    "amd, masked since boot": (XSAVEOPT, {"vendor": AMD, "override": NO_XSAVEOPT}, True),
+    "132.1": ((), {"release": "2.6.32-042stab132.1"}, True),
+    "131.1": ((), {"release": "2.6.32-042stab131.1"}, False),
     "ia64": ((), {"machine": "ia64", "cpuid": None}, False),
     "113.5, intel": ((), {"release": BEFORE}, False),
     "113.5, told to": ((), {"release": BEFORE, "boot_options": ON}, False),
@@ -256,15 +266,25 @@ def test_every_process_counts_as_having_used_the_fpu(name: str) -> None:
     assert eager(*words, **traits) is expected
 
 
-def test_a_third_vendor_is_treated_as_amd() -> None:
-    """HygonGenuine comes after GenuineIntel, AuthenticAMD before."""
-    vendor = {(0x0, 0): Registers(0xD, 0x6F677948, 0x656E6975, 0x6E65476E)}
-    table = cpu("lm", "syscall", "sysenter").replace(vendor)
+@pytest.mark.parametrize("vendor", ["HygonGenuine", "CentaurHauls", "  Shanghai  "])
+def test_a_third_vendor_is_eager_and_has_no_sysenter(vendor: str) -> None:
+    first, middle, last = (
+        int.from_bytes(vendor[at : at + 4].encode(), "little") for at in (0, 4, 8)
+    )
+    answer = {(0x0, 0): Registers(0xD, first, last, middle)}
+    table = cpu("lm", "syscall", "sysenter").replace(answer)
     facts = node_facts(NEWEST, cpuid=table, release=identify(EAGER_RELEASE))
-    assert table.vendor == "HygonGenuine"
-    assert not has_eager_fpu(facts)
+    assert table.vendor == vendor
+    assert has_eager_fpu(facts)
     assert not has_sysenter(facts)
     assert node_capabilities(facts) & caps("SEP", "SYSCALL32") == caps("SYSCALL32")
+
+
+def test_eager_fpu_of_amd_is_unknown_without_xsaveopt() -> None:
+    answers = ((key, value) for key, value in cpu("lm", vendor=AMD).items() if key != (0xD, 1))
+    facts = node_facts(NEWEST, cpuid=CpuidTable(answers), release=identify(EAGER_RELEASE))
+    with pytest.raises(MissingLeafError):
+        has_eager_fpu(facts)
 
 
 @pytest.mark.parametrize("profile", captured_nodes(), ids=lambda profile: profile.name)

@@ -156,7 +156,7 @@ def test_a_list_of_features_is_seen() -> None:
 def test_names_places_and_labels_are_of_one_feature_each() -> None:
     words = [word for one in FEATURES for word in {one.name, one.word, *one.old_names} if word]
     assert len(words) == len(set(words))
-    assert len(BY_NAME) == len({one.location for one in FEATURES}) == len(FEATURES) == 272
+    assert len(BY_NAME) == len({one.location for one in FEATURES}) == len(FEATURES) == 279
     labels = [(one.leaf, label) for one in FEATURES for label in one.labels]
     assert len(labels) == len(set(labels))
 
@@ -187,7 +187,7 @@ def test_what_hides_nothing_is_left_in_a_register() -> None:
 
 
 def test_marks() -> None:
-    one, other = BY_NAME["hypervisor"], BY_NAME["sdbg"]
+    one, other = BY_NAME["hypervisor"], BY_NAME["smap"]
     assert (one.is_printed, one.is_told, one.always_stays) == (True, False, False)
     assert (other.is_printed, other.is_told) == (False, True)
     assert BY_NAME["lm"].always_stays

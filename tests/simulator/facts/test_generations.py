@@ -14,6 +14,7 @@ from simulator.facts.generations import (
     Generation,
     UnknownReleaseError,
     Vecaps2,
+    first_showing,
     identify,
 )
 from support.simulated_nodes import caps, words_of
@@ -312,11 +313,41 @@ def test_any_release_is_of_a_generation_or_unknown(release: str, vz_version: str
     assert said in BY_NAME or repr(release) in said
 
 
-@pytest.mark.parametrize("release", ["18-028stab056.1", "32", "32-042stab113.5", "32-042stab141.2"])
-def test_the_fpu_may_be_eager_from_141_3_on(release: str) -> None:
-    assert identify(f"2.6.{release}").has_eager_fpu is False
-    assert identify("2.6.32-042stab141.3").has_eager_fpu is True
-    assert identify("2.6.32-042stab145.1").has_eager_fpu is True
+@pytest.mark.parametrize("release", ["18-028stab056.1", "32", "32-042stab113.5", "32-042stab131.1"])
+def test_the_fpu_may_be_eager_from_132_1_on(release: str) -> None:
+    assert identify(f"2.6.{release}").may_have_eager_fpu is False
+    assert identify("2.6.32-042stab132.1").may_have_eager_fpu is True
+    assert identify("2.6.32-042stab145.1").may_have_eager_fpu is True
+
+
+@pytest.mark.parametrize(
+    ("release", "vz_version", "label"),
+    [
+        ("2.6.32-042stab101.5", "", "042stab101.5"),
+        ("2.6.32", "042stab088_4", "042stab088.4"),
+        ("2.6.32-042stab092", "", "042stab092"),
+        ("2.6.18-028stab056.1", "", "2.6.18-028stab056.1"),
+    ],
+)
+def test_a_release_has_a_label(release: str, vz_version: str, label: str) -> None:
+    assert identify(release, vz_version).label == label
+
+
+@pytest.mark.parametrize(
+    ("bits", "first"),
+    [
+        (caps("CMOV", "EMT64", "IA64"), "2.6.18-028stab056.1"),
+        (caps("SYSCALL", "SYSCALL32", "SEP32"), "2.6.32-dzhanibekov.1"),
+        (caps("SSE4_1", "SSE4_2", "SSE4A", "XSAVE", "AVX", "AESNI"), "2.6.32-042stab061.9"),
+        (caps("RDRAND"), "2.6.32-042stab101.5"),
+        (1 << 16 | 1 << 18 | 1 << 31, None),
+    ],
+)
+def test_the_first_release_that_shows_a_bit(bits: int, first: str | None) -> None:
+    for bit in (bit for bit in range(32) if bits >> bit & 1):
+        release = first_showing(bit)
+        assert (release and release.name) == first
+        assert release is None or release.generation.node_bits >> bit & 1
 
 
 def test_there_is_an_example_of_each_generation() -> None:
