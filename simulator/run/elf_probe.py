@@ -52,12 +52,10 @@ def build_probe(keys: Sequence[Key], elf_class: ElfClass) -> bytes:
     It writes 16 bytes for each key to standard output: EAX, EBX, ECX, EDX, as
     ``parse_answers`` takes them. The table of keys lies behind the code and is overwritten.
     """
-    headers = _HEADERS[elf_class].size
-    size = headers + len(_code(elf_class, 0, 0))
-    table = _BASE + _PAGE + size
-    code = _code(elf_class, table, len(keys))
+    code_end = _headers_size(elf_class) + len(_code(elf_class, 0, 0))
+    code = _code(elf_class, _BASE + _PAGE + code_end, len(keys))
     slots = b"".join(_SLOT.pack(leaf, subleaf, 0, 0) for leaf, subleaf in keys)
-    return _headers(elf_class, _BASE + headers, size, len(slots)) + code + slots
+    return _headers(elf_class, code_end, len(slots)) + code + slots
 
 
 def parse_answers(keys: Sequence[Key], output: bytes) -> dict[Key, Registers]:
@@ -68,52 +66,39 @@ def parse_answers(keys: Sequence[Key], output: bytes) -> dict[Key, Registers]:
     return dict(zip(keys, answers, strict=True))
 
 
-class _Headers:
-    """The file's header, and one for each of its two segments."""
-
-    def __init__(self, file: str, segment: str, segment_order: str) -> None:
-        self.file = struct.Struct(file)
-        self.segment = struct.Struct(segment)
-        self.segment_order = segment_order.split()
-        self.size = self.file.size + 2 * self.segment.size
-
-    def pack_segment(self, flags: int, offset: int, address: int, size: int) -> bytes:
-        """Write the header of a segment that lies in memory as it does in the file."""
-        values = {
-            "type": _LOAD,
-            "flags": flags,
-            "offset": offset,
-            "vaddr": address,
-            "paddr": address,
-            "filesz": size,
-            "memsz": size,
-            "align": _PAGE,
-        }
-        return self.segment.pack(*(values[name] for name in self.segment_order))
-
-
-_HEADERS = {
-    ElfClass.I386: _Headers(
-        "<4s3B9xHHIIIIIHHHHHH", "<8I", "type offset vaddr paddr filesz memsz flags align"
-    ),
-    ElfClass.X86_64: _Headers(
-        "<4s3B9xHHIQQQIHHHHHH", "<2I6Q", "type flags offset vaddr paddr filesz memsz align"
-    ),
+#: The file's header, and that of a segment.
+_FILE = {
+    ElfClass.I386: struct.Struct("<4s3B9xHHIIIIIHHHHHH"),
+    ElfClass.X86_64: struct.Struct("<4s3B9xHHIQQQIHHHHHH"),
 }
+_SEGMENT = {ElfClass.I386: struct.Struct("<8I"), ElfClass.X86_64: struct.Struct("<2I6Q")}
 
 
-def _headers(elf_class: ElfClass, entry: int, code_end: int, table_size: int) -> bytes:
-    headers = _HEADERS[elf_class]
+def _headers_size(elf_class: ElfClass) -> int:
+    return _FILE[elf_class].size + 2 * _SEGMENT[elf_class].size
+
+
+def _headers(elf_class: ElfClass, code_end: int, table_size: int) -> bytes:
     bits, machine = elf_class.value
-    file = headers.file.pack(
+    file = _FILE[elf_class].pack(
         *(ELF_MAGIC, bits, _LITTLE_ENDIAN, 1),
-        *(2, machine, 1, entry),  # ET_EXEC: it is at its addresses and nowhere else.
-        *(headers.file.size, 0, 0),
-        *(headers.file.size, headers.segment.size, 2, 0, 0, 0),
+        # ET_EXEC: it is at its addresses and nowhere else.
+        *(2, machine, 1, _BASE + _headers_size(elf_class)),
+        *(_FILE[elf_class].size, 0, 0),
+        *(_FILE[elf_class].size, _SEGMENT[elf_class].size, 2, 0, 0, 0),
     )
-    code = headers.pack_segment(_READ | _EXECUTE, 0, _BASE, code_end)
-    table = headers.pack_segment(_READ | _WRITE, code_end, _BASE + _PAGE + code_end, table_size)
+    code = _segment(elf_class, _READ | _EXECUTE, 0, _BASE, code_end)
+    table_address = _BASE + _PAGE + code_end
+    table = _segment(elf_class, _READ | _WRITE, code_end, table_address, table_size)
     return file + code + table
+
+
+def _segment(elf_class: ElfClass, flags: int, offset: int, address: int, size: int) -> bytes:
+    """Write the header of a segment that lies in memory as it does in the file."""
+    place = (offset, address, address, size, size)
+    if elf_class is ElfClass.I386:
+        return _SEGMENT[elf_class].pack(_LOAD, *place, flags, _PAGE)
+    return _SEGMENT[elf_class].pack(_LOAD, flags, *place, _PAGE)
 
 
 def _code(elf_class: ElfClass, table: int, count: int) -> bytes:

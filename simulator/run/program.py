@@ -4,7 +4,6 @@ The keeper is the program's parent. It reports the program's status, adopts the 
 and kills the whole tree when it is told to, or when the supervisor dies for whatever reason.
 """
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -17,7 +16,7 @@ from typing import NoReturn
 
 from msgspec import Struct
 
-from simulator.run.seccomp import Selections, install_filter
+from simulator.run.seccomp import LIBC, Selections, checked, install_filter
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -41,8 +40,7 @@ _FIRST_OTHER = 3
 
 _MESSAGE = 256
 _REFUSED = b"!"
-_STATUS = struct.Struct("=i")
-_DESCRIPTOR = struct.Struct("=i")
+_INT = struct.Struct("=i")
 
 
 class Program(Struct, frozen=True):
@@ -80,8 +78,8 @@ class Started(Struct, frozen=True):
 
     def receive_status(self) -> int | None:
         """Return the program's wait status; None if its keeper is gone."""
-        message = self.channel.recv(_STATUS.size)
-        return _STATUS.unpack(message)[0] if message else None
+        message = self.channel.recv(_INT.size)
+        return _INT.unpack(message)[0] if message else None
 
 
 def start(program: Program, selections: Selections) -> Started:
@@ -106,7 +104,7 @@ def start(program: Program, selections: Selections) -> Started:
 
 def adopt_orphans() -> None:
     """Make this process the parent of orphans among its descendants."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    checked(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
 def children() -> list[int]:
@@ -182,7 +180,7 @@ def _reap(pid: int, channel: socket.socket) -> bool:
             return False
         if ended == pid:
             with suppress(OSError):  # The supervisor may be gone.
-                channel.send(_STATUS.pack(status))
+                channel.send(_INT.pack(status))
         if not ended:
             return True
 
@@ -209,7 +207,7 @@ def _become(
             channel.send(_REFUSED + os.fsencode(error.strerror or str(error)))
             os._exit(1)
         # Nobody answers this process yet: looking up a file here would hang.
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _INT.pack(listener))
         channel.sendmsg(message, [rights])
         os.close(listener)
         channel.close()
@@ -220,7 +218,7 @@ def _become(
 
 def _end_with_parent(number: int, parent: int) -> None:
     """Have the kernel send a signal when the parent dies, or send it if it has died."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    checked(LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0))
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
 

@@ -7,7 +7,6 @@ Sources: proc(5), pidfd_getfd(2), ptrace(2) on permissions; asm/stat.h, linux/st
 linux/utsname.h and linux/fcntl.h. Yama asks that the supervisor is an ancestor of the process.
 """
 
-import ctypes
 import errno
 import fcntl
 import mmap
@@ -23,6 +22,7 @@ from msgspec import Struct
 
 from simulator.kernel.calls import fail
 from simulator.kernel.kernel import Stat
+from simulator.run.seccomp import LIBC, checked
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -175,15 +175,11 @@ class RemoteProcess(Struct, frozen=True):
         return f"/proc/{self.tid}/fd/{fd}"
 
     def _pidfd_getfd(self, fd: int) -> int:
-        libc = ctypes.CDLL(None, use_errno=True)
         pidfd = os.pidfd_open(read_status(self.tid, "Tgid:")[0])
         try:
-            taken: int = libc.syscall(_SYS_PIDFD_GETFD, pidfd, fd, 0)
+            return checked(LIBC.syscall(_SYS_PIDFD_GETFD, pidfd, fd, 0))
         finally:
             os.close(pidfd)
-        if taken < 0:
-            raise fail(ctypes.get_errno())
-        return taken
 
     @contextmanager
     def _memory(self, flags: int) -> Iterator[int]:

@@ -10,10 +10,13 @@ import fcntl
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
 from msgspec import Struct
 
 from simulator.kernel.calls import fail
+
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 AUDIT_ARCH_X86_64 = 0xC000003E
 AUDIT_ARCH_I386 = 0x40000003
@@ -138,24 +141,29 @@ def _body(condition: Condition | None) -> list[Instruction]:
     ]
 
 
+def checked(result: int) -> int:
+    """Return what a function of the C library has returned; OSError if that is less than 0."""
+    if result < 0:
+        raise fail(ctypes.get_errno())
+    return result
+
+
 def install_filter(selections: Selections) -> int:
     """Filter this process and all its children from now on; return the listener's descriptor.
 
     OSError if the kernel does not support it or refuses.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise fail(ctypes.get_errno())
+    checked(LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     instructions = build_filter(selections)
     code = ctypes.create_string_buffer(b"".join(_INSTRUCTION.pack(*one) for one in instructions))
     program = _PROGRAM.pack(len(instructions), ctypes.addressof(code))
-    for flags in (_NEW_LISTENER | _WAIT_KILLABLE_RECV, _NEW_LISTENER):
-        listener: int = libc.syscall(_SYS_SECCOMP, _SET_MODE_FILTER, flags, program)
-        if listener >= 0:
-            return listener
-        if ctypes.get_errno() != errno.EINVAL:
-            break
-    raise fail(ctypes.get_errno())
+    set_filter = partial(LIBC.syscall, _SYS_SECCOMP, _SET_MODE_FILTER)
+    try:
+        return checked(set_filter(_NEW_LISTENER | _WAIT_KILLABLE_RECV, program))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return checked(set_filter(_NEW_LISTENER, program))
 
 
 class Notification(Struct, frozen=True):

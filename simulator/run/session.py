@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from types import MappingProxyType
 
 from simulator.kernel.kernel import SimulatedKernel
@@ -11,28 +11,23 @@ from simulator.run.program import Program
 from simulator.run.supervisor import Door, Place
 from simulator.run.trees import Runner
 
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
 _NO_HOSTS: Mapping[str, SimulatedKernel] = MappingProxyType({})
 
 
-class Forwarding:
+@contextmanager
+def forwarding(send: Callable[[int], None]) -> Iterator[None]:
     """Forward signals that this process receives to the program."""
-
-    _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-
-    def __init__(self, send: Callable[[int], None]) -> None:
-        self._send = send
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> None:
-        for number in self._SIGNALS:
-            self._before[number] = signal.signal(number, lambda number, _: self._send(number))
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            # A terminal sends this one to the program as well.
-            self._before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+    before = {one: signal.signal(one, lambda number, _: send(number)) for one in _FORWARDED}
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # A terminal sends this one to the program as well.
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(  # noqa: PLR0913 (each is an option of its own)
@@ -58,7 +53,7 @@ def run(  # noqa: PLR0913 (each is an option of its own)
             doors, environment = _reach(node_for, sshd_for, runner, undo)
         place = Place(kernel, uid=uid, ctid=ctid, doors=doors)
         tree = runner.start(place, Program(tuple(command), environment))
-        with Forwarding(tree.send):
+        with forwarding(tree.send):
             return runner.serve_until_ended(tree)
 
 

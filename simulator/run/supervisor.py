@@ -5,7 +5,6 @@ memfd identify the open file, even if its descriptor was duplicated or inherited
 the last descriptor is closed.
 """
 
-import ctypes
 import errno
 import os
 import stat
@@ -31,7 +30,15 @@ from simulator.run.remote import (
     pack_statx,
     pack_utsname,
 )
-from simulator.run.seccomp import AUDIT_ARCH_X86_64, SYSCALLS, Listener, Notification, Selections
+from simulator.run.seccomp import (
+    AUDIT_ARCH_X86_64,
+    LIBC,
+    SYSCALLS,
+    Listener,
+    Notification,
+    Selections,
+    checked,
+)
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
@@ -96,10 +103,7 @@ class Supervisor:
         self._owner = os.getuid()
         self._served: dict[tuple[int, int], _Served] = {}
         self._folders = Folders()
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self.inotify = self._libc.inotify_init1(_IN_CLOEXEC_NONBLOCK)
-        if self.inotify < 0:
-            raise fail(ctypes.get_errno())
+        self.inotify = checked(LIBC.inotify_init1(_IN_CLOEXEC_NONBLOCK))
 
     def close(self) -> None:
         """Close all open files, once all processes are gone."""
@@ -206,14 +210,11 @@ class Supervisor:
 
     def _watch(self, fd: int) -> int:
         path = f"/proc/self/fd/{fd}".encode()
-        watch: int = self._libc.inotify_add_watch(self.inotify, path, _IN_CLOSE)
-        if watch < 0:
-            raise fail(ctypes.get_errno())
-        return watch
+        return checked(LIBC.inotify_add_watch(self.inotify, path, _IN_CLOSE))
 
     def _release(self, identity: tuple[int, int]) -> None:
         served = self._served.pop(identity)
-        self._libc.inotify_rm_watch(self.inotify, served.watch)
+        checked(LIBC.inotify_rm_watch(self.inotify, served.watch))
         served.content.close()
         served.file.close()
         self._refresh(served.file.source)

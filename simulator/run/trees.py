@@ -108,10 +108,10 @@ class Tree:
     def _close(self) -> None:
         """Close all files: with its keeper, the whole tree is gone."""
         os.waitpid(self.keeper, 0)
-        for fd in (self._started.listener, self._supervisor.inotify):
+        channel = self._started.channel
+        for fd in (self._started.listener, self._supervisor.inotify, channel.fileno()):
             self._loop.forget(fd)
-        self._loop.forget(self._started.channel.fileno())
-        self._started.channel.close()
+        channel.close()
         self._supervisor.close()
         self.is_over = True
 

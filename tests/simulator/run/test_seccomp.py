@@ -106,7 +106,7 @@ class TestInstalling:
                 return answer if answer >= 0 else -1
 
             libc = SimpleNamespace(prctl=lambda *_: prctl, syscall=syscall)
-            monkeypatch.setattr(seccomp.ctypes, "CDLL", lambda *_, **__: libc)
+            monkeypatch.setattr(seccomp, "LIBC", libc)
             return install_filter(SELECTIONS)
 
         return install

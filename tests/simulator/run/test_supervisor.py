@@ -11,7 +11,7 @@ import pytest
 
 from simulator.profiles.store import load_node
 from simulator.run.seccomp import AUDIT_ARCH_X86_64, Notification
-from simulator.run.session import Forwarding, end_as
+from simulator.run.session import end_as, forwarding
 from simulator.run.supervisor import Place, Supervisor
 
 UNAME = Notification(1, os.getpid(), AUDIT_ARCH_X86_64, 63, (0, 0, 0, 0, 0, 0))
@@ -129,35 +129,26 @@ def _handler(number: int, _: object) -> None:
         raise OSError(errno.EINVAL, "refused")
 
 
-class TestForwarding:
-    @pytest.fixture
-    def sent(self) -> list[int]:
-        return []
-
-    @pytest.mark.parametrize(
-        "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
-    )
-    def test_a_signal_is_handed_on_for_as_long_as_there_is_who_takes_it(
-        self, number: signal.Signals, sent: list[int]
-    ) -> None:
-        before = signal.getsignal(number)
-        with Forwarding(sent.append):
+@pytest.mark.parametrize(
+    ("number", "before", "handed_on"),
+    [
+        *((one, signal.SIG_DFL, [one]) for one in (signal.SIGTERM, signal.SIGHUP)),
+        *((one, signal.SIG_DFL, [one]) for one in (signal.SIGUSR1, signal.SIGUSR2)),
+        # A terminal sends an interrupt to the program itself.
+        (signal.SIGINT, signal.default_int_handler, []),
+        (signal.SIGINT, signal.SIG_IGN, []),
+    ],
+)
+def test_signals_are_handed_on_for_as_long_as_there_is_who_takes_them(
+    number: signal.Signals, before: signal.Handlers, handed_on: list[int]
+) -> None:
+    sent: list[int] = []
+    kept = signal.signal(number, before)
+    try:
+        with forwarding(sent.append):
+            is_left_alone = signal.getsignal(number) is before
             signal.raise_signal(number)
-        assert sent == [number]
-        assert signal.getsignal(number) == before
-
-    def test_an_interrupt_is_not_handed_on(self, sent: list[int]) -> None:
-        before = signal.getsignal(signal.SIGINT)
-        with Forwarding(sent.append):
-            signal.raise_signal(signal.SIGINT)
-        assert sent == []
-        assert signal.getsignal(signal.SIGINT) == before
-
-    def test_an_interrupt_that_is_ignored_stays_so(self, sent: list[int]) -> None:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            with Forwarding(sent.append):
-                assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        finally:
-            signal.signal(signal.SIGINT, before)
+        assert (sent, is_left_alone) == (handed_on, before is signal.SIG_IGN)
+        assert signal.getsignal(number) is before
+    finally:
+        signal.signal(number, kept)
