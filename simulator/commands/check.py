@@ -87,11 +87,11 @@ def _check(options: argparse.Namespace, streams: Streams) -> int:
 
 
 def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
-    from simulator.profiles.store import load_node
-    from simulator.verdicts.image_files import is_image
+    from simulator.profiles.store import is_no_profile, load_node
     from simulator.verdicts.migrations import Check, NodePair
 
-    if options.image or is_image(options.source):
+    # All that is no profile is judged as restore would, a damaged signature and an empty file too.
+    if options.image or is_no_profile(options.source):
         return _judge_image(options, waived)
     source, destination = load_node(options.source), load_node(options.destination)
     migrations = _migrations(NodePair(source, destination, waived), options)
@@ -102,8 +102,7 @@ def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check
     if options.ct is not None or options.suspended is not None:
         raise UsageError(f"{options.source} is an image, of one container: no --ct, no --suspended")
     from simulator.profiles.store import load_node
-    from simulator.verdicts.image import judge_restore
-    from simulator.verdicts.image_files import load_image
+    from simulator.verdicts.image import judge_restore, load_image
     from simulator.verdicts.migrations import Check
 
     destination = load_node(options.destination)

@@ -11,7 +11,7 @@ from simulator.facts.cpuid import CpuidTable, parse_rows
 from simulator.profiles.profile import NodeProfile, ProfileError
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import parse_profile
-from simulator.sources.files import SourceError, read_file
+from simulator.sources.files import SourceError, read_beginning, read_file
 
 if TYPE_CHECKING:
     from simulator.dumps.model import Mode
@@ -20,6 +20,9 @@ SUFFIX = ".json"
 
 #: More is no profile: a container takes some hundred bytes, and a CPU some KiB.
 MAX_BYTES = 1 << 20
+
+#: How much of a file is looked at to tell whether it is one.
+_BEGINNING = 4096
 
 
 class UnknownNodeError(UserError):
@@ -72,6 +75,21 @@ def is_fixture(node: str) -> bool:
 
 def _fixture_path(name: str) -> str:
     return os.path.join(fixtures_folder(), f"{name}{SUFFIX}")
+
+
+def is_no_profile(path: str) -> bool:
+    """Tell whether this is a regular file, and neither a recorded node's name nor a profile.
+
+    A profile is JSON by its name, or a text that begins as an object does. ProfileError where
+    the file cannot be read.
+    """
+    if is_fixture(path) or os.path.splitext(path)[1] == SUFFIX or not os.path.isfile(path):
+        return False
+    try:
+        beginning = read_beginning(path, _BEGINNING)
+    except OSError as error:
+        raise ProfileError(path, "", error.strerror or str(error)) from error
+    return b"\0" in beginning or not beginning.lstrip().startswith(b"{")
 
 
 def load_profile(where: str | os.PathLike[str]) -> NodeProfile:

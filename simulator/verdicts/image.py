@@ -1,9 +1,12 @@
 """Both opinions on restoring a checkpoint image on a node."""
 
+import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from simulator.errors import UserError
 from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask, place_of
 from simulator.facts.capabilities import node_capabilities
 from simulator.facts.generations import GENERATIONS
@@ -12,6 +15,7 @@ from simulator.kernel.restore import Finding, Restorer, answer, find_refusals, r
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.migrations import Migration, Restore
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
+from vzcptcheck.errors import CheckError
 from vzcptcheck.image import (
     ABSENT,
     EMT64,
@@ -31,6 +35,8 @@ from vzcptcheck.image import (
     repeated_sections,
     section_name,
 )
+from vzcptcheck.image_command import open_image
+from vzcptcheck.syscalls import LinuxSyscalls
 
 #: The most that any kernel compares of a suspended container, as the newest does (CPT_TEST_CAPS, 19
 #: bits): those of the node that it was suspended on, whatever of it its processes have used.
@@ -43,6 +49,25 @@ class ImageDestination(NamedTuple):
     restorer: Restorer
     has_rst: bool
     caps: int
+
+
+class ImageFileError(UserError):
+    """An image that cannot be read."""
+
+
+def load_image(source: str) -> Image:
+    """Read an image's records; a pipe or a folder is an image of no size, as to the kernel.
+
+    Raises ImageFileError where the file cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(source).st_mode):
+            return Image(0)
+        return open_image(LinuxSyscalls(), source)
+    except OSError as error:
+        raise ImageFileError(f"{source}: {error.strerror}") from error
+    except CheckError as error:
+        raise ImageFileError(" ".join(filter(None, (error.message, error.hint)))) from error
 
 
 def destination_of(node: NodeProfile) -> ImageDestination:

@@ -1,5 +1,6 @@
 """Recorded nodes: found by listing a folder, each of them sound, wrong names answered well."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ from simulator.profiles.store import (
     UnknownNodeError,
     fixture_names,
     fixtures_folder,
+    is_no_profile,
     load_cpus,
     load_fixtures,
     load_node,
     load_profile,
 )
+from support.images import build
 from support.simulated_nodes import RELEASES
 from support.simulated_profiles import captured_nodes, encoded, good_document, recorded_nodes
 
@@ -157,3 +160,41 @@ def test_an_error_in_a_profile_names_its_file_and_the_path_in_it(here: Path) -> 
     with pytest.raises(ProfileError) as caught:
         load_node("node.json")
     assert str(caught.value).startswith("node.json: answers.image_version: 2049 is stated")
+
+
+# What is no profile, and may be a checkpoint image
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        *(
+            (data, True)
+            for data in (build(), b"\x78" + build()[1:], b"", b"\x79\x1c", b"no", b"[]")
+        ),
+        # A profile begins with this byte, but has no zeros.
+        (b"{" + build()[1:], True),
+        *((data, False) for data in (b"{}", b" \n{", encoded(good_document()))),
+    ],
+)
+def test_what_is_no_json_object_is_no_profile(here: Path, data: bytes, expected: bool) -> None:
+    (here / "file").write_bytes(data)
+    assert is_no_profile("file") is expected
+
+
+def test_a_name_may_say_that_it_is_a_profile(here: Path) -> None:
+    for name in ("node.json", "ia64.028stab056.1"):
+        (here / name).write_bytes(build())
+        assert not is_no_profile(name)
+    assert is_no_profile("./ia64.028stab056.1")
+
+
+def test_what_is_no_regular_file_is_not_looked_into(here: Path) -> None:
+    os.mkfifo("pipe")
+    for path in (".", "pipe", "missing", "/dev/zero"):
+        assert not is_no_profile(path)
+
+
+def test_a_file_that_cannot_be_looked_into_is_a_profile_error() -> None:
+    with pytest.raises(ProfileError, match=r"^/proc/self/mem: Input/output error$"):
+        is_no_profile("/proc/self/mem")

@@ -1,14 +1,20 @@
 """Ours on an image: its capability number, and what a whole one has."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 from msgspec import structs
 
 from simulator.kernel.restore import Restorer
 from simulator.verdicts.image import (
     ImageDestination,
+    ImageFileError,
     destination_of,
     judge_restore,
     kernel_opinion,
+    load_image,
     our_opinion,
 )
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
@@ -17,6 +23,7 @@ from support.simulated_nodes import caps
 from support.simulated_profiles import recorded_nodes
 from support.simulated_traits import WELCOMING
 from vzcptcheck.image import I386, IA64, MOST_SECTIONS, Image, read_image
+from vzcptcheck.syscalls import LinuxSyscalls
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"
 
@@ -247,3 +254,40 @@ def test_a_node_without_vzrst_answers_nothing() -> None:
     assert judged.restore is not None
     assert judged.restore.answer is None
     assert judged.judgement.verdict() is Verdict.UNKNOWN
+
+
+# Files
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    (tmp_path / "file").write_bytes(build())
+    return str(tmp_path / "file")
+
+
+def test_an_image_is_read(path: str) -> None:
+    read = load_image(path)
+    assert (read.size, len(read.sections)) == (25072, 24)
+
+
+def test_a_pipe_or_a_folder_is_an_image_of_no_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for source in (tmp_path, tmp_path / "pipe"):
+        assert load_image(str(source)).size == 0
+
+
+def fail(*_: object) -> bytes:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_file_that_cannot_be_read_is_an_error_with_what_to_do(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ImageFileError, match=r"^/nowhere: No such file or directory$"):
+        load_image("/nowhere")
+    monkeypatch.setattr(LinuxSyscalls, "pread", fail)
+    with pytest.raises(ImageFileError, match=f"^{path}: read: Input/output error"):
+        load_image(path)
+    monkeypatch.setattr(LinuxSyscalls, "pread", lambda *_: b"")
+    with pytest.raises(ImageFileError, match=r"it became shorter .* Ask again when nobody"):
+        load_image(path)
