@@ -429,3 +429,26 @@ def _section_ends(generation: Generation, number: tuple[int, ...]) -> tuple[int,
 
 def _name_of(number: tuple[int, ...]) -> str:
     return [name for first, name in _FIRST_NUMBERS if first <= number][-1]
+
+
+#: Releases since which something is otherwise that a migration depends on, oldest first: images
+#: up to 0x801 (061.9), up to 0x803 (088.4), RDRAND and /proc/vz/cpuid_override (101.5),
+#: CPT_TEST_CAPS on /proc/cpt again (107.1, and after 108.1 since 108.2), AVX-512's state (108.1);
+#: and the newest that is known.
+UPGRADES = (
+    "2.6.32-042stab061.9",
+    "2.6.32-042stab088.4",
+    "2.6.32-042stab101.5",
+    "2.6.32-042stab107.1",
+    "2.6.32-042stab108.1",
+    "2.6.32-042stab108.2",
+    "2.6.32-042stab141.3",
+)
+
+
+def age_of(release: str, vz_version: str = "") -> tuple[int, ...]:
+    """Return what sorts releases by age, the oldest first. Raises UnknownReleaseError."""
+    generation = identify(release, vz_version).generation
+    stab = _STAB.search(release) or _STAB.search(vz_version)
+    number = () if stab is None else tuple(int(part) for part in stab.groups() if part)
+    return (min(GENERATIONS.index(generation), GENERATIONS.index(_042STAB)), *number)

@@ -24,9 +24,10 @@ from simulator.facts.cpu_traits import CpuTraits
 from simulator.facts.generations import Generation
 from simulator.fleets.cliques import partition
 from simulator.fleets.judge import Judge as MigrationJudge
-from simulator.fleets.masking import Basis, Obstacle, basis_of
 from simulator.kernel.containers import Container, Contents, Process
 from simulator.kernel.decision import gather
+from simulator.profiles.changes import Obstacle
+from simulator.profiles.masking import Basis, basis_of
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.traits import ContainerTraits, NodeTraits, container_traits, node_traits
 from simulator.verdicts.verdict import Reason, Verdict, worst

@@ -19,19 +19,17 @@ from simulator.facts.capabilities import IA64, node_capabilities
 from simulator.facts.features import MASKS, Feature, features_in
 from simulator.facts.generations import EXAMPLES, GENERATIONS, Generation
 from simulator.facts.override import format_override
-from simulator.fleets.masking import (
+from simulator.fleets.pool import Behaviour, Difference, Judge, Node, Rule, Stage, cut
+from simulator.kernel.containers import State
+from simulator.profiles.changes import Obstacle, upgrade, write_mask
+from simulator.profiles.masking import (
     MASKABLE,
     Basis,
-    Obstacle,
-    apply_lines,
-    derived,
     features_of,
     make_lines,
     numbers_bits,
     with_dependents,
 )
-from simulator.fleets.pool import Behaviour, Difference, Judge, Node, Rule, Stage, cut
-from simulator.kernel.containers import State
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.traits import node_traits
 from simulator.verdicts.verdict import Reason
@@ -204,10 +202,8 @@ def _upgrade(stage: Stage, numbers: Iterable[int]) -> Stage:
     """Return the nodes with some of them upgraded."""
     nodes = list(stage.nodes)
     for number in numbers:
-        before = nodes[number].profile
-        kernel = structs.replace(before.kernel, release=UPGRADE_RELEASE, vz_version=None)
-        after = structs.replace(before, kernel=kernel, cpuid_override=None)
-        nodes[number] = Node(derived(after, before), nodes[number].rule)
+        node = nodes[number]
+        nodes[number] = Node(upgrade(node.profile, UPGRADE_RELEASE), node.rule)
     return structs.replace(stage, nodes=tuple(nodes))
 
 
@@ -274,7 +270,7 @@ def _mask(now: Stage, hidden: Mapping[int, int]) -> tuple[Stage, tuple[Mask, ...
 
 def _proven(node: Node, text: str, features: int) -> Node:
     """Return a node with its lines; PoolError where it does not answer as was planned."""
-    masked = Node(apply_lines(node.profile, text), node.rule)
+    masked = Node(write_mask(node.profile, text), node.rule)
     planned = node_capabilities(node.profile.facts()) & ~numbers_bits(features)
     answered = node_capabilities(masked.profile.facts())
     if answered != planned:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from simulator.fleets.masking import Basis
 from simulator.fleets.pool import Difference, Node, Pairs, Stage, count_pairs, differences, unlocked
 from simulator.fleets.pool_change import (
     UPGRADE,
@@ -15,6 +14,7 @@ from simulator.fleets.pool_change import (
     loss_of,
     obstacles,
 )
+from simulator.profiles.masking import Basis
 from simulator.reports.check_report import FORMAT, format_document
 from simulator.reports.terminal import HEADING, STYLES, Line, line
 from simulator.verdicts.codes import find_code

@@ -144,7 +144,7 @@ def test_what_no_change_brings_together_and_why() -> None:
     assert "    from it: cpu-feature-missing: sse4a syscall32\n" in text
     assert text.count("32-bit programs enter the kernel by SYSENTER on Intel") == 1
     assert "64-bit programs take a 64-bit kernel" in text
-    assert "warning: cannot mask on d, e: it has no /proc/vz/cpuid_override" in text
+    assert "warning: cannot mask on d, e: its CPU has no CPUID faulting" in text
 
 
 @pytest.mark.usefixtures("here")

@@ -14,11 +14,11 @@ from simulator.errors import UserError
 from simulator.facts.features import MASKS, features_in
 from simulator.facts.override import MAX_ENTRIES, apply_override, format_override, parse_override
 from simulator.fleets import pool_change
-from simulator.fleets.masking import Basis, basis_of, make_lines, with_dependents
 from simulator.fleets.pool import Rule, Stage, count_pairs, differences, unlocked
 from simulator.fleets.pool_change import Change, Pool, PoolError, loss_of, make_pool, obstacles
 from simulator.kernel.containers import Container, Needs
 from simulator.kernel.kernel import SimulatedKernel
+from simulator.profiles.masking import Basis, basis_of, make_lines, with_dependents
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.store import load_node
@@ -239,7 +239,7 @@ def test_a_node_that_cannot_mask_and_has_more_stays_out() -> None:
         ("aesni", (0, 1), (2,))
     }
     assert [(why.name, members) for why, members in obstacles(made.now, found).items()] == [
-        ("FILE", (1,))
+        ("CPU", (1,))
     ]
 
 
@@ -503,7 +503,7 @@ def _with_hidden(profile: NodeProfile, hidden: int) -> NodeProfile:
     basis = basis_of(profile)
     assert isinstance(basis, Basis)
     text = format_override(make_lines(basis, hidden))
-    return pool_change.apply_lines(profile, text)
+    return pool_change.write_mask(profile, text)
 
 
 # All recorded nodes

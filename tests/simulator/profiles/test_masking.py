@@ -6,19 +6,17 @@ from msgspec.structs import replace
 from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.features import JUDGED, MASKS, features_in
 from simulator.facts.override import format_override
-from simulator.fleets.masking import (
+from simulator.kernel.containers import Container, Needs
+from simulator.profiles.changes import MAX_KEPT, Obstacle, write_mask
+from simulator.profiles.masking import (
     MASKABLE,
-    MAX_KEPT,
     Basis,
-    Obstacle,
-    apply_lines,
     basis_of,
     features_of,
     make_lines,
     numbers_bits,
     with_dependents,
 )
-from simulator.kernel.containers import Container, Needs
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.store import load_node
@@ -191,8 +189,8 @@ FULL = "".join(f"8000000{number}: 0 0 0 0\n" for number in range(2, 9)) + "2: 0 
     ("profile", "why"),
     [
         (plain("a", release="2.6.32-042stab092.1"), Obstacle.KERNEL),
-        (plain("a"), Obstacle.FILE),
-        (plain("a", machine="ia64", override=""), Obstacle.FILE),
+        (plain("a"), Obstacle.CPU),
+        (plain("a", machine="ia64", override=""), Obstacle.CPU),
         (maskable("a", override=FULL + "3: 0 0 0 0\n"), Obstacle.FULL),
     ],
 )
@@ -237,7 +235,7 @@ def test_what_is_written_is_what_the_node_then_goes_by() -> None:
     profile = maskable("a", "aesni", "rdrand", containers=("101:fpu", "102:stopped"))
     container = Container(ctid=103, needs=Needs(1 << 27 | 1 << 16, ("said",)))
     profile = replace(profile, containers=(*profile.containers, container))
-    masked = apply_lines(profile, "1: 206d7 0 40000000 7808800\n")
+    masked = write_mask(profile, "1: 206d7 0 40000000 7808800\n")
     assert profile.answers.capability_number == 0x2802159F
     assert masked.answers.capability_number == 0x2002159F
     first, second, third = masked.containers

@@ -8,13 +8,10 @@ is used), Linux arch/x86/kernel/cpu/cpuid-deps.c.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
 from typing import NamedTuple
 
-from msgspec import structs
-
 from simulator.facts.bits import COMPARED
-from simulator.facts.capabilities import NodeFacts, node_capabilities, shown_registers
+from simulator.facts.capabilities import NodeFacts, shown_registers
 from simulator.facts.cpuid import (
     SIGNATURE_LEAF,
     XSAVE_LEAF,
@@ -35,8 +32,8 @@ from simulator.facts.features import (
     without_features,
 )
 from simulator.facts.override import OverrideEntry
-from simulator.kernel.containers import Container
-from simulator.profiles.profile import NodeProfile, derive_answers, derive_needs
+from simulator.profiles.changes import Obstacle, obstacle_to_masking
+from simulator.profiles.profile import NodeProfile
 
 #: The features that a line may hide.
 MASKABLE = JUDGED & ~sum(feature.mask for feature in FEATURES if feature.always_stays)
@@ -51,33 +48,6 @@ _ALL_BUT_APIC_ID = 0x00FFFFFF
 
 #: Leaves whose answer depends on the subleaf; a line for any other is for all that ECX may hold.
 _WITH_SUBLEAVES = frozenset({0x7, XSAVE_LEAF})
-
-#: A table keeps under 1,024 bytes if so many lines come to those that are there: a shell's printf
-#: may write what is more in two pieces, and the second would be the whole table.
-MAX_KEPT = 8
-
-
-class Obstacle(Enum):
-    """Why a node cannot be given lines."""
-
-    KERNEL = "its kernel is older than 042stab101.5, and has no /proc/vz/cpuid_override"
-    FILE = "it has no /proc/vz/cpuid_override, as on CPUs without CPUID faulting"
-    NOT_RECORDED = "not all leaves of its CPU were recorded"
-    FULL = "its /proc/vz/cpuid_override is too full already"
-
-    @property
-    def remedy(self) -> str:
-        """What would let it be given lines."""
-        return _REMEDIES[self]
-
-
-_REMEDIES = {
-    Obstacle.KERNEL: "Upgrade to 042stab101.5 or later: on CPUs with CPUID faulting (Intel's from "
-    "Ivy Bridge on) that has the file.",
-    Obstacle.FILE: "No kernel helps: give such a node its own pool, or leave it out.",
-    Obstacle.NOT_RECORDED: "Record the node again.",
-    Obstacle.FULL: f"Take lines out of it: {MAX_KEPT} may stay beside those that are to come.",
-}
 
 
 class Basis(NamedTuple):
@@ -120,13 +90,10 @@ def with_dependents(features: int) -> int:
 
 def basis_of(profile: NodeProfile) -> Basis | Obstacle:
     """Return what a node's lines are made of, or why there are none."""
+    obstacle = obstacle_to_masking(profile)
+    if obstacle is not None:
+        return obstacle
     facts = profile.facts()
-    if not facts.release.generation.masked_cpuid:
-        return Obstacle.KERNEL
-    if profile.cpuid_override is None or facts.cpuid is None:
-        return Obstacle.FILE
-    if len(facts.override) > MAX_KEPT:
-        return Obstacle.FULL
     tables = [cpu.cpuid for cpu in profile.cpus]
     try:
         asked = (*JUDGED_LEAVES, (XSAVE_LEAF, 0))
@@ -145,32 +112,6 @@ def make_lines(basis: Basis, hidden: int) -> tuple[OverrideEntry, ...]:
     made = tuple(_changed(seen, hidden))
     kept = (old for old in basis.kept if not any(_shadows(new, old) for new in made))
     return (*made, *kept)
-
-
-def apply_lines(profile: NodeProfile, text: str) -> NodeProfile:
-    """Write a table on the simulated node, and return the node as it is then."""
-    node = profile.boot()
-    node.write_override(text)
-    return derived(structs.replace(profile, cpuid_override=node.override_text()), profile)
-
-
-def derived(profile: NodeProfile, before: NodeProfile) -> NodeProfile:
-    """Return a node that was changed with what its kernel then answers, by its rules.
-
-    Of a container whose contents were not recorded, needs that the node no longer has go: the
-    kernel gathers them anew at each question, of what the node shows.
-    """
-    bare = structs.replace(profile, answers=derive_answers(profile))
-    containers = tuple(_with_needs(bare, before, one) for one in profile.containers)
-    return structs.replace(bare, containers=containers)
-
-
-def _with_needs(profile: NodeProfile, before: NodeProfile, container: Container) -> Container:
-    needs = derive_needs(profile, container)
-    if needs is not None and container.contents is None:
-        lost = node_capabilities(before.facts()) & ~node_capabilities(profile.facts())
-        needs = structs.replace(needs, caps=needs.caps & ~lost)
-    return structs.replace(container, needs=needs)
 
 
 def _seen(facts: NodeFacts, tables: Iterable[CpuidTable], key: Key) -> Registers:
