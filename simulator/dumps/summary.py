@@ -46,7 +46,8 @@ _PROCESSORS = re.compile("[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*")
 
 _Kind = tuple[object, ...]
 
-_AVX = COMPONENTS.index("AVX")
+#: To AVX every CPU gives the same place.
+_AVX = 2
 
 
 def group(dumps: Iterable[CpuDump]) -> list[CpuDump]:
@@ -140,9 +141,8 @@ def _read_keys(dump: CpuDump) -> Iterator[Key]:
         yield leaf, 0
     yield from JUDGED_LEAVES
     answer = dump.answers().get((XSAVE_LEAF, 0), NOTHING_KNOWN)
-    components = user_components(answer.values) & ((1 << len(COMPONENTS)) - 1)
-    # Those before have their places on every CPU.
-    yield from ((XSAVE_LEAF, number) for number in bits_of(components) if number > _AVX)
+    present = bits_of(user_components(answer.values))
+    yield from ((XSAVE_LEAF, number) for number in present if number in COMPONENTS.keys() - {_AVX})
 
 
 def _is_known(dump: CpuDump, key: Key) -> bool:

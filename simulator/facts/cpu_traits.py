@@ -3,57 +3,97 @@
 The kernel compares 19 features; the table in features.txt has the others too.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Optional
 
 from simulator.facts.capabilities import NodeFacts, shown_registers
-from simulator.facts.cpuid import XSAVE_LEAF, CpuidTable, MissingLeafError, user_components
-from simulator.facts.features import JUDGED_LEAVES, OF_XSAVE, XSAVE, judged_in
+from simulator.facts.cpuid import (
+    SIGNATURE_LEAF,
+    XSAVE_LEAF,
+    CpuidTable,
+    Key,
+    MissingLeafError,
+    Registers,
+    user_components,
+)
+from simulator.facts.features import (
+    JUDGED_LEAVES,
+    OF_XSAVE,
+    OF_YMM,
+    OF_ZMM,
+    OSXSAVE,
+    XSAVE,
+    judged_in,
+)
 from simulator.facts.override import OverrideEntry
 
-#: XSAVE's components by their bit. The kernels enable the first three from Linux 2.6.30 on.
-#: That one of them enables those after is not known, and taken for granted: a component that
-#: programs cannot use is no loss, one that is overlooked is. Later ones take newer kernels.
-COMPONENTS = (
-    "x87",
-    "SSE",
-    "AVX",
-    "MPX bounds",
-    "MPX configuration",
-    "AVX-512 masks",
-    "AVX-512 upper halves",
-    "AVX-512 upper registers",
+#: The components that XSAVE alone saves and that some kernel enables, by their bit in XCR0.
+COMPONENTS: Mapping[int, str] = MappingProxyType(
+    {
+        2: "AVX",
+        5: "AVX-512 masks",
+        6: "AVX-512 upper halves",
+        7: "AVX-512 upper registers",
+    }
 )
 
-#: x87 and SSE are in the first 512 bytes, as FXSAVE has them where there is no XSAVE. Then come
-#: XSAVE's header, which says nothing of them, and AVX, to which every CPU gives the same place.
-_FXSAVE_SIZE = 512
-_AVX = 2
-_AVX_END = 832
+#: The features that change what is in each component.
+USERS: Mapping[int, int] = MappingProxyType({2: OF_YMM, 5: OF_ZMM, 6: OF_ZMM, 7: OF_ZMM})
 
-#: AVX and those after it, which XSAVE alone saves.
-_XSAVED = (1 << len(COMPONENTS)) - (1 << _AVX)
+#: AVX's component in XCR0, and the three of AVX-512; x87 and SSE are on every CPU that has XSAVE.
+_YMM, _ZMM = 0x04, 0xE0
+_ALWAYS = 0x03
+
+#: x87 and SSE are in the first 512 bytes, which is all that FXSAVE takes. XSAVE's header ends at
+#: 576; then comes AVX, to which every CPU gives the same place (Intel SDM volume 1, 13.4).
+_FXSAVE_SIZE = 512
+_HEADERS_END = 576
+_AVX_PLACE = Registers(256, _HEADERS_END, 0, 0)
+
+
+class Component(NamedTuple):
+    """A part of XSAVE's area: its bit in XCR0, where it begins, and the first byte after it."""
+
+    number: int
+    offset: int
+    end: int
 
 
 class XsaveArea(NamedTuple):
     """What a process's FPU state is saved in, in XSAVE's standard form.
 
-    ``components`` is a mask of those that XSAVE alone saves (AVX and later), ``size`` in bytes is
-    where the last of them ends, ``offsets`` are pairs of a component after AVX and where it
-    begins. Without any it is FXSAVE's area.
+    ``components`` are those of ``COMPONENTS`` that are enabled. ``size`` in bytes is where the
+    last of them ends. Where the kernel does not turn XSAVE on it is FXSAVE's.
     """
 
-    components: int = 0
     size: int = _FXSAVE_SIZE
-    offsets: tuple[tuple[int, int], ...] = ()
+    components: tuple[Component, ...] = ()
+
+
+class Hole(NamedTuple):
+    """A node's CPUs where a leaf that matters was not recorded: equal ones are of one model.
+
+    ``cpus`` are without what is each processor's own. ``xcr0`` has the components that are
+    enabled where the CPU has them, and ``enabled`` the features that then work.
+    """
+
+    cpus: tuple[CpuidTable, ...]
+    xcr0: int
+    enabled: int
 
 
 class CpuTraits(NamedTuple):
     """A node's CPUs as programs in containers see them; masks are of features.
 
     ``shown``: CPUID tells of it on some CPU; ``usable``: it works on all of them; both may
-    hold of more (``may_be_``) where a leaf was not recorded. ``area`` is None where it is not
-    known. ``vendor`` is empty on ia64, which has no CPUID.
+    hold of more (``may_be_``) where a leaf was not recorded: then there is a ``hole``.
+    ``area`` is None where it is not known. ``told`` is the area's size that CPUID tells programs:
+    None where that is its own, 0 where programs do not use XSAVE. ``vendor`` is empty on ia64,
+    which has no CPUID.
+
+    ``with_more`` are the traits that the node has if its kernel enables more components than
+    these were made of: it is not known of the release named ``kernel`` whether it does.
     """
 
     vendor: str = ""
@@ -62,31 +102,73 @@ class CpuTraits(NamedTuple):
     usable: int = 0
     may_be_usable: int = 0
     area: XsaveArea | None = XsaveArea()
+    told: int | None = None
+    hole: Hole | None = None
+    kernel: str = ""
+    with_more: Optional["CpuTraits"] = None
 
 
 def cpu_traits(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuTraits:
     """Return what of a node's CPUs matters to programs: the facts' kernel, and all its CPUs."""
     if facts.cpuid is None:
         return CpuTraits()
-    uses_xsave = facts.release.generation.enables_xsave and _kernel_sees_xsave(facts, facts.cpuid)
-    disabled = 0 if uses_xsave else OF_XSAVE
+    tables = tuple(cpus)
+    least, most = facts.release.xcr0 if _kernel_sees_xsave(facts, facts.cpuid) else (0, 0)
+    traits = _traits(facts, facts.cpuid, tables, least)
+    if least == most:
+        return traits
+    with_more = _traits(facts, facts.cpuid, tables, most)
+    if traits == with_more:
+        return traits
+    return traits._replace(kernel=facts.release.label, with_more=with_more)
+
+
+def _traits(
+    facts: NodeFacts, first: CpuidTable, cpus: tuple[CpuidTable, ...], xcr0: int
+) -> CpuTraits:
+    """Return the traits with a kernel that enables these components, where the CPU has them."""
+    xcr0 &= _may_have(first)
+    enabled = ~_disabled(xcr0)
     hidden = _hidden(facts.override) if facts.release.generation.masked_cpuid else 0
     shown = may_be_shown = 0
-    usable = may_be_usable = ~disabled
+    usable = may_be_usable = enabled
     for table in cpus:
         has, may_have = _masks(table)
         usable &= has
         may_be_usable &= may_have
-        shown |= has & ~disabled & ~hidden
-        may_be_shown |= may_have & ~disabled & ~hidden
+        shown |= has & enabled & ~hidden
+        may_be_shown |= may_have & enabled & ~hidden
     # The kernel asks its first CPU alone what XSAVE has.
-    area = _area(facts.cpuid) if uses_xsave else XsaveArea()
-    return CpuTraits(facts.cpuid.vendor, shown, may_be_shown, usable, may_be_usable, area)
+    area = _area(first, xcr0)
+    hole = None
+    if shown != may_be_shown or usable != may_be_usable or area is None:
+        kinds = tuple(dict.fromkeys(table.without_processors_own() for table in cpus))
+        hole = Hole(kinds, xcr0, enabled)
+    masks = shown, may_be_shown, usable, may_be_usable
+    return CpuTraits(first.vendor, *masks, area, _told(facts, area), hole)
 
 
 def _kernel_sees_xsave(facts: NodeFacts, cpuid: CpuidTable) -> bool:
     """Tell whether the kernel turns XSAVE on: boot options may hide it, an override does not."""
     return shown_registers(cpuid, facts.boot_options).has_bit(*XSAVE.location)
+
+
+def _may_have(table: CpuidTable) -> int:
+    """Return the components that a CPU has, and those that it may have by its features."""
+    try:
+        return _ALWAYS | user_components(table.answer(XSAVE_LEAF, 0))
+    except MissingLeafError:
+        _, may_have = _masks(table)
+        return _ALWAYS | _YMM | (_ZMM if may_have & OF_ZMM else 0)
+
+
+def _disabled(xcr0: int) -> int:
+    """Return the features that do not work with these components enabled alone."""
+    if not xcr0:
+        return OF_XSAVE
+    if not xcr0 & _YMM:
+        return OF_YMM
+    return 0 if xcr0 & _ZMM == _ZMM else OF_ZMM
 
 
 def _masks(table: CpuidTable) -> tuple[int, int]:
@@ -110,27 +192,50 @@ def _hidden(override: Iterable[OverrideEntry]) -> int:
     """
     hidden = 0
     for key, every in JUDGED_LEAVES.items():
-        entry = next((entry for entry in override if entry.matches(*key)), None)
-        if entry is not None:
-            hidden |= every & ~judged_in(key, entry.registers)
+        instead = _instead(override, key)
+        if instead is not None:
+            hidden |= every & ~judged_in(key, instead)
     return hidden
 
 
-def _area(table: CpuidTable) -> XsaveArea | None:
+def _instead(override: Iterable[OverrideEntry], key: Key) -> Registers | None:
+    """Return what containers get in place of the CPU's answer."""
+    return next((entry.registers for entry in override if entry.matches(*key)), None)
+
+
+def _told(facts: NodeFacts, area: XsaveArea | None) -> int | None:
+    """Return the size that CPUID tells programs, where it is more than the area's, or 0.
+
+    It is told by EBX of leaf 0xD, and XSAVE is not used where that is 0 or leaf 1 has no OSXSAVE.
+    Less than the area's size harms programs on this node: those that live on it do not use it.
+    """
+    override = facts.override if facts.release.generation.masked_cpuid else ()
+    features, sizes = _instead(override, (SIGNATURE_LEAF, 0)), _instead(override, (XSAVE_LEAF, 0))
+    if features is not None and not features.ecx >> OSXSAVE.bit & 1:
+        return 0
+    told = None if sizes is None else sizes.ebx
+    return None if told and area is not None and told <= area.size else told
+
+
+def _area(table: CpuidTable, xcr0: int) -> XsaveArea | None:
     """Return the area that XSAVE saves to; None where a leaf that tells was not recorded.
 
     Source: Intel SDM volume 1, 13.4: subleaf N of leaf 0xD has component N's size in EAX and
-    its offset in EBX.
+    its offset in EBX. EBX of subleaf 0 is not looked at: it is of the XCR0 of the machine that the
+    dump was made on.
     """
+    if not xcr0:
+        return XsaveArea()
     try:
-        components = user_components(table.answer(XSAVE_LEAF, 0)) & _XSAVED
-        end = _AVX_END if components >> _AVX & 1 else _FXSAVE_SIZE
-        offsets = []
-        for number in range(_AVX + 1, len(COMPONENTS)):
-            if components >> number & 1:
-                size, offset, _, _ = table.answer(XSAVE_LEAF, number)
-                offsets.append((number, offset))
-                end = max(end, offset + size)
+        table.answer(XSAVE_LEAF, 0)
+        components = tuple(_component(table, number) for number in COMPONENTS if xcr0 >> number & 1)
     except MissingLeafError:
         return None
-    return XsaveArea(components, end, tuple(offsets))
+    return XsaveArea(max((one.end for one in components), default=_HEADERS_END), components)
+
+
+def _component(table: CpuidTable, number: int) -> Component:
+    key = XSAVE_LEAF, number
+    is_avx = 1 << number == _YMM and key not in table
+    size, offset, _, _ = _AVX_PLACE if is_avx else table.answer(*key)
+    return Component(number, offset, offset + size)

@@ -147,9 +147,12 @@ OSPKE = BY_NAME["ospke"]
 OSXSAVE = BY_NAME["osxsave"]
 XSAVEOPT = BY_NAME["xsaveopt"]
 
-#: The masks of those that the verdict on programs judges, and of those of them that need XSAVE.
+#: The masks of those that the verdict on programs judges, and of those of them that need AVX-512's
+#: state, AVX's, or XSAVE at all.
 JUDGED = sum(one.mask for one in FEATURES if one.effect)
-OF_XSAVE = sum(one.mask for one in FEATURES if one.state == "xsave")
+OF_ZMM = sum(one.mask for one in FEATURES if one.state == "zmm")
+OF_YMM = OF_ZMM | sum(one.mask for one in FEATURES if one.state == "ymm")
+OF_XSAVE = OF_YMM | sum(one.mask for one in FEATURES if one.state == "xsave")
 
 #: The bit in masks of what is judged, by its name and by the kernel's word for it.
 MASKS: Mapping[str, int] = MappingProxyType(

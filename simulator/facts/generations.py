@@ -95,6 +95,11 @@ _FOURTEEN_BITS = _EIGHT_BITS | _SSE4 | _XSAVE
 _EIGHTEEN_BITS = _TWELVE_BITS | _SSE4 | _XSAVE
 _NINETEEN_BITS = _EIGHTEEN_BITS | mask(CPT_CPU_X86_RDRAND)
 
+#: Components of XSAVE: x87, SSE and AVX; and the three of AVX-512. No tree enables those of MPX (3
+#: and 4), PKRU (9) or AMX (17 and 18).
+_XCR0_OF_AVX = 0x07
+_XCR0_OF_AVX512 = 0xE7
+
 
 class Generation(Struct, frozen=True, kw_only=True):
     """What one generation of kernels does at /proc/cpt and /proc/rst.
@@ -115,8 +120,8 @@ class Generation(Struct, frozen=True, kw_only=True):
     argument with SLM_DMPRST, 0 where it is not looked at), ``ipv6_text`` (empty where NO_IPV6 is
     not), ``tests_namespaces``.
 
-    ``enables_xsave``: programs may use what only XSAVE saves (AVX and later), as they may from
-    Linux 2.6.28 on.
+    ``xcr0`` is the mask of the components of a program's state that the kernel enables where the
+    CPU has them, 0 where it does not turn XSAVE on: the least and the most that may be.
     ``hz`` is what restore asks of an image (None: not known); ``section_ends`` are the first
     section number that it does not know: the lowest and the highest that may be.
     ``repeats_host_pid``: two diagnostics give the node's pid twice, not the container's second.
@@ -142,7 +147,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     skips_kernel_threads: bool
     carries_no_ipv6: bool
     namespaces_text: bool
-    enables_xsave: bool
+    xcr0: tuple[int, int]
     hz: int | None
     section_ends: tuple[int, int]
     repeats_host_pid: bool
@@ -176,7 +181,7 @@ _028STAB = Generation(
     skips_kernel_threads=False,
     carries_no_ipv6=False,
     namespaces_text=True,
-    enables_xsave=False,
+    xcr0=(0, 0),
     hz=None,
     section_ends=(31, 31),
     repeats_host_pid=False,
@@ -202,7 +207,7 @@ _2_6_32 = replace(
     long_mode_bits=mask(CPT_CPU_X86_EMT64, CPT_CPU_X86_SYSCALL),
     sees_vdso=True,
     namespaces_text=False,
-    enables_xsave=True,
+    xcr0=(_XCR0_OF_AVX, _XCR0_OF_AVX),
     section_ends=(32, 32),
     vecaps_bits=_TWELVE_BITS,
     slm_result=1,
@@ -244,7 +249,7 @@ _042STAB088 = replace(
     restores=rule_c3,
     has_tracker=True,
     carries_no_ipv6=True,
-    # It grew once more between 088.4 and 141.3; _section_ends() has where that is certain.
+    # It grew once more between 088.4 and 090.5.
     section_ends=(34, 35),
     repeats_host_pid=True,
     ipv6_text="IPv6 not loaded or disabled on destination node",
@@ -255,6 +260,9 @@ _042STAB092 = replace(
     name="042stab092",
     trees=("042stab092.1",),
     releases="042stab092 to 101.4",
+    # AVX-512's came between 092.1 and 108.1.
+    xcr0=(_XCR0_OF_AVX, _XCR0_OF_AVX512),
+    section_ends=(35, 35),
     vecaps2=Vecaps2.IF_COMPATIBLE,
 )
 
@@ -319,10 +327,11 @@ _FIRST_NUMBERS = (
 #: eager FPU by default".
 _EAGER_FPU_SINCE = (132, 1)
 
-#: Section numbers of images end at 34 in 088.4 and at 35 in 141.3 (trees): which of the two it is
-#: in between was not read.
-_SECTIONS_END_LOW_UNTIL = (88, 4)
-_SECTIONS_END_HIGH_SINCE = (141, 3)
+#: Where a generation's facts are a lowest and a highest: the last tree that was read with the
+#: lowest, and the first with the highest. Section numbers of images end at 34 or 35; XCR0 has not
+#: or has AVX-512's components (RHEL's own build 2.6.32-488.el6 brought them).
+_SECTION_ENDS_SETTLED = (88, 4), (90, 5)
+_XCR0_SETTLED = (92, 1), (108, 1)
 
 _STAB = re.compile(r"042stab(\d{1,6})(?!\d)(?:[._](\d{1,6})(?!\d))?")
 
@@ -345,14 +354,15 @@ class UnknownReleaseError(UserError):
 class Release(NamedTuple):
     """A kernel's release: its name, its generation, and what differs within one.
 
-    ``number`` is its 042stab number, empty where it has none; ``section_ends`` are its
-    generation's, or what is certain of this release.
+    ``number`` is its 042stab number, empty where it has none; ``section_ends`` and ``xcr0`` are
+    its generation's, or what is certain of this release.
     """
 
     name: str
     generation: Generation
     number: tuple[int, ...]
     section_ends: tuple[int, int]
+    xcr0: tuple[int, int]
 
     @property
     def label(self) -> str:
@@ -374,8 +384,9 @@ def identify(release: str, vz_version: str = "") -> Release:
     number = parse_number(release) or parse_number(vz_version)
     if number:
         generation = BY_NAME[_name_of(number)]
-        ends = _section_ends(generation, number)
-        return Release(release, generation, number, ends)
+        ends = _settle(generation.section_ends, number, *_SECTION_ENDS_SETTLED)
+        xcr0 = _settle(generation.xcr0, number, *_XCR0_SETTLED)
+        return Release(release, generation, number, ends, xcr0)
     if release.startswith("2.6.18-") and "028stab" in release:
         return _without_number(release, BY_NAME["028stab"])
     if re.match(r"2\.6\.32(?![0-9])", release) and "stab" not in release:
@@ -415,16 +426,20 @@ def format_number(number: tuple[int, ...]) -> str:
 
 
 def _without_number(release: str, generation: Generation) -> Release:
-    return Release(release, generation, (), generation.section_ends)
+    return Release(release, generation, (), generation.section_ends, generation.xcr0)
 
 
-def _section_ends(generation: Generation, number: tuple[int, ...]) -> tuple[int, int]:
-    lowest, highest = generation.section_ends
-    if number <= _SECTIONS_END_LOW_UNTIL:
+def _settle(
+    ends: tuple[int, int],
+    number: tuple[int, ...],
+    low_until: tuple[int, int],
+    high_since: tuple[int, int],
+) -> tuple[int, int]:
+    """Return what is certain of a release: the lowest, the highest, or that it may be either."""
+    lowest, highest = ends
+    if number <= low_until:
         return lowest, lowest
-    if number >= _SECTIONS_END_HIGH_SINCE:
-        return highest, highest
-    return lowest, highest
+    return (highest, highest) if number >= high_since else ends
 
 
 def _name_of(number: tuple[int, ...]) -> str:

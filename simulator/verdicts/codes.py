@@ -305,8 +305,8 @@ _CODES = (
         "kernel",
         "A section has a number that the destination's kernel does not know",
         "A kernel refuses an image with a section of a number at or above its own end: 31 in "
-        "2.6.18 028stab, 32 in 2.6.32, 33 in 042stab before 088, 34 in 042stab088.4 and 35 in "
-        "141.3. Where between these two it grew was not read, so section 34, NET_IP6TABLES, "
+        "2.6.18 028stab, 32 in 2.6.32, 33 in 042stab before 088, 34 in 042stab088.4 and 35 from "
+        "090.5 on. Where between these two it grew was not read, so section 34, NET_IP6TABLES, "
         "leaves it unknown there.",
         "Choose a destination whose kernel is not older than the source's.",
     ),
@@ -414,7 +414,7 @@ _CODES = (
         "ours",
         "Programs were shown a feature that the destination lacks: slower, no more",
         "The instructions do nothing on the destination, or take longer there: hints, prefetches, "
-        "string moves, lock elision, bounds checks. Nothing breaks. The table is "
+        "string moves, lock elision. Nothing breaks. The table is "
         "facts/features.py.",
         "Nothing needs to be done.",
     ),
@@ -439,38 +439,78 @@ _CODES = (
         "xsave-not-recorded",
         "ours",
         "It is not recorded how one of the CPUs lays out the FPU's state",
-        "Leaf 0xd of CPUID says which components XSAVE saves, where, and how large the area is. "
-        "It was not recorded on one of the nodes, or not whole, so the areas cannot be compared.",
+        "Leaf 0xd of CPUID says which components XSAVE has, and subleaf N where component N is: "
+        "subleaf 0, and 5, 6 and 7 of a CPU with AVX-512 below a kernel that enables it. They "
+        "were not recorded on one of the nodes, or not whole, so the areas cannot be compared. Of "
+        "two CPUs with the same registers it does not matter.",
         "Record that node's CPUID again, with all subleaves of 0xd: 'cpuid -r'.",
+    ),
+    Code(
+        "xsave-not-settled",
+        "ours",
+        "It is not known whether a kernel of that release enables AVX-512's state",
+        "Kernels up to 042stab092.1 enable x87, SSE and AVX in XCR0, those from 042stab108.1 on "
+        "AVX-512's three components too. In between no tree was read. Both cases were compared, "
+        "and they come to different ends. Named are the releases that it is not known of; two "
+        "nodes of one release enable the same.",
+        "Upgrade that node's kernel to 042stab108.1 or later, or choose a node whose CPU has no "
+        "AVX-512.",
     ),
     Code(
         "xsave-component-missing",
         "ours",
-        "The destination does not save a part of the FPU's state that the source saves",
+        "The destination does not save a part of the FPU's state that may be in use",
         "The container has used the FPU, or may have, and the image holds a state component "
         "(AVX's upper halves, AVX-512's registers...) that the destination has no place for: "
         "restore drops it in silence, and programs go on with registers cleared. The components "
-        "are CPUID's leaf 0xd, subleaf 0, eax, as far as kernels may enable them.",
-        "Choose a destination whose CPU has it, or move the container while it is stopped.",
+        "are those that the kernel enables (x87, SSE and AVX up to 042stab092.1, AVX-512's from "
+        "108.1 on) and CPUID's leaf 0xd has. One that no instruction set was shown for is unused, "
+        "and losing it harms nobody. What /proc/vz/cpuid_override hides was not shown: containers "
+        "that were started before it was written keep the old instructions, and must be started "
+        "again first.",
+        "Write an override on the source that hides the instruction sets (leaf 7 for AVX-512's) "
+        "and start the container again, choose a destination that saves the component, or move "
+        "the container while it is stopped.",
     ),
     Code(
         "xsave-layout-differs",
         "ours",
-        "The two CPUs keep a part of the FPU's state at different places",
+        "The two CPUs keep a part of the FPU's state that may be in use at different places",
         "The image holds XSAVE's area as the source's CPU wrote it, and the destination's reads "
         "each component where it itself would have written it: AMD CPUs with AVX-512 have it 256 "
         "bytes before Intel's. Registers would be restored with other contents. The places are "
-        "CPUID's leaf 0xd, subleaf N, ebx.",
-        "Choose a destination of the same vendor, or move the container while it is stopped.",
+        "CPUID's leaf 0xd, subleaf N, ebx. A component that no instruction set was shown for is "
+        "unused, as of xsave-component-missing.",
+        "Hide the instruction sets on the source by /proc/vz/cpuid_override and start the "
+        "container again, choose a destination of the same vendor, or move it while it is stopped.",
     ),
     Code(
         "xsave-area-smaller",
         "ours",
-        "The destination's XSAVE area is smaller: restore cuts what does not fit",
-        "The kernel neither compares the sizes nor says that it cuts. Sizes are where the last "
-        "component ends that kernels may enable, by CPUID's leaf 0xd; 512 bytes is what FXSAVE "
-        "takes where XSAVE is not there or not turned on.",
+        "The destination's XSAVE area is smaller, and cuts a part that may be in use",
+        "Restore copies as much of the image's area as the destination has room for, and neither "
+        "compares the sizes nor says that it cuts. Sizes are where the last component ends that "
+        "the kernel enables, by CPUID's leaf 0xd: 832 bytes with AVX, 576 without, and 512 where "
+        "XSAVE is not there or not turned on. A smaller area that every component in use fits "
+        "into is no reason.",
         "Choose a destination whose area is as large, or move the container while it is stopped.",
+    ),
+    Code(
+        "xsave-area-larger",
+        "ours",
+        "The destination's XSAVE area is larger than programs on the source took it for",
+        "The C library (glibc since 2.27, in some distributions before) saves registers by XSAVE "
+        "when a function is bound at its first call, into room that it measured by CPUID's leaf "
+        "0xd when the program started. XSAVE writes all components that the destination's kernel "
+        "enables, and so beyond that room: restore succeeds, and the program crashes at such a "
+        "call. That is so whether a process has used the FPU so far or not. The source's size is "
+        "what programs were told: the area's own, or ebx of leaf 0xd in /proc/vz/cpuid_override "
+        "if that is more. Programs that are not shown OSXSAVE do not save by XSAVE. Containers "
+        "that were started before an override was written keep the size of that time.",
+        "Move the container while it is stopped, and so start it anew on the destination; or "
+        "start its services with LD_BIND_NOW=1 in their environment, and waive this code for it; "
+        "or choose a destination whose area is of the same size; or write an override on the "
+        "source with the destination's size in ebx of leaf 0xd, and start the container again.",
     ),
     Code(
         "image-caps-not-recorded",

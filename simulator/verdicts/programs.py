@@ -6,11 +6,12 @@ kernel-facts.md, section 5, for the rules that live in restore itself.
 
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import product
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from simulator.facts.cpu_traits import COMPONENTS, CpuTraits, XsaveArea
+from simulator.facts.cpu_traits import COMPONENTS, USERS, CpuTraits, XsaveArea
 from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF
 from simulator.facts.features import FEATURES, JUDGED, JUDGED_LEAVES, Feature, features_in
 from simulator.verdicts.restore import refused_version
@@ -37,6 +38,13 @@ _REGISTERS = [shift for shift in range(0, JUDGED.bit_length(), 32) if JUDGED >> 
 
 #: Nodes of a large fleet have few CPUs: so many pairs of their XSAVE areas are remembered.
 _MOST_REMEMBERED = 1 << 14
+
+#: Where the area is told of, its least size where XSAVE is on, and a size that none reaches.
+_AREA_PLACE = f"CPUID {XSAVE_LEAF:#010x}"
+_LEAST_SIZE = 576
+_ANY_SIZE = float("inf")
+
+_BY_HARM = (Verdict.POSSIBLE, Verdict.UNKNOWN, Verdict.NOT_POSSIBLE)
 
 _YES, _NO, _NOT_RECORDED = "yes", "no", "not recorded"
 
@@ -141,20 +149,60 @@ def _architecture(vendor: str) -> str:
 
 def _cpu_findings(
     source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool
-) -> Iterator[Finding]:
-    """Compare two CPUs of one architecture: ia64 has nothing of what is compared."""
+) -> tuple[Finding, ...]:
+    """Compare two CPUs of one architecture: ia64 has nothing of what is compared.
+
+    Where it is not known which components a kernel enables, both cases are compared; kernels of
+    one release enable the same.
+    """
     if not (source.vendor and destination.vendor):
-        return
+        return ()
+    if source.with_more is None and destination.with_more is None:
+        return tuple(_differences(source, destination, uses_fpu=uses_fpu))
+    cases = list(product(_cases(source), _cases(destination)))
+    if source.kernel == destination.kernel:
+        cases = [cases[0], cases[-1]]
+    found = dict.fromkeys(tuple(_differences(*case, uses_fpu=uses_fpu)) for case in cases)
+    verdicts = {findings: Opinion(findings).verdict for findings in found}
+    mildest = min(found, key=lambda findings: _BY_HARM.index(verdicts[findings]))
+    if len(found) == 1 or set(verdicts.values()) == {Verdict.POSSIBLE}:
+        return mildest
+    return *mildest, _unknown_kernel(source, destination)
+
+
+def _cases(traits: CpuTraits) -> tuple[CpuTraits, ...]:
+    return (traits,) if traits.with_more is None else (traits, traits.with_more)
+
+
+def _unknown_kernel(source: CpuTraits, destination: CpuTraits) -> Reason:
+    """Say that the verdict depends on what an unread kernel enables."""
+    return Reason(
+        "xsave-not-settled",
+        Weight.UNKNOWN,
+        place="XCR0",
+        source=source.kernel and f"not known of {source.kernel}",
+        destination=destination.kernel and f"not known of {destination.kernel}",
+    )
+
+
+def _differences(source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -> Iterator[Finding]:
     lost = source.shown & ~destination.may_be_usable
     if lost:
         yield Losses(lost, 0 if uses_fpu else lost & _NEEDS_FPU)
     unsure = source.may_be_shown & ~destination.usable & ~lost & _HARMFUL
     if not uses_fpu:
         unsure &= ~_NEEDS_FPU
+    one, other = source.hole, destination.hole
+    has_same_area = False
+    if one and other and one.cpus == other.cpus:
+        # CPUs of one model lack nothing of each other: their kernels may disable it.
+        unsure &= ~other.enabled
+        has_same_area = one.xcr0 == other.xcr0
     if unsure:
         yield from _leaf_reasons(unsure, source, destination)
-    if uses_fpu:
-        yield from _area_reasons(source.area, destination.area)
+    if not has_same_area:
+        in_use = _in_use(source.may_be_shown) if uses_fpu else 0
+        yield from _area_reasons(source.area, destination.area, source.told, in_use)
 
 
 @cache
@@ -205,50 +253,76 @@ def _leaf_reasons(unsure: int, source: CpuTraits, destination: CpuTraits) -> Ite
 
 
 @lru_cache(_MOST_REMEMBERED)
-def _area_reasons(source: XsaveArea | None, destination: XsaveArea | None) -> tuple[Reason, ...]:
-    """Compare the areas that the FPU's state is saved in: restore copies what fits, as it is."""
-    return tuple(_area_differences(source, destination))
+def _in_use(shown: int) -> int:
+    """Return the components that may hold something, of all that programs were shown."""
+    return sum(1 << number for number in COMPONENTS if USERS[number] & shown)
 
 
-def _area_differences(source: XsaveArea | None, destination: XsaveArea | None) -> Iterator[Reason]:
+@lru_cache(_MOST_REMEMBERED)
+def _area_reasons(
+    source: XsaveArea | None, destination: XsaveArea | None, told: int | None, in_use: int
+) -> tuple[Reason, ...]:
+    """Compare the areas that the FPU's state is saved in.
+
+    Restore copies what fits, as it is. ``told`` is the size that programs took the source's for,
+    ``in_use`` the mask of components that something may be in.
+    """
     if source is None or destination is None:
-        yield Reason(
-            "xsave-not-recorded",
-            Weight.UNKNOWN,
-            place=f"CPUID {XSAVE_LEAF:#010x}",
-            source=_size(source),
-            destination=_size(destination),
-        )
-        return
-    for number, name in enumerate(COMPONENTS):
-        if source.components & ~destination.components & 1 << number:
+        written = _ANY_SIZE if destination is None else destination.size
+        if not in_use and written <= _room(source, told):
+            return ()
+        sizes = _size(source), _size(destination)
+        return (Reason("xsave-not-recorded", Weight.UNKNOWN, "", _AREA_PLACE, *sizes),)
+    return tuple(_area_differences(source, destination, told, in_use))
+
+
+def _area_differences(
+    source: XsaveArea, destination: XsaveArea, told: int | None, in_use: int
+) -> Iterator[Reason]:
+    used = [one for one in source.components if in_use >> one.number & 1]
+    offsets = {one.number: one.offset for one in destination.components}
+    for number, _, _ in used:
+        if number not in offsets:
             yield Reason(
                 "xsave-component-missing",
                 Weight.REFUSES,
-                feature=name,
-                place=f"CPUID {XSAVE_LEAF:#010x} eax bit {number}",
+                feature=COMPONENTS[number],
+                place=f"{_AREA_PLACE} eax bit {number}",
                 source=_YES,
                 destination=_NO,
             )
-    places = dict(destination.offsets)
-    for number, offset in source.offsets:
-        if places.get(number, offset) != offset:
+    for number, offset, _ in used:
+        if offsets.get(number, offset) != offset:
             yield Reason(
                 "xsave-layout-differs",
                 Weight.REFUSES,
                 feature=COMPONENTS[number],
-                place=f"CPUID {XSAVE_LEAF:#010x} subleaf {number} ebx",
+                place=f"{_AREA_PLACE} subleaf {number} ebx",
                 source=f"at byte {offset}",
-                destination=f"at byte {places[number]}",
+                destination=f"at byte {offsets[number]}",
             )
-    if source.size > destination.size:
+    sizes = _size(source), _size(destination)
+    if any(one.end > destination.size for one in used):
+        yield Reason("xsave-area-smaller", Weight.REFUSES, "", _AREA_PLACE, *sizes)
+    if destination.size > _room(source, told):
         yield Reason(
-            "xsave-area-smaller",
+            "xsave-area-larger",
             Weight.REFUSES,
-            place=f"CPUID {XSAVE_LEAF:#010x}",
-            source=_size(source),
-            destination=_size(destination),
+            place=_AREA_PLACE,
+            source=f"{told} bytes by cpuid_override" if told else sizes[0],
+            destination=sizes[1],
+            needed_by="programs that bind functions lazily, and save registers by XSAVE",
         )
+
+
+def _room(source: XsaveArea | None, told: int | None) -> float:
+    """Return the least size that programs on the source took the area for, when they started.
+
+    Those that do not use XSAVE have room for whatever it would write.
+    """
+    if told == 0 or source == XsaveArea():
+        return _ANY_SIZE
+    return told or (_LEAST_SIZE if source is None else source.size)
 
 
 def _size(area: XsaveArea | None) -> str:

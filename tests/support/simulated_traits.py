@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from simulator.facts.cpu_traits import CpuTraits, XsaveArea
+from simulator.facts.cpu_traits import Component, CpuTraits, XsaveArea
 from simulator.facts.features import BY_NAME
 from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
 from support.simulated_nodes import caps
@@ -11,7 +11,29 @@ from support.simulated_nodes import caps
 WELCOMING = 0x3FFFFFFF & ~caps("SLM_DMPRST", "NO_IPV6")
 
 SANDY_BRIDGE = ("cmov", "fxsr", "mmx", "sse", "sse2", "pni", "sse4_1", "sse4_2", "xsave", "avx")
-AVX_AREA = XsaveArea(0x4, 832)
+
+#: Areas: FXSAVE's, XSAVE's without AVX, with it, and with AVX-512 as Intel and AMD have it.
+FXSAVE_AREA = XsaveArea(512)
+BARE_AREA = XsaveArea(576)
+AVX_AREA = XsaveArea(832, (Component(2, 576, 832),))
+AVX512_AREA = XsaveArea(
+    2688,
+    (
+        *AVX_AREA.components,
+        Component(5, 1088, 1152),
+        Component(6, 1152, 1664),
+        Component(7, 1664, 2688),
+    ),
+)
+AVX512_AREA_OF_AMD = XsaveArea(
+    2432,
+    (
+        *AVX_AREA.components,
+        Component(5, 832, 896),
+        Component(6, 896, 1408),
+        Component(7, 1408, 2432),
+    ),
+)
 
 
 def rows(*names: str) -> int:

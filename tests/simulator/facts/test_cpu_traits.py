@@ -7,16 +7,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.facts.cpu_traits import CpuTraits, XsaveArea, cpu_traits
+from simulator.facts.cpu_traits import Component, CpuTraits, Hole, XsaveArea, cpu_traits
 from simulator.facts.cpuid import CpuidTable, Registers
-from simulator.facts.features import BY_NAME, BY_WORD, JUDGED, features_in
-from simulator.facts.generations import GENERATIONS
+from simulator.facts.features import BY_NAME, BY_WORD, JUDGED, OF_XSAVE, OF_ZMM, features_in
+from simulator.facts.generations import GENERATIONS, identify
 from simulator.facts.override import parse_override
 from support.simulated_nodes import AMD, cpu, node_facts
+from support.simulated_traits import (
+    AVX512_AREA,
+    AVX512_AREA_OF_AMD,
+    AVX_AREA,
+    BARE_AREA,
+    FXSAVE_AREA,
+)
 
 SANDY_BRIDGE = ("cmov", "fxsr", "sse", "sse2", "mmx", "xsave", "avx", "xsaveopt")
 
 JUDGED_FEATURES = tuple(features_in(JUDGED))
+
+#: A CPU with AVX-512 as Intel's have it, and with MPX and PKRU: leaf 0xd by subleaf.
+LEAF_D = {
+    (0xD, 0): Registers(0x2FF, 0xA88, 0xA88, 0),
+    (0xD, 2): Registers(0x100, 0x240, 0, 0),
+    (0xD, 3): Registers(0x40, 0x3C0, 0, 0),
+    (0xD, 4): Registers(0x40, 0x400, 0, 0),
+    (0xD, 5): Registers(0x40, 0x440, 0, 0),
+    (0xD, 6): Registers(0x200, 0x480, 0, 0),
+    (0xD, 7): Registers(0x400, 0x680, 0, 0),
+    (0xD, 9): Registers(0x8, 0xA80, 0, 0),
+}
 
 
 def rows(*names: str) -> int:
@@ -37,6 +56,10 @@ def with_bit(table: CpuidTable, name: str) -> CpuidTable:
     return table.replace({key: changed})
 
 
+def without(table: CpuidTable, *keys: tuple[int, int]) -> CpuidTable:
+    return CpuidTable((key, answer) for key, answer in table.items() if key not in keys)
+
+
 def side(table: CpuidTable, *others: CpuidTable, **traits: Any) -> CpuTraits:
     generation = traits.pop("generation", "042stab107")
     return cpu_traits(node_facts(generation, cpuid=table, **traits), (table, *others))
@@ -55,6 +78,7 @@ def test_what_a_cpu_has_is_shown_and_works() -> None:
 def test_every_row_is_read_from_its_own_place() -> None:
     plain = cpu("xsave").replace(
         {
+            **LEAF_D,
             (0x7, 0): Registers(1, 0, 0, 0),
             (0x7, 1): Registers(0, 0, 0, 0),
             (0x80000000, 0): Registers(0x80000008, 0, 0, 0),
@@ -67,6 +91,7 @@ def test_every_row_is_read_from_its_own_place() -> None:
 
 def test_programs_get_all_that_the_cpu_has_on_every_kernel_that_enables_xsave() -> None:
     expected = {row.name for row in JUDGED_FEATURES if row.leaf in (0x1, 0x80000001)}
+    assert {"avx", "fma4"} <= expected
     table = cpu()
     for name in expected:
         table = with_bit(table, name)
@@ -80,11 +105,13 @@ def test_ia64_has_no_cpuid() -> None:
 
 
 def test_a_leaf_that_was_not_recorded_may_have_it_all() -> None:
-    answers = {key: answer for key, answer in cpu("xsave").items() if key != (0x7, 0)}
-    seen = side(CpuidTable(answers.items()))
+    table = without(cpu("xsave").replace(LEAF_D), (0x7, 0))
+    seen = side(table)
     assert names(seen.shown) == names(seen.usable) == {"xsave"}
     leaf_7 = {row.name for row in JUDGED_FEATURES if row.leaf == 0x7}
     assert names(seen.may_be_shown) == names(seen.may_be_usable) == {"xsave"} | leaf_7
+    narrow = side(without(cpu("xsave"), (0x7, 0)))
+    assert narrow.may_be_shown == seen.may_be_shown & ~OF_ZMM  # No state for these is enabled.
 
 
 def test_of_several_cpus_one_shows_it_and_all_must_have_it() -> None:
@@ -109,11 +136,11 @@ def test_on_028stab_nothing_works_that_takes_xsave() -> None:
     table = with_bit(cpu(*SANDY_BRIDGE), "avx2")
     seen = side(table, generation="028stab")
     assert names(seen.shown) == names(seen.usable) == {"cmov", "fxsr", "sse", "sse2", "mmx"}
-    assert seen.area == XsaveArea()
+    assert seen.area == FXSAVE_AREA
 
 
 def test_xsave_is_enabled_on_all_generations_but_the_first() -> None:
-    enabled = [generation.name for generation in GENERATIONS if generation.enables_xsave]
+    enabled = [generation.name for generation in GENERATIONS if any(generation.xcr0)]
     assert enabled == [generation.name for generation in GENERATIONS[1:]]
     for name in enabled:
         assert "avx" in names(side(cpu(*SANDY_BRIDGE), generation=name).usable)
@@ -125,7 +152,7 @@ def test_hiding_xsave_takes_all_that_needs_it(option: str, generation: str) -> N
     seen = side(cpu(*SANDY_BRIDGE), generation=generation, boot_options=(option,))
     assert names(seen.shown) == {"cmov", "fxsr", "sse", "sse2", "mmx"}
     assert seen.may_be_shown == seen.shown
-    assert seen.area == XsaveArea()
+    assert seen.area == FXSAVE_AREA
 
 
 def test_another_boot_option_changes_nothing_for_programs() -> None:
@@ -174,86 +201,199 @@ def test_the_first_line_that_matches_has_the_say() -> None:
 
 
 def test_what_an_override_hides_of_an_unrecorded_leaf_is_known_to_be_hidden() -> None:
-    answers = {key: answer for key, answer in cpu("xsave").items() if key != (0x7, 0)}
-    seen = side(CpuidTable(answers.items()), override=parse_override("7 0: 0 0x8 0 0"))
+    table = without(cpu("xsave").replace(LEAF_D), (0x7, 0))
+    seen = side(table, override=parse_override("7 0: 0 0x8 0 0"))
     leaf_7_1 = {row.name for row in JUDGED_FEATURES if (row.leaf, row.subleaf) == (7, 1)}
     assert names(seen.may_be_shown) == {"xsave", "bmi1"} | leaf_7_1
 
 
 # The area that XSAVE saves to
 
+SKYLAKE = with_bit(cpu(*SANDY_BRIDGE).replace(LEAF_D), "avx512f")
 
-def area_of(words: Iterable[str] = SANDY_BRIDGE, **leaf_d: tuple[int, int, int, int]) -> Any:
+
+def area_of(
+    words: Iterable[str] = SANDY_BRIDGE, **leaf_d: tuple[int, int, int, int]
+) -> XsaveArea | None:
     """Return the area of a CPU whose leaf 0xd has these subleaves (``_0``, ``_2``...)."""
     answers = {(0xD, int(name[1:])): Registers(*answer) for name, answer in leaf_d.items()}
     return side(cpu(*words).replace(answers)).area
 
 
 def test_avx_ends_at_byte_832() -> None:
-    assert area_of(_0=(0x7, 0x340, 0x340, 0)) == XsaveArea(0x4, 832, ())
+    assert area_of(_0=(0x7, 0x340, 0x340, 0)) == AVX_AREA
+    assert area_of(_2=(0x100, 0x240, 0, 0)) == AVX_AREA
+    assert area_of(_2=(0x100, 0x280, 0, 0)) == XsaveArea(896, (Component(2, 640, 896),))
 
 
 def test_without_xsave_it_is_what_fxsave_takes() -> None:
-    assert area_of(["fxsr", "sse"]) == XsaveArea(0, 512, ())
+    assert area_of(["fxsr", "sse"]) == FXSAVE_AREA == XsaveArea()
 
 
-def test_with_xsave_and_no_avx_nothing_is_in_it_that_fxsave_has_not() -> None:
-    assert area_of(_0=(0x3, 0x240, 0x240, 0)) == XsaveArea()
+def test_with_xsave_and_no_avx_it_has_the_header_beside() -> None:
+    assert area_of(_0=(0x3, 0x240, 0x240, 0)) == BARE_AREA
 
 
-def test_each_component_after_avx_has_its_place_in_the_standard_form() -> None:
-    intel = area_of(
-        _0=(0xFF, 0xA80, 0xA80, 0),
-        _3=(0x40, 0x3C0, 0, 0),
-        _4=(0x40, 0x400, 0, 0),
-        _5=(0x40, 0x440, 0, 0),
-        _6=(0x200, 0x480, 0, 0),
-        _7=(0x400, 0x680, 0, 0),
-    )
-    places = ((3, 0x3C0), (4, 0x400), (5, 0x440), (6, 0x480), (7, 0x680))
-    assert intel == XsaveArea(0xFC, 0xA80, places)
+def test_each_component_of_avx_512_has_its_place_in_the_standard_form() -> None:
+    assert side(SKYLAKE).area == AVX512_AREA
+
+
+def test_the_size_in_the_dump_is_of_the_machine_that_it_was_made_on() -> None:
+    for size in (0, 0x240, 0x340, 0xA88, 0x2B00):
+        changed = SKYLAKE.replace({(0xD, 0): Registers(0x2FF, size, size, 0)})
+        assert side(changed) == side(SKYLAKE)
 
 
 def test_the_last_component_to_end_makes_the_size() -> None:
-    odd = area_of(_0=(0x2B, 0, 0, 0), _3=(0x40, 0x500, 0, 0), _5=(0x40, 0x240, 0, 0))
-    assert odd == XsaveArea(0x28, 0x540, ((3, 0x500), (5, 0x240)))
+    amd = {5: 0x340, 6: 0x380, 7: 0x580}
+    places = {(0xD, one): SKYLAKE[0xD, one]._replace(ebx=at) for one, at in amd.items()}
+    assert side(SKYLAKE.replace(places)).area == AVX512_AREA_OF_AMD
+    odd = area_of(_0=(0x27, 0, 0, 0), _5=(0x40, 0x200, 0, 0))
+    assert odd == XsaveArea(832, (Component(2, 576, 832), Component(5, 512, 576)))
 
 
-def test_avx_s_place_counts_where_avx_is() -> None:
-    without = area_of(_0=(0xB, 0, 0, 0), _3=(0x40, 0x240, 0, 0))
-    assert without == XsaveArea(0x8, 0x280, ((3, 0x240),))
-    beside = area_of(_0=(0xF, 0, 0, 0), _3=(0x40, 0x200, 0, 0))
-    assert beside == XsaveArea(0xC, 832, ((3, 0x200),))
-
-
-def test_components_of_newer_kernels_are_left_out() -> None:
-    """PKRU (bit 9), AMX (17, 18), LWP (62): no kernel here enables them."""
-    assert area_of(_0=(0x60207, 0x2B00, 0x2B00, 0x40000000)) == XsaveArea(0x4, 832, ())
-
-
-@pytest.mark.parametrize("bit", range(8, 64))
-def test_no_component_is_in_it_after_avx_512_which_ends_at_bit_7(bit: int) -> None:
+@pytest.mark.parametrize("bit", [3, 4, *range(8, 64)])
+def test_no_kernel_enables_another_component(bit: int) -> None:
+    """MPX's (bits 3 and 4), PKRU (9), AMX (17, 18), LWP (62)..."""
     low, high = (0x7 | 1 << bit) & 0xFFFFFFFF, 1 << bit >> 32
-    assert area_of(_0=(low, 0x2B00, 0x2B00, high)) == XsaveArea(0x4, 832, ())
+    assert area_of(_0=(low, 0x2B00, 0x2B00, high)) == AVX_AREA
+
+
+@pytest.mark.parametrize("generation", ["2.6.32", "042stab", "042stab088", "042stab092"])
+def test_kernels_before_108_enable_avx_and_no_more(generation: str) -> None:
+    seen = side(SKYLAKE, generation=generation)
+    assert seen.area == AVX_AREA
+    assert names(seen.shown) == names(seen.usable) == set(SANDY_BRIDGE)
+    assert seen == side(without(SKYLAKE, (0xD, 5), (0xD, 6), (0xD, 7)), generation=generation)
+
+
+@pytest.mark.parametrize("generation", ["042stab101", "042stab107"])
+def test_kernels_since_108_enable_avx_512_too(generation: str) -> None:
+    seen = side(SKYLAKE, generation=generation)
+    assert seen.area == AVX512_AREA
+    assert names(seen.shown) == names(seen.usable) == {*SANDY_BRIDGE, "avx512f"}
+    assert seen.with_more is None
+
+
+def test_avx_512_works_where_all_its_components_are_enabled() -> None:
+    for bit in (5, 6, 7):
+        part = SKYLAKE.replace({(0xD, 0): Registers(0xE7 & ~(1 << bit), 0, 0, 0)})
+        assert names(side(part).usable) == set(SANDY_BRIDGE)
+    bare = SKYLAKE.replace({(0xD, 0): Registers(3, 0, 0, 0)})
+    assert names(side(bare).usable) == set(SANDY_BRIDGE) - {"avx"}
+    assert side(bare).area == BARE_AREA
+
+
+UNREAD = identify("2.6.32-042stab104.1")
+
+
+def test_between_two_trees_both_cases_are_kept_where_they_differ() -> None:
+    seen = side(SKYLAKE, release=UNREAD)
+    assert seen.kernel == "042stab104.1"
+    assert seen.with_more == side(SKYLAKE)
+    assert seen._replace(kernel="", with_more=None) == side(SKYLAKE, generation="042stab092")
+    plain = cpu(*SANDY_BRIDGE)
+    assert side(plain, release=UNREAD) == side(plain)
+    assert side(cpu("sse"), release=UNREAD) == side(cpu("sse"))
+    off = side(SKYLAKE, release=UNREAD, boot_options=("noxsave",))
+    assert (off.with_more, off.area) == (None, FXSAVE_AREA)
+
+
+# What programs take the area for
+
+
+def told(text: str, table: CpuidTable = SKYLAKE, **traits: Any) -> int | None:
+    return side(table, override=parse_override(text), **traits).told
+
+
+def test_programs_are_told_of_the_area_itself() -> None:
+    assert side(SKYLAKE).told is None
+    assert told("7 0: 0 0 0 0") is None
+    assert told("0xd 1: 0 0 0x123 0") is None
+
+
+def test_an_override_may_tell_of_a_larger_area() -> None:
+    assert told("0xd 0: 0xe7 0xb00 0xb00 0") == 0xB00
+    assert told("0xd: 0xe7 0xb00 0xb00 0") == 0xB00
+    assert told("0xd 0: 7 0xa80 0xa80 0\n0xd: 7 0xb00 0 0", cpu(*SANDY_BRIDGE)) == 0xA80
+
+
+@pytest.mark.parametrize("size", ["0xa80", "0x340", "0x1"])
+def test_one_that_tells_of_less_has_harmed_here_already(size: str) -> None:
+    assert told(f"0xd 0: 7 {size} {size} 0") is None
+
+
+def test_who_is_not_shown_xsave_does_not_use_it() -> None:
+    without_osxsave, without_xsave = "1: 0 0 0xf7ffffff 0", "1: 0 0 0xfbffffff 0"
+    assert told(without_osxsave) == told(f"{without_osxsave}\n0xd: 7 0xb00 0 0") == 0
+    assert told(without_xsave) is None
+    assert told("0xd: 0 0 0 0") == 0
+
+
+def test_kernels_before_101_tell_what_the_cpu_tells() -> None:
+    assert told("0xd: 0 0 0 0", generation="042stab092") is None
 
 
 @pytest.mark.parametrize("missing", [(0xD, 0), (0xD, 5)])
 def test_a_subleaf_that_was_not_recorded_leaves_it_unknown(missing: tuple[int, int]) -> None:
-    table = cpu(*SANDY_BRIDGE).replace({(0xD, 0): Registers(0x27, 0x480, 0x480, 0)})
-    answers = {key: answer for key, answer in table.items() if key != missing}
-    assert side(CpuidTable(answers.items())).area is None
+    assert side(without(SKYLAKE, missing)).area is None
 
 
 def test_the_first_cpu_decides_what_the_kernel_enables() -> None:
     wide = cpu(*SANDY_BRIDGE)
     narrow = wide.replace({(0xD, 0): Registers(0x3, 0x240, 0x240, 0)})
-    assert side(wide, narrow).area == XsaveArea(0x4, 832)
-    assert side(narrow, wide).area == XsaveArea()
+    assert side(wide, narrow).area == AVX_AREA
+    assert side(narrow, wide).area == BARE_AREA
     assert names(side(cpu("sse"), wide).shown) == {"sse", "sse2", "cmov", "fxsr", "mmx"}
 
 
 def test_vendors_are_the_first_cpus() -> None:
     assert side(cpu("sse", vendor=AMD)).vendor == "AuthenticAMD"
+
+
+# Leaves that were not recorded
+
+NO_LEAF_7 = without(SKYLAKE, (0x7, 0))
+
+
+def hole_of(table: CpuidTable, *others: CpuidTable, **traits: Any) -> Hole:
+    hole = side(table, *others, **traits).hole
+    assert hole is not None
+    return hole
+
+
+def test_where_all_was_recorded_there_is_no_hole() -> None:
+    assert side(SKYLAKE).hole is None
+    assert side(without(SKYLAKE, (0xD, 3), (0xD, 9))).hole is None
+
+
+@pytest.mark.parametrize("missing", [(0x7, 0), (0xD, 0), (0xD, 1), (0xD, 6)])
+def test_a_hole_has_what_was_recorded_all_the_same(missing: tuple[int, int]) -> None:
+    table = without(SKYLAKE, missing)
+    assert hole_of(table).cpus == (table,)
+    other = table.replace({(0x1, 0): table[0x1, 0]._replace(eax=0x000206D8)})
+    assert hole_of(other) != hole_of(table)
+
+
+def test_what_is_a_processors_own_makes_no_other_hole() -> None:
+    second = NO_LEAF_7.replace({(0x1, 0): NO_LEAF_7[0x1, 0]._replace(ebx=0x07000000)})
+    assert hole_of(second) == hole_of(NO_LEAF_7) == hole_of(NO_LEAF_7, second)
+    lesser = without(NO_LEAF_7, (0xD, 1))
+    assert hole_of(NO_LEAF_7, lesser).cpus == (NO_LEAF_7, lesser)
+
+
+def test_a_hole_has_what_the_kernel_enables() -> None:
+    new, old = hole_of(NO_LEAF_7), hole_of(NO_LEAF_7, generation="042stab092")
+    assert (new.xcr0, old.xcr0) == (0xE7, 0x7)
+    assert new.enabled & ~old.enabled == OF_ZMM
+    none = hole_of(NO_LEAF_7, generation="028stab")
+    assert (none.xcr0, old.enabled & ~none.enabled) == (0, OF_XSAVE & ~OF_ZMM)
+
+
+def test_of_an_unrecorded_leaf_0xd_the_features_tell_what_may_be_enabled() -> None:
+    assert hole_of(without(SKYLAKE, (0xD, 0))).xcr0 == 0xE7
+    assert hole_of(without(cpu(*SANDY_BRIDGE), (0xD, 0))).xcr0 == 0x7
+    assert hole_of(without(cpu(*SANDY_BRIDGE), (0xD, 0), (0x7, 0))).xcr0 == 0xE7
 
 
 # Properties

@@ -20,6 +20,8 @@ from simulator.facts.features import (
     JUDGED_LEAVES,
     MASKS,
     OF_XSAVE,
+    OF_YMM,
+    OF_ZMM,
     Feature,
     features_in,
     judged_in,
@@ -79,24 +81,27 @@ def word_set(text: str) -> set[str]:
 
 #: All that is not among these is undefined where the bit is not set.
 WRONG = {"abm"}
-SLOWER = word_set("hle erms mpx prefetchwt1 cldemote fsrm fzrm fsrs fsrc prefetchi 3dnowprefetch")
+SLOWER = word_set("hle erms prefetchwt1 cldemote fsrm fzrm fsrs fsrc prefetchi 3dnowprefetch")
 KERNEL = word_set(
     "vme de pse msr pae mce apic sep mtrr pge mca pat pse36 monitor vmx smx est pdcm pcid x2apic "
-    "fsgsbase tsc_adjust smep invpcid smap umip pku la57 enqcmd uintr amx_bf16 amx_tile amx_int8 "
-    "amx_fp16 amx_complex apx_f xsaves syscall nx fxsr_opt pdpe1gb lm svm ibs skinit lwp topoext "
-    "wbnoinvd"
+    "fsgsbase tsc_adjust mpx smep invpcid smap umip pku la57 enqcmd uintr amx_bf16 amx_tile "
+    "amx_int8 amx_fp16 amx_complex apx_f xsaves syscall nx fxsr_opt pdpe1gb lm svm ibs skinit "
+    "lwp topoext wbnoinvd"
 )
 
 FPU = word_set(
     "fpu mmx fxsr sse sse2 pni pclmulqdq ssse3 sse4_1 sse4_2 aes sha_ni gfni 3dnow 3dnowext sse4a "
     "misalignsse"
 )
-XSAVE = word_set(
-    "fma xsave avx f16c avx2 mpx avx512f avx512dq avx512ifma avx512pf avx512er avx512cd avx512bw "
-    "avx512vl avx512vbmi avx512_vbmi2 vaes vpclmulqdq avx512_vnni avx512_bitalg avx512_vpopcntdq "
-    "avx512_4vnniw avx512_4fmaps avx512_vp2intersect avx512_fp16 sha512 sm3 sm4 avx_vnni "
-    "avx512_bf16 avx_ifma avx_vnni_int8 avx_ne_convert avx_vnni_int16 avx10 xsaveopt xsavec "
-    "xgetbv1 xop fma4"
+XSAVE = word_set("xsave mpx xsaveopt xsavec xgetbv1")
+YMM = word_set(
+    "fma avx f16c avx2 vaes vpclmulqdq sha512 sm3 sm4 avx_vnni avx_ifma avx_vnni_int8 "
+    "avx_ne_convert avx_vnni_int16 xop fma4"
+)
+ZMM = word_set(
+    "avx512f avx512dq avx512ifma avx512pf avx512er avx512cd avx512bw avx512vl avx512vbmi "
+    "avx512_vbmi2 avx512_vnni avx512_bitalg avx512_vpopcntdq avx512_4vnniw avx512_4fmaps "
+    "avx512_vp2intersect avx512_fp16 avx512_bf16 avx10"
 )
 
 
@@ -172,7 +177,7 @@ def test_rows_are_in_order_and_masks_with_them() -> None:
 
 def test_columns_have_no_other_values() -> None:
     assert {one.effect for one in FEATURES} == {"", "crash", "wrong", "slower", "kernel"}
-    assert {one.state for one in FEATURES} == {"", "fpu", "xsave"}
+    assert {one.state for one in FEATURES} == {"", "fpu", "ymm", "zmm", "xsave"}
     assert set("".join(one.marks for one in FEATURES)) == set("orvs")
     assert {word for one in FEATURES for word in one.needs} <= set(BY_NAME)
     for one in FEATURES:
@@ -193,8 +198,10 @@ def test_marks() -> None:
     assert BY_NAME["lm"].always_stays
 
 
-def test_what_is_of_xsave_has_a_mask() -> None:
-    assert {one.name for one in features_in(OF_XSAVE)} == XSAVE
+def test_what_needs_states_of_xsave_has_masks() -> None:
+    masks = {OF_ZMM: ZMM, OF_YMM: YMM | ZMM, OF_XSAVE: XSAVE | YMM | ZMM}
+    for mask, expected in masks.items():
+        assert {one.name for one in features_in(mask)} == expected
 
 
 @pytest.mark.parametrize(
@@ -257,9 +264,10 @@ def test_effects_are_the_transcripts() -> None:
 
 
 def test_states_are_the_transcripts() -> None:
+    by_state = {"fpu": FPU, "xsave": XSAVE, "ymm": YMM, "zmm": ZMM}
     for row in features_in(JUDGED):
-        expected = "fpu" if row.name in FPU else "xsave" if row.name in XSAVE else ""
-        assert row.state == expected, row.name
+        expected = [state for state, listed in by_state.items() if row.name in listed]
+        assert [row.state] == (expected or [""]), row.name
 
 
 def test_a_name_and_a_place_come_once_and_leaves_in_order() -> None:

@@ -189,10 +189,17 @@ def test_the_rest(name: str) -> None:
     syscall = caps("SYSCALL") if name == "2.6.32" else 0
     assert generation.long_mode_bits == caps("EMT64") | syscall
     assert generation.hz == (None if name in ("028stab", "2.6.32") else 1000)
-    assert generation.section_ends == SECTION_ENDS.get(name, (34, 35))
+    assert generation.section_ends == SECTION_ENDS.get(name, (35, 35))
+    assert generation.xcr0 == XCR0.get(name, (0x7, 0xE7))
 
 
-SECTION_ENDS = {"028stab": (31, 31), "2.6.32": (32, 32), "042stab": (33, 33)}
+SECTION_ENDS = {
+    "028stab": (31, 31),
+    "2.6.32": (32, 32),
+    "042stab": (33, 33),
+    "042stab088": (34, 35),
+}
+XCR0 = {"028stab": (0, 0), "2.6.32": (7, 7), "042stab": (7, 7), "042stab088": (7, 7)}
 
 
 #: Versions that restore takes, and some that it refuses: rules A and B, and C of minor 1 and 3.
@@ -252,15 +259,34 @@ SECTION_ENDS_OF_RELEASES = {
     "18-028stab056.1": (31, 31), "32": (32, 32),
     "32-042stab061.9": (33, 33), "32-042stab087.99": (33, 33), "32-042stab088": (34, 34),
     # A tree with 34, and one with 35; in between it was not read.
-    "32-042stab088.4": (34, 34), "32-042stab088.5": (34, 35), "32-042stab092.1": (34, 35),
-    "32-042stab113.5": (34, 35), "32-042stab141.2": (34, 35), "32-042stab141.3": (35, 35),
-    "32-042stab142": (35, 35),
+    "32-042stab088.4": (34, 34), "32-042stab088.5": (34, 35), "32-042stab090": (34, 35),
+    "32-042stab090.4": (34, 35), "32-042stab090.5": (35, 35), "32-042stab092.1": (35, 35),
+    "32-042stab113.5": (35, 35), "32-042stab141.3": (35, 35), "32-042stab142": (35, 35),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("release", "ends"), SECTION_ENDS_OF_RELEASES.items())
 def test_section_numbers_end_where_it_was_read(release: str, ends: tuple[int, int]) -> None:
     assert identify(f"2.6.{release}").section_ends == ends
+
+
+XCR0_OF_RELEASES = {
+    "18-028stab056.1": (0, 0), "32": (7, 7), "32-042stab061.9": (7, 7), "32-042stab091.9": (7, 7),
+    # 092.1 has no AVX-512, and 108.1 has it; in between no tree was read.
+    "32-042stab092": (7, 7), "32-042stab092.1": (7, 7), "32-042stab092.2": (7, 0xE7),
+    "32-042stab101.5": (7, 0xE7), "32-042stab107.1": (7, 0xE7), "32-042stab108": (7, 0xE7),
+    "32-042stab108.1": (0xE7, 0xE7), "32-042stab108.2": (0xE7, 0xE7),
+    "32-042stab109.3": (0xE7, 0xE7), "32-042stab141.3": (0xE7, 0xE7),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("release", "xcr0"), XCR0_OF_RELEASES.items())
+def test_xcr0_has_what_the_trees_enable(release: str, xcr0: tuple[int, int]) -> None:
+    assert identify(f"2.6.{release}").xcr0 == xcr0
+
+
+def test_no_kernel_enables_mpx_pkru_or_amx() -> None:
+    assert not any(xcr0 & ~0xE7 for one in GENERATIONS for xcr0 in one.xcr0)
 
 
 @pytest.mark.parametrize(

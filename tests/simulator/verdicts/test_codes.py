@@ -8,7 +8,6 @@ from itertools import product
 import pytest
 
 from simulator.errors import UserError
-from simulator.facts.cpu_traits import XsaveArea
 from simulator.kernel import restore as restore_module
 from simulator.kernel.containers import State
 from simulator.kernel.restore import Restorer
@@ -23,7 +22,16 @@ from simulator.verdicts.verdict import Opinion
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from support.simulated_nodes import RELEASES, caps
 from support.simulated_profiles import recorded_nodes
-from support.simulated_traits import SANDY_BRIDGE, WELCOMING, kernel, needing, node
+from support.simulated_traits import (
+    AVX512_AREA,
+    FXSAVE_AREA,
+    SANDY_BRIDGE,
+    WELCOMING,
+    cpu_of,
+    kernel,
+    needing,
+    node,
+)
 from vzcptcheck.image import MOST_SECTIONS, Image, read_image
 
 Pair = tuple[NodeTraits, NodeTraits, ContainerTraits | None]
@@ -132,13 +140,15 @@ EXAMPLES: dict[str, Example] = {
         None,
     ),
     "xsave-not-recorded": hole(NEW),
-    "xsave-component-missing": (NEW, node(area=XsaveArea()), None),
+    "xsave-not-settled": (NEW, node(with_more=cpu_of(*SANDY_BRIDGE, area=AVX512_AREA)), None),
+    "xsave-component-missing": (NEW, node(area=FXSAVE_AREA), None),
     "xsave-layout-differs": (
         recorded("amd-epyc-9655.042stab113.5"),
         recorded("intel-xeon-max-9460.042stab141.3"),
         None,
     ),
-    "xsave-area-smaller": (NEW, node(area=XsaveArea()), None),
+    "xsave-area-smaller": (NEW, node(area=FXSAVE_AREA), None),
+    "xsave-area-larger": (NEW, node(area=AVX512_AREA), None),
     "image-caps-not-recorded": restored(build(caps=0)),
     "image-cpu-feature-missing": restored(build(caps=CAPS_SANDY_BRIDGE), caps=0),
     "image-section-missing": restored(build(())),
