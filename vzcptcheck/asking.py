@@ -1,16 +1,20 @@
-"""What a running container needs, learned by asking CPT_TEST_VECAPS once for each bit.
+"""What a running container needs, learned by asking CPT_TEST_VECAPS.
 
-It is offered everything, then everything but one bit: where the kernel's answer is another one,
-the container needs that bit. So what it says in words is not relied on for what it says by its
-result, nor the other way round: one refusal's result hides another's, and words can be lost.
+The kernel writes each diagnostic of a refusal to its log too, where it looks like a migration that
+failed: so a container is refused twice at most. It is offered nothing, which names every feature
+that it needs, and then what was found, which must be enough.
+
+Where the words do not tell it (they outgrow the kernel's page, one is not known here, or what was
+found is not enough), it is offered everything but one bit, for each bit: where the kernel's answer
+is another one, the container needs that bit.
 """
 
 import errno
 from collections import namedtuple
 
-from vzcptcheck.devices import CPT, Device
+from vzcptcheck.devices import CPT, EVERYTHING, UNSUPPORTED_FEATURE, Device, missing_word
 from vzcptcheck.errors import CheckError, DeviceError
-from vzcptcheck.features import FEATURES
+from vzcptcheck.features import FEATURES, feature_by_word
 from vzcptcheck.reasons import caps_of_diagnostic
 
 TYPE_CHECKING = False
@@ -21,15 +25,14 @@ if TYPE_CHECKING:
 
 _MASKS = {feature.name: feature.mask for feature in FEATURES}
 
-#: Bits that a destination is refused for having, not for lacking.
-_REFUSED_IF_SET = _MASKS["SLM_DMPRST"] | _MASKS["NO_IPV6"]
-
-#: The largest argument that an ioctl of Python's takes on every width, without those bits.
-#: No kernel gives bit 31 a meaning.
-_EVERYTHING = 0x7FFFFFFF & ~_REFUSED_IF_SET
-
+#: The kernel's result codes, beside UNSUPPORTED_FEATURE.
 _FITS = 0
-_UNSUPPORTED_FEATURE = 2
+_NO_CPU_FEATURE = 1
+_NO_IPV6_MODULE = 3
+_NO_MNT_NAMESPACES = 5
+
+#: What the kernel says where it takes private mount namespaces for a feature of the destination.
+_NAMESPACES_TEXT = "Error: Mount namespaces migration support"
 
 #: The kernel's page of diagnostics: what does not fit is lost without a word.
 _PAGE = 4096
@@ -41,13 +44,18 @@ _TRIES = 3
 RUNNING = "running"
 
 
-class NodeAnswers(namedtuple("NodeAnswers", ("caps", "has_test_version"))):
+class NodeAnswers(namedtuple("NodeAnswers", ("caps", "has_test_version", "has_ipv6"))):
     """What asking a container rests on: ``caps`` are the node's own bits.
 
     A kernel that has CPT_TEST_VERSION (042stab) compares bits 17 and 28 by themselves.
     """
 
     __slots__ = ()
+
+    @property
+    def no_ipv6(self) -> "int":
+        """The bit that a container of this node may carry, which says that it needs no IPv6."""
+        return 0 if self.has_ipv6 or not self.has_test_version else _MASKS["NO_IPV6"]
 
 
 class Needs(namedtuple("Needs", ("caps", "reports"))):
@@ -65,12 +73,18 @@ class ContainerFacts(namedtuple("ContainerFacts", ("state", "needs", "remark")))
     __slots__ = ()
 
 
-class _Answer(namedtuple("_Answer", ("result", "diagnostics"))):
+class _Answer(namedtuple("_Answer", ("result", "diagnostics", "features"))):
+    """``features`` are the unsupported ones; None where the kernel was not asked or says none."""
+
     __slots__ = ()
 
 
 class _ChangedError(Exception):
     """The container is not what it was when asking began."""
+
+
+class _FullPageError(CheckError):
+    """The kernel may have had more to say."""
 
 
 def ask_about(
@@ -118,30 +132,85 @@ def _ask_until_stable(device: "Device", node: "NodeAnswers") -> "ContainerFacts"
 
 
 def _gather(device: "Device", node: "NodeAnswers") -> "Needs":
-    whole = _ask(device, _EVERYTHING)
-    if whole.result not in (_FITS, _UNSUPPORTED_FEATURE):
+    return _gather_by_words(device, node) or _gather_bit_by_bit(device, node)
+
+
+def _gather_by_words(device: "Device", node: "NodeAnswers") -> "Needs | None":
+    """Ask with nothing, and check what was found; None where it is not certain."""
+    try:
+        nothing = _ask(device, 0)
+    except _FullPageError:
+        return None
+    named, reports = _caps_named(nothing.diagnostics)
+    if named is None or nothing.result not in _results_without(named):
+        return None
+    if not node.caps & _MASKS["SSE4_2"]:
+        # A kernel below 042stab101 says sse4_2 where it means SSE4_1's bit.
+        named &= ~_MASKS["SSE4_2"]
+    is_unsupported = nothing.result == UNSUPPORTED_FEATURE or bool(reports)
+    no_ipv6 = node.no_ipv6
+    check = _ask_features(device, named | no_ipv6)
+    if no_ipv6 and check.result == _NO_IPV6_MODULE:
+        # It does not carry the bit, and this refusal hides what the result would be without it.
+        no_ipv6 = 0
+        if is_unsupported:
+            check = check._replace(result=UNSUPPORTED_FEATURE, diagnostics=check.diagnostics[:-1])
+        else:
+            check = _ask_features(device, named)
+    results = (UNSUPPORTED_FEATURE,) if is_unsupported else (_FITS, UNSUPPORTED_FEATURE)
+    if check.result not in results or check.diagnostics != reports:
+        return None
+    return _needs(named | no_ipv6 | _unsupported(node, check), reports)
+
+
+def _results_without(caps: "int") -> "tuple[int, ...]":
+    """Return what a kernel may answer for a container that needs these bits and is offered none."""
+    if caps & _MASKS["NAMESPACES"]:
+        return (_NO_MNT_NAMESPACES,)
+    return (_NO_CPU_FEATURE if caps else _FITS, UNSUPPORTED_FEATURE)
+
+
+def _caps_named(diagnostics: "list[str]") -> "tuple[int | None, list[str]]":
+    """Return the bits that diagnostics miss on the destination, and what else they say.
+
+    The bits are None where a word of the kernel's is not known here.
+    """
+    caps: "int | None" = 0
+    reports = []
+    for line in diagnostics:
+        word = missing_word(line)
+        if word is not None:
+            feature = feature_by_word(word)
+            caps = None if caps is None or feature is None else caps | feature.mask
+        elif line.startswith(_NAMESPACES_TEXT):
+            caps = None if caps is None else caps | _MASKS["NAMESPACES"]
+        else:
+            reports.append(line)
+    return caps, reports
+
+
+def _needs(caps: "int", reports: "list[str]") -> "Needs":
+    return Needs(caps, tuple(map(_without_error, reports)))
+
+
+def _gather_bit_by_bit(device: "Device", node: "NodeAnswers") -> "Needs":
+    whole = _ask(device, EVERYTHING)
+    if whole.result not in (_FITS, UNSUPPORTED_FEATURE):
         raise CheckError(f"unexpected answer {whole.result} to CPT_TEST_VECAPS")
     answers = {
-        1 << bit: _ask(device, _EVERYTHING & ~(1 << bit))
-        for bit in range(_EVERYTHING.bit_length())
-        if _EVERYTHING >> bit & 1
+        1 << bit: _ask(device, EVERYTHING & ~(1 << bit))
+        for bit in range(EVERYTHING.bit_length())
+        if EVERYTHING >> bit & 1
     }
     caps = sum(mask for mask, answer in answers.items() if answer != whole)
-    caps |= _need_of_no_ipv6(device, node, whole)
+    if node.no_ipv6 and _ask(device, EVERYTHING | node.no_ipv6) == whole:
+        caps |= node.no_ipv6
     caps |= _hidden_sse4_2(node, whole, answers)
-    caps |= _unsupported(device, node, whole)
     # What was found must be enough: if not, processes came or changed meanwhile.
-    if _ask(device, caps & _EVERYTHING | caps & _MASKS["NO_IPV6"]) != whole:
+    check = _ask_features(device, caps)
+    if check._replace(features=None) != whole:
         raise _ChangedError
-    return Needs(caps, tuple(map(_without_error, whole.diagnostics)))
-
-
-def _need_of_no_ipv6(device: "Device", node: "NodeAnswers", whole: "_Answer") -> "int":
-    """Tell whether the container carries that its node has no IPv6: then it may go to another."""
-    no_ipv6 = _MASKS["NO_IPV6"]
-    if node.has_test_version and _ask(device, _EVERYTHING | no_ipv6) == whole:
-        return no_ipv6
-    return 0
+    return _needs(caps | _unsupported(node, check), whole.diagnostics)
 
 
 def _hidden_sse4_2(node: "NodeAnswers", whole: "_Answer", answers: "dict[int, _Answer]") -> "int":
@@ -156,16 +225,15 @@ def _hidden_sse4_2(node: "NodeAnswers", whole: "_Answer", answers: "dict[int, _A
     return node.caps & sse4_2 if words == 2 and without_sse4_2 == whole else 0
 
 
-def _unsupported(device: "Device", node: "NodeAnswers", whole: "_Answer") -> "int":
+def _unsupported(node: "NodeAnswers", answer: "_Answer") -> "int":
     """Return the bits of what cannot be checkpointed: by the kernel's mask, else by its words."""
-    if whole.result == _FITS:
+    if answer.result == _FITS:
         return 0
-    features = device.unsupported_features(_EVERYTHING)
-    device.diagnostics()
-    if features is not None:
+    if answer.features is not None:
+        features: "int" = answer.features
         return features
     caps = 0
-    for line in whole.diagnostics:
+    for line in answer.diagnostics:
         caps |= caps_of_diagnostic(line)
     if caps:
         return caps
@@ -174,11 +242,19 @@ def _unsupported(device: "Device", node: "NodeAnswers", whole: "_Answer") -> "in
 
 
 def _ask(device: "Device", capnum: "int") -> "_Answer":
-    result = device.test_vecaps(capnum)
+    return _Answer(device.test_vecaps(capnum), _diagnostics(device), None)
+
+
+def _ask_features(device: "Device", capnum: "int") -> "_Answer":
+    result, features = device.test_vecaps2(capnum)
+    return _Answer(result, _diagnostics(device), features)
+
+
+def _diagnostics(device: "Device") -> "list[str]":
     diagnostics = device.whole_diagnostics()
     if sum(len(line.encode("utf-8", "surrogateescape")) + 1 for line in diagnostics) >= _PAGE:
-        raise CheckError(f"the kernel has more to say of it than its page of {_PAGE} bytes")
-    return _Answer(result, diagnostics)
+        raise _FullPageError(f"the kernel has more to say of it than its page of {_PAGE} bytes")
+    return diagnostics
 
 
 def _without_error(line: "str") -> "str":

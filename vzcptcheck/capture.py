@@ -80,7 +80,8 @@ def capture_node(syscalls: "Syscalls", source: "str", ctids: "Sequence[int]" = (
     if machine != _IA64:
         cpus, remarks = survey_processors(syscalls)
     boot_options = _boot_options(syscalls)
-    node = NodeAnswers(_own_caps(answers, cpus), answers.version is not None)
+    has_ipv6 = _has_ipv6(syscalls, answers)
+    node = NodeAnswers(_own_caps(answers, cpus), answers.version is not None, has_ipv6)
     containers = _ask_containers(syscalls, node, answers.has_cpt, ctids)
     kernel: "dict[str, object]" = {
         "release": printable(release),
@@ -88,7 +89,7 @@ def capture_node(syscalls: "Syscalls", source: "str", ctids: "Sequence[int]" = (
         "vz_version": _line_of(syscalls, VZ_VERSION),
         "boot_options": boot_options,
         "modules": ["vzcpt"] * answers.has_cpt + ["vzrst"] * answers.has_rst,
-        "ipv6": _has_ipv6(syscalls, answers),
+        "ipv6": has_ipv6,
     }
     if (answers.caps or 0) & _SLM_DMPRST:
         kernel["slm_without_module"] = True

@@ -26,6 +26,16 @@ _DIAGNOSTICS_SIZE = 4096
 
 _NO_FD = -1
 
+#: What CPT_TEST_VECAPS answers where something in a container cannot be checkpointed.
+UNSUPPORTED_FEATURE = 2
+
+#: The largest argument that an ioctl of Python's takes on every width, without the bits that a
+#: destination is refused for having: SLM_DMPRST, NO_IPV6. No kernel gives bit 31 a meaning.
+EVERYTHING = 0x7FFFFFFF & ~(1 << 24 | 1 << 28)
+
+#: How a diagnostic begins that names a feature which the number lacks.
+_MISSING = "Error: Destination cpu does not have "
+
 #: No kernel answers all ones: left in place, it shows that nothing was filled in.
 _NOT_FILLED = 0xFFFFFFFF
 
@@ -93,21 +103,24 @@ class Device:
         """CPT_TEST_VECAPS: 0 where the container fits, else the kernel's result code."""
         return self.request(ioctls.CPT_TEST_VECAPS, capnum)
 
-    def unsupported_features(self, capnum: "int") -> "int | None":
-        """CPT_TEST_VECAPS2: the capability bits of what in the container cannot be restored.
+    def test_vecaps2(self, capnum: "int") -> "Tuple[int, int | None]":
+        """CPT_TEST_VECAPS2: the result code, and the bits of what in the container cannot be
+        restored.
 
-        None where the kernel does not say (kernels before 042stab092, or with a refusal
-        before 042stab101; or the container is gone meanwhile).
+        These are None where the kernel does not say (kernels before 042stab092, which have no
+        such request and are asked by CPT_TEST_VECAPS; or with a refusal before 042stab101).
         """
         import struct
 
         vecaps = bytearray(struct.pack("=II", capnum, _NOT_FILLED))
         try:
-            self.request(ioctls.CPT_TEST_VECAPS2, vecaps)
-        except DeviceError:
-            pass  # It may have been filled in all the same.
+            result = self.request(ioctls.CPT_TEST_VECAPS2, vecaps)
+        except DeviceError as error:
+            if error.number != errno.EINVAL:
+                raise
+            return self.test_vecaps(capnum), None
         features: "int" = struct.unpack("=II", bytes(vecaps))[1]
-        return None if features == _NOT_FILLED else features
+        return result, None if features == _NOT_FILLED else features
 
     def set_veid(self, ctid: "int") -> "None":
         """CPT_SET_VEID: say which container the next requests are about."""
@@ -219,7 +232,8 @@ def ask_container(
     """Test a running container against a capability number, on its own node.
 
     Returns the kernel's result code and, where that is a refusal, its diagnostics and the
-    container's unsupported features (None where the kernel does not say).
+    container's unsupported features, if the diagnostics do not say them (else None; None too
+    where the kernel does not say them either).
     """
     with Device(syscalls, CPT) as device:
         device.collect_diagnostics()
@@ -231,7 +245,25 @@ def ask_container(
         if result <= 0:
             return result, [], None
         diagnostics = device.diagnostics()
-        return result, diagnostics, device.unsupported_features(capnum)
+        features = None
+        if result == UNSUPPORTED_FEATURE and all(map(missing_word, diagnostics)):
+            features = _unexplained_features(device)
+        return result, diagnostics, features
+
+
+def _unexplained_features(device: "Device") -> "int | None":
+    """Ask what a refusal without a word is about; offered everything, the kernel logs no more."""
+    try:
+        return device.test_vecaps2(EVERYTHING)[1]
+    except DeviceError:
+        return None  # The container is gone meanwhile: the refusal stands.
+
+
+def missing_word(diagnostic: "str") -> "str | None":
+    """Return the kernel's word for the feature that a diagnostic misses; None if it is another."""
+    if diagnostic.startswith(_MISSING):
+        return diagnostic[len(_MISSING) :]
+    return None
 
 
 def _container_error(error: "DeviceError", ctid: "int", diagnostics: "List[str]") -> "CheckError":

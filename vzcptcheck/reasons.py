@@ -1,6 +1,7 @@
 """Refusals in words: what the kernel found, and what to do about it."""
 
 from vzcptcheck import versions
+from vzcptcheck.devices import missing_word
 from vzcptcheck.features import (
     CPU_FEATURES,
     FEATURES,
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from typing import Iterable, List, Sequence, Tuple
 
     from vzcptcheck.features import Feature
-
-_CPU_DIAGNOSTIC = "Error: Destination cpu does not have "
 
 #: The kernel's result codes to CPT_TEST_VECAPS.
 RESULTS = {
@@ -132,19 +131,16 @@ def container_refusal(
     """Say everything at once that keeps a running container from its destination.
 
     ``result`` is the answer to CPT_TEST_VECAPS with ``offered_caps``, ``diagnostics`` what the
-    kernel wrote, ``unsupported_caps`` what CPT_TEST_VECAPS2 told (None: nothing).
+    kernel wrote, ``unsupported_caps`` what CPT_TEST_VECAPS2 told (None: it was not asked, or did
+    not say).
     """
-    words = [line[len(_CPU_DIAGNOSTIC) :] for line in diagnostics if _is_cpu(line)]
-    others = [line for line in diagnostics if not _is_cpu(line)]
+    words = [word for word in map(missing_word, diagnostics) if word is not None]
+    others = [line for line in diagnostics if missing_word(line) is None]
     lines = [f"container {ctid} cannot be restored there: {_result_words(result)}"]
     lines += _missing_words(words, offered_caps)
     for line in others:
         lines += ["  kernel: " + line, "    " + _cause_of(line)[1]]
-    return lines + _unexplained(unsupported_caps or 0, others)
-
-
-def _is_cpu(line: "str") -> "bool":
-    return line.startswith(_CPU_DIAGNOSTIC)
+    return lines + _unsupported(unsupported_caps or 0)
 
 
 def _result_words(result: "int") -> "str":
@@ -185,18 +181,14 @@ def _advice_about(feature: "Feature") -> "str":
     return advices.pop() if len(advices) == 1 else _OTHER_ADVICE
 
 
-def _unexplained(unsupported_caps: "int", diagnostics: "Iterable[str]") -> "List[str]":
-    """Name the unsupported features that no diagnostic has spoken of."""
-    told = {_cause_of(diagnostic)[0] for diagnostic in diagnostics}
+def _unsupported(caps: "int") -> "List[str]":
     lines = []
-    for feature in features_in(unsupported_caps):
-        if feature.name not in told:
-            lines += [
-                f"  {feature.origin} (capability bit {feature.bit})",
-                "    " + _advice_about(feature),
-            ]
-    lines += [f"  capability bit {bit} (no name)" for bit in unknown_bits(unsupported_caps)]
-    return lines
+    for feature in features_in(caps):
+        lines += [
+            f"  {feature.origin} (capability bit {feature.bit})",
+            "    " + _advice_about(feature),
+        ]
+    return lines + [f"  capability bit {bit} (no name)" for bit in unknown_bits(caps)]
 
 
 def node_refusal(

@@ -56,6 +56,11 @@ class Kernel:
             *reports,
             *map("Destination cpu does not have {}".format, self.missing(needs, capnum)),
         ]
+        if self.modern and capnum & ~needs & NO_IPV6:
+            lines.append("IPv6 not loaded or disabled on destination node")
+        if self.modern and needs & ~capnum & NAMESPACES:
+            where = "on destination node"
+            lines.append(f"Mount namespaces migration support is not present {where}")
         return "".join(f"Error: {line}\n" for line in lines).encode()
 
     def fill(self, needs, vecaps):
@@ -75,6 +80,9 @@ KERNELS = {
     "042stab107": Kernel([*_BASE, *_SSE4, *_18, ("rdrand", 29)], 0xC1FD0000),
 }
 
+#: A kernel that has a word more than any that was read.
+WORDY = Kernel([*_BASE, *_SSE4, *_18, ("rdrand", 29), ("movbe", 30)], 0xC1FD0000)
+
 
 class Node(FakeKernel):
     """A node of such a kernel with one container, 101."""
@@ -90,13 +98,16 @@ class Node(FakeKernel):
         def said(capnum):
             return kernel.diagnostics(self.needs, self.reports, capnum)
 
-        twice = b"Error: said twice\n"
-        diagnostics = {fakes.CPT_TEST_VECAPS: said, fakes.CPT_TEST_VECAPS2: twice}
+        def said_again(vecaps):
+            has_request = kernel.vecaps2 != "not at all"
+            return said(struct.unpack("=II", bytes(vecaps))[0]) if has_request else b""
+
+        diagnostics = {fakes.CPT_TEST_VECAPS: said, fakes.CPT_TEST_VECAPS2: said_again}
         super().__init__(answers, diagnostics, **more)
 
 
-def ask(node, caps=0, suspended=()):
-    facts = ask_about(node, 101, NodeAnswers(caps, node.kernel.modern), suspended)
+def ask(node, caps=0, suspended=(), has_ipv6=False):
+    facts = ask_about(node, 101, NodeAnswers(caps, node.kernel.modern, has_ipv6), suspended)
     assert node.open_paths == []
     return facts
 
@@ -191,7 +202,8 @@ def test_what_cannot_be_checkpointed_hides_no_cpus_bit(name, bit, report):
 
 def test_a_line_that_has_no_error_before_it_is_kept_whole():
     node = Node(KERNELS["042stab107"], 1 << 23)
-    node.diagnostics[fakes.CPT_TEST_VECAPS] = b"said: Error: of a kind\n"
+    line = b"said: Error: of a kind\n"
+    node.diagnostics = {fakes.CPT_TEST_VECAPS: line, fakes.CPT_TEST_VECAPS2: line}
     assert ask(node).needs.reports == ("said: Error: of a kind",)
 
 
@@ -227,19 +239,33 @@ def test_a_container_that_stops_in_the_middle_is_an_entry(after):
     assert ask(node) == ContainerFacts("stopped", None, "")
 
 
-def test_a_container_that_comes_to_need_more_meanwhile_is_asked_again():
-    node = Node(KERNELS["042stab107"], CMOV)
+def grow(node, after):
+    """Let the node's container need FXSR too, once it was asked so often; return what is asked."""
     answer = node.answers[fakes.TEST_VECAPS]
     asked = []
 
     def grows(capnum):
         asked.append(capnum)
-        node.needs = CMOV if len(asked) < 20 else CMOV | 1 << 1
+        if len(asked) == after:
+            node.needs |= 1 << 1
         return answer(capnum)
 
     node.answers[fakes.TEST_VECAPS] = grows
+    return asked
 
+
+def test_a_container_that_comes_to_need_more_before_it_is_checked_is_asked_bit_by_bit():
+    node = Node(KERNELS["042stab107"], CMOV)
+    asked = grow(node, after=1)
     assert ask(node).needs.caps == CMOV | 1 << 1
+    assert len(asked) > 20
+
+
+def test_a_container_that_comes_to_need_more_meanwhile_is_asked_again():
+    node = Node(WORDY, CMOV | 1 << 30)
+    asked = grow(node, after=20)
+    assert ask(node).needs.caps == CMOV | 1 << 1 | 1 << 30
+    assert len(asked) > 40
 
 
 def test_a_container_that_never_stays_the_same_is_unknown():
@@ -250,11 +276,69 @@ def test_a_container_that_never_stays_the_same_is_unknown():
         asked.append(1)
         return 2 * (len(asked) % 2)
 
-    node.answers[fakes.TEST_VECAPS] = changes
+    node.answers[fakes.TEST_VECAPS] = node.answers[fakes.TEST_VECAPS2] = changes
     node.diagnostics.clear()
 
     assert ask(node) == ContainerFacts("running", None, "changed each time that it was asked")
     assert len(asked) < 200
+
+
+def count_refusals(node):
+    """Have the node's answers counted that are no yes and no errno: the log has lines of each."""
+    refused = []
+
+    def counting(answer):
+        def counted(argument):
+            result = answer(argument)
+            if isinstance(result, int) and result:
+                refused.append(argument)
+            return result
+
+        return counted
+
+    for question in (fakes.TEST_VECAPS, fakes.TEST_VECAPS2):
+        node.answers[question] = counting(node.answers[question])
+    return refused
+
+
+@pytest.mark.parametrize("has_ipv6", [False, True])
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize(
+    ("needs", "reports"),
+    [
+        (CMOV, ()),
+        (CMOV | NAMESPACES, ()),
+        (CMOV | NO_IPV6, ()),
+        (CMOV | MISC, ["keys are used by 1,1(a)"]),
+        (CMOV | MISC | NAMESPACES, ["keys are used by 1,1(a)"]),
+        (CMOV | MISC | NAMESPACES | NO_IPV6, ["keys are used by 1,1(a)"]),
+    ],
+)
+def test_a_container_is_refused_twice_at_most(name, needs, reports, has_ipv6):
+    if has_ipv6 or not KERNELS[name].modern:
+        needs &= ~NO_IPV6  # What a node has, no container of it carries that it has not.
+    node = Node(KERNELS[name], needs, reports)
+    refused = count_refusals(node)
+
+    found = ask(node, has_ipv6=has_ipv6).needs
+
+    told = needs if KERNELS[name].modern else needs & ~NAMESPACES
+    assert found.caps in (needs, told)
+    assert len(refused) <= 2
+
+
+def test_words_that_outgrow_the_page_are_learned_bit_by_bit():
+    long = ["x" * 3500]
+    needs = sum(1 << bit for bit in bits_of("042stab107")) | MISC
+    node = Node(KERNELS["042stab107"], needs, long)
+    node.diagnostics[fakes.CPT_TEST_VECAPS] = lambda capnum: node.kernel.diagnostics(
+        needs, long, capnum
+    )[:4096]
+    assert ask(node).needs == Needs(needs, tuple(long))
+
+
+def test_a_word_that_is_not_known_here_is_learned_by_its_bit():
+    assert ask(Node(WORDY, CMOV | 1 << 30)).needs == Needs(CMOV | 1 << 30, ())
 
 
 LONG = {"reports": ["x" * 4090]}
@@ -299,7 +383,7 @@ def record_of(node):
 
 
 def test_no_argument_is_larger_than_an_int_or_says_that_the_destination_refuses():
-    node = Node(KERNELS["042stab107"], CMOV)
+    node = Node(WORDY, CMOV | 1 << 30)
     ask(node)
     capnums = [argument for *question, argument in node.requests() if question == VECAPS]
     assert all(0 <= capnum <= 0x7FFFFFFF for capnum in capnums)

@@ -225,9 +225,12 @@ def test_without_the_number_the_registers_tell_what_the_node_has():
         return int(0x6000 & ~capnum & 1 << 13 != 0)
 
     answers = {fakes.TEST_VECAPS: quirky}
-    node = Node(answers, {RST: errno.ENOENT})
+    node = Node(answers, {RST: errno.ENOENT, "/proc/net/if_inet6": errno.ENOENT})
     node.diagnostics[fakes.CPT_TEST_VECAPS] = lambda capnum: (
-        b"" if capnum >> 13 & 1 else b"Error: one\nError: two\n"
+        b""
+        if capnum >> 13 & 1
+        else b"Error: Destination cpu does not have sse4_1\n"
+        b"Error: Destination cpu does not have sse4_2\n"
     )
 
     profile, _ = capture(node)

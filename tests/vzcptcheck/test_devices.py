@@ -241,32 +241,30 @@ class TestDiagnostics:
 
 class TestUnsupportedFeatures:
     def asked(self, answer):
-        kernel = FakeKernel({fakes.TEST_VECAPS2: answer})
+        kernel = FakeKernel({fakes.TEST_VECAPS2: answer, fakes.TEST_VECAPS: 3})
         with Device(kernel, CPT) as device:
-            features = device.unsupported_features(0x12345678)
-        assert kernel.requests() == [
-            (CPT, fakes.CPT_TEST_VECAPS2, struct.pack("=II", 0x12345678, 0xFFFFFFFF))
-        ]
-        return features
+            told = device.test_vecaps2(0x12345678)
+        asked, *others = kernel.requests()
+        assert asked == (CPT, fakes.CPT_TEST_VECAPS2, struct.pack("=II", 0x12345678, 0xFFFFFFFF))
+        return told, others
 
     @pytest.mark.parametrize("features", [0, 1 << 16, 0xC1FD0000])
     def test_the_kernel_fills_them_in(self, features):
-        assert self.asked(fill_in(features)) == features
-
-    def test_they_count_even_where_the_request_fails_after_that(self):
-        def answer(argument):
-            fill_in(1 << 20)(argument)
-            return error(errno.EIO)
-
-        assert self.asked(answer) == 1 << 20
+        assert self.asked(fill_in(features)) == ((0, features), [])
 
     @pytest.mark.parametrize("answer", [0, 1, 2, -1])
     def test_a_kernel_that_fills_nothing_in_does_not_say(self, answer):
-        assert self.asked(answer) is None
+        assert self.asked(answer) == ((answer, None), [])
 
-    @pytest.mark.parametrize("number", [errno.EINVAL, errno.ESRCH, errno.EBUSY, errno.EFAULT])
-    def test_a_request_that_fails_says_nothing(self, number):
-        assert self.asked(error(number)) is None
+    def test_a_kernel_without_the_request_is_asked_by_the_other_one(self):
+        others = [(*fakes.TEST_VECAPS, 0x12345678)]
+        assert self.asked(error(errno.EINVAL)) == ((3, None), others)
+
+    @pytest.mark.parametrize("number", [errno.ESRCH, errno.EBUSY, errno.EFAULT])
+    def test_a_request_that_fails_is_an_error(self, number):
+        with pytest.raises(DeviceError) as caught:
+            self.asked(error(number))
+        assert caught.value.number == number
 
 
 class TestContainer:
@@ -277,16 +275,32 @@ class TestContainer:
         assert (path, request) == (CPT, fakes.CPT_SET_ERRORFD)
         assert others == [(CPT, fakes.CPT_SET_VEID, 101), (*fakes.TEST_VECAPS, 511)]
 
-    def test_a_refusal_comes_with_all_that_the_kernel_says(self):
+    def refused(self, result, diagnostics, features):
+        """Ask about a container; return what is told, and how often the kernel was asked."""
         kernel = FakeKernel(
-            {fakes.TEST_VECAPS: 2, fakes.TEST_VECAPS2: fill_in(1 << 20)},
-            # The second request says the same again: it is not asked for that.
-            {fakes.CPT_TEST_VECAPS: b"Error: one\n", fakes.CPT_TEST_VECAPS2: b"Error: one\n"},
+            {fakes.TEST_VECAPS: result, fakes.TEST_VECAPS2: features},
+            {fakes.CPT_TEST_VECAPS: diagnostics},
         )
-        assert ask_container(kernel, 101, 511) == (2, ["Error: one"], 1 << 20)
+        told = ask_container(kernel, 101, 511)
         assert kernel.open_paths == []
+        asked = [request for _, request, _ in kernel.requests()]
+        return told, asked.count(fakes.CPT_TEST_VECAPS) + asked.count(fakes.CPT_TEST_VECAPS2)
 
-    def test_an_answer_that_is_no_refusal_is_not_asked_about(self):
+    @pytest.mark.parametrize("result", [1, 2, 3, 4, 5, 6])
+    def test_a_refusal_comes_with_all_that_the_kernel_says(self, result):
+        said = b"Error: Destination cpu does not have sse\nError: one\n"
+        lines = said.decode().splitlines()
+        assert self.refused(result, said, fill_in(1 << 20)) == ((result, lines, None), 1)
+
+    def test_a_refusal_without_a_word_is_asked_about(self):
+        said = b"Error: Destination cpu does not have sse\n"
+        lines = said.decode().splitlines()
+        assert self.refused(2, said, fill_in(1 << 20)) == ((2, lines, 1 << 20), 2)
+        assert self.refused(2, b"", fill_in(1 << 20)) == ((2, [], 1 << 20), 2)
+        assert self.refused(1, said, fill_in(1 << 20)) == ((1, lines, None), 1)
+        assert self.refused(2, b"", error(errno.ESRCH)) == ((2, [], None), 2)
+
+    def test_an_answer_that_no_kernel_gives_is_not_asked_about(self):
         kernel = FakeKernel({fakes.TEST_VECAPS: -1})
         assert ask_container(kernel, 101, 511) == (-1, [], None)
 
