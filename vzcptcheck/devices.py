@@ -104,10 +104,9 @@ class Device:
         return self.request(ioctls.CPT_TEST_VECAPS, capnum)
 
     def test_vecaps2(self, capnum: "int") -> "Tuple[int, int | None]":
-        """CPT_TEST_VECAPS2: the result code, and the bits of what in the container cannot be
-        restored.
+        """CPT_TEST_VECAPS2: the result code, and the bits of what cannot be checkpointed.
 
-        These are None where the kernel does not say (kernels before 042stab092, which have no
+        The bits are None where the kernel does not say (kernels before 042stab092, which have no
         such request and are asked by CPT_TEST_VECAPS; or with a refusal before 042stab101).
         """
         import struct

@@ -42,6 +42,7 @@ BRAND_LEAVES = (0x8000_0002, 0x8000_0003, 0x8000_0004)
 #: same range, as Linux asks (arch/x86/kernel/cpu/transmeta.c, centaur.c): other CPUs answer zeros
 #: there, or, Intel's, what another leaf answers.
 _VENDORS_RANGES = (0x8086_0000, 0xC000_0000)
+_VENDORS_WITH_RANGES = ("GenuineTMx86", "TransmetaCPU", "CentaurHauls", "  Shanghai  ")
 
 #: Leaves whose subleaf 0 says in EAX which subleaf is the last; those after it answer zeros
 #: (Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E, has leaf 7 alike).
@@ -170,6 +171,20 @@ class CpuidTable:
         if self._lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf):
             return ZEROS
         return self[leaf, subleaf]
+
+    def instruction(self, leaf: int, subleaf: int) -> Registers:
+        """Return what the instruction answers, even for a leaf that the CPU lacks.
+
+        That is zeros, and with Intel's CPUs the answer of the highest basic leaf (Intel SDM volume
+        2A, CPUID), if it was recorded: nobody relies on it.
+        """
+        if leaf & 0xFFFF_0000 in _VENDORS_RANGES and self.vendor not in _VENDORS_WITH_RANGES:
+            lacks = True
+        else:
+            lacks = self._lacks_leaf(leaf)
+        if lacks and self.vendor == INTEL:
+            return self._answers.get((self[VENDOR_LEAF, 0].eax, subleaf), ZEROS)
+        return ZEROS if lacks else self.answer(leaf, subleaf)
 
     def register(self, leaf: int, subleaf: int, name: RegisterName) -> int:
         """Return one register of ``answer``."""

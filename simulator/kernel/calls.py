@@ -6,7 +6,7 @@ The request numbers are computed as the kernel's header does.
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import Protocol
 
@@ -151,10 +151,12 @@ class ContextState(IntEnum):
 class Context(Struct, eq=False):
     """One context. ``users`` counts the open files that are bound to it.
 
-    A ``sticky`` context outlives these files. ``contextid`` 0 means that it has no name.
+    A ``sticky`` context outlives these files. ``contextid`` 0 means that it has no name. ``log``
+    takes a line for the kernel's log.
     """
 
     address: int
+    log: Callable[[str], None]
     contextid: int = 0
     veid: int = 0
     state: ContextState = ContextState.IDLE
@@ -165,7 +167,8 @@ class Context(Struct, eq=False):
     page: bytearray = bytearray()
 
     def say(self, text: str) -> None:
-        """Add a line to the diagnostics of the request."""
+        """Add a line to the diagnostics of the request, and to the kernel's log."""
+        self.log(f"CPT ERR: {self.address:016x},{self.veid} :{text}")
         line = f"Error: {text}\n".encode()
         self.page += line[: PAGE_SIZE - len(self.page)]
 
@@ -196,9 +199,10 @@ class Context(Struct, eq=False):
 
 
 class Contexts:
-    """All contexts of one of the two files, oldest first."""
+    """All contexts of one of the two files, oldest first; they write to the kernel's ``log``."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
         self._contexts: list[Context] = []
 
     def __iter__(self) -> Iterator[Context]:
@@ -210,7 +214,7 @@ class Contexts:
         address = _FIRST_ADDRESS
         while address in taken:
             address += _ADDRESS_STEP
-        context = Context(address, users=1)
+        context = Context(address, self._log, users=1)
         self._contexts.append(context)
         return context
 

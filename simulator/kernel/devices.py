@@ -40,7 +40,7 @@ class Device:
     def __init__(self, kernel: "SimulatedKernel", requests: Mapping[int, Handler]) -> None:
         self.kernel = kernel
         self.requests = requests
-        self.contexts = Contexts()
+        self.contexts = Contexts(kernel.log_diagnostic)
 
     def open(self) -> "OpenDevice":
         """Open the file."""

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 import struct
 from collections.abc import Callable, Iterable, Mapping
@@ -31,13 +32,17 @@ PROC_VERSION = "/proc/version"
 CMDLINE = "/proc/cmdline"
 IF_INET6 = "/proc/net/if_inet6"
 
+#: The sysctl debug.cpt: with 0, diagnostics do not go to the kernel's log. It comes with the module
+#: vzcpt (read in the source of 042stab141.3; that every kernel here has it is an estimate).
+DEBUG_CPT = "/proc/sys/debug/cpt"
+
 #: Folders that an OpenVZ node has; the second is not there inside a container.
 PROC_VZ = "/proc/vz"
 PROC_BC = "/proc/bc"
 MODULE_IPV6 = "/sys/module/ipv6"
 
 #: Paths that are the node's even if nothing is there: the host's files must not show through.
-_OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION, CMDLINE, IF_INET6)
+_OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION, CMDLINE, IF_INET6, DEBUG_CPT)
 _OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, DEV_CPU)
 
 #: /proc/net/if_inet6 of the loopback interface.
@@ -106,13 +111,16 @@ class CpuidFile(OpenFile):
         return data
 
     def pread(self, size: int, position: int) -> bytes:
-        """Read eax, ebx, ecx, edx of consecutive leaves; EIO if one was not recorded."""
+        """Read eax, ebx, ecx, edx of consecutive leaves; EIO if one was not recorded.
+
+        A leaf that the CPU lacks is no error: the device shows what the instruction answers.
+        """
         count, rest = divmod(size, _REGISTERS.size)
         if rest:
             raise fail(errno.EINVAL)
         try:
             answers = [
-                self._cpuid.answer(one & 0xFFFFFFFF, one >> 32)
+                self._cpuid.instruction(one & 0xFFFFFFFF, one >> 32)
                 for one in range(position, position + count)
             ]
         except MissingLeafError as error:
@@ -131,6 +139,8 @@ class SimulatedKernel:
     are loaded; ``has_override`` says whether /proc/vz/cpuid_override exists; ``processors`` has
     the CPUID table of each processor if they differ; ``texts`` are the texts of other files, by
     their paths.
+
+    ``log`` has the lines that the kernel wrote to its log, as dmesg shows them.
     """
 
     def __init__(  # noqa: PLR0913 (each is a fact of its own)
@@ -145,6 +155,8 @@ class SimulatedKernel:
     ) -> None:
         self.facts = facts
         self.containers = {container.ctid: container for container in containers}
+        self.log: list[str] = []
+        self._debug_level = 1
         self._processors = processors or ({} if facts.cpuid is None else {0: facts.cpuid})
         self.cpt = Device(self, cpt_requests(self))
         self.rst = Device(self, rst_requests(self))
@@ -202,6 +214,17 @@ class SimulatedKernel:
     def set_state(self, ctid: int, state: State) -> None:
         """Put a container into another state."""
         self.containers[ctid] = structs.replace(self.containers[ctid], state=state)
+
+    def log_diagnostic(self, line: str) -> None:
+        """Write a line to the kernel's log, unless the sysctl debug.cpt is 0."""
+        if self._debug_level:
+            self.log.append(line)
+
+    def write_debug_level(self, text: str) -> None:
+        """Set the sysctl debug.cpt; fail with EINVAL if that is no number."""
+        if not re.fullmatch(r"\s*\d{1,9}\s*", text, re.ASCII):
+            raise fail(errno.EINVAL)
+        self._debug_level = int(text)
 
     def override_text(self) -> str:
         """Return the text of /proc/vz/cpuid_override."""
@@ -291,6 +314,8 @@ class SimulatedKernel:
         files = {}
         if "vzcpt" in modules:
             files[CPT] = NodeFile(stat.S_IFREG | 0o600, self.cpt.open)
+            level = partial(TextFile, lambda: f"{self._debug_level}\n", self.write_debug_level)
+            files[DEBUG_CPT] = NodeFile(stat.S_IFREG | 0o644, level)
         if "vzrst" in modules:
             files[RST] = NodeFile(stat.S_IFREG | 0o600, self.rst.open)
         if has_override:

@@ -102,8 +102,8 @@ _SET_FLAGS = _iowr(4, 8, direction=1)
 #: One argument of a system call that must have a value in some bits: position, mask, value.
 Condition = tuple[int, int, int]
 
-#: The system calls to notify of, by their names; with a condition, only if that holds.
-Selections = Mapping[str, Condition | None]
+#: The system calls to notify of, by their names; with conditions, only if one of them holds.
+Selections = Mapping[str, tuple[Condition, ...]]
 
 #: An instruction of classic BPF: code, jump if true, jump if false, operand.
 Instruction = tuple[int, int, int, int]
@@ -121,24 +121,25 @@ def build_filter(selections: Selections) -> list[Instruction]:
 def _block(numbers: Mapping[str, int], selections: Selections) -> list[Instruction]:
     """Write the instructions for one architecture."""
     block = [(_LOAD_WORD, 0, 0, _NUMBER)]
-    for name, condition in selections.items():
+    for name, conditions in selections.items():
         if name in numbers:
-            body = _body(condition)
+            body = _body(conditions)
             block += [(_JUMP_EQUAL, 0, len(body), numbers[name]), *body]
     return [*block, (_RETURN, 0, 0, _ALLOW)]
 
 
-def _body(condition: Condition | None) -> list[Instruction]:
-    if condition is None:
+def _body(conditions: tuple[Condition, ...]) -> list[Instruction]:
+    if not conditions:
         return [(_RETURN, 0, 0, _NOTIFY)]
-    position, mask, value = condition
-    return [
-        (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT + 8 * position),
-        (_AND, 0, 0, mask),
-        (_JUMP_EQUAL, 0, 1, value),
-        (_RETURN, 0, 0, _NOTIFY),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
+    body: list[Instruction] = []
+    for position, mask, value in conditions:
+        body += [
+            (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT + 8 * position),
+            (_AND, 0, 0, mask),
+            (_JUMP_EQUAL, 0, 1, value),
+            (_RETURN, 0, 0, _NOTIFY),
+        ]
+    return [*body, (_RETURN, 0, 0, _ALLOW)]
 
 
 def checked(result: int) -> int:

@@ -47,23 +47,29 @@ _IN_CLOEXEC_NONBLOCK = 0o2004000
 _INOTIFY_EVENT = struct.Struct("=iIII")
 _MEMFD_PREFIX = "vzcptsim:"
 
-#: Only ioctls of the checkpoint's type are notified, and reads of one CPUID leaf.
-_IOCTL_TYPE = (1, 0xFF00, ord("-") << 8)
+#: Of ioctls, those of the checkpoint's type are notified, and TCGETS: by it C libraries and
+#: Python's open() ask whether a file is a terminal, which makes a context of /proc/cpt.
+_OF_CHECKPOINT = (1, 0xFF00, ord("-") << 8)
+_TCGETS = (1, 0xFFFFFFFF, 0x5401)
+
+#: Of reads, those of one CPUID leaf; of writes, those of a number, such as a sysctl's.
 _CPUID_READ = (2, 0xFFFFFFFF, 16)
+_SHORT_WRITE = (2, 0xFFFFFFF0, 0)
 
 #: System calls to notify of on every node.
 SELECTIONS: Selections = {
-    **dict.fromkeys(("open", "openat", "openat2")),
-    **dict.fromkeys(("stat", "lstat", "fstat", "newfstatat", "statx")),
-    **dict.fromkeys(("stat64", "lstat64", "fstat64", "fstatat64")),
-    **dict.fromkeys(("access", "faccessat", "faccessat2", "uname")),
-    "ioctl": _IOCTL_TYPE,
-    "pread64": _CPUID_READ,
-    "read": _CPUID_READ,
+    **dict.fromkeys(("open", "openat", "openat2"), ()),
+    **dict.fromkeys(("stat", "lstat", "fstat", "newfstatat", "statx"), ()),
+    **dict.fromkeys(("stat64", "lstat64", "fstat64", "fstatat64"), ()),
+    **dict.fromkeys(("access", "faccessat", "faccessat2", "uname"), ()),
+    "ioctl": (_OF_CHECKPOINT, _TCGETS),
+    "pread64": (_CPUID_READ,),
+    "read": (_CPUID_READ,),
+    "write": (_SHORT_WRITE,),
 }
 
 #: On a node whose kernel masks CPUID, a write may be to /proc/vz/cpuid_override.
-OVERRIDE_SELECTIONS: Selections = {**SELECTIONS, "write": None}
+OVERRIDE_SELECTIONS: Selections = {**SELECTIONS, "write": ()}
 
 #: Opens something other than a file of the node at a path, and returns the descriptor.
 Door = Callable[[RemoteProcess], int]

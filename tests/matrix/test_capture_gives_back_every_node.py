@@ -1,17 +1,23 @@
 """What 'vzcptcheck capture' makes on a simulated node is the profile that the node is made of."""
 
+import io
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from simulator.facts.generations import GENERATIONS
+from simulator.kernel.calls import Request
+from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.profiles.store import load_fixtures
+from simulator.run.in_process import SimulatedSyscalls
 from support.programs import replay
 from support.running import commands_on_nodes
+from vzcptcheck.cli import main
 
 NODES = list(load_fixtures())
 
@@ -56,6 +62,31 @@ def test_without_naming_containers_it_finds_those_that_the_kernel_has(profile: N
     assert [one["ctid"] for one in captured["containers"]] == [
         one.ctid for one in profile.containers if one.ctid not in stopped
     ]
+
+
+class Counting(SimulatedSyscalls):
+    """A process whose refused requests are counted by the container that they are about."""
+
+    def __init__(self, kernel: SimulatedKernel) -> None:
+        super().__init__(kernel)
+        self.refused: Counter[int] = Counter()
+        self._ctid = 0
+
+    def ioctl(self, fd: int, request: int, argument: int | bytearray) -> int:
+        answer = super().ioctl(fd, request, argument)
+        if request == Request.SET_VEID and isinstance(argument, int):
+            self._ctid = argument
+        if request in (Request.TEST_VECAPS, Request.TEST_VECAPS2) and answer:
+            self.refused[self._ctid] += 1
+        return answer
+
+
+@pytest.mark.parametrize("profile", NODES, ids=lambda one: one.name)
+def test_each_container_is_refused_twice_at_most(profile: NodeProfile) -> None:
+    """The kernel logs each refusal; what is captured all the same is tested above."""
+    process = Counting(profile.boot())
+    assert main(["capture"], process, io.StringIO(), io.StringIO()) == 0
+    assert max(process.refused.values(), default=0) <= 2
 
 
 @pytest.mark.parametrize("generation", [one.name for one in GENERATIONS])

@@ -42,7 +42,7 @@ def test_the_states_are_the_kernels() -> None:
 
 def writing(*before: str) -> tuple[Context, File]:
     """Return a context that was to say something before it had a file for that."""
-    context, file = Context(0), File()
+    context, file = Context(0, [].append), File()
     for text in before:
         context.say(text)
         context.flush()
@@ -81,14 +81,14 @@ def test_what_does_not_fit_in_the_page_is_lost(length: int) -> None:
 
 @pytest.mark.parametrize("set_file", [Context.set_error_file, Context.set_dump_file])
 def test_another_file_closes_the_first(set_file: Callable[[Context, File], None]) -> None:
-    context, first, second = Context(0), File(), File()
+    context, first, second = Context(0, [].append), File(), File()
     set_file(context, first)
     set_file(context, second)
     assert (first.closed, second.closed) == (1, 0)
 
 
 def test_a_context_that_ends_closes_its_files_once() -> None:
-    context, errors, image = Context(0), File(), File()
+    context, errors, image = Context(0, [].append), File(), File()
     context.set_error_file(errors)
     context.set_dump_file(image)
     context.release()
@@ -100,14 +100,14 @@ def test_a_context_that_ends_closes_its_files_once() -> None:
 
 
 def test_a_fresh_context_has_no_name_and_is_idle() -> None:
-    contexts = Contexts()
+    contexts = Contexts([].append)
     context = contexts.create()
     assert (context.contextid, context.veid, context.state) == (0, 0, ContextState.IDLE)
     assert list(contexts) == [context]
 
 
 def test_a_context_ends_with_its_last_user_and_lets_go_of_its_files() -> None:
-    contexts, file = Contexts(), File()
+    contexts, file = Contexts([].append), File()
     context = contexts.create()
     context.set_error_file(file)
     context.users += 1
@@ -118,7 +118,7 @@ def test_a_context_ends_with_its_last_user_and_lets_go_of_its_files() -> None:
 
 
 def test_a_sticky_context_outlives_its_users() -> None:
-    contexts = Contexts()
+    contexts = Contexts([].append)
     context = contexts.create()
     context.sticky = True
     assert not contexts.unbind(context)
@@ -126,7 +126,7 @@ def test_a_sticky_context_outlives_its_users() -> None:
 
 
 def test_no_two_contexts_have_the_same_address() -> None:
-    contexts = Contexts()
+    contexts = Contexts([].append)
     first, second, third = (contexts.create() for _ in range(3))
     contexts.unbind(second)
     fourth = contexts.create()
@@ -134,7 +134,7 @@ def test_no_two_contexts_have_the_same_address() -> None:
 
 
 def test_a_context_is_found_by_its_name_and_the_first_of_a_name() -> None:
-    contexts = Contexts()
+    contexts = Contexts([].append)
     first, second = contexts.create(), contexts.create()
     second.contextid = 100
     assert contexts.find(100) is second
@@ -143,7 +143,7 @@ def test_a_context_is_found_by_its_name_and_the_first_of_a_name() -> None:
 
 
 def test_a_context_is_a_line_of_the_list_under_its_header() -> None:
-    contexts = Contexts()
+    contexts = Contexts([].append)
     assert contexts.listing() == HEADER
     context = contexts.create()
     context.contextid, context.veid, context.state = 0x64, 101, ContextState.SUSPENDED
@@ -154,7 +154,7 @@ def test_a_context_is_a_line_of_the_list_under_its_header() -> None:
 
 
 def test_a_suspended_container_is_held_by_a_context_of_its_name_that_stays() -> None:
-    contexts = Contexts()
+    contexts = Contexts([].append)
     contexts.hold(113)
     (context,) = contexts
     assert (context.contextid, context.veid, context.state) == (113, 113, ContextState.SUSPENDED)

@@ -8,11 +8,22 @@ from typing import Any
 
 import pytest
 
-from simulator.facts.cpuid import CpuidTable
-from simulator.kernel.containers import Container, Needs, State
-from simulator.kernel.kernel import SimulatedKernel, Stat
+from simulator.facts.cpuid import ZEROS, CpuidTable
+from simulator.kernel.calls import Request
+from simulator.kernel.containers import Container, Contents, Needs, State
+from simulator.kernel.kernel import DEBUG_CPT, SimulatedKernel, Stat
 from simulator.run.in_process import SimulatedSyscalls
-from support.simulated_nodes import AMD, EVERYTHING, caps, container, cpu, failing, node_facts
+from support.simulated_nodes import (
+    AMD,
+    EVERYTHING,
+    Client,
+    caps,
+    container,
+    cpu,
+    failing,
+    node_facts,
+    process,
+)
 
 CPT = "/proc/cpt"
 RST = "/proc/rst"
@@ -20,6 +31,9 @@ CPUID = "/dev/cpu/0/cpuid"
 CPUINFO = "/proc/cpuinfo"
 OVERRIDE = "/proc/vz/cpuid_override"
 NOBODY = 65534
+
+#: Offers everything that is looked at, and refuses nothing.
+WELCOMING = 0xFFFFFFFF & ~caps("SLM_DMPRST", "NO_IPV6")
 
 CPUINFO_TEXT = "processor\t: 0\nvendor_id\t: GenuineIntel\n"
 
@@ -168,7 +182,7 @@ READ, WRITE, BOTH = os.O_RDONLY, os.O_WRONLY, os.O_RDWR
 
 
 @pytest.mark.parametrize("flags", [READ, WRITE, BOTH, BOTH | os.O_CLOEXEC])
-@pytest.mark.parametrize("path", [CPT, RST, OVERRIDE, CPUINFO, CPUID])
+@pytest.mark.parametrize("path", [CPT, RST, DEBUG_CPT, OVERRIDE, CPUINFO, CPUID])
 def test_root_may_open_each_file(kernel: SimulatedKernel, path: str, flags: int) -> None:
     caller = root(kernel)
     caller.close(caller.open(path, flags))
@@ -176,7 +190,14 @@ def test_root_may_open_each_file(kernel: SimulatedKernel, path: str, flags: int)
 
 @pytest.mark.parametrize(
     ("path", "permitted"),
-    [(CPT, ()), (RST, ()), (CPUID, ()), (CPUINFO, (READ,)), (OVERRIDE, (READ,))],
+    [
+        (CPT, ()),
+        (RST, ()),
+        (CPUID, ()),
+        (CPUINFO, (READ,)),
+        (OVERRIDE, (READ,)),
+        (DEBUG_CPT, (READ,)),
+    ],
 )
 def test_others_may_read_what_all_may_read(
     kernel: SimulatedKernel, path: str, permitted: tuple[int, ...]
@@ -191,7 +212,7 @@ def test_others_may_read_what_all_may_read(
 
 
 @pytest.mark.parametrize("uid", [0, NOBODY])
-@pytest.mark.parametrize("path", [CPT, RST, OVERRIDE, CPUID, "/proc/bc"])
+@pytest.mark.parametrize("path", [CPT, RST, DEBUG_CPT, OVERRIDE, CPUID, "/proc/bc"])
 def test_containers_have_no_files_of_the_nodes(
     kernel: SimulatedKernel, path: str, uid: int
 ) -> None:
@@ -247,8 +268,16 @@ def test_cpuid_is_read_by_leaf_and_subleaf(
     kernel: SimulatedKernel, leaf: int, subleaf: int
 ) -> None:
     assert registers(root(kernel), leaf, subleaf) == cpu(*EVERYTHING)[leaf, subleaf]
-    # A leaf that the CPU lacks is zeros.
-    assert registers(root(kernel), 0x80000008) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("leaf", [0xE, 0x80000008, 0x80860000, 0xC0000000])
+def test_a_leaf_that_the_cpu_lacks_is_intels_highest_basic_leaf_or_zeros(leaf: int) -> None:
+    """No error: recorded of the device (captured nodes), and Intel SDM volume 2A, CPUID."""
+    last = cpu(*EVERYTHING)[0xD, 0]
+    assert registers(root(node()), leaf) == last
+    assert registers(root(node(cpuid=cpu(*EVERYTHING, vendor=AMD))), leaf) == ZEROS
+    unrecorded = cpu().replace({(0x0, 0): cpu()[0x0, 0]._replace(eax=0xE)})
+    assert registers(root(node(cpuid=unrecorded)), 0xF) == ZEROS
 
 
 @pytest.mark.parametrize("size", [1, 15, 17, 33])
@@ -272,6 +301,52 @@ def test_cpuid_reads_on_leaf_after_leaf(kernel: SimulatedKernel) -> None:
     assert caller.read(fd, 16) == struct.pack("<4I", *leaves[0x0, 0])
     assert caller.read(fd, 16) == struct.pack("<4I", *leaves[0x1, 0])
     assert caller.read(fd, 0) == b""
+
+
+# /proc/sys/debug/cpt
+
+
+def test_the_kernels_log_has_each_diagnostic_unless_the_sysctl_is_0(
+    kernel: SimulatedKernel,
+) -> None:
+    client = Client(kernel)
+    client.ask(Request.SET_VEID, 101)
+    client.ask(Request.TEST_VECAPS, 0xFFFF & ~caps("CMOV"))
+    line = "CPT ERR: ffff88003ee00000,101 :Destination cpu does not have cmov"
+    assert kernel.log == [line]
+
+    fd = client.process.open(DEBUG_CPT, WRITE)
+    assert client.process.write(fd, b" 0\n") == 3
+    client.ask(Request.TEST_VECAPS, 0)
+    assert (kernel.log, read(kernel, DEBUG_CPT)) == ([line], "0\n")
+    client.process.write(fd, b"2")
+    client.ask(Request.TEST_VECAPS, 0xFFFF & ~caps("CMOV"))
+    assert kernel.log == [line, line]
+
+
+def test_more_than_a_page_of_diagnostics_is_logged_whole() -> None:
+    names = tuple(f"file-system-{number:0200}" for number in range(30))
+    contents = Contents((process(),), unsupported_mounts=names)
+    kernel = node()
+    kernel.run_container(Container(ctid=102, contents=contents))
+    client = Client(kernel)
+    client.ask(Request.SET_VEID, 102)
+    client.ask(Request.TEST_VECAPS, WELCOMING)
+    said = [f"Unsupported filesystem {name}" for name in names]
+    assert [line.partition(":")[2].partition(":")[2] for line in kernel.log] == said
+
+
+@pytest.mark.parametrize("written", [b"x", b"-1", b"", "٣".encode(), b"0x1", b"1 2"])
+def test_the_sysctl_takes_nothing_but_a_number(kernel: SimulatedKernel, written: bytes) -> None:
+    caller = root(kernel)
+    with failing(errno.EINVAL):
+        caller.write(caller.open(DEBUG_CPT, WRITE), written)
+    assert read(kernel, DEBUG_CPT) == "1\n"
+
+
+def test_the_sysctl_is_not_there_without_the_module() -> None:
+    with failing(errno.ENOENT):
+        root(node(modules=frozenset({"vzrst"}))).open(DEBUG_CPT, READ)
 
 
 # /proc/vz/cpuid_override

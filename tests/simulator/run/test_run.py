@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from simulator.kernel.calls import Request
+from simulator.kernel.kernel import DEBUG_CPT
 from simulator.profiles.store import load_node
 from simulator.run.in_process import SimulatedSyscalls
 from support.needed import needs
@@ -253,8 +254,29 @@ class TestFiles:
         shown = shell("cat /proc/cpuinfo /proc/vz/veinfo").stdout
         assert shown == cpuinfo + kernel.veinfo_text()
 
-    @pytest.mark.parametrize(("node", "number"), [(NODE, errno.EPERM), (MASKING_NODE, errno.EIO)])
-    def test_writing_to_a_file_that_takes_none_is_refused(self, node: str, number: int) -> None:
+    def test_asking_whether_it_is_a_terminal_makes_a_context(self) -> None:
+        """Recorded: Python's open() asks that, os.open() does not."""
+        ended = guest("""
+            import os
+            def contexts():
+                fd = os.open("/proc/cpt", os.O_RDONLY)
+                print(os.read(fd, 4096).count(b"\\n"))
+                os.close(fd)
+            contexts()
+            with open("/proc/cpt"):
+                contexts()
+            contexts()
+        """)
+        before, during, after = map(int, ended.stdout.split())
+        assert (during, after) == (before + 1, before)
+
+    def test_a_sysctl_is_written_and_reads_back(self) -> None:
+        ended = run("sh", "-c", f"f={DEBUG_CPT}; cat $f; echo 0 >$f; cat $f; echo x >$f")
+        assert ended.stdout == "1\n0\n"
+        assert "Invalid argument" in ended.stderr or "I/O error" in ended.stderr  # dash, bash
+
+    @pytest.mark.parametrize("node", [NODE, MASKING_NODE])
+    def test_writing_to_a_file_that_takes_none_is_refused(self, node: str) -> None:
         ended = guest(
             """
             import os
@@ -272,7 +294,7 @@ class TestFiles:
             node,
         )
         # Only write() itself is the node's to answer; the file behind refuses all other ways.
-        answers = f"{number}\n{errno.EPERM}\n" * 3 + "True\n"
+        answers = f"{errno.EIO}\n{errno.EPERM}\n" * 3 + "True\n"
         assert (ended.stdout, ended.stderr) == (answers * 3, "")
 
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
@@ -502,9 +524,9 @@ class TestOpenFiles:
                 print(fcntl.ioctl(second, {Request.TEST_VECAPS:#x}, 235042207), flush=True)
                 os._exit(0)
             os.wait()
-            print(open("/proc/cpt").read().count("\\n"))
+            print(os.read(os.open("/proc/cpt", 0), 4096).count(b"\\n"))
             os.close(second)
-            print(open("/proc/cpt").read().count("\\n"))
+            print(os.read(os.open("/proc/cpt", 0), 4096).count(b"\\n"))
             try:
                 fcntl.ioctl(other, {Request.TEST_VECAPS:#x}, 0)
             except OSError as error:
@@ -534,7 +556,7 @@ class TestOpenFiles:
                 print(error.errno)
             for fd in taken:
                 os.close(fd)
-            print(open("/proc/cpt").read(), end="")
+            print(os.read(os.open("/proc/cpt", 0), 4096).decode(), end="")
         """)
         assert ended.stdout == f"24\n{LISTING}"
 
@@ -558,7 +580,7 @@ class TestOpenFiles:
                     for thread in threads: thread.join()
                     os._exit(bool(wrong))
             print(sum(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(16)))
-            print(open("/proc/cpt").read(), end="")
+            print(os.read(os.open("/proc/cpt", 0), 4096).decode(), end="")
         """)
         assert (ended.stdout, ended.stderr) == (f"0\n{LISTING}", "")
 

@@ -51,9 +51,9 @@ def decide(program: list[tuple[int, int, int, int]], arch: int, number: int, *wo
 @pytest.mark.parametrize("arch", SYSCALLS)
 def test_what_is_selected_is_notified_and_nothing_else(arch: int) -> None:
     program = build_filter(SELECTIONS)
-    selected = {name for name, condition in SELECTIONS.items() if condition is None}
+    selected = {name for name, conditions in SELECTIONS.items() if not conditions}
     numbers = {SYSCALLS[arch][name] for name in selected if name in SYSCALLS[arch]}
-    conditional = {SYSCALLS[arch][name] for name in ("ioctl", "pread64", "read")}
+    conditional = {SYSCALLS[arch][name] for name in ("ioctl", "pread64", "read", "write")}
     for number in range(600):
         if number not in conditional:
             expected = NOTIFY if number in numbers else ALLOW
@@ -63,9 +63,17 @@ def test_what_is_selected_is_notified_and_nothing_else(arch: int) -> None:
 @pytest.mark.parametrize("arch", SYSCALLS)
 @pytest.mark.parametrize(
     ("request_number", "expected"),
-    [(0x40042D13, NOTIFY), (0x2D63, NOTIFY), (0x5401, ALLOW), (0x2E01, ALLOW)],
+    [
+        (0x40042D13, NOTIFY),
+        (0x2D63, NOTIFY),
+        (0x5401, NOTIFY),
+        (0x5402, ALLOW),
+        (0x2E01, ALLOW),
+    ],
 )
-def test_of_ioctl_only_checkpoints_requests(arch: int, request_number: int, expected: int) -> None:
+def test_of_ioctl_only_checkpoints_requests_and_whether_it_is_a_terminal(
+    arch: int, request_number: int, expected: int
+) -> None:
     number = SYSCALLS[arch]["ioctl"]
     assert decide(build_filter(SELECTIONS), arch, number, 3, request_number) == expected
 
@@ -79,10 +87,13 @@ def test_of_reading_only_one_leaf(arch: int, name: str, size: int, expected: int
 
 
 @pytest.mark.parametrize("arch", SYSCALLS)
-def test_writes_are_notified_where_there_is_an_override_to_write(arch: int) -> None:
+@pytest.mark.parametrize(("size", "expected"), [(0, NOTIFY), (15, NOTIFY), (16, ALLOW)])
+def test_long_writes_are_notified_where_there_is_an_override_to_write(
+    arch: int, size: int, expected: int
+) -> None:
     number = SYSCALLS[arch]["write"]
-    assert decide(build_filter(SELECTIONS), arch, number) == ALLOW
-    assert decide(build_filter(OVERRIDE_SELECTIONS), arch, number) == NOTIFY
+    assert decide(build_filter(SELECTIONS), arch, number, 1, 0, size) == expected
+    assert decide(build_filter(OVERRIDE_SELECTIONS), arch, number, 1, 0, size) == NOTIFY
 
 
 def test_another_architecture_is_let_alone() -> None:
