@@ -4,7 +4,7 @@ Opinions are numbered in the order in which they come up, and equal ones have on
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from simulator.facts.cpu_traits import CpuTraits
 from simulator.verdicts import programs, restore
@@ -14,18 +14,19 @@ from simulator.verdicts.verdict import Opinion, Verdict
 _VERDICTS = tuple(Verdict)
 
 _Asked = TypeVar("_Asked", bound=Hashable)
+_Answer = TypeVar("_Answer")
 
 
-class Memo(dict[_Asked, int], Generic[_Asked]):
-    """The numbers of opinions, each asked for when it is first looked up."""
+class Memo(dict[_Asked, _Answer]):
+    """Answers to what is asked, each found when it is first looked up."""
 
-    def __init__(self, ask: Callable[[_Asked], int]) -> None:
+    def __init__(self, ask: Callable[[_Asked], _Answer]) -> None:
         super().__init__()
         self._ask = ask
 
-    def __missing__(self, asked: _Asked) -> int:
-        self[asked] = number = self._ask(asked)
-        return number
+    def __missing__(self, asked: _Asked) -> _Answer:
+        self[asked] = answer = self._ask(asked)
+        return answer
 
 
 class Judge:
@@ -40,7 +41,7 @@ class Judge:
         self.opinions: list[Opinion] = []
         self.verdicts: list[Verdict] = []
         self.places: list[int] = []
-        self.together: Memo[tuple[int, int]] = Memo(self._put_together)
+        self.together: Memo[tuple[int, int], int] = Memo(self._put_together)
         self._numbers: dict[Opinion, int] = {}
         self._on_restore: dict[Hashable, dict[ContainerTraits | None, int]] = {}
 

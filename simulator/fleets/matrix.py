@@ -11,16 +11,18 @@ the source's containers or, where it has none, of the nodes alone. How many ther
 verdict is kept beside it: what is possible for some containers only is seen in the counts.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import repeat
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import chain, repeat
+from operator import add
 from typing import NamedTuple, cast
 
 from msgspec import Struct
 
 from simulator.fleets.fleet import Fleet, Group, NodeClass
 from simulator.fleets.judge import Judge, Memo
+from simulator.verdicts import restore
+from simulator.verdicts.traits import KernelTraits
 from simulator.verdicts.verdict import Judgement, Opinion, Verdict, worst
 
 #: Verdicts, each at its place in counts.
@@ -82,6 +84,24 @@ class Pair(Struct, frozen=True, gc=False):
     fpu: int | None = None
 
 
+class Row(Struct, frozen=True, gc=False):
+    """The ordered pairs from one source: a column's entries are by the destinations' places.
+
+    Few summaries are different: ``kinds`` are their keys.
+    """
+
+    source: Group
+    destinations: Sequence[Group]
+    kinds: Sequence[int]
+    summaries: Mapping[int, Summary]
+    no_fpu: Sequence[int | None]
+    fpu: Sequence[int | None]
+
+    def __iter__(self) -> Iterator[Pair]:
+        summaries = map(self.summaries.__getitem__, self.kinds)
+        return map(Pair, repeat(self.source), self.destinations, summaries, self.no_fpu, self.fpu)
+
+
 class Outcome(NamedTuple):
     """Migrations of a pair, by their labels, that have both opinions in common, by number."""
 
@@ -94,9 +114,9 @@ class Matrix:
     """All migrations within a fleet; ``waived`` are codes of ours that do not count.
 
     ``opinions``, ``verdicts`` and ``places`` (those of verdicts in counts) are by the numbers of
-    opinions. ``asked`` is what was asked of kernels so far: the source's, the destination's
-    kernel, the container's class, and the number of the opinion. ``seen`` is called after each
-    source's row (for a progress bar).
+    opinions. ``asked`` is what rows have asked of kernels so far: the source's, the destination's
+    kernel, the container's class, and the number of the opinion. ``seen`` is called for each row
+    (for a progress bar).
     """
 
     def __init__(self, fleet: Fleet, groups: tuple[Group, ...], waived: Iterable[str] = ()) -> None:
@@ -109,10 +129,12 @@ class Matrix:
         self.verdicts: list[Verdict] = self._judge.verdicts
         self.places = self._judge.places
         self.asked: list[tuple[int, int, int | None, int]] = []
-        self._kernel: dict[tuple[int, int], KernelOpinions] = {}
         self._kernels_asked: dict[tuple[int, int | None], set[int]] = {}
-        self._of_kernels: dict[int, Memo[int]] = {}
-        self._of_cpus: dict[tuple[int, bool], Memo[int]] = {}
+        self._questions: dict[int, Memo[int, int]] = {}
+        self._numbers_of_questions: dict[Hashable, int] = {}
+        self._answers: list[Memo[int | None, int]] = []
+        self._of_kernels: dict[int, Memo[int, int]] = {}
+        self._of_cpus: dict[tuple[int, bool], Memo[int, int]] = {}
         self._ours: dict[tuple[int, int, bool], OurOpinions] = {}
         self._uses_fpu = [container.may_have_used_fpu for container in fleet.containers]
 
@@ -122,12 +144,36 @@ class Matrix:
         """Return the number of what the kernels say of moving a container of a class."""
         return self.kernel_opinions(source.source_kernel, destination.kernel)[container]
 
-    def kernel_opinions(self, source: int, destination: int) -> "KernelOpinions":
+    def kernel_opinions(self, source: int, destination: int) -> Memo[int | None, int]:
         """Return the numbers of what two kernels say, by container: each asked when looked up."""
-        key = source, destination
-        if key not in self._kernel:
-            self._kernel[key] = KernelOpinions(self.fleet, self._judge, self.asked, key)
-        return self._kernel[key]
+        return self.answers(self.questions(source)[destination])
+
+    def questions(self, source: int) -> Memo[int, int]:
+        """Return the numbers of what a source's kernel and others are asked, by the others.
+
+        Kernels that answer alike are asked one question.
+        """
+        if source not in self._questions:
+            self._questions[source] = Memo(partial(self._number_question, source))
+        return self._questions[source]
+
+    def answers(self, question: int) -> Memo[int | None, int]:
+        """Return the numbers of what kernels say to a question, by container."""
+        return self._answers[question]
+
+    def _number_question(self, source: int, destination: int) -> int:
+        kernels = self.fleet.source_kernels[source], self.fleet.kernels[destination]
+        numbers = self._numbers_of_questions
+        number = numbers.setdefault(restore.question(*kernels), len(numbers))
+        if number == len(self._answers):
+            self._answers.append(Memo(partial(self._ask_kernels, *kernels)))
+        return number
+
+    def _ask_kernels(
+        self, source: KernelTraits, destination: KernelTraits, container: int | None
+    ) -> int:
+        traits = None if container is None else self.fleet.containers[container]
+        return self._judge.on_restore(source, destination, traits)
 
     def kernels_asked(self, source: int, container: int | None) -> set[int]:
         """Return the kernels, to be added to, that a source's was compared with for a container."""
@@ -162,21 +208,27 @@ class Matrix:
             self.opinions[self.our_opinion(one, other, uses_fpu=uses_fpu)],
         )
 
-    def pairs(self, *, asks_both: bool = False) -> Iterator[Pair]:
-        """Yield every ordered pair; ``asks_both``: say what we say whatever the containers are."""
-        for source in self.groups:
-            yield from self.row(source, asks_both=asks_both)
+    def pairs(self) -> Iterator[Pair]:
+        """Yield every ordered pair."""
+        return chain.from_iterable(self.rows())
 
-    def row(self, source: Group, *, asks_both: bool = False) -> Iterator[Pair]:
-        """Yield the pairs from one source, in the order of the groups."""
-        row = _Row(self, source, asks_both=asks_both)
+    def rows(self, *, asks_both: bool = False) -> Iterator[Row]:
+        """Yield the pairs from each source; ``asks_both`` as in ``row``."""
+        return (self.row(source, asks_both=asks_both) for source in self.groups)
+
+    def row(self, source: Group, *, asks_both: bool = False) -> Row:
+        """Return the pairs from one source, in the order of the groups.
+
+        ``asks_both``: say what we say whatever its containers are.
+        """
         destinations = list(self.groups)
         if len(source.nodes) == 1:
             del destinations[source.number]
         classes = [self.fleet.classes[one.node_class] for one in destinations]
-        row.ask(classes)
-        yield from map(Pair, repeat(source), destinations, *row.summarize(classes))
+        moved = _Moved(self, source)
+        moved.ask(classes, asks_both=asks_both)
         self.seen()
+        return Row(source, destinations, *moved.summarize(classes))
 
     def outcomes(self, source: Group, destination: Group) -> tuple[Outcome, ...]:
         """Sort the migrations of a pair by what is said of them."""
@@ -196,7 +248,7 @@ class Matrix:
         """Return the number of what we say of two kernels, on nodes without CPUID."""
         return self.opinions_on_kernels(source)[destination]
 
-    def opinions_on_kernels(self, source: int) -> Memo[int]:
+    def opinions_on_kernels(self, source: int) -> Memo[int, int]:
         """Return the numbers of what we say of a kernel and others, by the destination's."""
         if source not in self._of_kernels:
             kernels, ask = self.fleet.source_kernels, self._judge.on_kernels
@@ -207,7 +259,7 @@ class Matrix:
         """Return the number of what we say of two CPUs, below kernels that are alike."""
         return self.opinions_on_cpus(source, uses_fpu=uses_fpu)[destination]
 
-    def opinions_on_cpus(self, source: int, *, uses_fpu: bool) -> Memo[int]:
+    def opinions_on_cpus(self, source: int, *, uses_fpu: bool) -> Memo[int, int]:
         """Return the numbers of what we say of a CPU and others, by the destination's."""
         key = source, uses_fpu
         if key not in self._of_cpus:
@@ -224,9 +276,9 @@ class OurOpinions(dict[int, int]):
     def __init__(
         self,
         classes: Sequence[NodeClass],
-        on_kernels: Memo[int],
-        on_cpus: Memo[int],
-        together: Memo[tuple[int, int]],
+        on_kernels: Memo[int, int],
+        on_cpus: Memo[int, int],
+        together: Memo[tuple[int, int], int],
     ) -> None:
         super().__init__()
         self._classes = classes
@@ -248,120 +300,83 @@ class OurOpinions(dict[int, int]):
         self.update(zip(new, map(self._together.__getitem__, pairs), strict=True))
 
 
-class KernelOpinions(dict[int | None, int]):
-    """The numbers of what two classes of kernels say, by the container's class.
+class _Moved:
+    """The containers of one source, and what is said of moving them.
 
-    ``shared`` is the same for kernels that answer alike. What is looked up first is noted down in
-    ``asked``.
+    What the kernels say is counted for each question that they are asked, and apart for containers
+    that cannot have used the FPU and for those that may have: what we say is the same for all of
+    either. With the verdicts of that, the counts make the summary: few are different.
     """
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        judge: Judge,
-        asked: list[tuple[int, int, int | None, int]],
-        key: tuple[int, int],
-    ) -> None:
-        super().__init__()
-        self._kernels = fleet.source_kernels[key[0]], fleet.kernels[key[1]]
-        self._containers = fleet.containers
-        self._judge = judge
-        self._asked = asked
-        self._key = key
-        self.shared = judge.known_on_restore(*self._kernels)
-
-    def __missing__(self, container: int | None) -> int:
-        traits = None if container is None else self._containers[container]
-        number = self.shared.get(traits)
-        if number is None:
-            number = self._judge.on_restore(*self._kernels, traits)
-        self[container] = number
-        self._asked.append((*self._key, container, number))
-        return number
-
-
-class _Row:
-    """Summaries of the pairs from one source, by the destination's class.
-
-    What the kernels say is counted for each class of kernels, and apart for containers that cannot
-    have used the FPU and for those that may have: what we say is the same for all of either. With
-    the verdicts of that, the counts make the summary: few are different.
-    """
-
-    def __init__(self, matrix: Matrix, source: Group, *, asks_both: bool) -> None:
+    def __init__(self, matrix: Matrix, source: Group) -> None:
         self._matrix = matrix
-        self._source = matrix.fleet.classes[source.node_class]
-        self._asks_both = asks_both
-        self._places = matrix.places
-        self._no_fpu = matrix.our_opinions(self._source, uses_fpu=False)
-        self._fpu = matrix.our_opinions(self._source, uses_fpu=True)
+        node_class = matrix.fleet.classes[source.node_class]
+        self._kernel = node_class.source_kernel
+        self._no_fpu = matrix.our_opinions(node_class, uses_fpu=False)
+        self._fpu = matrix.our_opinions(node_class, uses_fpu=True)
         loads = sorted(source.loads, key=lambda load: matrix.uses_fpu(load.container))
-        self._containers = tuple(load.container for load in loads)
-        self._loads = [load.count for load in loads]
-        self._cut = sum(not matrix.uses_fpu(one) for one in self._containers)
+        self._loads = [(load.container, load.count) for load in loads]
+        self._cut = sum(not matrix.uses_fpu(container) for container, _ in self._loads)
         self._needs = self._cut > 0, self._cut < len(loads)
-        self._by_kernel: dict[int, Summary] = {}
-        self._by_opinions: dict[tuple[int, int], Summary] = {}
 
-    def ask(self, destinations: Sequence[NodeClass]) -> None:
-        """Ask what is not known yet: of each destination what we say, and each kernel."""
-        matrix, one = self._matrix, self._source
-        kernels = {other.kernel for other in destinations}
-        asked = [matrix.kernels_asked(one.source_kernel, each) for each in self._containers]
-        pairs = zip(self._containers, asked, strict=True)
-        new = [container for container, those in pairs if not kernels <= those]
-        left = set(kernels) if new else set()
+    def ask(self, destinations: Sequence[NodeClass], *, asks_both: bool) -> None:
+        """Ask what is not known yet, of all destinations at once, and of kernels only once."""
         numbers = [other.number for other in destinations]
-        both = self._no_fpu, self._fpu
-        for said, is_needed in zip(both, self._needs, strict=True):
-            if is_needed or self._asks_both:
+        for said, is_needed in zip((self._no_fpu, self._fpu), self._needs, strict=True):
+            if is_needed or asks_both:
                 said.ask(numbers)
-        for other in destinations:
-            if other.kernel in left:
-                left.remove(other.kernel)
-                opinions = matrix.kernel_opinions(one.source_kernel, other.kernel)
-                deque(map(opinions.__getitem__, new), maxlen=0)
-        for those in asked:
-            those |= kernels  # noqa: PLW2901 (the matrix keeps it)
+        matrix, source = self._matrix, self._kernel
+        kernels = dict.fromkeys([other.kernel for other in destinations])
+        asked = [(one, matrix.kernels_asked(source, one)) for one, _ in self._loads]
+        new = [(container, those) for container, those in asked if not kernels.keys() <= those]
+        for kernel in kernels if new else ():
+            opinions = matrix.kernel_opinions(source, kernel)
+            matrix.asked += [
+                (source, kernel, container, opinions[container])
+                for container, those in new
+                if kernel not in those
+            ]
+        for _, those in new:
+            those.update(kernels)
 
     def summarize(
         self, destinations: Sequence[NodeClass]
-    ) -> tuple[list[Summary], list[int | None], list[int | None]]:
-        """Summarize the pair with each of the destinations; return what we say beside it."""
+    ) -> tuple[list[int], dict[int, Summary], list[int | None], list[int | None]]:
+        """Return the kinds of summaries of the pair with each of the destinations, and these.
+
+        Beside them are the numbers of what we say.
+        """
         numbers = [other.number for other in destinations]
         no_fpu, fpu = list(map(self._no_fpu.get, numbers)), list(map(self._fpu.get, numbers))
         places = cast("Mapping[int | None, int]", self._matrix.places)
         has_no_fpu, has_fpu = self._needs
         no_fpu_places = [3 * places[one] for one in no_fpu] if has_no_fpu else repeat(0)
         fpu_places = [places[one] for one in fpu] if has_fpu else repeat(0)
-        keys = [
-            9 * other.kernel + one + two
-            for other, one, two in zip(destinations, no_fpu_places, fpu_places)  # noqa: B905
-        ]
-        for key in dict.fromkeys(keys):
-            self._by_kernel[key] = self._summarize(*divmod(key, 9))
-        return [self._by_kernel[key] for key in keys], no_fpu, fpu
+        questions = self._matrix.questions(self._kernel)
+        asked = [9 * questions[other.kernel] for other in destinations]
+        kinds = list(map(add, asked, map(add, no_fpu_places, fpu_places)))
+        counts: Memo[int, tuple[int, ...]] = Memo(self._count)
+        summaries = {kind: _summary(counts[kind // 9], kind % 9) for kind in set(kinds)}
+        return kinds, summaries, no_fpu, fpu
 
-    def _summarize(self, kernel: int, ours: int) -> Summary:
-        """Count what kernels say, and cut it by our verdicts: ``ours`` has their places."""
-        opinions = self._matrix.kernel_opinions(self._source.source_kernel, kernel)
-        key = id(opinions.shared), ours
-        if key not in self._by_opinions:
-            places = self._matrix.places
-            counts = [0] * 6
-            for number, container in enumerate(self._containers):
-                part = 0 if number < self._cut else 3
-                counts[part + places[opinions[container]]] += self._loads[number]
-            self._by_opinions[key] = _summary(*counts, ours)
-        return self._by_opinions[key]
+    def _count(self, question: int) -> tuple[int, ...]:
+        """Count what kernels say to a question: of what cannot have used the FPU, of the rest."""
+        opinions, places = self._matrix.answers(question), self._matrix.places
+        counts = [0] * 6
+        for number, (container, count) in enumerate(self._loads):
+            part = 0 if number < self._cut else 3
+            counts[part + places[opinions[container]]] += count
+        return tuple(counts)
 
 
 @lru_cache(_MOST_REMEMBERED)
-def _summary(*counts_and_ours: int) -> Summary:
-    """Summarize what kernels say of containers, by whether these may have used the FPU."""
-    *counts, ours = counts_and_ours
+def _summary(counted: tuple[int, ...], ours: int) -> Summary:
+    """Summarize what kernels say of containers, and what we do: ``ours`` has our verdicts' places.
+
+    Both are of those that cannot have used the FPU, and of those that may have.
+    """
     kernels = all_ours = both = Counts()
-    for part, place in zip((counts[:3], counts[3:]), divmod(ours, 3), strict=True):
+    for part, place in zip((counted[:3], counted[3:]), divmod(ours, 3), strict=True):
         found, verdict = Counts(*part), _VERDICTS[place]
         kernels = kernels.plus(found)
         all_ours = all_ours.plus(Counts(sum(found)).cut_by(verdict))

@@ -6,13 +6,13 @@ possible: what is unknown neither opens nor closes it. Where it is strict, our o
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from operator import or_
+from operator import add
 from typing import NamedTuple
 
 from simulator.facts.generations import GENERATIONS
-from simulator.fleets.fleet import ContainerGroup, Group, NodeClass
-from simulator.fleets.matrix import Matrix, Pair
+from simulator.fleets.fleet import Group, NodeClass
+from simulator.fleets.judge import Memo
+from simulator.fleets.matrix import Matrix, Row, Summary
 from simulator.verdicts.verdict import Verdict
 
 _AGE = {generation.name: number for number, generation in enumerate(GENERATIONS)}
@@ -24,59 +24,58 @@ _OTHER_CPU = 1 << 5
 _REASON = 1 << 6
 _FIRST_UNKNOWN = 1 << 18
 
+_NEITHER, _OPEN, _CLOSED = range(3)
+
 
 class Ways:
-    """The ways among groups, learnt from the pairs that ``watch`` hands on.
-
-    Masks have a bit for each group's number.
-    """
+    """The ways among groups, learnt from the rows that ``watch`` hands on: a byte for each."""
 
     def __init__(self, groups: tuple[Group, ...], *, strict: bool = False) -> None:
         self._groups = groups
         self._strict = strict
-        self._open = [0] * len(groups)
-        self._closed = [0] * len(groups)
-        self._reached = 0
+        self._ways = bytearray(len(groups) ** 2)
 
-    def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """Hand pairs on, and remember of each whether its way is open or closed."""
-        bits = [1 << group.number for group in self._groups]
-        for pair in pairs:
-            possible, _, unknown = pair.summary.both if self._strict else pair.summary.kernel
-            if possible:
-                self._open[pair.source.number] |= bits[pair.destination.number]
-            elif not unknown:
-                self._closed[pair.source.number] |= bits[pair.destination.number]
-            yield pair
-        self._reached = reduce(or_, self._open, 0)
+    def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Hand rows on, and remember of each pair whether its way is open or closed."""
+        for row in rows:
+            ways = {kind: self._way(summary) for kind, summary in row.summaries.items()}
+            of_row = bytearray(map(ways.__getitem__, row.kinds))
+            if len(of_row) < len(self._groups):
+                of_row.insert(row.source.number, _NEITHER)
+            self._ways[self._row(row.source)] = of_row
+            yield row
 
     def one_way(self, source: Group) -> list[Group]:
         """List where something can go to from a group, and nothing can come back from."""
-        there = self._open[source.number]
-        return [
-            group
-            for group in self._groups
-            if there >> group.number & 1 and self._closed[group.number] >> source.number & 1
-        ]
+        there, back = self._ways[self._row(source)], self._ways[self._column(source)]
+        ways = zip(self._groups, there, back, strict=True)
+        return [group for group, one, other in ways if one == _OPEN and other == _CLOSED]
 
     def islands(self) -> list[Group]:
         """List the groups of one node with no possible migration to another, nor from one."""
         return [
             group
             for group in self._groups
-            if not self._open[group.number] and not self._reached >> group.number & 1
+            if _OPEN not in self._ways[self._row(group)]
+            and _OPEN not in self._ways[self._column(group)]
         ]
 
+    def _way(self, summary: Summary) -> int:
+        possible, _, unknown = summary.both if self._strict else summary.kernel
+        return _OPEN if possible else _NEITHER if unknown else _CLOSED
 
-#: A group's number, and the numbers of its class of nodes, of kernels, of CPUs.
-_Places = tuple[int, int, int, int]
+    def _row(self, source: Group) -> slice:
+        return slice(source.number * len(self._groups), (source.number + 1) * len(self._groups))
+
+    def _column(self, destination: Group) -> slice:
+        return slice(destination.number, None, len(self._groups))
 
 
 class Route(NamedTuple):
-    """Containers of a group, by their labels, and where they can go to, the best first."""
+    """Containers of a group, by their labels, and numbers of groups, the best destination first."""
 
     labels: tuple[int | None, ...]
-    destinations: tuple[Group, ...]
+    destinations: tuple[int, ...]
 
 
 class Router:
@@ -95,101 +94,100 @@ class Router:
         self._matrix = matrix
         self._strict = strict
         self._classes = matrix.fleet.classes
-        self._kernels = {self._classes[group.node_class].kernel: group for group in matrix.groups}
-        classes = (self._classes[group.node_class] for group in matrix.groups)
-        self._places_of_groups: list[_Places] = [
-            (group, one.number, one.kernel, one.cpu) for group, one in enumerate(classes)
-        ]
-        self._kernel_of_group = [kernel for _, _, kernel, _ in self._places_of_groups]
+        classes = [self._classes[group.node_class] for group in matrix.groups]
+        self._kernels = [one.kernel for one in classes]
+        #: By groups: their numbers, and those of their classes of nodes, of kernels, of CPUs.
+        self._columns = (
+            range(len(classes)),
+            [one.number for one in classes],
+            self._kernels,
+            [one.cpu for one in classes],
+        )
         self._known_takers: dict[tuple[int, int | None], frozenset[int]] = {}
         self._of_opinions: list[int] = []
         self._of_kernels: dict[int, dict[int, int]] = {}
+        self._of_cpus = Memo(self._rank_cpus)
 
     def routes(self, source: Group) -> list[Route]:
         """Return the destinations of a group's containers; those that have the same together."""
         labels: dict[tuple[bool, frozenset[int]], list[int | None]] = {}
+        make = self._classes[source.node_class].source_kernel
         for load in source.loads:
-            key = self._matrix.uses_fpu(load.container), self._takers(source, load)
+            key = self._matrix.uses_fpu(load.container), self._takers(make, load.container)
             labels.setdefault(key, []).append(load.label)
-        kinds = {uses_fpu for uses_fpu, _ in labels}
-        ranked = {uses_fpu: self._rank(source, uses_fpu=uses_fpu) for uses_fpu in kinds}
+        ranked = self._rank(source, {uses_fpu for uses_fpu, _ in labels})
+        kernels = self._kernels
         routes: dict[tuple[int, ...], list[int | None]] = {}
         for (uses_fpu, takers), alike in labels.items():
-            kernels = self._kernel_of_group
-            destinations = tuple(
-                [number for number in ranked[uses_fpu] if kernels[number] in takers]
-            )
-            routes.setdefault(destinations, []).extend(alike)
-        groups = self._matrix.groups
-        return [
-            Route(tuple(alike), tuple(map(groups.__getitem__, destinations)))
-            for destinations, alike in routes.items()
-        ]
+            destinations = [number for number in ranked[uses_fpu] if kernels[number] in takers]
+            routes.setdefault(tuple(destinations), []).extend(alike)
+        return [Route(tuple(alike), destinations) for destinations, alike in routes.items()]
 
-    def _takers(self, source: Group, load: ContainerGroup) -> frozenset[int]:
-        """Return the kernels to which the kernel lets a container go."""
-        matrix = self._matrix
-        one = self._classes[source.node_class]
-        key = one.source_kernel, load.container
+    def _takers(self, make: int, container: int | None) -> frozenset[int]:
+        """Return the kernels to which a kernel lets a container go."""
+        key = make, container
         if key not in self._known_takers:
+            matrix, questions = self._matrix, self._matrix.questions(make)
+            takes: Memo[int, bool] = Memo(
+                lambda question: (
+                    matrix.verdicts[matrix.answers(question)[container]] is Verdict.POSSIBLE
+                )
+            )
             self._known_takers[key] = frozenset(
-                kernel
-                for kernel, group in self._kernels.items()
-                if matrix.verdicts[
-                    matrix.kernel_opinion(one, self._classes[group.node_class], load.container)
-                ]
-                is Verdict.POSSIBLE
+                [kernel for kernel in dict.fromkeys(self._kernels) if takes[questions[kernel]]]
             )
         return self._known_takers[key]
 
-    def _rank(self, source: Group, *, uses_fpu: bool) -> list[int]:
-        """Sort the numbers of the other groups, the best first."""
-        one = self._classes[source.node_class]
-        others = list(self._places_of_groups)
+    def _rank(self, source: Group, kinds: Iterable[bool]) -> dict[bool, list[int]]:
+        """Sort the numbers of the other groups, the best first, by whether the FPU was used."""
+        columns = list(map(list, self._columns))
         if len(source.nodes) == 1:
-            del others[source.number]
-        ours = self._our_opinions(one, others, uses_fpu=uses_fpu)
-        of_kernels, of_cpus = self._ranks_of_kernels(one, others), self._ranks_of_cpus(one)
-        of_opinions, count = self._of_opinions, len(self._places_of_groups)
+            for column in columns:
+                del column[source.number]
+        groups, classes, kernels, cpus = columns
+        one = self._classes[source.node_class]
+        of_kernels, of_cpus = self._rank_kernels(one, classes), self._of_cpus[one.cpu]
+        count = len(self._kernels)
         ranks = [
-            (of_opinions[ours[number]] + of_kernels[kernel] + of_cpus[cpu]) * count + group
-            for group, number, kernel, cpu in others
+            (of_kernels[kernel] + of_cpus[cpu]) * count + group
+            for group, kernel, cpu in zip(groups, kernels, cpus, strict=True)
         ]
-        ranks.sort()
-        if self._strict:
-            del ranks[bisect_left(ranks, _FIRST_UNKNOWN * count) :]
-        return [rank % count for rank in ranks]
+        ranked = {}
+        for uses_fpu in kinds:
+            ours = self._rank_ours(one, classes, uses_fpu=uses_fpu)
+            best = sorted(map(add, ours, ranks))
+            if self._strict:
+                del best[bisect_left(best, _FIRST_UNKNOWN * count) :]
+            ranked[uses_fpu] = [rank % count for rank in best]
+        return ranked
 
-    def _our_opinions(
-        self, one: NodeClass, others: Iterable[_Places], *, uses_fpu: bool
-    ) -> Mapping[int, int]:
-        """Return the numbers of what we say, by class, and know what each counts in ranks."""
-        matrix = self._matrix
+    def _rank_ours(self, one: NodeClass, others: Sequence[int], *, uses_fpu: bool) -> Iterator[int]:
+        """Return what our opinions on other classes count, above all that a group's number does."""
+        matrix, ranks = self._matrix, self._of_opinions
         said = matrix.our_opinions(one, uses_fpu=uses_fpu)
-        said.ask([number for _, number, _, _ in others])
-        for number in range(len(self._of_opinions), len(matrix.opinions)):
+        said.ask(others)
+        for number in range(len(ranks), len(matrix.opinions)):
             verdict = _BEST_FIRST.index(matrix.verdicts[number])
-            size = matrix.opinions[number].size
-            self._of_opinions.append(verdict * _FIRST_UNKNOWN + size * _REASON)
-        return said
+            rank = verdict * _FIRST_UNKNOWN + matrix.opinions[number].size * _REASON
+            ranks.append(rank * len(self._kernels))
+        return map(ranks.__getitem__, map(said.__getitem__, others))
 
-    def _ranks_of_kernels(self, one: NodeClass, others: Iterable[_Places]) -> Mapping[int, int]:
-        """Return what the kernels' say and their ages count in ranks, by kernel."""
+    def _rank_kernels(self, one: NodeClass, others: Iterable[int]) -> Mapping[int, int]:
+        """Return what is said of kernels, and their ages, count in ranks, by kernel."""
         ranks = self._of_kernels.setdefault(one.source_kernel, {})
-        if len(ranks) < len(self._kernels):
+        if len(ranks) < len(self._matrix.fleet.kernels):
             own_age = _AGE[one.traits.kernel.generation_name]
-            for _, number, kernel, _ in others:
-                if kernel not in ranks:
-                    other = self._classes[number]
+            for other in map(self._classes.__getitem__, others):
+                if other.kernel not in ranks:
                     said = self._matrix.opinions[self._matrix.kernel_opinion(one, other, None)]
                     distance = abs(own_age - _AGE[other.traits.kernel.generation_name])
-                    ranks[kernel] = said.size * _REASON + distance
+                    ranks[other.kernel] = said.size * _REASON + distance
         return ranks
 
-    def _ranks_of_cpus(self, one: NodeClass) -> Sequence[int]:
+    def _rank_cpus(self, own: int) -> list[int]:
         """Return what another CPU, and another vendor's, counts in ranks, by CPU."""
-        own = self._matrix.fleet.cpus[one.cpu]
+        cpus = self._matrix.fleet.cpus
         return [
-            _OTHER_CPU * (cpu != own) + _OTHER_VENDOR * (cpu.vendor != own.vendor)
-            for cpu in self._matrix.fleet.cpus
+            _OTHER_CPU * (number != own) + _OTHER_VENDOR * (cpu.vendor != cpus[own].vendor)
+            for number, cpu in enumerate(cpus)
         ]

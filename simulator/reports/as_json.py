@@ -5,14 +5,15 @@ ASCII alone. Opinions, and reasons, are written once, and referred to by their p
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from msgspec.json import encode
 from msgspec.structs import asdict
 
 from simulator.fleets.fleet import Group
-from simulator.fleets.matrix import Pair, Summary
+from simulator.fleets.matrix import Row, Summary
 from simulator.fleets.routes import Router, Ways
 from simulator.reports.check_report import code_documents, reason_document
 from simulator.reports.view import View
@@ -25,6 +26,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 #: How many of the best destinations are listed where nodes are reported by class.
 _LISTED = 5
+
+_BETWEEN = ",\n"
 
 #: As many entries are written at once.
 _AT_ONCE = 1000
@@ -42,14 +45,14 @@ def json_text(view: View) -> Iterator[str]:
     yield from _values("groups", (_group(view, group) for group in matrix.groups))
     yield from _values("kernels", map(_kernel, fleet.kernels))
     yield from _values("containers", map(_container, fleet.containers))
-    yield from _list("pairs", _pairs(view, ways.watch(matrix.pairs(asks_both=view.is_by_class))))
+    yield from _list("pairs", _rows(view, ways.watch(matrix.rows(asks_both=view.is_by_class))))
     # The source's kernel, the destination's kernel, the container, and the opinion.
-    yield from _list("kernel_opinions", map(_numbers, matrix.asked if view.is_by_class else ()))
+    yield from _list("kernel_opinions", _numbers(matrix.asked if view.is_by_class else ()))
     yield from _values("one_way", _one_way(view, ways))
     yield _member("islands", [group.number for group in ways.islands()])
     yield from _values("destinations", _destinations(view))
     reasons = _Places()
-    yield from _list("opinions", _opinions(view, reasons))
+    yield from _list("opinions", _joined(_opinions(view, reasons)))
     yield from _values("reasons", map(reason_document, reasons))
     yield f'"codes": {_encode(code_documents(reasons))}\n}}\n'
 
@@ -59,22 +62,30 @@ def _member(key: str, value: object) -> str:
 
 
 def _values(key: str, values: Iterable[object]) -> Iterator[str]:
-    return _list(key, map(_encode, values))
+    return _list(key, _joined(map(_encode, values)))
 
 
-def _list(key: str, entries: Iterable[str]) -> Iterator[str]:
-    """Yield a list with an entry on each line; many lines at once."""
-    entries = iter(entries)
+def _list(key: str, texts: Iterable[str]) -> Iterator[str]:
+    """Yield a list, from texts of some entries each."""
     before = f'"{key}": [\n'
-    while lines := ",\n".join(islice(entries, _AT_ONCE)):
-        yield before + lines
-        before = ",\n"
-    yield "\n],\n" if before == ",\n" else f'"{key}": [],\n'
+    for text in filter(None, texts):
+        yield before + text
+        before = _BETWEEN
+    yield "\n],\n" if before == _BETWEEN else f'"{key}": [],\n'
 
 
-def _numbers(numbers: Iterable[int | None]) -> str:
-    """Write numbers as a list."""
-    return f"[{','.join(['null' if one is None else str(one) for one in numbers])}]"
+def _joined(entries: Iterable[str]) -> Iterator[str]:
+    """Join many entries at once, each on a line of its own."""
+    entries = iter(entries)
+    while text := _BETWEEN.join(islice(entries, _AT_ONCE)):
+        yield text
+
+
+def _numbers(lists: Iterable[Sequence[int | None]]) -> Iterator[str]:
+    """Join lists of numbers, many at once."""
+    lists = iter(lists)
+    while some := list(islice(lists, _AT_ONCE)):
+        yield encode(some)[1:-1].decode().replace("],[", f"]{_BETWEEN}[")
 
 
 def _group(view: View, group: Group) -> dict[str, Any]:
@@ -108,19 +119,30 @@ def _container(container: ContainerTraits) -> dict[str, Any]:
     }
 
 
-def _pairs(view: View, pairs: Iterable[Pair]) -> Iterator[str]:
-    """Yield pairs as text. Many pairs share few summaries: each summary is encoded once."""
-    summaries: dict[Summary, str] = {}
-    for pair in pairs:
-        summary = pair.summary
-        if summary not in summaries:
-            summaries[summary] = _encode(_summary(view, summary))[1:-1]
+def _rows(view: View, rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the pairs of each row. Many share few summaries: each is encoded once."""
+    known: dict[Summary, str] = {}
+    for row in rows:
+        for summary in row.summaries.values():
+            if summary not in known:
+                known[summary] = _encode(_summary(view, summary))[1:-1]
+        texts = {kind: known[summary] for kind, summary in row.summaries.items()}
+        begin = f'{{"source":{row.source.number},"destination":'
         if view.is_by_class:
-            said = f'"our_opinions":[{pair.no_fpu},{pair.fpu}]'
+            numbers = [one.number for one in row.destinations]
+            summaries = map(texts.__getitem__, row.kinds)
+            entries = [
+                f'{begin}{number},{summary},"our_opinions":[{no_fpu},{fpu}]}}'
+                for number, summary, no_fpu, fpu in zip(
+                    numbers, summaries, row.no_fpu, row.fpu, strict=True
+                )
+            ]
         else:
-            said = _outcomes(view, pair.source, pair.destination)
-        ends = f'"source":{pair.source.number},"destination":{pair.destination.number}'
-        yield f"{{{ends},{summaries[summary]},{said}}}"
+            entries = [
+                f"{begin}{one.number},{texts[kind]},{_outcomes(view, row.source, one)}}}"
+                for one, kind in zip(row.destinations, row.kinds, strict=True)
+            ]
+        yield _BETWEEN.join(entries)
 
 
 def _summary(view: View, summary: Summary) -> dict[str, Any]:
@@ -134,7 +156,7 @@ def _summary(view: View, summary: Summary) -> dict[str, Any]:
 
 def _outcomes(view: View, source: Group, destination: Group) -> str:
     outcomes = ",".join(
-        f'{{"containers":{_numbers(labels)},"kernel":{kernel},"ours":{ours}}}'
+        f'{{"containers":{encode(labels).decode()},"kernel":{kernel},"ours":{ours}}}'
         for labels, kernel, ours in view.matrix.outcomes(source, destination)
     )
     return f'"outcomes":[{outcomes}]'
@@ -153,13 +175,13 @@ def _destinations(view: View) -> Iterator[dict[str, Any]]:
     sizes = [len(group.nodes) for group in view.matrix.groups]
     for group in view.matrix.groups:
         for route in router.routes(group):
-            nodes = sum([sizes[one.number] for one in route.destinations])
-            nodes -= route.destinations.count(group)
+            nodes = sum(map(sizes.__getitem__, route.destinations))
+            nodes -= route.destinations.count(group.number)
             yield {
                 "source": group.number,
                 "containers": route.labels,
                 "nodes": nodes,
-                "best": [one.number for one in islice(route.destinations, most)],
+                "best": route.destinations[:most],
             }
 
 

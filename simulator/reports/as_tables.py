@@ -6,7 +6,7 @@ Sources and destinations with the same outcome are written together.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain
 from typing import TextIO
 
 from msgspec import Struct
@@ -74,7 +74,7 @@ def sections(view: View) -> Iterator[Section]:
     """Yield the sections of a matrix, the summary first."""
     ways = Ways(view.matrix.groups, strict=view.is_strict)
     tally: Counter[Verdict] = Counter()
-    pairs = _counted(view, ways.watch(view.matrix.pairs()), tally)
+    pairs = _counted(view, chain.from_iterable(ways.watch(view.matrix.rows())), tally)
     if view.is_by_class:
         parts = [_classes(view), _container_classes(view), _class_pairs(pairs)]
     else:
@@ -241,15 +241,15 @@ def _destinations(view: View) -> Section:
     )
 
 
-def _best(view: View, groups: tuple[Group, ...]) -> str:
+def _best(view: View, numbers: tuple[int, ...]) -> str:
     """Name destinations, best first: all nodes, or the first few classes."""
-    if not groups:
+    if not numbers:
         return "nowhere"
     if not view.is_by_class:
-        return ", ".join(map(view.name, groups))
-    more = len(groups) - _NAMED
-    numbers = " ".join(str(group.number) for group in islice(groups, _NAMED))
-    return f"{numbers} and {more} more" if more > 0 else numbers
+        return ", ".join([view.name(view.matrix.groups[number]) for number in numbers])
+    more = len(numbers) - _NAMED
+    named = " ".join(map(str, numbers[:_NAMED]))
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _names(view: View, groups: Iterable[Group]) -> str:

@@ -96,10 +96,22 @@ def test_opinions_that_are_equal_have_one_number() -> None:
     assert matrix.verdicts == [opinion.verdict for opinion in matrix.opinions]
 
 
-def test_what_was_asked_of_kernels_is_told() -> None:
-    matrix = matrix_of(gather_fleet([node("a"), node("b")]))
-    number = matrix.kernel_opinion(*matrix.fleet.classes * 2, None)
-    assert matrix.asked == [(0, 0, None, number)]
+@pytest.mark.parametrize("grouping", [group_by_node, group_by_class])
+def test_what_rows_asked_of_kernels_is_told_once(
+    grouping: Callable[[Fleet], tuple[Group, ...]],
+) -> None:
+    matrix = matrix_of(gather_fleet(small_nodes()), grouping)
+    classes = matrix.fleet.classes
+    expected = {}
+    for pair in [*matrix.pairs(), *matrix.pairs()]:
+        source, destination = (
+            classes[group.node_class] for group in (pair.source, pair.destination)
+        )
+        for load in pair.source.loads:
+            key = source.source_kernel, destination.kernel, load.container
+            expected[key] = matrix.kernel_opinion(source, destination, load.container)
+    assert {(*key, number) for key, number in expected.items()} == set(matrix.asked)
+    assert len(matrix.asked) == len(expected)
 
 
 # Pairs
