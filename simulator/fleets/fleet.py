@@ -5,8 +5,8 @@ each is small.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Hashable, Iterable
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,21 +21,12 @@ from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits,
 _Traits = TypeVar("_Traits", bound=Hashable)
 
 
-class Classes(Generic[_Traits]):
-    """Distinct traits, numbered from 0 in the order in which they came."""
+class Classes(dict[_Traits, int]):
+    """Distinct traits and their numbers from 0 on, in the order in which they were looked up."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[_Traits, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __iter__(self) -> Iterator[_Traits]:
-        return iter(self._numbers)
-
-    def number(self, traits: _Traits) -> int:
-        """Return the number of traits, a new one where there is none alike."""
-        return self._numbers.setdefault(traits, len(self._numbers))
+    def __missing__(self, traits: _Traits) -> int:
+        self[traits] = number = len(self)
+        return number
 
 
 class Member(NamedTuple):
@@ -124,14 +115,14 @@ class Gathering:
             raise UserError(
                 f"node {profile.name!r}: {error}, and its kernel asks for it"
             ) from error
-        number = self._containers.number
-        held = tuple([(one.ctid, number(_stated_traits(one))) for one in profile.containers])
-        self._members[profile.name] = Member(profile.name, self._nodes.number(traits), held)
+        containers = self._containers
+        held = tuple([(one.ctid, containers[_stated_traits(one)]) for one in profile.containers])
+        self._members[profile.name] = Member(profile.name, self._nodes[traits], held)
 
     def add_part(self, part: Part) -> None:
         """Add the nodes of a part, as if one by one; UserError where a name came before."""
-        nodes = list(map(self._nodes.number, part.nodes))
-        containers = list(map(self._containers.number, part.containers))
+        nodes = list(map(self._nodes.__getitem__, part.nodes))
+        containers = list(map(self._containers.__getitem__, part.containers))
         for name, node_class, held in part.members:
             self._require_new(name)
             renumbered = tuple([(ctid, containers[number]) for ctid, number in held])
@@ -195,9 +186,9 @@ def _assemble(
         NodeClass(
             number,
             traits,
-            kernels.number(traits.kernel),
-            source_kernels.number(replace(traits.kernel, caps=0)),
-            cpus.number(traits.cpu),
+            kernels[traits.kernel],
+            source_kernels[replace(traits.kernel, caps=0)],
+            cpus[traits.cpu],
         )
         for number, traits in enumerate(nodes)
     )

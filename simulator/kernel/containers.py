@@ -52,6 +52,9 @@ class State(Enum):
     LOCKED = "locked"
     SUSPENDED = "suspended"
 
+    #: That of Enum is a Python function.
+    __hash__ = object.__hash__
+
 
 class Entered(Enum):
     """How the kernel names a process that came into the container from outside."""

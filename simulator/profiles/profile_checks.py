@@ -149,15 +149,22 @@ def _differing_answers(stated: Answers, ruled: Answers, kind: OriginKind) -> Ite
 
 
 def _container_problems(profile: NodeProfile) -> Iterator[_Problem]:
-    seen: set[int] = set()
-    is_gathered = profile.origin.kind is OriginKind.GATHERED
-    node = profile.facts(), "vzcpt" in profile.kernel.modules, is_gathered
-    for number, container in enumerate(profile.containers):
-        if container.ctid in seen:
-            yield f"containers[{number}].ctid", f"container {container.ctid} comes twice"
-        seen.add(container.ctid)
-        kind = container.state, container.contents, container.needs
-        for path, problem in _one_container_problems(*node, *kind):
+    node = (
+        profile.facts(),
+        "vzcpt" in profile.kernel.modules,
+        profile.origin.kind is OriginKind.GATHERED,
+    )
+    containers = profile.containers
+    found = [
+        _one_container_problems(*node, one.state, one.contents, one.needs) for one in containers
+    ]
+    ctids = [one.ctid for one in containers]
+    if not any(found) and len(set(ctids)) == len(ctids):
+        return
+    for number, (ctid, problems) in enumerate(zip(ctids, found, strict=True)):
+        if ctid in ctids[:number]:
+            yield f"containers[{number}].ctid", f"container {ctid} comes twice"
+        for path, problem in problems:
             yield path.format(number), problem
 
 

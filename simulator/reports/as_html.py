@@ -9,16 +9,16 @@ import base64
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from simulator.fleets.fleet import ContainerGroup, Group, NodeClass
+from simulator.fleets.fleet import Classes, ContainerGroup, Group, NodeClass
 from simulator.reports.check_report import code_documents
 from simulator.reports.view import Note, View, container_words, kernel_words
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
@@ -33,8 +33,6 @@ _NO_PAIR = -1
 _VERDICTS = tuple(Verdict)
 _WEIGHTS = tuple(Weight)
 _OPINIONS = ("kernel", "ours", "both")
-
-_Entry = TypeVar("_Entry", bound=Hashable)
 
 
 def html_text(
@@ -58,19 +56,6 @@ def html_text(
     )
 
 
-class _Entries(Generic[_Entry]):
-    """Distinct entries, numbered from 0 in order of first use."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[_Entry, int] = {}
-
-    def number(self, entry: _Entry) -> int:
-        return self._numbers.setdefault(entry, len(self._numbers))
-
-    def __iter__(self) -> Iterator[_Entry]:
-        return iter(self._numbers)
-
-
 class _Page:
     """The data that the script reads: equal values are stored once, and have a number.
 
@@ -80,10 +65,10 @@ class _Page:
     def __init__(self, view: View, notes: Mapping[str, Note]) -> None:
         self._view = view
         self._notes = notes
-        self._rows: _Entries[tuple[int, ...]] = _Entries()
-        self._summaries: _Entries[tuple[int, ...]] = _Entries()
-        self._opinions: _Entries[int] = _Entries()
-        self._reasons: _Entries[Reason] = _Entries()
+        self._rows: Classes[tuple[int, ...]] = Classes()
+        self._summaries: Classes[tuple[int, ...]] = Classes()
+        self._opinions: Classes[int] = Classes()
+        self._reasons: Classes[Reason] = Classes()
         self._kernel_rows: dict[tuple[int, int | None], int] = {}
         self._our_rows: dict[tuple[int, bool], int] = {}
         self._found: Mapping[str, Counter[Verdict]] = {name: Counter() for name in _OPINIONS}
@@ -158,7 +143,7 @@ class _Page:
             kernels = range(len(self._view.fleet.kernels))
             opinion = self._view.matrix.kernel_opinion
             row = (opinion(one, self._of_kernel[kernel], container) for kernel in kernels)
-            self._kernel_rows[key] = self._rows.number(tuple(map(self._opinions.number, row)))
+            self._kernel_rows[key] = self._rows[tuple(map(self._opinions.__getitem__, row))]
         return self._kernel_rows[key]
 
     def _our_row(self, source: int, *, uses_fpu: bool) -> int:
@@ -168,7 +153,7 @@ class _Page:
             classes = self._view.fleet.classes
             opinion = self._view.matrix.our_opinion
             row = (opinion(classes[source], other, uses_fpu=uses_fpu) for other in classes)
-            self._our_rows[key] = self._rows.number(tuple(map(self._opinions.number, row)))
+            self._our_rows[key] = self._rows[tuple(map(self._opinions.__getitem__, row))]
         return self._our_rows[key]
 
     def _summary_row(self, source: Group) -> int:
@@ -176,15 +161,15 @@ class _Page:
         row = [_NO_PAIR] * len(self._view.fleet.classes)
         for pair in self._view.matrix.row(source):
             kernel, ours, both = pair.summary
-            number = self._summaries.number((*kernel, *ours, *both))
+            number = self._summaries[(*kernel, *ours, *both)]
             row[pair.destination.node_class] = number
             destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
             for found, counts in zip(self._found.values(), pair.summary, strict=True):
                 found[counts.verdict] += len(source.nodes) * destinations
-        return self._rows.number(tuple(row))
+        return self._rows[tuple(row)]
 
     def _opinion(self, opinion: Opinion) -> tuple[int, list[int]]:
-        reasons = [self._reasons.number(reason) for reason in opinion.reasons]
+        reasons = [self._reasons[reason] for reason in opinion.reasons]
         return _VERDICTS.index(opinion.verdict), reasons
 
 

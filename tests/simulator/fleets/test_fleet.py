@@ -29,7 +29,7 @@ def recorded() -> Fleet:
 
 def test_what_is_equal_has_one_number() -> None:
     classes: Classes[str] = Classes()
-    assert [classes.number(one) for one in "abacb"] == [0, 1, 0, 2, 1]
+    assert [classes[one] for one in "abacb"] == [0, 1, 0, 2, 1]
     assert list(classes) == ["a", "b", "c"]
     assert len(classes) == 3
 
