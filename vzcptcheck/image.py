@@ -51,11 +51,13 @@ SECTION_NAMES = (
     "NET_IP6TABLES",
 )  # fmt: skip
 SECT_VEINFO = 1
+SECT_TASKS = 3
+SECT_NAMESPACE = 10
 SECT_TRAILER = 23
 SECT_UBC = 24
 
 #: What no whole image is without: restore makes no container, and calls that a success.
-NEEDED_SECTIONS = (SECT_VEINFO, 10, 3, 4)
+NEEDED_SECTIONS = (SECT_VEINFO, SECT_NAMESPACE, SECT_TASKS, 4)
 
 #: The tail's type as an object.
 OBJ_TRAILER = 1034

@@ -1,8 +1,9 @@
 """What restore in a kernel makes of a checkpoint image: its checks, in its own order.
 
 Sources: kernel-facts.md, sections 5 and 8, and what CPT_UNDUMP of 042stab061.9 and 141.3 said to
-real images and to mutations of them, which every row of tests/data/restore.tsv repeats. Distances
-are taken as they stand: what a sum above 2**64 would do was not recorded.
+real images and to mutations of them, which every row of tests/data/restore.tsv repeats; of images
+without VEINFO or NAMESPACE section 11. Distances are taken as they stand: what a sum above 2**64
+would do was not recorded.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ from vzcptcheck.image import (
     LEAST_SIZE,
     MOST_SECTIONS,
     OBJECT_TYPES,
+    SECT_NAMESPACE,
+    SECT_TASKS,
     SECT_VEINFO,
     SIGNATURE,
     Header,
@@ -28,11 +31,16 @@ from vzcptcheck.image import (
     architecture_name,
     chain_problem,
     indexed_at,
+    section_name,
     veinfo_problem,
 )
 from vzcptcheck.versions import describe
 
 _EINVAL = "EINVAL"
+
+#: What restore ends with where a section is not there that it asks for when it makes the container,
+#: in the order in which it asks.
+_ASKED_SECTIONS = ((SECT_VEINFO, "EIO"), (SECT_NAMESPACE, "ENODEV"))
 
 
 class Restorer(NamedTuple):
@@ -53,7 +61,7 @@ class Finding(NamedTuple):
 
     ``code`` names the check; ``source`` is the image's value, ``destination`` the kernel's, and
     ``needed_by`` who in the image asks for it. ``diagnostics`` are the kernel's lines, with their
-    ``Error: ``.
+    ``Error: ``; None where they were not recorded.
     """
 
     code: str
@@ -63,7 +71,8 @@ class Finding(NamedTuple):
     destination: str = ""
     needed_by: str = ""
     is_certain: bool = True
-    diagnostics: tuple[str, ...] = ()
+    diagnostics: tuple[str, ...] | None = ()
+    errno: str = _EINVAL
 
 
 class Answer(NamedTuple):
@@ -114,20 +123,21 @@ def find_refusals(image: Image, kernel: Restorer) -> tuple[Finding, ...]:
         findings += _chain(image, kernel)
         findings += _architecture(image.header, image.tail, kernel)
         findings += _veinfo(image)
+        findings += _asked_sections(image)
     return tuple(findings)
 
 
 def answer(findings: Iterable[Finding]) -> Answer:
     """Return what the kernel answers; after a check that is not known, its words are not."""
-    is_sure = True
+    unsure: set[str] = set()
     for finding in findings:
         if not finding.is_certain:
-            is_sure = False
-        elif is_sure:
-            return Answer(-1, _EINVAL, finding.diagnostics, finding.code)
+            unsure.add(finding.errno)
+        elif unsure:
+            return Answer(-1, finding.errno if unsure == {finding.errno} else None, None)
         else:
-            return Answer(-1, _EINVAL, None)
-    return Answer(0, "", ()) if is_sure else Answer(None, None, None)
+            return Answer(-1, finding.errno, finding.diagnostics, finding.code)
+    return Answer(None, None, None) if unsure else Answer(0, "", ())
 
 
 def _size(image: Image) -> Iterator[Finding]:
@@ -263,6 +273,22 @@ def _veinfo_texts(image: Image, veinfo: Section) -> tuple[str, ...]:
     right, position = OBJECT_TYPES[SECT_VEINFO], veinfo.offset + veinfo.length
     wrong = f"_rst_get_object: wrong object type: {found} (expected: {right}) @{position}"
     return ("rst_veinfo: -22",) if found is None else (wrong, "rst_veinfo: -22")
+
+
+def _asked_sections(image: Image) -> Iterator[Finding]:
+    """Look for the sections that a container is made of: without TASKS none is made."""
+    found = image.last_sections()
+    if not image.has_whole_chain or SECT_TASKS not in found:
+        return
+    for number, errno in _ASKED_SECTIONS:
+        if number not in found:
+            yield Finding(
+                "image-section-not-found",
+                feature=section_name(number),
+                destination=errno,
+                diagnostics=None,
+                errno=errno,
+            )
 
 
 def _lines(*texts: str) -> tuple[str, ...]:

@@ -146,21 +146,22 @@ SYNTAX = """\
 A container is CTID[:WORD[,WORD...]]. Words about the container: stopped, stopping, locked,
 suspended, device=NAME and mount=TYPE (a network device, a file system that cannot be
 checkpointed). Words about a process, the first one being init: fpu, 32bit, no-vdso,
-entered[=process|group|session|foreign], policy=normal|batch|idle|fifo|rr, traced,
+entered[=foreign|process|group|session], policy=normal|batch|idle|fifo|rr, traced,
 private-mounts, mempolicy, keys. process=NAME begins another one."""
 
 _STATES = {state.value: state for state in State if state is not State.RUNNING}
 _ENTERED = {
+    "foreign": Entered.FOREIGN,
     "process": Entered.PROCESS,
     "group": Entered.GROUP,
     "session": Entered.SESSION,
-    "foreign": Entered.FOREIGN,
 }
 _FLAGS: dict[str, dict[str, object]] = {
     "fpu": {"used_fpu": True},
     "32bit": {"bits": 32},
     "no-vdso": {"vdso": False},
-    "entered": {"entered": Entered.PROCESS},
+    # All recorded kernels say this of a process that entered by vzctl's way.
+    "entered": {"entered": Entered.FOREIGN},
     "traced": {"traced": True},
     "private-mounts": {"private_mounts": True},
     "mempolicy": {"mempolicy": True},

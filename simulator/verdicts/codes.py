@@ -331,6 +331,16 @@ _CODES = (
         "Copy the image again; if it is as it was written, suspend the container anew.",
     ),
     Code(
+        "image-section-not-found",
+        "kernel",
+        "Restore asks for a section that the image does not have",
+        "When restore makes a container it reads VEINFO, and then NAMESPACE. Without the one it "
+        "ends with EIO, without the other with ENODEV (section 11 of kernel-facts.md; what it "
+        "writes beside that was not recorded). It comes to that only where there is a section "
+        "TASKS: an image without any is restored with result 0, and makes no container.",
+        "Copy the image again: 'vzcptcheck image FILE' has what there is of it.",
+    ),
+    Code(
         "restore-version-too-new",
         "ours",
         "Restore on the destination refuses the image version: too new",
@@ -537,8 +547,9 @@ _CODES = (
         "image-section-missing",
         "ours",
         "The image is not whole: a section that every container has is not in the chain",
-        "VEINFO, NAMESPACE, TASKS and MM are in every image of a container. Restore of an image "
-        "without them may well succeed, and makes no container.",
+        "VEINFO, NAMESPACE, TASKS and MM are in every image of a container. Restore asks for the "
+        "first two; an image without TASKS or MM it may well restore, with result 0 and no "
+        "container.",
         "Copy the image again: 'vzcptcheck image FILE' has what there is of it.",
     ),
     Code(

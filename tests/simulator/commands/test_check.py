@@ -277,7 +277,12 @@ def test_what_the_kernel_says_and_what_it_does_not_come_to(tmp_path: Path) -> No
         "diagnostics": ["Error: HZ mismatch: 100 != 1000"],
         "stopped_at": "image-hz",
     }
-    assert codes_of(migration["kernel"]) == ["image-hz", "image-version", "image-section-unknown"]
+    assert codes_of(migration["kernel"]) == [
+        "image-hz",
+        "image-version",
+        "image-section-unknown",
+        "image-section-not-found",
+    ]
     status, stdout, stderr = check(path, SANDY_BRIDGE)
     assert (status, stderr) == (2, "")
     assert stdout.startswith(

@@ -20,7 +20,11 @@ from simulator.kernel.restore import (
 from support.images import (
     CHAIN_061,
     CHAIN_141,
+    MM,
+    NAMESPACE,
     NOWHERE,
+    TASKS,
+    VEINFO,
     Row,
     build,
     change,
@@ -113,9 +117,11 @@ def oracle_of_frame(data: bytes, section_end: int) -> str | None:
 
 
 def oracle_of_veinfo(data: bytes, objects: list[tuple[int, int, int, bool]]) -> str | None:
+    numbers = {one[0] for one in objects}
+    lacks = 3 in numbers and not {1, 10} <= numbers
     places = [one for one in objects if one[0] == 1]
     if not places:
-        return None
+        return "" if lacks else None
     _, section, start, has_room = places[-1]
     if not has_room:
         return ""
@@ -125,7 +131,7 @@ def oracle_of_veinfo(data: bytes, objects: list[tuple[int, int, int, bool]]) -> 
         there = index.index(section) if section in index else 1
         found = {1: 13, 24: 1042}.get(there, -1)
     if found == 13:
-        return None
+        return "" if lacks else None
     first = f"Error: _rst_get_object: wrong object type: {found} (expected: 13) @{start}|"
     return ("" if found == -1 else first) + "Error: rst_veinfo: -22"
 
@@ -165,6 +171,8 @@ def changed_images(draw: st.DrawFn) -> bytes:
 @given(changed_images())
 @example(change(IMAGES[0], "u32@264=1"))
 @example(change(IMAGES[0], "u32@88=9;u32@3384=1"))
+@example(change(IMAGES[1], "u32@88=9"))
+@example(change(IMAGES[1], "u32@3384=9"))
 @example(change(IMAGES[0], "u64@80=0xffffffffffffffff"))
 @pytest.mark.parametrize(("release", "minor", "end"), [(OLD, 1, 33), (NEW, 3, 35)])
 def test_restore_is_the_oracle(release: str, minor: int, end: int, data: bytes) -> None:
@@ -329,16 +337,62 @@ def test_of_a_blank_image_the_index_says_what_was_there() -> None:
     # NAMESPACE's number is changed: its type as an object is not known.
     data = change(build(), "u32@3384=1")
     assert said(data) == Answer(-1, "EINVAL", ("Error: rst_veinfo: -22",), "image-veinfo")
-    (finding,) = refusals(data)
-    assert finding.source == "VEINFO has the place of NAMESPACE"
+    veinfo, namespace = refusals(data)
+    assert veinfo.source == "VEINFO has the place of NAMESPACE"
+    assert namespace.feature == "NAMESPACE"
     # An index that has nothing there says nothing.
-    assert said(change(data, "zero@end-224=216")).result == 0
+    assert codes(change(data, "zero@end-224=216")) == ["image-section-not-found"]
 
 
-def test_an_image_without_veinfo_is_none_of_the_kernels_refusals() -> None:
-    assert said(build(CHAIN_141[1:])).result == 0
+def lacking(*numbers: int) -> bytes:
+    """Make an image without these sections."""
+    return build(tuple(section for section in CHAIN_141 if section[0] not in numbers), blank=False)
+
+
+@pytest.mark.parametrize(
+    ("missing", "errno", "names"),
+    [
+        ((VEINFO,), "EIO", ["VEINFO"]),
+        ((NAMESPACE,), "ENODEV", ["NAMESPACE"]),
+        # VEINFO is read first.
+        ((NAMESPACE, VEINFO), "EIO", ["VEINFO", "NAMESPACE"]),
+        ((VEINFO, MM), "EIO", ["VEINFO"]),
+    ],
+)
+def test_restore_asks_for_veinfo_and_namespace(
+    missing: tuple[int, ...], errno: str, names: list[str]
+) -> None:
+    code = "image-section-not-found"
+    for release in ("2.6.32-042stab090.5", NEW):
+        data = lacking(*missing)
+        found = refusals(data, kernel(release))
+        assert [(one.code, one.feature) for one in found] == [(code, name) for name in names]
+        assert said(data, kernel(release)) == Answer(-1, errno, None, code)
+
+
+def test_who_makes_no_container_asks_for_nothing() -> None:
+    for missing in ((TASKS,), (TASKS, VEINFO), (TASKS, NAMESPACE)):
+        assert said(lacking(*missing)) == Answer(0, "", ())
     assert said(build(())).result == 0
     assert said(build(index=[NOWHERE] * 27)).result == 0
+    assert said(lacking(MM)).result == 0
+
+
+def test_what_refuses_before_a_section_is_asked_for_refuses() -> None:
+    assert said(change(lacking(VEINFO), "u16@22=100")).errno == "EINVAL"
+    # A VEINFO that cannot be read comes before NAMESPACE.
+    spoiled = change(lacking(NAMESPACE), "u32@264=1")
+    assert codes(spoiled) == ["image-veinfo", "image-section-not-found"]
+    assert said(spoiled).errno == "EINVAL"
+    # Behind a check that is not known, neither is whose errno it is.
+    chain = tuple(one for one in CHAIN_061 if one[0] < 31)
+    old = kernel(RELEASES["2.6.32"])
+    assert said(build(chain[1:], 0x800), old) == Answer(-1, None, None)
+
+
+def test_in_a_chain_that_breaks_the_section_may_be_further_on() -> None:
+    data = change(build(((3, 64), (9, 64), *CHAIN_141[1:])), "u64@144=8")
+    assert codes(data) == ["image-chain"]
 
 
 # A chain that never ends

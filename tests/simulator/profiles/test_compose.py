@@ -22,6 +22,7 @@ from simulator.profiles.compose import SYNTAX, CpuSource, SpecError, compose, pa
 from simulator.profiles.profile import KernelFacts, NodeProfile, OriginKind, ProfileError
 from simulator.profiles.store import find_cpu
 from support.simulated_nodes import AMD, EAGER_RELEASE, EVERYTHING, RELEASES, caps, container, cpu
+from support.simulated_profiles import captured_nodes
 
 NEWEST = RELEASES["042stab107"]
 FULL = cpu(*EVERYTHING)
@@ -239,7 +240,7 @@ TRAITS: dict[str, dict[str, Any]] = {
     "fpu": {"used_fpu": True},
     "32bit": {"bits": 32},
     "no-vdso": {"vdso": False},
-    "entered": {"entered": Entered.PROCESS},
+    "entered": {"entered": Entered.FOREIGN},
     "entered=process": {"entered": Entered.PROCESS},
     "entered=group": {"entered": Entered.GROUP},
     "entered=session": {"entered": Entered.SESSION},
@@ -257,6 +258,17 @@ def test_a_word_about_a_process(word: str) -> None:
     assert contents(f"101:{word}") == Contents((init(**TRAITS[word]),))
 
 
+def test_a_process_has_entered_as_the_booted_kernels_say_it() -> None:
+    recorded = {
+        process.entered
+        for node in captured_nodes()
+        for one in node.containers
+        if one.contents is not None
+        for process in one.contents.processes
+    }
+    assert recorded == {None, contents("101:entered").processes[0].entered}
+
+
 @pytest.mark.parametrize("state", ["stopped", "stopping", "locked", "suspended"])
 def test_a_word_about_the_container(state: str) -> None:
     assert parse_spec(f"101:{state}").state is State(state)
@@ -270,7 +282,7 @@ def test_devices_and_mounts_add_up() -> None:
 def test_words_are_about_the_last_process_named() -> None:
     assert contents("101:fpu,process=sshd,entered,32bit,process=a=b,keys").processes == (
         init(used_fpu=True),
-        Process(pid=2, host_pid=1002, name="sshd", entered=Entered.PROCESS, bits=32),
+        Process(pid=2, host_pid=1002, name="sshd", entered=Entered.FOREIGN, bits=32),
         Process(pid=3, host_pid=1003, name="a=b", keys=True),
     )
 
@@ -291,7 +303,7 @@ NO_WORDS = ["walking", "running", "fpu=yes", "process", "process=", "", "FPU"]
     [
         *((spec, "it begins with a number from 1 to 2147483647") for spec in NO_NUMBERS),
         *((f"101:fpu,{word}", f"'{word}' is no word for it") for word in NO_WORDS),
-        ("101:entered=friend", "entered is one of process, group, session, foreign"),
+        ("101:entered=friend", "entered is one of foreign, process, group, session"),
         ("101:policy=deadline", "policy is one of normal, batch, idle, fifo, rr"),
         ("101:process=" + "x" * 16, "a process's name has at most 15 characters"),
     ],

@@ -124,6 +124,7 @@ EXAMPLES: dict[str, Example] = {
     "image-section-unknown": restored(build(((34, 16), *CHAIN_141))),
     "image-64-bit": changed("u16@8=0"),
     "image-veinfo": changed("u32@264=1"),
+    "image-section-not-found": restored(build(CHAIN_141[1:])),
     "restore-version-too-new": between("028stab", "2.6.32"),
     "restore-version-too-old": between("028stab", "042stab"),
     "restore-version-other-family": between("2.6.32", "028stab"),
