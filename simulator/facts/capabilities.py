@@ -24,7 +24,7 @@ from simulator.facts.bits import (
     mask,
 )
 from simulator.facts.cpuid import AMD, INTEL, CpuidTable, RegisterName
-from simulator.facts.features import RDRAND, XSAVE, XSAVEOPT, judged_in
+from simulator.facts.features import RDRAND, REGISTERS_OF_WORDS, XSAVE, XSAVEOPT, judged_in
 from simulator.facts.generations import Release
 from simulator.facts.override import OverrideEntry, apply_override
 
@@ -52,16 +52,7 @@ _BOOT_OPTIONS: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
 #: What a boot option says of eager FPU; None: the kernel decides. The last one counts.
 _EAGER_FPU_OPTIONS = {"eagerfpu=on": True, "eagerfpu=off": False, "eagerfpu=auto": None}
 
-#: The words of x86_capability that hold a register: clearcpuid=N is bit N % 32 of word N // 32.
-_CAPABILITY_WORDS: Mapping[int, tuple[int, int, RegisterName]] = MappingProxyType(
-    {
-        0: (0x1, 0, "edx"),
-        1: (0x80000001, 0, "edx"),
-        4: (0x1, 0, "ecx"),
-        6: (0x80000001, 0, "ecx"),
-        9: (0x7, 0, "ebx"),
-    }
-)
+#: Bit N % 32 of word N // 32 of x86_capability.
 _CLEARCPUID = r"clearcpuid=(\d{1,6})"
 
 
@@ -108,7 +99,9 @@ def has_eager_fpu(facts: NodeFacts) -> bool:
         return told
     if facts.cpuid.vendor != AMD:
         return True
-    return shown_registers(facts.cpuid, facts.boot_options).has_bit(*XSAVEOPT.location)
+    if XSAVEOPT.location in _hidden(facts.boot_options):
+        return False
+    return facts.cpuid.has_bit(*XSAVEOPT.location)
 
 
 def has_sysenter(facts: NodeFacts) -> bool:
@@ -118,13 +111,18 @@ def has_sysenter(facts: NodeFacts) -> bool:
 
 def shown_registers(cpuid: CpuidTable, boot_options: Iterable[str]) -> CpuidTable:
     """Return the registers without the features that boot options hide from the kernel."""
-    for option in boot_options:
-        for leaf, subleaf, register, bit in _cleared_by(option):
-            if (leaf, subleaf) in cpuid:
-                own = cpuid[leaf, subleaf]
-                cleared = {register: getattr(own, register) & ~(1 << bit)}
-                cpuid = cpuid.replace({(leaf, subleaf): own._replace(**cleared)})
+    for leaf, subleaf, register, bit in _hidden(boot_options):
+        if (leaf, subleaf) in cpuid:
+            own = cpuid[leaf, subleaf]
+            cleared = {register: getattr(own, register) & ~(1 << bit)}
+            cpuid = cpuid.replace({(leaf, subleaf): own._replace(**cleared)})
     return cpuid
+
+
+def cleared_words(boot_options: Iterable[str]) -> set[tuple[int, int]]:
+    """Return the words and bits of x86_capability that clearcpuid=N clears."""
+    matches = (re.fullmatch(_CLEARCPUID, option) for option in boot_options)
+    return {divmod(int(match[1]), 32) for match in matches if match}
 
 
 def _cpu_bits(facts: NodeFacts) -> int:
@@ -168,11 +166,11 @@ def _kernel_view(facts: NodeFacts, cpuid: CpuidTable) -> CpuidTable:
     return apply_override(shown_registers(cpuid, facts.boot_options), facts.override)
 
 
-def _cleared_by(option: str) -> tuple[_Place, ...]:
-    clearcpuid = re.fullmatch(_CLEARCPUID, option)
-    if clearcpuid is None:
-        return _BOOT_OPTIONS.get(option, ())
-    word, bit = divmod(int(clearcpuid[1]), 32)
-    if word not in _CAPABILITY_WORDS:
-        return ()
-    return ((*_CAPABILITY_WORDS[word], bit),)
+def _hidden(boot_options: Iterable[str]) -> set[_Place]:
+    """Return where CPUID has the features that boot options hide."""
+    options = tuple(boot_options)
+    hidden = {place for option in options for place in _BOOT_OPTIONS.get(option, ())}
+    for word, bit in cleared_words(options):
+        if word in REGISTERS_OF_WORDS:
+            hidden.add((*REGISTERS_OF_WORDS[word], bit))
+    return hidden

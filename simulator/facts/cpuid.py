@@ -28,9 +28,10 @@ class Registers(NamedTuple):
 
 ZEROS = Registers(0, 0, 0, 0)
 
-#: The vendors by which the kernels tell Intel's and AMD's CPUs from all others.
+#: Vendors that the kernels have rules for.
 INTEL = "GenuineIntel"
 AMD = "AuthenticAMD"
+CENTAUR = "CentaurHauls"
 
 VENDOR_LEAF = 0x0
 SIGNATURE_LEAF = 0x1
@@ -142,7 +143,8 @@ class CpuidTable:
         """Return a table without the answers to leaves and subleaves that the CPU lacks.
 
         Those mean nothing: they are zeros, or another leaf's answer. One is kept where the leaf
-        that would tell was not recorded.
+        that would tell was not recorded, and so is the one that tells that there are no
+        extended leaves.
         """
         return CpuidTable((key, registers) for key, registers in self.items() if self._has(*key))
 
@@ -156,6 +158,8 @@ class CpuidTable:
         return CpuidTable(answers.items())
 
     def _has(self, leaf: int, subleaf: int) -> bool:
+        if leaf == EXTENDED_LEAF:
+            return True
         try:
             return not (self._lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf))
         except MissingLeafError:

@@ -16,7 +16,10 @@ from simulator.facts.cpuid import (
 )
 
 TABLE = os.path.join(os.path.dirname(__file__), "features.txt")
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOTHING: dict[str, str] = {}
+
+#: How many columns follow the leaf of a register that is in no word.
+_NO_WORD = 2
 
 #: What the lines of the table begin with after which no features come, but words of kernels.
 KERNEL = "KERNEL"
@@ -43,7 +46,7 @@ class Feature(NamedTuple):
     qemu_name: str = ""
     old_names: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    told: Mapping[str, str] = _NOTHING
+    told: str = ""
 
     @property
     def location(self) -> tuple[int, int, RegisterName, int]:
@@ -78,6 +81,10 @@ class Feature(NamedTuple):
             return None
 
 
+#: The registers that words of the kernels' x86_capability hold, by the word's number.
+REGISTERS_OF_WORDS: dict[int, tuple[int, int, RegisterName]] = {}
+
+
 def _parse_table(lines: Iterable[str]) -> Iterator[Feature]:
     shift = -32
     for line in lines:
@@ -89,6 +96,8 @@ def _parse_table(lines: Iterable[str]) -> Iterator[Feature]:
             return
         if first == "CPUID":
             leaf, subleaf, register = int(name, 16), int(more[0]), cast("RegisterName", more[1])
+            if len(more) > _NO_WORD:
+                REGISTERS_OF_WORDS[int(more[-1])] = leaf, subleaf, register
             shift += 32
             continue
         effect, state, marks, *others = more
@@ -108,7 +117,7 @@ def _parse_table(lines: Iterable[str]) -> Iterator[Feature]:
             told.get("qemu") or name.replace("_", "-"),
             tuple(told["old"].split(",")) if "old" in told else (),
             tuple(labels),
-            told,
+            " ".join(others),
         )
 
 
@@ -142,9 +151,17 @@ SYSCALL = BY_WORD["syscall"]
 XSAVE = BY_WORD["xsave"]
 
 #: Others that rules name.
+APIC = BY_NAME["apic"]
+DCA = BY_NAME["dca"]
+HYPERVISOR = BY_NAME["hypervisor"]
+INVARIANT_TSC = BY_NAME["invtsc"]
+LAHF_64 = BY_NAME["lahf_lm"]
 LONG_MODE = BY_NAME["lm"]
+MONITOR = BY_NAME["monitor"]
 OSPKE = BY_NAME["ospke"]
 OSXSAVE = BY_NAME["osxsave"]
+PAT = BY_NAME["pat"]
+PENDING_BREAK = BY_NAME["pbe"]
 XSAVEOPT = BY_NAME["xsaveopt"]
 
 #: The masks of those that the verdict on programs judges, and of those of them that need AVX-512's

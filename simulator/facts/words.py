@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from simulator.facts.features import FEATURES, KERNEL, TABLE, Feature
+from simulator.facts.features import (
+    BY_NAME,
+    FEATURES,
+    KERNEL,
+    REGISTERS_OF_WORDS,
+    TABLE,
+    Feature,
+)
 from simulator.facts.generations import GENERATIONS, Release, parse_number
 
 #: The 042stab numbers of the trees whose words were read.
@@ -16,16 +23,19 @@ _TREES = tuple(
     sorted({parse_number(tree) for one in GENERATIONS for tree in one.trees if parse_number(tree)})
 )
 
+_WORD_OF = {register: word for word, register in REGISTERS_OF_WORDS.items()}
+
 
 class Word(NamedTuple):
-    """A word of the flags; ``feature`` is None where kernels set it on their own account.
+    """A word of the flags.
 
-    ``place`` is the word and the bit of x86_capability, by which flags are in order.
+    ``place`` is the word and the bit of x86_capability, by which flags are in order;
+    ``features`` are those of which one is enough for the kernel to print it.
     """
 
     name: str
     place: tuple[int, int]
-    feature: Feature | None
+    features: tuple[Feature, ...]
 
 
 class _Entry(NamedTuple):
@@ -42,16 +52,19 @@ def knows_word(release: Release, feature: Feature) -> bool | None:
     None where that cannot be told: no tree was read between one that has the word and one that
     has not, or no tree that is as old as the kernel.
     """
-    entry = next((entry for entry in _entries() if entry.word.feature is feature), None)
+    entry = _features().get(feature.name)
     if entry is None:
         return False
     return _is_since(release, _TREES[0] if entry.before else entry.since)
 
 
 def words_of(release: Release) -> tuple[Word, ...]:
-    """Return the words that a kernel may know, in the order of /proc/cpuinfo."""
-    words = []
-    for entry in _entries():
+    """Return a kernel's words in the order of /proc/cpuinfo.
+
+    They are those for features that it may know, and those of its own that it certainly knows.
+    """
+    words = [entry.word for entry in _own() if _is_since(release, entry.since)]
+    for entry in _features().values():
         if _is_since(release, entry.since) is not False:
             words.append(entry.word)
         elif entry.before is not None:
@@ -68,54 +81,47 @@ def _is_since(release: Release, since: tuple[int, ...]) -> bool | None:
 
 
 @lru_cache(maxsize=1)
-def _entries() -> tuple[_Entry, ...]:
-    words = _register_words()
-    features = (_entry_of(one, words) for one in FEATURES if one.is_printed)
-    return (*features, *_own_entries())
+def _features() -> dict[str, _Entry]:
+    return {one.name: _entry_of(one) for one in FEATURES if one.is_printed}
 
 
-def _entry_of(feature: Feature, words: dict[tuple[int, int, str], int]) -> _Entry:
-    told = feature.told
+def _entry_of(feature: Feature) -> _Entry:
+    told = _parse_facts(feature.told.split())
     if "at" in told:
-        word, bit = _parse_place(told["at"])
+        place = _parse_place(told["at"])
     else:
-        word, bit = words[feature.location[:3]], feature.bit
+        place = _WORD_OF[feature.location[:3]], feature.bit
     before = None
     if "was" in told:
-        name, at = told["was"].split("@")
-        before = Word(name, _parse_place(at), feature)
-    now = Word(told.get("as", feature.name), (word, bit), feature)
-    return _Entry(now, _parse_since(told.get("since")), before)
+        name, _, at = told["was"].partition("@")
+        before = Word(name, _parse_place(at), (feature,))
+    word = Word(told.get("as", feature.name), place, (feature,))
+    return _Entry(word, _parse_since(told.get("since")), before)
 
 
-def _own_entries() -> Iterator[_Entry]:
-    number = None
-    for line in _rows():
-        first, name, *since = line.split()
-        if first == KERNEL:
-            number = int(name)
-        elif number is not None:
-            word = Word(name, (number, int(first)), None)
-            yield _Entry(word, _parse_since(since[0].partition("=")[2] if since else None), None)
-
-
-def _register_words() -> dict[tuple[int, int, str], int]:
-    """Return the word of x86_capability of each register that has one."""
-    words = {}
-    for line in _rows():
-        match line.split():
-            case ["CPUID", leaf, subleaf, register, "word", number]:
-                words[int(leaf, 16), int(subleaf), register] = int(number)
-    return words
-
-
-def _rows() -> list[str]:
+@lru_cache(maxsize=1)
+def _own() -> tuple[_Entry, ...]:
     with open(TABLE, encoding="utf-8") as file:
-        return [line for line in file if not line.startswith("#")]
+        _, *sections = file.read().split(f"\n{KERNEL} ")
+    return tuple(entry for section in sections for entry in _parse_section(section))
+
+
+def _parse_section(section: str) -> Iterator[_Entry]:
+    number, *lines = section.splitlines()
+    for line in lines:
+        bit, name, *others = line.split()
+        told = _parse_facts(others)
+        features = tuple(BY_NAME[one] for one in told["of"].split(",")) if "of" in told else ()
+        word = Word(name, (int(number), int(bit)), features)
+        yield _Entry(word, _parse_since(told.get("since")), None)
+
+
+def _parse_facts(columns: list[str]) -> dict[str, str]:
+    return dict(column.split("=") for column in columns)
 
 
 def _parse_place(text: str) -> tuple[int, int]:
-    word, bit = text.split(".")
+    word, _, bit = text.partition(".")
     return int(word), int(bit)
 
 

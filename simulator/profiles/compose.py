@@ -11,9 +11,17 @@ from msgspec.structs import replace
 
 from simulator.dumps.model import Mode, as_32bit, as_64bit
 from simulator.errors import UserError
-from simulator.facts.capabilities import I386, X86_64, has_eager_fpu, shown_registers
-from simulator.facts.cpuid import CpuidTable, MissingLeafError
-from simulator.facts.features import FEATURES
+from simulator.facts.capabilities import I386, X86_64, Machine, NodeFacts
+from simulator.facts.cpuid import (
+    EXTENDED_LEAF,
+    INTEL,
+    SIGNATURE_LEAF,
+    ZEROS,
+    CpuidTable,
+    MissingLeafError,
+)
+from simulator.facts.features import LONG_MODE, SYSCALL, XSAVEOPT
+from simulator.facts.flags import flags_of
 from simulator.facts.generations import identify
 from simulator.facts.override import format_override, parse_override
 from simulator.kernel.containers import POLICIES, Container, Contents, Entered, Process, State
@@ -29,22 +37,13 @@ from simulator.profiles.profile import (
 )
 from simulator.profiles.profile_checks import check_profile
 
-#: Registers in the order in which /proc/cpuinfo has their flags.
-#: Source: /proc/cpuinfo of the recorded boots, and cpufeature.h of 2.6.32-042stab141.3.
-_REGISTERS = (
-    (0x1, 0, "edx"),
-    (0x8000_0001, 0, "edx"),
-    (0x1, 0, "ecx"),
-    (0x8000_0001, 0, "ecx"),
-    (0x7, 0, "ebx"),
-    (0xD, 1, "eax"),
-)
+#: The first family and model of Intel's with extended leaves: the Pentium M. All before are 32-bit
+#: CPUs; Intel SDM volume 2A, CPUID, has those leaves of the Pentium 4 and the Pentium M on.
+_FIRST_EXTENDED = (6, 9)
 
-#: Flags in the order of /proc/cpuinfo.
-_PRINTED = sorted(
-    (one for one in FEATURES if one.is_printed and one.location[:3] in _REGISTERS),
-    key=lambda feature: (_REGISTERS.index(feature.location[:3]), feature.bit),
-)
+
+class ComposeError(UserError):
+    """Registers of which no node can be composed; the text names their source and says why."""
 
 
 class CpuSource(NamedTuple):
@@ -80,32 +79,49 @@ def compose(
         answers=Answers(None, None, None),
         containers=(),
     )
+    if cpu is not None:
+        flags = " ".join(_flags_of(bare.facts(), cpu.source, has_faulting=override is not None))
+        bare = replace(bare, cpus=(replace(bare.cpus[0], flags=flags),))
     return check_profile(_with_answers(bare, containers), name)
 
 
 def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
     # What a CPU answers to a leaf that it lacks is none of its own: zeros, or another leaf's.
-    own = cpu.table.without_foreign()
+    own = _with_extended_leaf(cpu, kernel.machine).without_foreign()
     table = as_64bit(own) if kernel.machine == X86_64 else as_32bit(own)
+    if kernel.machine == X86_64 and LONG_MODE.is_in(table) and not SYSCALL.is_in(table):
+        raise ComposeError(
+            f"{cpu.source}: the CPU has long mode and no SYSCALL (0x80000001 edx bit 11), as none "
+            f"of {table.vendor} is: the dump is of a virtual machine that hides it. Take one of "
+            "the machine itself"
+        )
     return CpuFacts(
         processors="0",
         cpuid=table,
         model_name=_brand(table),
         microcode=None,
-        flags=" ".join(flags_of(shown_registers(table, kernel.boot_options))),
+        flags=None,
     )
 
 
-def flags_of(cpuid: CpuidTable) -> tuple[str, ...]:
-    """Return the flags that the registers alone give; those of recorded leaves.
-
-    A kernel adds others (constant_tsc, rep_good, eagerfpu...) and hides some.
-    """
-    return tuple(
-        flag.name
-        for flag in _PRINTED
-        if (flag.leaf, flag.subleaf) in cpuid and cpuid.has_bit(*flag.location)
-    )
+def _with_extended_leaf(cpu: CpuSource, machine: Machine) -> CpuidTable:
+    """Return the registers with leaf 0x80000000, where it is known that the CPU has none."""
+    table = cpu.table
+    if (EXTENDED_LEAF, 0) in table or (SIGNATURE_LEAF, 0) not in table:
+        return table
+    family, model = table.family, table.model
+    which = f"{table.vendor}, family {family}, model {model}"
+    if table.vendor != INTEL or (family, model) >= _FIRST_EXTENDED:
+        raise ComposeError(
+            f"{cpu.source}: leaf 0x80000000 was not recorded. A CPU that lacks it is a 32-bit one; "
+            f"of this one ({which}) that is not known: take a dump that has the extended leaves"
+        )
+    if machine == X86_64:
+        raise ComposeError(
+            f"{cpu.source}: this CPU ({which}) lacks the extended leaves, as it is a 32-bit one: "
+            "compose a 32-bit node, by '--machine i686'"
+        )
+    return table.replace({(EXTENDED_LEAF, 0): ZEROS})
 
 
 def _brand(table: CpuidTable) -> str | None:
@@ -124,10 +140,20 @@ def _without_long_mode(container: Container, machine: str) -> Container:
     return replace(container, contents=replace(contents, processes=processes))
 
 
+def _flags_of(facts: NodeFacts, source: str, *, has_faulting: bool) -> tuple[str, ...]:
+    try:
+        return flags_of(facts, has_faulting=has_faulting)
+    except MissingLeafError as error:
+        if (error.leaf, error.subleaf) != (XSAVEOPT.leaf, XSAVEOPT.subleaf):
+            raise
+        raise ComposeError(
+            f"{source}: {error}. It has XSAVEOPT, which decides whether the FPU is eager on kernel "
+            f"{facts.release.name}: say which by '--boot-option eagerfpu=on' (as with XSAVEOPT) or "
+            "'--boot-option eagerfpu=off'"
+        ) from error
+
+
 def _with_answers(bare: NodeProfile, containers: Iterable[Container]) -> NodeProfile:
-    if bare.cpus and has_eager_fpu(bare.facts()):
-        cpu = bare.cpus[0]
-        bare = replace(bare, cpus=(replace(cpu, flags=f"{cpu.flags} eagerfpu".lstrip()),))
     fitting = [_without_long_mode(one, bare.kernel.machine) for one in containers]
     needing = tuple(replace(one, needs=derive_needs(bare, one)) for one in fitting)
     return replace(bare, answers=derive_answers(bare), containers=needing)

@@ -18,7 +18,14 @@ from simulator.kernel.containers import (
     Process,
     State,
 )
-from simulator.profiles.compose import SYNTAX, CpuSource, SpecError, compose, parse_spec
+from simulator.profiles.compose import (
+    SYNTAX,
+    ComposeError,
+    CpuSource,
+    SpecError,
+    compose,
+    parse_spec,
+)
 from simulator.profiles.profile import KernelFacts, NodeProfile, OriginKind, ProfileError
 from simulator.profiles.store import find_cpu
 from support.simulated_nodes import AMD, EAGER_RELEASE, EVERYTHING, RELEASES, caps, container, cpu
@@ -118,6 +125,26 @@ def test_an_eager_fpu_shows_in_the_flags(
     assert ("eagerfpu" in flags(profile)) is shown
 
 
+@pytest.mark.parametrize("boot", captured_nodes(), ids=lambda boot: boot.name)
+def test_the_flags_are_those_that_each_recorded_boot_printed(boot: NodeProfile) -> None:
+    """By the registers, the release and the boot options alone."""
+    recorded = boot.cpus[0]
+    made = composed(
+        recorded.cpuid,
+        release=boot.kernel.release,
+        vz_version=boot.kernel.vz_version,
+        machine=boot.kernel.machine,
+        boot_options=boot.kernel.boot_options,
+        ipv6=boot.kernel.ipv6,
+        override=boot.cpuid_override,
+    )
+    assert made.cpus[0].flags == recorded.flags
+
+
+def test_all_recorded_boots_are_looked_at() -> None:
+    assert sum(bool(boot.cpus[0].flags) for boot in captured_nodes()) >= 35
+
+
 def test_an_eager_fpu_shows_in_the_needs() -> None:
     (lazy,) = composed(FULL, container()).containers
     (eager,) = composed(FULL, container(), release=EAGER_RELEASE).containers
@@ -179,6 +206,77 @@ def test_contradicting_facts_are_refused(arguments: dict[str, Any], path: str) -
         composed(table, **arguments)
     assert caught.value.where == "node"
     assert caught.value.path == path
+
+
+def without(leaf: int, subleaf: int = 0, **traits: Any) -> CpuidTable:
+    """Make a CPU without AVX of which an answer was not recorded."""
+    table = cpu("lm", "syscall", "xsave", **traits)
+    return CpuidTable((key, value) for key, value in table.items() if key != (leaf, subleaf))
+
+
+def test_xsaveopt_of_amd_is_asked_for_where_it_decides_on_eager_fpu() -> None:
+    with pytest.raises(ComposeError) as caught:
+        composed(without(0xD, 1, vendor=AMD), release=EAGER_RELEASE)
+    said = str(caught.value)
+    assert said.startswith("dump.txt, CPU 0: leaf 0x0000000d subleaf 0x1 was not recorded.")
+    for text in ("XSAVEOPT", "eager", EAGER_RELEASE, "eagerfpu=on", "eagerfpu=off"):
+        assert text in said
+
+
+@pytest.mark.parametrize(
+    ("traits", "options", "eager"),
+    [
+        ({"vendor": AMD}, ("eagerfpu=on",), True),
+        ({"vendor": AMD}, ("eagerfpu=off",), False),
+        ({"vendor": AMD}, ("noxsave",), False),
+        ({"vendor": AMD}, ("noxsaveopt",), False),
+        ({}, (), True),
+    ],
+)
+def test_elsewhere_xsaveopt_need_not_be_known(
+    traits: dict[str, Any], options: tuple[str, ...], eager: bool
+) -> None:
+    table = without(0xD, 1, **traits)
+    profile = composed(table, container(), release=EAGER_RELEASE, boot_options=options)
+    assert ("eagerfpu" in flags(profile)) is eager
+    assert composed(table, container(), release=NEWEST).containers[0].needs is not None
+
+
+@pytest.mark.parametrize("vendor", [AMD, "CentaurHauls"])
+def test_long_mode_without_syscall_is_a_guests(vendor: str) -> None:
+    first = cpu("lm", vendor=AMD)[0, 0]
+    named = {AMD: first, "CentaurHauls": Registers(0xD, 0x746E6543, 0x736C7561, 0x48727561)}
+    table = cpu("lm", vendor=AMD).replace({(0, 0): named[vendor]})
+    with pytest.raises(ComposeError, match=f"long mode and no SYSCALL.* of {vendor}.*machine that"):
+        composed(table)
+    assert composed(table, machine="i686").cpus[0].cpuid == table
+
+
+def p6(model: int, *, vendor: str = "GenuineIntel") -> CpuidTable:
+    """Make a CPU of family 6 without recorded extended leaves."""
+    table = CpuidTable(
+        (key, value)
+        for key, value in cpu("cmov", "mmx", vendor=vendor).items()
+        if key[0] < 0x8000_0000
+    )
+    return table.replace({(1, 0): table[1, 0]._replace(eax=0x600 | model << 4)})
+
+
+def test_a_dump_of_a_32bit_cpu_has_no_extended_leaves() -> None:
+    with pytest.raises(ComposeError, match=r"family 6, model 8.* is a 32-bit one: .*machine i686"):
+        composed(p6(8))
+    profile = composed(p6(8), container(), machine="i686")
+    assert profile.answers.capability_number == caps("CMOV", "MMX", "NAMESPACES")
+    answers_zeros = p6(8).replace({(0x8000_0000, 0): Registers(0, 0, 0, 0)})
+    again = composed(answers_zeros, container(), machine="i686")
+    assert again.cpus[0].cpuid == profile.cpus[0].cpuid == answers_zeros
+
+
+@pytest.mark.parametrize("table", [p6(9), p6(8, vendor=AMD)])
+@pytest.mark.parametrize("machine", ["x86_64", "i686"])
+def test_of_another_cpu_the_extended_leaves_are_missing(table: CpuidTable, machine: str) -> None:
+    with pytest.raises(ComposeError, match=r"leaf 0x80000000 was not recorded\. .*32-bit"):
+        composed(table, machine=machine)
 
 
 def test_a_container_twice_is_refused() -> None:

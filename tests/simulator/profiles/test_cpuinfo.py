@@ -7,66 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from simulator.facts.capabilities import shown_registers
-from simulator.facts.cpuid import CpuidTable, Registers, processor_ranges
+from simulator.facts.cpuid import processor_ranges
 from simulator.kernel.kernel import CPUINFO, format_cpuinfo
-from simulator.profiles.compose import flags_of
 from simulator.profiles.profile import NodeProfile
-from simulator.profiles.store import load_cpus
 from simulator.run.in_process import SimulatedSyscalls
-from support.simulated_nodes import AMD, EVERYTHING, cpu
+from support.simulated_nodes import AMD, cpu
 from support.simulated_profiles import captured_nodes
 from vzcptcheck import cpuinfo
 
 CAPTURED = captured_nodes()
-
-#: Flags that a kernel makes up itself, or takes from elsewhere than these registers.
-MADE_UP = {
-    "arat", "constant_tsc", "cpuid_faulting", "eagerfpu", "extd_apicid", "ibp_disable", "npt",
-    "rep_good", "retpoline", "unfair_spinlock", "up", "xtopology",
-}  # fmt: skip
 
 
 def shown(profile: NodeProfile) -> bytes:
     """Return what the node's /proc/cpuinfo reads as."""
     node = SimulatedSyscalls(profile.boot())
     return node.read(node.open(CPUINFO, os.O_RDONLY), 1 << 20)
-
-
-@pytest.mark.parametrize("profile", CAPTURED, ids=lambda profile: profile.name)
-def test_flags_of_registers_are_all_recorded_ones_in_order(profile: NodeProfile) -> None:
-    there, ours = (profile.cpus[0].flags or "").split(), flags_of(profile.cpus[0].cpuid)
-    assert [flag for flag in there if flag in ours] == [flag for flag in ours if flag in there]
-    assert set(there) - set(ours) - MADE_UP == set()
-
-
-@pytest.mark.parametrize(
-    ("words", "flags"),
-    [
-        ((), ()),
-        (("cmov", "fxsr"), ("cmov", "fxsr")),
-        (("sysenter", "aesni", "xsaveopt"), ("sep", "aes", "xsaveopt")),
-        (("3dnow", "3dnowext", "lm", "syscall"), ("syscall", "lm", "3dnowext", "3dnow")),
-        (("sse4a", "sse4_1", "sse4_2", "rdrand"), ("sse4_1", "sse4_2", "rdrand", "sse4a")),
-    ],
-)
-def test_a_flag_stands_for_its_bit(words: tuple[str, ...], flags: tuple[str, ...]) -> None:
-    assert flags_of(cpu(*words)) == flags
-
-
-def test_a_boot_option_takes_its_flag() -> None:
-    hidden = shown_registers(cpu(*EVERYTHING), ["noxsave"])
-    assert set(flags_of(cpu(*EVERYTHING))) - set(flags_of(hidden)) == {"xsave", "xsaveopt"}
-
-
-def test_leaves_that_were_not_recorded_have_no_flags() -> None:
-    assert flags_of(CpuidTable([((0, 0), Registers(1, 0, 0, 0))])) == ()
-
-
-def test_no_flag_comes_twice_on_any_real_cpu() -> None:
-    for one in load_cpus().values():
-        flags = flags_of(one.table)
-        assert len(set(flags)) == len(flags), one.name
 
 
 @pytest.mark.parametrize(
