@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from simulator.profiles.profile_json import format_profile
 from simulator.profiles.store import load_node, load_profile
 from support.ansible_fleet import ANSIBLE, Fleet, fleet
 from support.needed import needs
-from support.running import ROOT
+from support.running import ROOT, succeed
 
 pytestmark = needs("ssh", "ssh-keygen", "sshd")
 
@@ -40,12 +39,7 @@ _PRIVATE_FOLDER = re.compile(r"vzcptcheck\.[A-Za-z0-9]{10}")
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
-    zipapp = [
-        sys.executable,
-        str(ROOT / "tools" / "build_zipapp.py"),
-        str(folder / "vzcptcheck.pyz"),
-    ]
-    subprocess.run(zipapp, check=True)
+    succeed([sys.executable, ROOT / "tools" / "build_zipapp.py", folder / "vzcptcheck.pyz"])
     with fleet(folder, {**NODES, PLAIN: None}, DOWN) as made:
         yield made
 
@@ -97,14 +91,7 @@ _MATRIX = 'exec "$0" -m simulator matrix --format json "$1"/*.json'
 
 def matrix(nodes: Fleet) -> str:
     """Compare all nodes of the folder that the play has filled."""
-    ended = subprocess.run(
-        ["sh", "-c", _MATRIX, sys.executable, str(nodes.profiles)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    return ended.stdout
+    return succeed(["sh", "-c", _MATRIX, sys.executable, nodes.profiles])
 
 
 def test_every_nodes_profile_is_fetched_for_its_owner_alone(nodes: Fleet) -> None:
@@ -212,8 +199,7 @@ def test_the_example_has_no_mistakes_of_syntax(started: Fleet) -> None:
     program = Path(sys.executable).parent / "ansible-playbook"
     inventory = ANSIBLE / "inventory.example.yml"
     command = [program, "--syntax-check", "-i", inventory, ANSIBLE / "capture-fleet.yml"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    succeed(command)
 
 
 def test_every_setting_of_the_role_is_described() -> None:

@@ -13,8 +13,8 @@ import pytest
 from simulator.facts.cpuid import CpuidTable, Key, Registers, parse_rows
 from simulator.run.elf_probe import ElfClass, build_probe, parse_answers
 from support.needed import find, needs
+from support.running import Ended, finish, write_program
 
-ROOT = Path(__file__).resolve().parents[2]
 QEMU = "qemu-x86_64"
 
 pytestmark = needs(QEMU)
@@ -34,8 +34,7 @@ def models() -> list[str]:
     """List the models by name, as the program itself does."""
     if find(QEMU) is None:
         return []
-    said = subprocess.run([QEMU, "-cpu", "help"], capture_output=True, text=True, check=False)
-    lines = said.stdout.split("Recognized")[0].splitlines()
+    lines = finish([QEMU, "-cpu", "help"]).stdout.split("Recognized")[0].splitlines()
     return [line.split()[1] for line in lines if line.startswith("x86 ")]
 
 
@@ -44,33 +43,21 @@ MODELS = models()
 
 def probe(model: str, keys: list[Key], folder: Path) -> CpuidTable:
     """Ask a model by the other program."""
-    program = folder / "probe"
-    program.write_bytes(build_probe(keys, ElfClass.X86_64))
-    program.chmod(0o755)
+    program = write_program(folder / "probe", build_probe(keys, ElfClass.X86_64))
     ended = subprocess.run([QEMU, "-cpu", model, str(program)], capture_output=True, check=True)
     return CpuidTable(parse_answers(keys, ended.stdout).items())
 
 
-def capture(model: str) -> "subprocess.CompletedProcess[str]":
+def capture(model: str) -> Ended:
     """Capture the CPUs on a model; this machine's own device would answer for this machine."""
     command = ["-S", "-m", "vzcptcheck", "capture", "--cpus", "--instruction"]
-    return subprocess.run(
-        [QEMU, "-cpu", model, sys.executable, *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=300,
-    )
+    return finish([QEMU, "-cpu", model, sys.executable, *command], timeout=300)
 
 
 @pytest.mark.parametrize("model", sorted(NO_LONG_MODE & set(MODELS)))
 def test_a_model_without_long_mode_runs_no_64_bit_program(model: str, tmp_path: Path) -> None:
-    program = tmp_path / "probe"
-    program.write_bytes(build_probe([(0, 0)], ElfClass.X86_64))
-    program.chmod(0o755)
-    command = [QEMU, "-cpu", model, str(program)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    program = write_program(tmp_path / "probe", build_probe([(0, 0)], ElfClass.X86_64))
+    ended = finish([QEMU, "-cpu", model, program])
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "The selected x86 CPU does not support 64 bit mode\n"
 

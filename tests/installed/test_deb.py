@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from support.debian_root import install_debian
-from support.installed import DEB, TOOL, call, check_contract, everything_in, node_files
+from support.installed import (
+    DEB,
+    TOOL,
+    call,
+    check_contract,
+    everything_in,
+    install_debian,
+    node_files,
+)
 from support.interpreters import HostileFolder
 
 #: dpkg's own notes, which tell of every package that was ever installed.

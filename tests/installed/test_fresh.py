@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.debian_root import install_debian, pip_environment, run_in
 from support.documents import command_after
-from support.installed import ROOT, call
-from support.running import Ended
+from support.installed import call, install_debian, pip_environment, run_in
+from support.running import ROOT, Ended
 
 PACKAGES = ("git", "python3", "python3-venv", "ca-certificates")
 CLONE = "/home/vzcptcheck"

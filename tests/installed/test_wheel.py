@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.documents import shared_folder
-from support.installed import ROOT, SDIST, WHEEL, call, check_contract, everything_in
+from support.installed import SDIST, WHEEL, call, check_contract, everything_in
 from support.interpreters import FLOOR, HostileFolder, pythons_at_hand
+from support.running import ROOT
 
 SIMULATOR_FLOOR = (3, 11)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.installed import DEB, ROOT, RPM, ZIPAPP, call, check_contract, everything_in
+from support.installed import DEB, RPM, ZIPAPP, call, check_contract, everything_in
 from support.interpreters import HostileFolder, pythons_at_hand
+from support.running import ROOT
 
 #: What the tool and the packages are built from.
 SOURCES = ("LICENSE", "CHANGELOG.md", "*/vzcptcheck*", "vzcptcheck/*.py", "tools/*.py")

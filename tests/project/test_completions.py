@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from simulator.verdicts.codes import CODES
 from support.documents import shared_folder
 from support.interpreters import pythons_at_hand
 from support.needed import needs
-from support.running import NODE, ROOT, command_line
+from support.running import NODE, ROOT, command_line, succeed
 from tools.completions import KINDS, ZSH_FOLDER
 from tools.programs import Program, vzcptcheck, vzcptsim
 from tools.shared_files import names
@@ -57,11 +56,7 @@ Complete = Callable[[str, Path], list[str]]
 
 def _started(command: Sequence[str], folder: Path, **variables: str) -> str:
     environment = {**os.environ, "HOME": str(folder), **variables}
-    ended = subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=60, check=True
-    )
-    assert ended.stderr == ""
-    return ended.stdout
+    return succeed(command, environment, cwd=folder)
 
 
 def _by_bash(line: str, folder: Path) -> list[str]:
@@ -100,20 +95,13 @@ in_each_shell = pytest.mark.parametrize(
 
 
 def test_shellcheck_has_nothing_to_say_of_those_for_bash() -> None:
-    path = f"{Path(sys.executable).parent}:{os.defpath}"
-    ended = subprocess.run(
-        [str(shutil.which("shellcheck", path=path)), *sorted(BASH.iterdir())],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.defpath}")
+    assert succeed([str(shellcheck), *sorted(BASH.iterdir())]) == ""
 
 
 def test_packages_have_the_same_when_the_oldest_python_builds_them(tmp_path: Path) -> None:
     python = next(iter(pythons_at_hand().values()))
-    command = [python, "-B", "-m", "tools.node_files", str(tmp_path), python, ZSH_FOLDER]
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    succeed([python, "-B", "-m", "tools.node_files", tmp_path, python, ZSH_FOLDER])
     for path in (BASH / "vzcptcheck", FISH / "vzcptcheck.fish", ZSH / "_vzcptcheck"):
         packaged = tmp_path / "usr" / "share" / path.relative_to(SHARE)
         assert packaged.read_bytes() == path.read_bytes()
@@ -191,8 +179,6 @@ def test_on_a_node_its_running_containers_are_offered(tmp_path: Path) -> None:
         f"source {BASH}/vzcptcheck; COMP_WORDS=(vzcptcheck caps 10) COMP_CWORD=2; "
         "_vzcptcheck; echo ${COMPREPLY[@]}"
     )
-    offered = subprocess.run(
-        command_line("bash", "-c", script), capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert {"101", "102", "108"} <= set(offered.stdout.split())
-    assert "0" not in offered.stdout.split()
+    offered = succeed(command_line("bash", "-c", script)).split()
+    assert {"101", "102", "108"} <= set(offered)
+    assert "0" not in offered

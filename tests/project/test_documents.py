@@ -40,7 +40,7 @@ from support.named import (
     variables,
 )
 from support.needed import find, require
-from support.running import NODE, ROOT
+from support.running import NODE, ROOT, run, write_program
 from tools.manuals import properties
 from vzcptcheck.cli import _COMMANDS, USAGE
 from vzcptcheck.outcome import ExitStatus
@@ -314,24 +314,13 @@ def on_a_terminal(**variables: str) -> str:
 
 
 def where_ssh_is(folder: Path) -> str:
-    command = [sys.executable, "-m", "simulator", "run", "--node", NODE]
-    command += ["--node-for", f"dest={NODE}", "--", "sh", "-c", "command -v ssh"]
-    environment = {**os.environ, "TMPDIR": str(folder)}
-    ended = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment
-    )
-    return ended.stdout
+    environment, options = {"TMPDIR": str(folder)}, ("--node-for", f"dest={NODE}")
+    return run("sh", "-c", "command -v ssh", options=options, environment=environment).stdout
 
 
 def a_command_of(folder: Path) -> str:
-    (folder / "a-command").write_text("#!/bin/sh\necho found\n", "utf-8")
-    (folder / "a-command").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "simulator", "run", "--node", NODE, "--", "a-command"]
-    ended = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment
-    )
-    return ended.stdout
+    write_program(folder / "a-command", "#!/bin/sh\necho found\n")
+    return run("a-command", environment={"PATH": f"{folder}:{os.environ['PATH']}"}).stdout
 
 
 RED = "\x1b[1;31m"

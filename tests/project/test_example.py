@@ -11,7 +11,7 @@ import pytest
 from simulator.profiles.store import load_node
 from support.needed import needs
 from support.programs import replay
-from support.running import ROOT, Ended, finish
+from support.running import ROOT, Ended, finish, write_program
 from support.ssh_lab import ssh_command_line
 
 SCRIPT = ROOT / "examples" / "check-migration.sh"
@@ -144,8 +144,7 @@ def test_the_script_over_ssh_tells_how_it_is_used() -> None:
 
 def with_program(folder: Path, name: str, text: str) -> dict[str, str]:
     """Write a program, and return an environment that has it first on PATH."""
-    (folder / name).write_text(f"#!/bin/sh\n{text}\n", "utf-8")
-    (folder / name).chmod(0o755)
+    write_program(folder / name, f"#!/bin/sh\n{text}\n")
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 

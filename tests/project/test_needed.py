@@ -1,14 +1,13 @@
 """Tests that start a program: skipped without it, and named; failed where CI runs them."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from support.needed import PACKAGES
-from support.running import ROOT, UNMEASURED
+from support.running import ROOT, UNMEASURED, finish
 
 SUITE = """\
 import pytest
@@ -44,16 +43,9 @@ def run_suite(folder: Path, *options: str, **environment: str) -> list[str]:
     (folder / "test_it.py").write_text(SUITE, "utf-8")
     plugins = ("-p", "support.needed", "-p", "no:vzcptsim", "-p", "no:cacheprovider")
     inherited = {name: text for name, text in UNMEASURED.items() if name != "SKIP_NOTHING"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugins, *options],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**inherited, "PYTHONPATH": str(ROOT / "tests"), **environment},
-        timeout=120,
-    )
-    return ended.stdout.splitlines()
+    command = [sys.executable, "-m", "pytest", *plugins, *options]
+    variables = {**inherited, "PYTHONPATH": str(ROOT / "tests"), **environment}
+    return finish(command, variables, cwd=folder).stdout.splitlines()
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["one process", "another process"])

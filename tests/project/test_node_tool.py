@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.interpreters import MODULES, HostileFolder
-from support.running import ROOT, finish
+from support.running import ROOT, finish, succeed, write_program
 from vzcptcheck import __version__
 from vzcptcheck.cli import USAGE
 
@@ -18,8 +18,7 @@ PYTHON = os.path.realpath(sys.executable)
 
 def build(output: Path, root: Path = ROOT) -> Path:
     """Build the tool for the Python that runs the tests."""
-    command = [PYTHON, str(root / "tools" / "build_zipapp.py"), str(output), PYTHON]
-    subprocess.run(command, check=True, timeout=120)
+    succeed([PYTHON, root / "tools" / "build_zipapp.py", output, PYTHON])
     return output
 
 
@@ -44,8 +43,7 @@ def test_nothing_of_the_working_folder_or_the_environment_is_imported(
     command = str(tool)
     if path:  # From the working folder itself, by a relative name.
         command = path + tool.name
-        (hostile.path / tool.name).write_bytes(tool.read_bytes())
-        (hostile.path / tool.name).chmod(0o755)
+        write_program(hostile.path / tool.name, tool.read_bytes())
     words = [command, *arguments.split()]
     ended = finish(words, hostile.environment, cwd=hostile.path, stdin=subprocess.DEVNULL)
     assert hostile.imported == []
@@ -68,15 +66,13 @@ def test_every_trap_works(hostile: HostileFolder) -> None:
 
 def test_nothing_is_written_beside_it(tool: Path) -> None:
     assert [path.name for path in tool.parent.iterdir()] == [tool.name]
-    subprocess.run([str(tool), "help"], check=True, stdout=subprocess.DEVNULL, timeout=60)
+    succeed([tool, "help"])
     assert [path.name for path in tool.parent.iterdir()] == [tool.name]
 
 
 def test_python_and_the_shell_can_be_told_to_run_it(tool: Path) -> None:
-    version = finish([PYTHON, "-IS", tool, "--version"])
-    assert (version.returncode, version.stdout) == (0, f"vzcptcheck {__version__}\n")
-    usage = finish(["sh", tool.name, "help"], cwd=tool.parent)
-    assert (usage.returncode, usage.stdout) == (0, USAGE)
+    assert succeed([PYTHON, "-IS", tool, "--version"]) == f"vzcptcheck {__version__}\n"
+    assert succeed(["sh", tool.name, "help"], cwd=tool.parent) == USAGE
 
 
 def test_what_was_compiled_for_the_interpreter_is_what_runs(tool: Path) -> None:
@@ -85,11 +81,9 @@ def test_what_was_compiled_for_the_interpreter_is_what_runs(tool: Path) -> None:
         'sys.path[:0] = [archive + "/" + sys.implementation.cache_tag, archive];'
         "import vzcptcheck.cli; print(vzcptcheck.cli.__file__)"
     )
-    ended = subprocess.run(
-        [PYTHON, "-IS", "-c", script, str(tool)], capture_output=True, text=True, check=True
-    )
     tag = sys.implementation.cache_tag
-    assert ended.stdout == f"{tool}/{tag}/vzcptcheck/cli.pyc\n"
+    file = f"{tool}/{tag}/vzcptcheck/cli.pyc\n"
+    assert succeed([PYTHON, "-IS", "-c", script, tool]) == file
 
 
 def test_built_elsewhere_of_other_files_times_it_is_the_same(tool: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from simulator.profiles.profile import OriginKind
 from simulator.profiles.store import load_fixtures, load_node
 from support.documents import command_after, read_blocks, with_programs
 from support.recorded import NAMES, read_rows
-from support.running import ROOT, finish
+from support.running import ROOT, finish, succeed, write_program
 from support.samples import read_vectors
 from tools.programs import vzcptcheck
 
@@ -63,10 +63,7 @@ def test_the_main_job_prints_both_results(tmp_path: Path) -> None:
 def test_the_pytest_fixture_works_as_it_is_shown(tmp_path: Path) -> None:
     block = next(one for one in read_blocks(ROOT / "README.md") if one.language == "python")
     (tmp_path / "test_mine.py").write_text(block.text, "utf-8")
-    (tmp_path / "my-check").write_text('#!/bin/sh\nvzcptcheck caps "$1" 144799\n', "utf-8")
-    (tmp_path / "my-check").chmod(0o755)
+    write_program(tmp_path / "my-check", '#!/bin/sh\nvzcptcheck caps "$1" 144799\n')
     plugin = ("-p", "no:vzcptsim", "-p", "simulator.pytest_plugin", "-p", "no:cacheprovider")
     command = [sys.executable, "-m", "pytest", *plugin, "-q"]
-    ended = finish(command, with_programs(PYTHONPATH=str(ROOT)), cwd=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
-    assert "1 passed" in ended.stdout
+    assert "1 passed" in succeed(command, with_programs(PYTHONPATH=str(ROOT)), cwd=tmp_path)

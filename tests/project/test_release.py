@@ -1,7 +1,6 @@
 """A release's papers: one place states the version, the changelog is of the form that it claims."""
 
 import re
-import subprocess
 import sys
 import tomllib
 from contextlib import suppress
@@ -13,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.documents import shared_folder
+from support.running import ROOT, succeed
 from tools import changelog
 from tools.changelog import ChangelogError, parse_changelog
 from vzcptcheck import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 WHEEL = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 
@@ -65,8 +64,7 @@ def test_a_build_generates_what_tests_read_with_what_it_requires(tmp_path: Path)
             (packages / name).symlink_to(Path(spec.origin).parent)
     script = "import sys; sys.path[:0] = sys.argv[1:3]; from tools import shared_files as it; "
     script += "from pathlib import Path; it.write(Path(sys.argv[3]))"
-    command = [sys.executable, "-IBS", "-c", script, *map(str, (ROOT, packages, made))]
-    subprocess.run(command, check=True)
+    succeed([sys.executable, "-IBS", "-c", script, ROOT, packages, made])
     generated = [path for path in shared_folder().glob("**/*") if path.is_file()]
     assert len(generated) == 8
     for path in generated:

@@ -1,11 +1,10 @@
 """What commands import: a command starts in a few times an empty interpreter."""
 
-import subprocess
 import sys
 
 import pytest
 
-from support.running import ROOT, UNMEASURED
+from support.running import UNMEASURED, finish
 
 #: Modules that take as long to import as a command may take in all, or half of it.
 SLOW = {
@@ -36,14 +35,8 @@ print(*set(sys.modules) - before, file=sys.stderr)
 
 def imported(statement: str) -> set[str]:
     """Return the modules that a statement imports, in a process of its own."""
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(statement)],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=UNMEASURED,
-    )
+    ended = finish([sys.executable, "-c", PROGRAM.format(statement)], UNMEASURED)
+    assert ended.returncode == 0
     return set(ended.stderr.splitlines()[-1].split())
 
 

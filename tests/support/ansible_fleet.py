@@ -1,24 +1,23 @@
 """A fleet for Ansible: each node a real sshd under ``vzcptsim run``, on a port of this machine."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from simulator.run import ssh
 from support.needed import find
-from support.running import ROOT, Ended, wait_for
+from support.running import ROOT, Ended, finish, wait_for
 
 ANSIBLE = ROOT / "ansible"
-ADDRESS = "127.0.0.1"
 
 #: The shell of a session reads no ~/.bashrc where it is one shell in another.
 _SSHD_CONFIG = """\
@@ -33,9 +32,6 @@ LogLevel ERROR
 MaxStartups 100
 SetEnv SHLVL=1
 """
-
-#: What lies between one start of a program and another.
-_PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Fleet:
         for name, one in listed.items():
             one["ansible_remote_tmp"] = str(self.remote_folder(name))
         general = {
-            "ansible_host": ADDRESS,
+            "ansible_host": ssh._ADDRESS,
             "ansible_user": getuser(),
             "ansible_become": False,
             "ansible_ssh_private_key_file": str(self.folder / "user_key"),
@@ -68,21 +64,15 @@ class Fleet:
         inventory.write_text(yaml.safe_dump(document), "utf-8")
         playbook = str(ANSIBLE / "capture-fleet.yml")
         program = Path(sys.executable).parent / "ansible-playbook"
-        return subprocess.run(
-            [str(program), "-i", str(inventory), playbook, *options],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folder,
-            timeout=170,
-            env={
-                **os.environ,
-                "ANSIBLE_HOME": str(self.folder / "ansible"),
-                "ANSIBLE_LOCALHOST_WARNING": "false",
-                "ANSIBLE_NOCOLOR": "true",
-                "ANSIBLE_TIMEOUT": "30",
-            },
-        )
+        environment = {
+            **os.environ,
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            "ANSIBLE_TIMEOUT": "30",
+        }
+        command = [program, "-i", inventory, playbook, *options]
+        return finish(command, environment, cwd=self.folder, timeout=170)
 
     @property
     def profiles(self) -> Path:
@@ -96,26 +86,28 @@ class Fleet:
 
 @contextmanager
 def fleet(folder: Path, nodes: Mapping[str, str | None], down: str) -> Iterator[Fleet]:
-    """Start an sshd on each node, on this machine itself where there is none; ``down`` has none."""
+    """Start an sshd on each node, on this machine itself where there is none; ``down`` has none.
+
+    Keys and ports are made as ``vzcptsim run --sshd-for`` makes its own, which nobody else uses.
+    """
     for key in ("host_key", "user_key"):
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        ssh._make_key(folder / key)
     folder.chmod(0o711)
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    ports = dict(zip([*nodes, down], _free_ports(len(nodes) + 1), strict=True))
+    ports = dict(zip([*nodes, down], ssh._free_ports(len(nodes) + 1), strict=True))
     with ExitStack() as undo:
         for name, node in nodes.items():
             undo.enter_context(_sshd(folder, name, node, ports[name]))
         for name in nodes:
-            wait_for(lambda port=ports[name]: _listens(port))  # type: ignore[misc]
+            wait_for(partial(ssh._listens, ports[name]))
         yield Fleet(folder, ports)
 
 
 @contextmanager
 def _sshd(folder: Path, name: str, node: str | None, port: int) -> Iterator[None]:
     config = folder / f"sshd_config.{name}"
-    config.write_text(_SSHD_CONFIG.format(address=ADDRESS, port=port, folder=folder), "utf-8")
+    config.write_text(_SSHD_CONFIG.format(address=ssh._ADDRESS, port=port, folder=folder), "utf-8")
     command = [find("sshd") or "", "-D", "-e", "-f", str(config)]
     if node is not None:
         command = [sys.executable, "-m", "simulator", "run", "--node", node, "--", *command]
@@ -125,16 +117,3 @@ def _sshd(folder: Path, name: str, node: str | None, port: int) -> Iterator[None
     finally:
         process.terminate()
         process.wait(timeout=30)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as taken:
-        servers = [taken.enter_context(socket.create_server((ADDRESS, 0))) for _ in range(count)]
-        return [server.getsockname()[1] for server in servers]
-
-
-def _listens(port: int) -> bool:
-    time.sleep(_PAUSE)
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.2", 0))  # From another address: not to itself.
-        return probe.connect_ex((ADDRESS, port)) == 0

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from support.running import ROOT, UNMEASURED
+from support.running import ROOT, UNMEASURED, finish, write_program
 from tools.shared_files import write
 
 _PROMPT = re.compile(r"(?:\[root@([\w.-]+)\])?([$#]) (.*)")
@@ -194,16 +194,8 @@ def _command(host: str, block: Block) -> list[str]:
 
 def _run(commands: list[str], shell: list[str], folder: Path) -> list[str]:
     script = "".join(f"{command}\nlast=$?; printf '\\x1e'; (exit $last)\n" for command in commands)
-    ended = subprocess.run(
-        [*shell, script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder,
-        env={**UNMEASURED, "PATH": f"{programs_folder()}:{os.environ['PATH']}", "COLUMNS": "100"},
-        timeout=180,
-        check=False,
-    )
+    together = {"stderr": subprocess.STDOUT, "timeout": 180}
+    ended = finish([*shell, script], with_programs(COLUMNS="100"), cwd=folder, **together)
     printed = ended.stdout.split(_END)
     return printed[:-1] if len(printed) == len(commands) + 1 else [ended.stdout] * len(commands)
 
@@ -224,8 +216,7 @@ def programs_folder() -> Path:
     folder = _temporary_folder()
     for name, start in _STARTS.items():
         text = _START.format(python=shlex.quote(sys.executable), root=ROOT, start=start)
-        (folder / name).write_text(text, "utf-8")
-        (folder / name).chmod(0o755)
+        write_program(folder / name, text)
     return folder
 
 

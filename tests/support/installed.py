@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,9 +13,9 @@ from pathlib import Path
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node
 from support.programs import Said, replay
+from support.running import ROOT, Ended, command_line, finish, succeed
 from vzcptcheck import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
 DIST = Path(os.environ.get("DIST", ROOT / "dist"))
 
 ZIPAPP = DIST / "vzcptcheck.pyz"
@@ -27,15 +29,9 @@ TOOL = "usr/sbin/vzcptcheck"
 
 def call(*command: str | Path, timeout: int = 600, **environment: str) -> str:
     """Run a command that is to succeed, and return what it printed."""
-    ended = subprocess.run(
-        list(map(str, command)),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "LC_ALL": "C", **environment},
-        timeout=timeout,
-    )
-    assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
+    variables = {**os.environ, "LC_ALL": "C", **environment}
+    ended = finish(command, variables, timeout=timeout)
+    assert ended.returncode == 0, ended
     return ended.stdout
 
 
@@ -64,6 +60,59 @@ def node_files(zsh: str) -> set[str]:
         "usr/share/man/man8/vzcptcheck.8.gz",
         f"{zsh}/_vzcptcheck",
     }
+
+
+# A fresh Debian in a folder, by debootstrap, with the mirror and the pip settings of this machine.
+# It takes root.
+
+
+SUITE = "bookworm"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+#: The settings of pip's that say how a package index is reached.
+_PIP_SETTINGS = ("index-url", "cert", "proxy", "default-timeout", "trusted-host")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+#: What a machine mounts: process and device files.
+_MOUNTS = """
+mount -t proc proc "$0/proc"
+mount --rbind /sys "$0/sys"
+mount --rbind /dev "$0/dev"
+exec chroot "$0" "$@"
+"""
+
+
+def mirror() -> str:
+    """Return where this machine's apt has the suite from."""
+    targets = ("Created-By: Packages", f"Release: {SUITE}", "Component: main")
+    return call("apt-get", "indextargets", "--format", "$(REPO_URI)", *targets).split("\n")[0]
+
+
+def install_debian(root: Path, *packages: str) -> None:
+    """Install the smallest Debian, and these packages, into a folder that is made."""
+    options = ("--variant=minbase", f"--include={','.join(packages)}")
+    call("debootstrap", *options, SUITE, root, mirror(), timeout=1200)
+
+
+def pip_environment(root: Path) -> dict[str, str]:
+    """Return the variables by which pip reaches the index there; certificates are copied."""
+    listed = call(sys.executable, "-m", "pip", "config", "list")
+    settings = dict(re.findall(r"^[\w:]+\.([\w-]+)='(.*)'$", listed, re.MULTILINE))
+    if "cert" in settings:
+        shutil.copy(settings["cert"], root / settings["cert"].lstrip("/"))
+    found = {f"PIP_{name.upper().replace('-', '_')}": settings.get(name) for name in _PIP_SETTINGS}
+    found |= {name: os.environ.get(name) for name in _PROXIES}
+    return {name: text for name, text in found.items() if text}
+
+
+def run_in(root: Path, script: str, folder: str, environment: dict[str, str]) -> Ended:
+    """Run a shell script there as a new machine would: no terminal, no variables but these."""
+    words = [f"{name}={text}" for name, text in environment.items()]
+    command = ["env", "-i", "-C", folder, "HOME=/root", f"PATH={PATH}", *words, "sh", "-c", script]
+    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    command = [*alone, "setsid", "--wait", "sh", "-ec", _MOUNTS, str(root), *command]
+    how = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "timeout": 1800}
+    return finish(command, **how)
 
 
 # The drop-in contract: what vzmigrate calls, asked of an installed vzcptcheck on simulated nodes.
@@ -134,10 +183,5 @@ def _run_on(node: str, program: Sequence[str], asked: Sequence[Sequence[str]]) -
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         guest = [sys.executable, "-IS", "-c", _GUEST, json.dumps([program, asked, str(answer)])]
-        subprocess.run(
-            [sys.executable, "-m", "simulator", "run", "--node", node, "--", *guest],
-            check=True,
-            cwd=ROOT,
-            timeout=300,
-        )
+        succeed(command_line(*guest, node=node), timeout=300)
         return [Said(*one) for one in json.loads(answer.read_text("utf-8"))]

@@ -87,9 +87,26 @@ def finish(
     command: Sequence[str | Path], environment: Mapping[str, str] | None = None, **how: Any
 ) -> Ended:
     """Run a command to its end and keep what it said."""
-    settings = {"cwd": ROOT, "env": environment, "timeout": 120, **how}
-    ended: Ended = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    settings = {"cwd": ROOT, "env": environment, "timeout": 120, **output, **how}
+    ended: Ended = subprocess.run(command, text=True, check=False, **settings)
     return ended
+
+
+def succeed(
+    command: Sequence[str | Path], environment: Mapping[str, str] | None = None, **how: Any
+) -> str:
+    """Run a command that has to succeed with nothing to remark; return what it printed."""
+    ended = finish(command, environment, **how)
+    assert (ended.returncode, ended.stderr) == (0, ""), ended
+    return ended.stdout
+
+
+def write_program(path: Path, text: str | bytes) -> Path:
+    """Write a file that can be executed."""
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    path.chmod(0o755)
+    return path
 
 
 def printed(ended: Ended) -> str:
@@ -100,14 +117,10 @@ def printed(ended: Ended) -> str:
 
 def commands_on_nodes(commands: Mapping[str, Sequence[Sequence[str]]]) -> Any:
     """Run many commands of vzcptcheck on each of many nodes: see run_on_nodes.py."""
-    ended = finish(
-        [sys.executable, ROOT / "tests" / "support" / "run_on_nodes.py"],
-        {**os.environ, "PYTHONPATH": str(ROOT)},
-        input=json.dumps(list(commands.items())),
-        timeout=600,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    script = ROOT / "tests" / "support" / "run_on_nodes.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    asked = json.dumps(list(commands.items()))
+    return json.loads(succeed([sys.executable, script], environment, input=asked, timeout=600))
 
 
 def wait_for(condition: Callable[[], object]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from simulator.facts.cpuid import Key, Registers
 from simulator.run.elf_probe import ElfClass, build_probe, parse_answers, parse_elf_class
 from support.needed import needs
+from support.running import succeed, write_program
 from vzcptcheck.instruction import execute_cpuid
 
 #: Answers that are the same on every processor of a machine, some of one leaf's subleaves.
@@ -47,9 +48,7 @@ def execute(program: Path) -> bytes:
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="this machine is no x86-64")
 @both_classes
 def test_it_answers_as_the_instruction_does(elf_class: ElfClass, tmp_path: Path) -> None:
-    program = tmp_path / "probe"
-    program.write_bytes(build_probe(KEYS, elf_class))
-    program.chmod(0o700)
+    program = write_program(tmp_path / "probe", build_probe(KEYS, elf_class))
     answers = parse_answers(KEYS, execute(program))
     assert answers == {key: Registers(*execute_cpuid(*key)) for key in KEYS}
 
@@ -60,13 +59,8 @@ def test_other_programs_read_its_headers(elf_class: ElfClass, tmp_path: Path) ->
     program = tmp_path / "probe"
     program.write_bytes(build_probe(KEYS, elf_class))
     words = ["readelf", "--wide", "--file-header", "--segments", str(program)]
-    read = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert read.stderr == ""
-    assert re.findall(r"Type: +(\w+)|^ +LOAD .*? (R \S|RW) ", read.stdout, re.MULTILINE) == [
-        ("EXEC", ""),
-        ("", "R E"),
-        ("", "RW"),
-    ]
+    read = re.findall(r"Type: +(\w+)|^ +LOAD .*? (R \S|RW) ", succeed(words), re.MULTILINE)
+    assert read == [("EXEC", ""), ("", "R E"), ("", "RW")]
 
 
 @both_classes

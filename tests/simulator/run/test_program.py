@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.running import UNMEASURED, guest, shell, supervise
+from support.running import UNMEASURED, guest, shell, supervise, write_program
 
 #: Run a program that is described by these words, and end as it does.
 RUN = """
@@ -49,9 +49,7 @@ class TestSurroundings:
         assert ended.stdout == f"{shown}0\n"
 
     def test_a_program_is_found_on_the_path_of_its_environment(self, tmp_path: Path) -> None:
-        own = tmp_path / "own-program"
-        own.write_text("#!/bin/sh\necho found\n")
-        own.chmod(0o755)
+        write_program(tmp_path / "own-program", "#!/bin/sh\necho found\n")
         assert start(f"('own-program',), environment={{'PATH': {str(tmp_path)!r}}}") == "found\n0\n"
 
     def test_the_files_are_its_standard_ones_and_it_has_no_others(self, tmp_path: Path) -> None:

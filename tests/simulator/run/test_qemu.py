@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -31,7 +30,7 @@ from simulator.run.qemu import (
     resolve_program,
 )
 from support.needed import find, needs
-from support.running import Ended, finish, printed
+from support.running import finish, printed, succeed, write_program
 from support.simulated_nodes import AMD, INTEL, VENDORS, cpu
 from support.simulated_profiles import recorded_nodes
 
@@ -55,8 +54,7 @@ def is_too_old(program: str) -> bool:
     """Tell whether an emulator that is installed is older than FIRST_VERSION."""
     if find(program) is None:
         return False
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    version = re.search(r"version (\d+)\.(\d+)", said.stdout)
+    version = re.search(r"version (\d+)\.(\d+)", succeed([program, "--version"]))
     return version is None or tuple(map(int, version.groups())) < FIRST_VERSION
 
 
@@ -163,17 +161,6 @@ def measured(cpuid: CpuidTable, elf_class: ElfClass = ElfClass.X86_64) -> CpuidT
     return measure_cpuid(qemu(elf_class), choose_model(qemu(elf_class), cpuid))
 
 
-def end(*command: str) -> Ended:
-    """Run a command to its end."""
-    return finish(command)
-
-
-def write(path: Path, content: str | bytes, mode: int = 0o755) -> Path:
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    path.chmod(mode)
-    return path
-
-
 def feature(name: str) -> Feature:
     (found,) = [one for one in FEATURES if one.name == name]
     return found
@@ -249,12 +236,12 @@ class TestNearness:
     @emulated
     def test_qemu_means_the_same_bits_by_its_names(self, tmp_path: Path) -> None:
         """All that has a name here, asked for at once: what is refused is told by its bit."""
-        flags = parse_flags(end("qemu-x86_64", "-cpu", "help").stdout)
+        flags = parse_flags(finish(["qemu-x86_64", "-cpu", "help"]).stdout)
         named = {one.qemu_name: one for one in FEATURES if one.qemu_name in flags}
         assert len(named) > 150
         model = f"base,level=32,xlevel=0x80000021,{','.join(f'+{name}' for name in named)}"
-        program = write(tmp_path / "program", build_probe([], ElfClass.X86_64))
-        said = end("qemu-x86_64", "-cpu", model, str(program)).stderr
+        program = write_program(tmp_path / "program", build_probe([], ElfClass.X86_64))
+        said = finish(["qemu-x86_64", "-cpu", model, program]).stderr
         refused = dict(re.findall(r"CPUID\S+?\.([\w.-]+) \[bit (\d+)\]", said))
         assert {name: named[name].bit for name in refused} == {
             name: int(bit) for name, bit in refused.items()
@@ -279,7 +266,7 @@ class TestEmulating:
             "from vzcptcheck.instruction import execute_cpuid as e;"
             "print([e(leaf, 0) for leaf in (0, 0x80000002, 0x80000003, 0x80000004)])"
         )
-        ended = end(*emulate([PYTHON, "-S", "-c", script], XEON).command)
+        ended = finish(emulate([PYTHON, "-S", "-c", script], XEON).command)
         expected = [tuple(XEON[leaf, 0]) for leaf in (0, 0x80000002, 0x80000003, 0x80000004)]
         assert printed(ended) == f"{expected}\n"
 
@@ -287,19 +274,21 @@ class TestEmulating:
     def test_requests_of_the_checkpoint_get_to_no_kernel(self) -> None:
         """A kernel says ENOTTY to such a request of this file."""
         request = "import fcntl; fcntl.ioctl(open('/dev/null'), 0x2d05, 0)"
-        ended = end(*emulate([PYTHON, "-S", "-c", request], XEON).command)
+        ended = finish(emulate([PYTHON, "-S", "-c", request], XEON).command)
         assert f"OSError: [Errno {errno.ENOSYS}]" in ended.stderr
 
     @emulated
     def test_a_program_keeps_the_name_that_it_was_called_by(self) -> None:
         emulation = emulate(["sh", "-c", "echo $0 $1; exit 3"], XEON)
-        ended = end(*emulation.command)
+        ended = finish(emulation.command)
         assert (ended.returncode, ended.stdout) == (3, "sh\n")
 
     @emulated
     def test_a_script_is_run_by_its_interpreter(self, tmp_path: Path) -> None:
-        script = write(tmp_path / "script", "#!/bin/sh -e\nfalse | true; echo $0 $*; false; echo\n")
-        ended = end(*emulate([str(script), "a", "b"], XEON).command)
+        script = write_program(
+            tmp_path / "script", "#!/bin/sh -e\nfalse | true; echo $0 $*; false; echo\n"
+        )
+        ended = finish(emulate([str(script), "a", "b"], XEON).command)
         assert (ended.returncode, ended.stdout) == (1, f"{script} a b\n")
 
     @emulated
@@ -401,7 +390,9 @@ class TestFinding:
     """An emulator that is a script: it runs what it is given on this machine's CPU."""
 
     def fake(self, path: Path) -> None:
-        write(path, f'#!/bin/sh\n[ "$2" != help ] || exec /bin/cat <<E\n{FAKE_HELP}E\nexec "$3"\n')
+        write_program(
+            path, f'#!/bin/sh\n[ "$2" != help ] || exec /bin/cat <<E\n{FAKE_HELP}E\nexec "$3"\n'
+        )
 
     @native
     def test_a_static_one_will_do(self, folder: Path) -> None:
@@ -430,7 +421,7 @@ class TestFinding:
         )
 
     def test_an_emulator_that_says_nothing(self, folder: Path) -> None:
-        write(folder / "qemu-x86_64", "#!/bin/sh\nexit 7\n")
+        write_program(folder / "qemu-x86_64", "#!/bin/sh\nexit 7\n")
         with pytest.raises(EmulationError, match="does not run its CPU model 'max': status 7;"):
             find_qemu(ElfClass.X86_64)
 
@@ -448,8 +439,8 @@ class TestPrograms:
 
     @pytest.fixture(autouse=True)
     def _programs(self, folder: Path) -> None:
-        write(folder / "program", build_probe([], ElfClass.X86_64))
-        write(folder / "program32", build_probe([], ElfClass.I386))
+        write_program(folder / "program", build_probe([], ElfClass.X86_64))
+        write_program(folder / "program32", build_probe([], ElfClass.I386))
 
     def refuse(self, *command: str) -> str:
         with pytest.raises(EmulationError) as refused:
@@ -457,7 +448,7 @@ class TestPrograms:
         return str(refused.value)
 
     def script(self, folder: Path, line: str, name: str = "script") -> str:
-        return str(write(folder / name, f"#!{line}\n"))
+        return str(write_program(folder / name, f"#!{line}\n"))
 
     def test_by_path_or_by_name(self, folder: Path) -> None:
         path, words = f"{folder}/program", ("-0", "program32", f"{folder}/program32", "-a")
@@ -536,9 +527,9 @@ class TestPrograms:
     def test_what_cannot_be_emulated(self, folder: Path, command: str, says: str) -> None:
         other = bytearray(build_probe([], ElfClass.X86_64))
         other[18:20] = (183).to_bytes(2, "little")
-        write(folder / "other", bytes(other))
-        write(folder / "text", "echo hello\n")
-        write(folder / "locked", "", mode=0o644)
+        write_program(folder / "other", bytes(other))
+        write_program(folder / "text", "echo hello\n")
+        (folder / "locked").touch(0o644)
         assert self.refuse(command.format(folder)) == says.format(folder)
 
     def test_not_readable(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

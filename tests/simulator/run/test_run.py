@@ -31,6 +31,7 @@ from support.running import (
     has_ended,
     run,
     shell,
+    succeed,
     supervise,
     wait_for,
 )
@@ -667,7 +668,7 @@ def test_raw_requests_of_a_static_program(
     requests = ", ".join(f"{{{number:#x}u, {argument}LL}}" for number, argument in ARGUMENTS)
     flags = ["-Os", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pic"]
     defines = [f'-DDEVICE="{device}"', f"-DREQUESTS={requests}"]
-    subprocess.run(["gcc", option, *flags, *defines, "-o", program, RAW_C], check=True)
+    succeed(["gcc", option, *flags, *defines, "-o", program, RAW_C])
 
     ended = run(str(program))
 

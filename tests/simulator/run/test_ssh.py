@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from simulator.run import ssh_client
-from support.running import LISTING, NODE, Ended, has_ended, run, shell, supervise, wait_for
+from support.running import (
+    LISTING,
+    NODE,
+    Ended,
+    has_ended,
+    run,
+    shell,
+    supervise,
+    wait_for,
+    write_program,
+)
 from support.ssh_lab import NEWER, Lab, Said, laboratory
 
 DEST = ("--node-for", f"dest={NEWER}")
@@ -21,10 +31,7 @@ XS = "xs() { head -c $1 /dev/zero | tr '\\0' x; }; xs"
 def real_ssh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with an ssh that stands for the real one: it tells its arguments."""
     folder = tmp_path_factory.mktemp("real")
-    program = folder / "ssh"
-    program.write_text('#!/bin/sh\necho real "$@"\n', "utf-8")
-    program.chmod(0o755)
-    return folder
+    return write_program(folder / "ssh", '#!/bin/sh\necho real "$@"\n').parent
 
 
 @pytest.fixture(scope="module")

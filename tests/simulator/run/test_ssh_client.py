@@ -6,7 +6,6 @@ Against a supervisor it is in test_ssh.py.
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -232,8 +231,7 @@ with open({os.devnull!r}) as after:
     number = after.fileno()
 os._exit(number + all(os.path.exists(f"/proc/self/fd/{{fd}}") for fd in range(3)))
 """
-    ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
-    assert ended.returncode == 4
+    assert finish([sys.executable, "-c", script]).returncode == 4
 
 
 @pytest.mark.parametrize(("before", "ignored"), [("", set()), ("trap '' INT;", {signal.SIGINT})])
