@@ -45,7 +45,7 @@ from simulator.reports.check_report import reason_document
 from simulator.sources.archive import read_archive
 from simulator.sources.files import SourceError
 from simulator.verdicts.codes import find_code
-from simulator.verdicts.image import ImageDestination, kernel_opinion, our_opinion
+from simulator.verdicts.image import ImageDestination, programs_opinion, restore_opinion
 from vzcptcheck.anonymize import anonymize
 from vzcptcheck.arguments import INT_MAX, parse_number
 from vzcptcheck.cli import USAGE
@@ -172,7 +172,10 @@ def _image(data: bytes) -> None:
         require(said.result in (0, -1, None), f"restore answers {said.result}")
         for line in said.diagnostics or ():
             require_printable(line)
-        for opinion in kernel_opinion(image, destination), our_opinion(image, destination):
+        for opinion in (
+            restore_opinion(image, destination),
+            programs_opinion(image, destination),
+        ):
             for reason in opinion.reasons:
                 find_code(reason.code)
                 require_printable(json.dumps(reason_document(reason)))

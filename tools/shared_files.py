@@ -44,7 +44,7 @@ def names() -> dict[str, list[str]]:
         "cpus": [cpu["name"] for cpu in cpus],
         "releases": list(EXAMPLES.values()),
         "codes": [code.name for code in codes],
-        "waivable": [code.name for code in codes if code.opinion != "kernel"],
+        "waivable": [code.name for code in codes if code.verdict == "programs"],
     }
 
 

@@ -1,12 +1,12 @@
-"""vzcptsim check: one migration, both opinions, explained."""
+"""vzcptsim check: one migration, its outcome explained."""
 
 import argparse
 import reprlib
 
 from simulator.commands.options import (
     HelpAsked,
+    add_counted,
     add_json,
-    add_strictness,
     terminal_columns,
     waived_codes,
 )
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from simulator.verdicts.migrations import Check, Migration, NodePair
 
 _EPILOG = """\
-Without --ct and --suspended, every container of SOURCE is judged, and the worst verdict is the
-exit status: 0 possible, 2 not possible, 1 unknown, or an error. The kernel's opinion is what
-'vzcptcheck version' and 'vzcptcheck caps' say on the two nodes; ours is on what the kernel does
-not look at, and counts with --strict alone. The JSON's shape is simulator/schema/check.schema.json.
+There are two verdicts. Restore: what 'vzcptcheck version' and 'vzcptcheck caps' answer on the two
+nodes. Programs: whether what runs in the container survives, which the kernels do not look at.
+The outcome is safe (both possible; exit status 0), risky (it restores, and programs may crash; 2),
+refused (it does not restore; 2), or unknown (3); an error is 1. Without --ct and --suspended,
+every container of SOURCE is judged, and the worst outcome counts. The JSON's shape is
+simulator/schema/check.schema.json.
 
-SOURCE may be the checkpoint image of a suspended container: any file that is not a profile's
-JSON. The kernel's opinion is then what restore on DESTINATION says of it, and every check that it
-would not pass; ours is on the capability number that the image may hold, and on what a whole
-image has.
+SOURCE may be the checkpoint image of a suspended container. Restore is then what the kernel of
+DESTINATION answers to the image, with every check that it would not pass; programs are judged by
+the capability number that the image may hold, and by what a whole image has. A file that is
+damaged, or no image at all, is an error; with --image it is judged all the same.
 """
 
 
@@ -60,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="judge SOURCE as a checkpoint image, whatever it looks like",
     )
-    add_strictness(parser)
+    add_counted(parser)
     parser.add_argument("--verbose", action="store_true", help="print remarks in full")
     add_json(parser)
     parser.add_argument(
@@ -83,7 +85,7 @@ def _check(options: argparse.Namespace, streams: Streams) -> int:
 
     check = _judge(options, waived_codes(options))
     streams.answer(_format(check, options, streams))
-    return status_of(check.verdict)
+    return status_of(check.outcome)
 
 
 def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
@@ -95,19 +97,21 @@ def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
         return _judge_image(options, waived)
     source, destination = load_node(options.source), load_node(options.destination)
     migrations = _migrations(NodePair(source, destination, waived), options)
-    return Check(source.name, destination.name, migrations, options.strict, waived)
+    return Check(source.name, destination.name, migrations, options.restore_only, waived)
 
 
 def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
     if options.ct is not None or options.suspended is not None:
         raise UsageError(f"{options.source} is an image, of one container: no --ct, no --suspended")
     from simulator.profiles.store import load_node
-    from simulator.verdicts.image import judge_restore, load_image
+    from simulator.verdicts.image import judge_restore, load_image, refuse_damage
     from simulator.verdicts.migrations import Check
 
-    destination = load_node(options.destination)
-    migration = judge_restore(load_image(options.source), destination, waived)
-    return Check(options.source, destination.name, (migration,), options.strict, waived)
+    destination, image = load_node(options.destination), load_image(options.source)
+    if not options.image:
+        refuse_damage(image, options.source)
+    migration = judge_restore(image, destination, waived)
+    return Check(options.source, destination.name, (migration,), options.restore_only, waived)
 
 
 def _migrations(pair: "NodePair", options: argparse.Namespace) -> "tuple[Migration, ...]":
@@ -136,9 +140,9 @@ def _explain(name: str) -> str:
     from simulator.verdicts.codes import find_code
 
     code = find_code(name)
-    whose = "the kernel's" if code.opinion == "kernel" else "ours; it may be waived"
+    about = "restore" if code.verdict == "restore" else "programs; it may be waived"
     paragraphs = (
-        f"{name} ({whose}): {code.summary}.",
+        f"{name} (on {about}): {code.summary}.",
         code.explanation,
         f"Next: {code.next_step}",
     )

@@ -2,7 +2,7 @@
 
 import argparse
 
-from simulator.commands.options import add_json, add_strictness, waived_codes
+from simulator.commands.options import add_counted, add_json, waived_codes
 from simulator.output import Streams
 from vzcptcheck.outcome import ExitStatus
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from simulator.fleets.diff import Diff
 
 _EPILOG = """\
-The exit status is 0 where no verdict on a migration to or from a NODE changes, and 2 where one
-does: the kernel's, or with --strict the two taken together. Without any NODE it is 0 where
-nothing differs, else 2. It is 1 where something cannot be read. Left aside is what differs at
+The exit status is 0 where the outcome of no migration to or from a NODE changes, and 2 where one
+does; with --restore-only programs are left out of that. Without any NODE it is 0 where nothing
+differs, else 2. It is 1 where something cannot be read. Left aside is what differs at
 every reading: APIC ids, OSXSAVE, OSPKE, the XSAVE area's size for what is enabled by then. The
 JSON's shape is simulator/schema/diff.schema.json.
 """
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "nodes", metavar="NODE", nargs="*", help="nodes that it exchanges containers with"
     )
-    add_strictness(parser)
+    add_counted(parser)
     add_json(parser)
     parser.set_defaults(command=_diff)
 
@@ -55,6 +55,6 @@ def _compare(options: argparse.Namespace) -> "Diff":
         changes=node_changes(old, new),
         nodes=tuple(node.name for node in nodes),
         verdicts=tuple(verdict_changes(old, new, nodes, waived)),
-        is_strict=options.strict,
+        restore_only=options.restore_only,
         waived=waived,
     )

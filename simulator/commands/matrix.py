@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from simulator.commands.options import add_strictness, waived_codes
+from simulator.commands.options import add_counted, waived_codes
 from simulator.errors import UsageError
 from simulator.output import Streams, write_atomically
 from vzcptcheck.outcome import ExitStatus
@@ -18,12 +18,12 @@ _TABLE = "table"
 _FORMATS = (_TABLE, "json", "csv", "markdown", "junit", "html")
 
 _EPILOG = """\
-A pair's verdict is the worst of its containers'; of a source without any, the nodes' alone.
-Verdicts are the kernel's; with --strict ours count in. Nodes that are alike are one class: up to
-64 nodes are reported one by one, more by class, and --by says otherwise. The exit status is 0 where
-the matrix is made, whatever it says; with --expect 2 where it is not as kept; 1 on an error. With
---expect the differences are the answer; where --format is given too, the matrix is, and they go to
-standard error. The JSON's shape is simulator/schema/matrix.schema.json.
+A pair's outcome is the worst of its containers'; of a source without any, the nodes' alone: safe,
+risky (it restores, and programs may crash), refused or unknown. Nodes that are alike are one
+class: up to 64 nodes are reported one by one, more by class, and --by says otherwise. The exit
+status is 0 where the matrix is made, whatever it says; with --expect 2 where it is not as kept; 1
+on an error. With --expect the differences are the answer; where --format is given too, the matrix
+is, and they go to standard error. The JSON's shape is simulator/schema/matrix.schema.json.
 """
 
 
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="write every pair of nodes as it is made: CSV, or JSON with a pair a line",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
-    add_strictness(parser)
+    add_counted(parser)
     parser.add_argument(
         "--expect", metavar="FILE", help="compare with the matrix that is kept there"
     )
@@ -107,7 +107,7 @@ def _report(
     from simulator.reports.view import View
 
     is_by_class = False if options.full else {"node": False, "class": True}.get(options.by)
-    view = View(fleet, waived, is_by_class=is_by_class, is_strict=options.strict)
+    view = View(fleet, waived, is_by_class=is_by_class, restore_only=options.restore_only)
     with progress(streams.stderr, "comparing", len(view.matrix.groups)) as view.matrix.seen:
         left = _hand_on(_chunks(view, notes, options, streams), options, streams)
     _answer(left, streams)

@@ -48,17 +48,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for a machine to read")
 
 
-def add_strictness(parser: argparse.ArgumentParser) -> None:
-    """Add the options --strict and --waive."""
+def add_counted(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what counts: --restore-only and --waive."""
     parser.add_argument(
-        "--strict", action="store_true", help="count our opinion in, not the kernel's alone"
+        "--restore-only",
+        action="store_true",
+        help="follow restore alone: leave out whether programs survive",
     )
     parser.add_argument(
         "--waive",
         metavar="CODE",
         action="append",
         default=[],
-        help="a reason of ours that does not count; the kernel's cannot be waived",
+        help="leave out a reason about programs; what restore refuses cannot be waived",
     )
 
 
@@ -69,9 +71,9 @@ def waived_codes(options: argparse.Namespace) -> tuple[str, ...]:
         from simulator.verdicts.codes import find_code
 
         for code in codes:
-            if find_code(code).opinion == "kernel":
+            if find_code(code).verdict == "restore":
                 raise UserError(
-                    f"--waive {code}: this reason is the kernel's, and whoever waives it here, "
-                    "the kernel refuses all the same; ours alone can be waived"
+                    f"--waive {code}: restore refuses for this reason, whoever waives it here; "
+                    "reasons about programs alone can be waived"
                 )
     return codes

@@ -2,7 +2,7 @@
 
 import argparse
 
-from simulator.commands.options import add_json, add_strictness, waived_codes
+from simulator.commands.options import add_counted, add_json, waived_codes
 from simulator.output import Streams
 
 _EPILOG = """\
@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count containers to come too: each node for one that uses all that it has",
     )
-    add_strictness(parser)
+    add_counted(parser)
     add_json(parser)
     parser.set_defaults(command=_pool)
 
@@ -33,9 +33,9 @@ def _pool(options: argparse.Namespace, streams: Streams) -> int:
     from simulator.fleets.pool import Rule
     from simulator.fleets.pool_change import make_pool
     from simulator.profiles.store import load_node
-    from simulator.verdicts.migrations import status_of
+    from simulator.verdicts.verdict import Verdict
 
-    rule = Rule(options.any_container, options.strict, waived_codes(options))
+    rule = Rule(options.any_container, not options.restore_only, waived_codes(options))
     pool = make_pool(map(load_node, options.nodes), rule)
     if options.json:
         from simulator.reports.pool_report import format_pool
@@ -46,4 +46,4 @@ def _pool(options: argparse.Namespace, streams: Streams) -> int:
         from simulator.reports.terminal import render
 
         streams.answer(render(pool_lines(pool), streams.stdout))
-    return status_of(pool.now.verdict)
+    return {Verdict.POSSIBLE: 0, Verdict.NOT_POSSIBLE: 2, Verdict.UNKNOWN: 3}[pool.now.verdict]

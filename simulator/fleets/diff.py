@@ -31,17 +31,17 @@ class Diff(NamedTuple):
     changes: tuple[Change, ...]
     nodes: tuple[str, ...] = ()
     verdicts: tuple[VerdictChange, ...] = ()
-    is_strict: bool = False
+    restore_only: bool = False
     waived: tuple[str, ...] = ()
 
     @property
     def matters(self) -> bool:
-        """Tell whether a verdict that counts changes; without nodes, whether anything does."""
+        """Tell whether an outcome changes; without nodes, whether anything does."""
         if not self.nodes:
             return bool(self.changes)
         return any(
-            change.old.verdict(strict=self.is_strict)
-            is not change.new.verdict(strict=self.is_strict)
+            change.old.outcome(restore_only=self.restore_only)
+            is not change.new.outcome(restore_only=self.restore_only)
             for change in self.verdicts
         )
 
@@ -88,7 +88,7 @@ def _differing(
 
 
 def _verdicts(judgement: Judgement) -> tuple[object, object]:
-    return judgement.kernel.verdict, judgement.ours.verdict
+    return judgement.restore.verdict, judgement.programs.verdict
 
 
 def _counted(opinion: Opinion) -> Iterator[Reason]:

@@ -9,9 +9,9 @@ from vzcptcheck.outcome import printable
 
 
 class Change(NamedTuple):
-    """Containers of a pair (None: the nodes alone) on which an opinion has changed.
+    """Containers of a pair (None: the nodes alone) on which a verdict has changed.
 
-    ``old`` and ``new`` are the kernel's opinion and ours.
+    ``old`` and ``new`` are the verdicts on restore and on programs.
     """
 
     source: str
@@ -58,8 +58,8 @@ class Comparison(NamedTuple):
                 yield f"container {ctid} of node {printable(name)} has {word}"
         for change in self.changes:
             what = " ".join("any" if one is None else str(one) for one in change.ctids)
-            opinions = zip(("kernel", "ours"), change.old, change.new, strict=True)
-            said = (f"{who}: {old} -> {new}" for who, old, new in opinions if old != new)
+            opinions = zip(("restore", "programs"), change.old, change.new, strict=True)
+            said = (f"{about}: {old} -> {new}" for about, old, new in opinions if old != new)
             pair = f"{printable(change.source)} to {printable(change.destination)}"
             yield f"{pair}, containers {what}: {'; '.join(said)}"
 
@@ -140,8 +140,8 @@ def _opinions(
     expectation: Expectation, source: KeptNode, destination: KeptNode, container: str
 ) -> _Opinions:
     return (
-        expectation.kernel_opinion(source, destination, container),
-        expectation.our_opinion(source, destination, container),
+        expectation.restore_opinion(source, destination, container),
+        expectation.programs_opinion(source, destination, container),
     )
 
 

@@ -4,9 +4,9 @@ A line is a node, or what is said of moving one kind of container from one class
 CPUs to others. Columns are apart by tabs. ::
 
     node    NAME  KERNEL  CPU      CTID=CONTAINER ...
-    kernel  MAKE  CONTAINER  OUTCOME  KERNEL ...
-    makes   MAKE  -          OUTCOME  MAKE ...
-    cpus    CPU   FPU        OUTCOME  CPU ...
+    restore MAKE  CONTAINER  VERDICT  KERNEL ...
+    makes   MAKE  -          VERDICT  MAKE ...
+    cpus    CPU   FPU        VERDICT  CPU ...
 
 Names of nodes are spelled as in JSON. A container of ``-`` stands for the nodes alone.
 """
@@ -22,7 +22,7 @@ from simulator.fleets.expectations import Expectation, Kept, KeptNode, Table
 from simulator.sources.files import read_file
 from simulator.verdicts.verdict import Verdict
 
-_HEADER = "# vzcptsim matrix, kept by --update; format 1"
+_HEADER = "# vzcptsim matrix, kept by --update; format 2"
 _KERNEL = re.compile(r"[0-9a-z.]+/(cpt)?(rst)?/(32|64)/0x[0-9a-f]+", re.ASCII)
 _CPU = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _CONTAINER = re.compile(r"([1-9][0-9]{0,9})=([a-z]+(?:/0x[0-9a-f]+)?/(?:no-)?fpu)", re.ASCII)
@@ -72,7 +72,9 @@ def parse_expectation(text: str, where: str) -> Expectation:
     parser = _Parser(where)
     lines = text.split("\n")
     if lines[0] != _HEADER:
-        raise parser.error(1, f"the first line is not {_HEADER!r}")
+        raise parser.error(
+            1, f"the first line is not {_HEADER!r}: keep the matrix anew with --update"
+        )
     for number, line in enumerate(lines[1:-1], 2):
         parser.add(number, line)
     expectation = parser.finish()
@@ -123,8 +125,8 @@ class _Parser:
             source = KeptNode(kernel, cpu, ())
             for destination in destinations.values():
                 try:
-                    expectation.kernel_opinion(source, destination, container)
-                    expectation.our_opinion(source, destination, container)
+                    expectation.restore_opinion(source, destination, container)
+                    expectation.programs_opinion(source, destination, container)
                 except KeyError as error:
                     raise self.error(number, f"nothing is said of {error.args[0]}") from error
         return expectation
@@ -149,23 +151,21 @@ class _Parser:
         return int(match[1]), match[2]
 
     def _add_row(
-        self, number: int, kind: str, said_of: tuple[str, str], outcome: str, names: str
+        self, number: int, kind: str, about: tuple[str, str], said: str, names: str
     ) -> None:
-        kept = self._outcome(number, outcome)
+        kept = self._verdict(number, said)
         for destination in names.split(" "):
-            key = (*said_of, destination)
+            key = (*about, destination)
             if key in self._tables[kind]:
-                raise self.error(number, f"a second outcome for {' '.join(key)}")
+                raise self.error(number, f"a second verdict for {' '.join(key)}")
             self._tables[kind][key] = kept
 
-    def _outcome(self, number: int, outcome: str) -> Kept:
-        word, colon, codes = outcome.partition(":")
+    def _verdict(self, number: int, said: str) -> Kept:
+        word, colon, codes = said.partition(":")
         if word not in _VERDICTS or (colon and not _CODES.fullmatch(codes)):
-            raise self.error(
-                number, f"{outcome!r} is no outcome: {', '.join(_VERDICTS)}[:CODE,...]"
-            )
+            raise self.error(number, f"{said!r} is no verdict: {', '.join(_VERDICTS)}[:CODE,...]")
         return Kept(_VERDICTS[word], tuple(codes.split(",")) if colon else ())
 
 
-_TABLES = ("kernel", "makes", "cpus")
+_TABLES = ("restore", "makes", "cpus")
 _VERDICTS = {verdict.name.lower().replace("_", "-"): verdict for verdict in Verdict}

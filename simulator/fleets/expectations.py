@@ -1,9 +1,9 @@
 """A matrix as it is kept, to compare later ones with: its nodes, and what is said of their classes.
 
 Classes are named by what they are: their names do not change where another node is added. The
-kernel's opinion is on the source's make (its kernel without its capability number), the container
-and the destination's kernel. Ours is on both makes and both CPUs together: the worse verdict, and
-all reasons.
+verdict on restore is on the source's make (its kernel without its capability number), the container
+and the destination's kernel. That on programs is on both makes and both CPUs together: the worse of
+the two, with all reasons.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _FPU, _NO_FPU = "fpu", "no-fpu"
 
 
 class Kept(NamedTuple):
-    """An opinion as it is kept: its verdict, and the codes of reasons that are no remarks.
+    """A verdict as it is kept, and the codes of reasons that are no remarks.
 
     Codes are in order; those of waived reasons have a tilde.
     """
@@ -62,16 +62,16 @@ class Expectation(NamedTuple):
     """A kept matrix: its nodes by name, and what is said of their classes."""
 
     nodes: Mapping[str, KeptNode]
-    kernel: Table
+    restore: Table
     makes: Table
     cpus: Table
 
-    def kernel_opinion(self, source: KeptNode, destination: KeptNode, container: str) -> Kept:
-        """Return what the kernel says of a migration."""
-        return self.kernel[source.make, container, destination.kernel]
+    def restore_opinion(self, source: KeptNode, destination: KeptNode, container: str) -> Kept:
+        """Return the verdict on restore."""
+        return self.restore[source.make, container, destination.kernel]
 
-    def our_opinion(self, source: KeptNode, destination: KeptNode, container: str) -> Kept:
-        """Return what we say of a migration."""
+    def programs_opinion(self, source: KeptNode, destination: KeptNode, container: str) -> Kept:
+        """Return the verdict on programs."""
         on_makes = self.makes[source.make, ALONE, destination.make]
         on_cpus = self.cpus[source.cpu, _fpu_of(container), destination.cpu]
         verdict = worst((on_makes.verdict, on_cpus.verdict))
@@ -84,7 +84,7 @@ def expect(matrix: Matrix) -> Expectation:
     kept = _Keeper(matrix)
     return Expectation(
         nodes={member.name: _node(matrix.fleet, names, member) for member in matrix.fleet.members},
-        kernel=_kernel_table(matrix, names, kept),
+        restore=_restore_table(matrix, names, kept),
         makes={
             (names.makes[one], ALONE, names.makes[other]): kept(
                 matrix.opinion_on_kernels(one, other)
@@ -127,7 +127,7 @@ def _node(fleet: Fleet, names: _Names, member: Member) -> KeptNode:
     return KeptNode(names.kernels[one.kernel], names.cpus[one.cpu], tuple(held))
 
 
-def _kernel_table(matrix: Matrix, names: _Names, kept: "_Keeper") -> Table:
+def _restore_table(matrix: Matrix, names: _Names, kept: "_Keeper") -> Table:
     """Ask the kernels of each class of what moves from each make, and no more."""
     classes = matrix.fleet.classes
     sources = {one.source_kernel: one for one in classes}
@@ -139,7 +139,7 @@ def _kernel_table(matrix: Matrix, names: _Names, kept: "_Keeper") -> Table:
     }
     return {
         (names.makes[make], names.containers[number], names.kernels[kernel]): kept(
-            matrix.kernel_opinion(sources[make], destination, number)
+            matrix.restore_opinion(sources[make], destination, number)
         )
         for make, number in moved
         for kernel, destination in destinations.items()

@@ -30,7 +30,7 @@ class Memo(dict[_Asked, _Answer]):
 
 
 class Judge:
-    """Answers what is asked of kinds of nodes; ``waived`` are codes of ours that do not count.
+    """Answers what is asked of kinds of nodes; ``waived`` are codes that do not count.
 
     ``opinions`` and their ``verdicts`` are by their numbers, as are the ``places`` of verdicts in
     ``Verdict``. ``together`` has the number of two opinions as one, by their numbers.
@@ -48,11 +48,11 @@ class Judge:
     def on_restore(
         self, source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None
     ) -> int:
-        """Return the number of what the kernels say of moving a container; None is any at all."""
+        """Return the number of what is found on restoring a container; None is any at all."""
         known = self.known_on_restore(source, destination)
         number = known.get(container)
         if number is None:
-            number = self._number(restore.kernel_opinion(source, destination, container))
+            number = self._number(restore.restore_opinion(source, destination, container))
             known[container] = number
         return number
 
@@ -63,16 +63,16 @@ class Judge:
         return self._on_restore.setdefault(restore.question(source, destination), {})
 
     def on_kernels(self, source: KernelTraits, destination: KernelTraits) -> int:
-        """Return the number of what we say of two kernels alone."""
+        """Return the number of what two kernels alone do to programs."""
         return self._number(programs.opinion_on_kernels(source, destination).waive(self.waived))
 
     def on_cpus(self, source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -> int:
-        """Return the number of what we say of two nodes' CPUs alone."""
+        """Return the number of what two nodes' CPUs alone do to programs."""
         opinion = programs.opinion_on_cpus(source, destination, uses_fpu=uses_fpu)
         return self._number(opinion.waive(self.waived))
 
     def on_programs(self, source: NodeTraits, destination: NodeTraits, *, uses_fpu: bool) -> int:
-        """Return the number of what we say of moving a container that may have used the FPU."""
+        """Return the number of what is found on programs that may have used the FPU."""
         on_kernels = self.on_kernels(source.kernel, destination.kernel)
         on_cpus = self.on_cpus(source.cpu, destination.cpu, uses_fpu=uses_fpu)
         return self.together[on_kernels, on_cpus]

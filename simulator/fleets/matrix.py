@@ -1,14 +1,14 @@
-"""Every ordered pair of a fleet's nodes, with every container: both opinions, by class.
+"""Every ordered pair of a fleet's nodes, with every container: both verdicts, by class.
 
-What the kernel says depends on the source's kernel but for its capability number, the destination's
-kernel with its number, and the container; what we say on both kernels and, apart from that, on both
-CPUs and whether the container may have used the FPU. Each of these questions is asked once for each
-class, when it first comes up. That this comes to the same as asking for each pair is a test over
-all fixtures.
+The verdict on restore depends on the source's kernel but for its capability number, the
+destination's kernel with its number, and the container; that on programs on both kernels and,
+apart from that, on both CPUs and whether the container may have used the FPU. Each of these
+questions is asked once for each class, when it first comes up. That this comes to the same as
+asking for each pair is a test over all fixtures.
 
-A pair's own verdict is the worst of its migrations' (not possible, unknown, possible): those of
-the source's containers or, where it has none, of the nodes alone. How many there are of each
-verdict is kept beside it: what is possible for some containers only is seen in the counts.
+A pair's own outcome is the worst of its migrations': those of the source's containers or, where
+it has none, of the nodes alone. How many there are of each outcome is kept beside it: what is safe
+for some containers only is seen in the counts.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -23,10 +23,19 @@ from simulator.fleets.fleet import Fleet, Group, NodeClass
 from simulator.fleets.judge import Judge, Memo
 from simulator.verdicts import restore
 from simulator.verdicts.traits import KernelTraits
-from simulator.verdicts.verdict import Judgement, Opinion, Verdict, worst
+from simulator.verdicts.verdict import (
+    Judgement,
+    Opinion,
+    Outcome,
+    Verdict,
+    outcome_of,
+    worst,
+    worst_outcome,
+)
 
 #: Verdicts, each at its place in counts.
 _VERDICTS = tuple(Verdict)
+_PLACES = {outcome: place for place, outcome in enumerate(Outcome)}
 
 #: Pairs of a large fleet have few summaries: so many are remembered.
 _MOST_REMEMBERED = 1 << 14
@@ -48,33 +57,54 @@ class Counts(NamedTuple):
         """Count both together."""
         return Counts(self[0] + other[0], self[1] + other[1], self[2] + other[2])
 
-    def cut_by(self, verdict: Verdict) -> "Counts":
-        """Count with another opinion's verdict on all of them: the worse one of two holds."""
-        if verdict is Verdict.POSSIBLE:
-            return self
-        possible, not_possible, unknown = self
-        if verdict is Verdict.UNKNOWN:
-            return Counts(0, not_possible, possible + unknown)
-        return Counts(0, sum(self), 0)
+    def all_as(self, verdict: Verdict) -> "Counts":
+        """Count the same migrations where all of them have one verdict."""
+        return Counts(*(sum(self) * (verdict is one) for one in _VERDICTS))
+
+    def outcomes(self, programs: Verdict = Verdict.POSSIBLE) -> "Outcomes":
+        """Count outcomes: these are verdicts on restore, and all have one verdict on programs."""
+        counts = [0] * len(Outcome)
+        for verdict, count in zip(_VERDICTS, self, strict=True):
+            counts[_PLACES[outcome_of(verdict, programs)]] += count
+        return Outcomes(*counts)
+
+
+class Outcomes(NamedTuple):
+    """How many migrations have each outcome, in the order of ``Outcome``."""
+
+    safe: int = 0
+    risky: int = 0
+    refused: int = 0
+    unknown: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome that there is."""
+        return worst_outcome(outcome for outcome, count in zip(Outcome, self, strict=True) if count)
+
+    def plus(self, other: "Outcomes") -> "Outcomes":
+        """Count both together."""
+        return Outcomes(*map(add, self, other))
 
 
 class Summary(NamedTuple):
-    """The migrations of a pair by what the kernel says, by what we say, and by both."""
+    """The migrations of a pair by their verdicts on restore, on programs, and by outcome."""
 
-    kernel: Counts
-    ours: Counts
-    both: Counts
+    restore: Counts
+    programs: Counts
+    both: Outcomes
 
-    def counts(self, *, strict: bool) -> Counts:
-        """Return those that count: the kernel's, or, where it is strict, both."""
-        return self.both if strict else self.kernel
+    def outcomes(self, *, restore_only: bool) -> Outcomes:
+        """Return the outcomes; where programs are left out, those of restore alone."""
+        return self.restore.outcomes() if restore_only else self.both
 
 
 class Pair(Struct, frozen=True, gc=False):
     """An ordered pair of groups. Of one group with itself: two different nodes of it.
 
-    ``no_fpu`` and ``fpu`` are the numbers of what we say of containers that cannot have used the
-    FPU and of those that may have; None where nobody asked, as the source has no such container.
+    ``no_fpu`` and ``fpu`` are the numbers of what is found on the programs of containers that
+    cannot have used the FPU and of those that may have; None where nobody asked, as the source
+    has no such container.
     """
 
     source: Group
@@ -102,16 +132,19 @@ class Row(Struct, frozen=True, gc=False):
         return map(Pair, repeat(self.source), self.destinations, summaries, self.no_fpu, self.fpu)
 
 
-class Outcome(NamedTuple):
-    """Migrations of a pair, by their labels, that have both opinions in common, by number."""
+class Alike(NamedTuple):
+    """Migrations of a pair, by their labels, that have both verdicts' opinions in common.
+
+    Opinions are by number.
+    """
 
     labels: tuple[int | None, ...]
-    kernel: int
-    ours: int
+    restore: int
+    programs: int
 
 
 class Matrix:
-    """All migrations within a fleet; ``waived`` are codes of ours that do not count.
+    """All migrations within a fleet; ``waived`` are codes that do not count.
 
     ``opinions``, ``verdicts`` and ``places`` (those of verdicts in counts) are by the numbers of
     opinions. ``asked`` is what rows have asked of kernels so far: the source's, the destination's
@@ -135,17 +168,17 @@ class Matrix:
         self._answers: list[Memo[int | None, int]] = []
         self._of_kernels: dict[int, Memo[int, int]] = {}
         self._of_cpus: dict[tuple[int, bool], Memo[int, int]] = {}
-        self._ours: dict[tuple[int, int, bool], OurOpinions] = {}
+        self._programs: dict[tuple[int, int, bool], ProgramsOpinions] = {}
         self._uses_fpu = [container.may_have_used_fpu for container in fleet.containers]
 
-    def kernel_opinion(
+    def restore_opinion(
         self, source: NodeClass, destination: NodeClass, container: int | None
     ) -> int:
-        """Return the number of what the kernels say of moving a container of a class."""
-        return self.kernel_opinions(source.source_kernel, destination.kernel)[container]
+        """Return the number of what is found on restoring a container of a class."""
+        return self.restore_opinions(source.source_kernel, destination.kernel)[container]
 
-    def kernel_opinions(self, source: int, destination: int) -> Memo[int | None, int]:
-        """Return the numbers of what two kernels say, by container: each asked when looked up."""
+    def restore_opinions(self, source: int, destination: int) -> Memo[int | None, int]:
+        """Return the numbers of what two kernels answer, by container: each when looked up."""
         return self.answers(self.questions(source)[destination])
 
     def questions(self, source: int) -> Memo[int, int]:
@@ -179,21 +212,21 @@ class Matrix:
         """Return the kernels, to be added to, that a source's was compared with for a container."""
         return self._kernels_asked.setdefault((source, container), set())
 
-    def our_opinion(self, source: NodeClass, destination: NodeClass, *, uses_fpu: bool) -> int:
-        """Return the number of what we say of moving a container that may have used the FPU."""
-        return self.our_opinions(source, uses_fpu=uses_fpu)[destination.number]
+    def programs_opinion(self, source: NodeClass, destination: NodeClass, *, uses_fpu: bool) -> int:
+        """Return the number of what is found on programs that may have used the FPU."""
+        return self.programs_opinions(source, uses_fpu=uses_fpu)[destination.number]
 
-    def our_opinions(self, source: NodeClass, *, uses_fpu: bool) -> "OurOpinions":
-        """Return the numbers of what we say, by the destination's class: each when looked up."""
+    def programs_opinions(self, source: NodeClass, *, uses_fpu: bool) -> "ProgramsOpinions":
+        """Return the numbers of the same, by the destination's class: each when looked up."""
         key = source.source_kernel, source.cpu, uses_fpu
-        if key not in self._ours:
-            self._ours[key] = OurOpinions(
+        if key not in self._programs:
+            self._programs[key] = ProgramsOpinions(
                 self.fleet.classes,
                 self.opinions_on_kernels(source.source_kernel),
                 self.opinions_on_cpus(source.cpu, uses_fpu=uses_fpu),
                 self._judge.together,
             )
-        return self._ours[key]
+        return self._programs[key]
 
     def uses_fpu(self, container: int | None) -> bool:
         """Tell whether a container of a class may have used the FPU; any at all may have."""
@@ -204,8 +237,8 @@ class Matrix:
         one, other = self.fleet.classes[source], self.fleet.classes[destination]
         uses_fpu = self.uses_fpu(container)
         return Judgement(
-            self.opinions[self.kernel_opinion(one, other, container)],
-            self.opinions[self.our_opinion(one, other, uses_fpu=uses_fpu)],
+            self.opinions[self.restore_opinion(one, other, container)],
+            self.opinions[self.programs_opinion(one, other, uses_fpu=uses_fpu)],
         )
 
     def pairs(self) -> Iterator[Pair]:
@@ -219,7 +252,7 @@ class Matrix:
     def row(self, source: Group, *, asks_both: bool = False) -> Row:
         """Return the pairs from one source, in the order of the groups.
 
-        ``asks_both``: say what we say whatever its containers are.
+        ``asks_both``: judge programs whatever its containers are.
         """
         destinations = list(self.groups)
         if len(source.nodes) == 1:
@@ -230,37 +263,37 @@ class Matrix:
         self.seen()
         return Row(source, destinations, *moved.summarize(classes))
 
-    def outcomes(self, source: Group, destination: Group) -> tuple[Outcome, ...]:
-        """Sort the migrations of a pair by what is said of them."""
+    def alike(self, source: Group, destination: Group) -> tuple[Alike, ...]:
+        """Sort the migrations of a pair by what is found on them."""
         one = self.fleet.classes[source.node_class]
         other = self.fleet.classes[destination.node_class]
         labels: dict[tuple[int, int], list[int | None]] = {}
         for load in source.loads:
             uses_fpu = self.uses_fpu(load.container)
             key = (
-                self.kernel_opinion(one, other, load.container),
-                self.our_opinion(one, other, uses_fpu=uses_fpu),
+                self.restore_opinion(one, other, load.container),
+                self.programs_opinion(one, other, uses_fpu=uses_fpu),
             )
             labels.setdefault(key, []).append(load.label)
-        return tuple(Outcome(tuple(alike), *key) for key, alike in labels.items())
+        return tuple(Alike(tuple(those), *key) for key, those in labels.items())
 
     def opinion_on_kernels(self, source: int, destination: int) -> int:
-        """Return the number of what we say of two kernels, on nodes without CPUID."""
+        """Return the number of what two kernels alone do to programs."""
         return self.opinions_on_kernels(source)[destination]
 
     def opinions_on_kernels(self, source: int) -> Memo[int, int]:
-        """Return the numbers of what we say of a kernel and others, by the destination's."""
+        """Return the numbers of what a kernel and others do to programs, by the destination's."""
         if source not in self._of_kernels:
             kernels, ask = self.fleet.source_kernels, self._judge.on_kernels
             self._of_kernels[source] = Memo(lambda other: ask(kernels[source], kernels[other]))
         return self._of_kernels[source]
 
     def opinion_on_cpus(self, source: int, destination: int, *, uses_fpu: bool) -> int:
-        """Return the number of what we say of two CPUs, below kernels that are alike."""
+        """Return the number of what two CPUs do to programs, below kernels that are alike."""
         return self.opinions_on_cpus(source, uses_fpu=uses_fpu)[destination]
 
     def opinions_on_cpus(self, source: int, *, uses_fpu: bool) -> Memo[int, int]:
-        """Return the numbers of what we say of a CPU and others, by the destination's."""
+        """Return the numbers of what a CPU and others do to programs, by the destination's."""
         key = source, uses_fpu
         if key not in self._of_cpus:
             cpus, ask = self.fleet.cpus, self._judge.on_cpus
@@ -270,8 +303,8 @@ class Matrix:
         return self._of_cpus[key]
 
 
-class OurOpinions(dict[int, int]):
-    """The numbers of what we say of moving from a class of nodes, by the destination's class."""
+class ProgramsOpinions(dict[int, int]):
+    """The numbers of what is found on programs that leave a class, by the destination's."""
 
     def __init__(
         self,
@@ -301,19 +334,19 @@ class OurOpinions(dict[int, int]):
 
 
 class _Moved:
-    """The containers of one source, and what is said of moving them.
+    """The containers of one source, and what is found on moving them.
 
-    What the kernels say is counted for each question that they are asked, and apart for containers
-    that cannot have used the FPU and for those that may have: what we say is the same for all of
-    either. With the verdicts of that, the counts make the summary: few are different.
+    Verdicts on restore are counted for each question that kernels are asked, and apart for
+    containers that cannot have used the FPU and for those that may have: the verdict on programs
+    is the same for all of either. With that, the counts make the summary: few are different.
     """
 
     def __init__(self, matrix: Matrix, source: Group) -> None:
         self._matrix = matrix
         node_class = matrix.fleet.classes[source.node_class]
         self._kernel = node_class.source_kernel
-        self._no_fpu = matrix.our_opinions(node_class, uses_fpu=False)
-        self._fpu = matrix.our_opinions(node_class, uses_fpu=True)
+        self._no_fpu = matrix.programs_opinions(node_class, uses_fpu=False)
+        self._fpu = matrix.programs_opinions(node_class, uses_fpu=True)
         loads = sorted(source.loads, key=lambda load: matrix.uses_fpu(load.container))
         self._loads = [(load.container, load.count) for load in loads]
         self._cut = sum(not matrix.uses_fpu(container) for container, _ in self._loads)
@@ -330,7 +363,7 @@ class _Moved:
         asked = [(one, matrix.kernels_asked(source, one)) for one, _ in self._loads]
         new = [(container, those) for container, those in asked if not kernels.keys() <= those]
         for kernel in kernels if new else ():
-            opinions = matrix.kernel_opinions(source, kernel)
+            opinions = matrix.restore_opinions(source, kernel)
             matrix.asked += [
                 (source, kernel, container, opinions[container])
                 for container, those in new
@@ -344,7 +377,7 @@ class _Moved:
     ) -> tuple[list[int], dict[int, Summary], list[int | None], list[int | None]]:
         """Return the kinds of summaries of the pair with each of the destinations, and these.
 
-        Beside them are the numbers of what we say.
+        Beside them are the numbers of what programs meet.
         """
         numbers = [other.number for other in destinations]
         no_fpu, fpu = list(map(self._no_fpu.get, numbers)), list(map(self._fpu.get, numbers))
@@ -360,7 +393,7 @@ class _Moved:
         return kinds, summaries, no_fpu, fpu
 
     def _count(self, question: int) -> tuple[int, ...]:
-        """Count what kernels say to a question: of what cannot have used the FPU, of the rest."""
+        """Count what kernels answer: of what cannot have used the FPU, of the rest."""
         opinions, places = self._matrix.answers(question), self._matrix.places
         counts = [0] * 6
         for number, (container, count) in enumerate(self._loads):
@@ -370,15 +403,15 @@ class _Moved:
 
 
 @lru_cache(_MOST_REMEMBERED)
-def _summary(counted: tuple[int, ...], ours: int) -> Summary:
-    """Summarize what kernels say of containers, and what we do: ``ours`` has our verdicts' places.
+def _summary(counted: tuple[int, ...], places: int) -> Summary:
+    """Summarize verdicts on restore, and those on programs, whose places are given.
 
     Both are of those that cannot have used the FPU, and of those that may have.
     """
-    kernels = all_ours = both = Counts()
-    for part, place in zip((counted[:3], counted[3:]), divmod(ours, 3), strict=True):
+    restored, survive, both = Counts(), Counts(), Outcomes()
+    for part, place in zip((counted[:3], counted[3:]), divmod(places, 3), strict=True):
         found, verdict = Counts(*part), _VERDICTS[place]
-        kernels = kernels.plus(found)
-        all_ours = all_ours.plus(Counts(sum(found)).cut_by(verdict))
-        both = both.plus(found.cut_by(verdict))
-    return Summary(kernels, all_ours, both)
+        restored = restored.plus(found)
+        survive = survive.plus(found.all_as(verdict))
+        both = both.plus(found.outcomes(verdict))
+    return Summary(restored, survive, both)

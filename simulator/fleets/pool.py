@@ -43,7 +43,7 @@ _GREEDY = (
 
 
 class Rule(NamedTuple):
-    """What counts: containers to come too, our opinion too, less what is waived of that."""
+    """What counts: containers to come, too; programs, too (``strict``), less what is waived."""
 
     any_container: bool = False
     strict: bool = False

@@ -39,7 +39,7 @@ from simulator.verdicts.verdict import Reason
 UPGRADE = max(GENERATIONS, key=lambda one: one.image_version)
 UPGRADE_RELEASE = EXAMPLES[UPGRADE.name]
 
-#: Codes of ours that a line can do something about.
+#: Codes of reasons about programs that a line can do something about.
 _INSTRUCTIONS = frozenset({"instructions-missing", "instructions-differ"})
 
 

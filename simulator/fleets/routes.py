@@ -1,7 +1,7 @@
 """Which ways are open between the nodes of a matrix: one-way ones, islands, best destinations.
 
-A way is open where at least one migration is possible, and closed where every one is not
-possible: what is unknown neither opens nor closes it. Where it is strict, our opinion counts.
+A way is open where at least one migration is safe, and closed where every one is risky or
+refused: what is unknown neither opens nor closes it.
 """
 
 from bisect import bisect_left
@@ -30,9 +30,9 @@ _NEITHER, _OPEN, _CLOSED = range(3)
 class Ways:
     """The ways among groups, learnt from the rows that ``watch`` hands on: a byte for each."""
 
-    def __init__(self, groups: tuple[Group, ...], *, strict: bool = False) -> None:
+    def __init__(self, groups: tuple[Group, ...], *, restore_only: bool = False) -> None:
         self._groups = groups
-        self._strict = strict
+        self._restore_only = restore_only
         self._ways = bytearray(len(groups) ** 2)
 
     def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -52,7 +52,7 @@ class Ways:
         return [group for group, one, other in ways if one == _OPEN and other == _CLOSED]
 
     def islands(self) -> list[Group]:
-        """List the groups of one node with no possible migration to another, nor from one."""
+        """List the groups of one node with no safe migration to another, nor from one."""
         return [
             group
             for group in self._groups
@@ -61,8 +61,8 @@ class Ways:
         ]
 
     def _way(self, summary: Summary) -> int:
-        possible, _, unknown = summary.both if self._strict else summary.kernel
-        return _OPEN if possible else _NEITHER if unknown else _CLOSED
+        counts = summary.outcomes(restore_only=self._restore_only)
+        return _OPEN if counts.safe else _NEITHER if counts.unknown else _CLOSED
 
     def _row(self, source: Group) -> slice:
         return slice(source.number * len(self._groups), (source.number + 1) * len(self._groups))
@@ -81,18 +81,19 @@ class Route(NamedTuple):
 class Router:
     """Finds where containers can go to.
 
-    Possible is what the kernel says is; where it is strict, we too. Best is where we say
-    possible, then unknown, then not possible; of these where there is least to be said against
-    it; then the same CPU to programs, then the same vendor's; then the nearest generation of
-    kernels; then the one that was named first.
+    That is where restore is possible, and where programs count, those too. Best is where programs
+    survive, then where that is unknown, then where they do not; of these where there is least to
+    be said against it; then the same CPU to programs, then the same vendor's; then the nearest
+    generation of kernels; then the one that was named first.
 
-    A rank is a number, the best the lowest: from its highest bits on it has our verdict, the count
-    of reasons, whether the CPU differs, and the vendor, and how far apart the kernels are.
+    A rank is a number, the best the lowest: from its highest bits on it has the verdict on
+    programs, the count of reasons, whether the CPU differs, and the vendor, and how far apart the
+    kernels are.
     """
 
-    def __init__(self, matrix: Matrix, *, strict: bool = False) -> None:
+    def __init__(self, matrix: Matrix, *, restore_only: bool = False) -> None:
         self._matrix = matrix
-        self._strict = strict
+        self._restore_only = restore_only
         self._classes = matrix.fleet.classes
         classes = [self._classes[group.node_class] for group in matrix.groups]
         self._kernels = [one.kernel for one in classes]
@@ -124,7 +125,7 @@ class Router:
         return [Route(tuple(alike), destinations) for destinations, alike in routes.items()]
 
     def _takers(self, make: int, container: int | None) -> frozenset[int]:
-        """Return the kernels to which a kernel lets a container go."""
+        """Return the kernels on which a container of a kernel's can be restored."""
         key = make, container
         if key not in self._known_takers:
             matrix, questions = self._matrix, self._matrix.questions(make)
@@ -154,17 +155,19 @@ class Router:
         ]
         ranked = {}
         for uses_fpu in kinds:
-            ours = self._rank_ours(one, classes, uses_fpu=uses_fpu)
-            best = sorted(map(add, ours, ranks))
-            if self._strict:
+            programs = self._rank_programs(one, classes, uses_fpu=uses_fpu)
+            best = sorted(map(add, programs, ranks))
+            if not self._restore_only:
                 del best[bisect_left(best, _FIRST_UNKNOWN * count) :]
             ranked[uses_fpu] = [rank % count for rank in best]
         return ranked
 
-    def _rank_ours(self, one: NodeClass, others: Sequence[int], *, uses_fpu: bool) -> Iterator[int]:
-        """Return what our opinions on other classes count, above all that a group's number does."""
+    def _rank_programs(
+        self, one: NodeClass, others: Sequence[int], *, uses_fpu: bool
+    ) -> Iterator[int]:
+        """Return what programs meet on other classes counts, above all a group's number."""
         matrix, ranks = self._matrix, self._of_opinions
-        said = matrix.our_opinions(one, uses_fpu=uses_fpu)
+        said = matrix.programs_opinions(one, uses_fpu=uses_fpu)
         said.ask(others)
         for number in range(len(ranks), len(matrix.opinions)):
             verdict = _BEST_FIRST.index(matrix.verdicts[number])
@@ -173,13 +176,13 @@ class Router:
         return map(ranks.__getitem__, map(said.__getitem__, others))
 
     def _rank_kernels(self, one: NodeClass, others: Iterable[int]) -> Mapping[int, int]:
-        """Return what is said of kernels, and their ages, count in ranks, by kernel."""
+        """Return what kernels have against restore, and their ages, count in ranks, by kernel."""
         ranks = self._of_kernels.setdefault(one.source_kernel, {})
         if len(ranks) < len(self._matrix.fleet.kernels):
             own_age = _AGE[one.traits.kernel.generation_name]
             for other in map(self._classes.__getitem__, others):
                 if other.kernel not in ranks:
-                    said = self._matrix.opinions[self._matrix.kernel_opinion(one, other, None)]
+                    said = self._matrix.opinions[self._matrix.restore_opinion(one, other, None)]
                     distance = abs(own_age - _AGE[other.traits.kernel.generation_name])
                     ranks[other.kernel] = said.size * _REASON + distance
         return ranks

@@ -127,6 +127,16 @@ def find_refusals(image: Image, kernel: Restorer) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
+def frame_refusals(image: Image) -> Iterator[Finding]:
+    """Yield what no kernel takes of an image's frame: its ends, and its chain of sections."""
+    yield from _size(image)
+    if image.header is not None:
+        yield from _signature(image.header)
+    if image.tail is not None and image.is_recognized:
+        yield from _tail(image, image.tail)
+        yield from _broken_chain(image)
+
+
 def answer(findings: Iterable[Finding]) -> Answer:
     """Return what the kernel answers; after a check that is not known, its words are not."""
     unsure: set[str] = set()
@@ -208,6 +218,10 @@ def _chain(image: Image, kernel: Restorer) -> Iterator[Finding]:
     """Follow the chain: lengths and numbers are one check, and none of them says anything."""
     for section in image.sections:
         yield from _number(section, kernel)
+    yield from _broken_chain(image)
+
+
+def _broken_chain(image: Image) -> Iterator[Finding]:
     if image.broken is not None:
         yield Finding(
             "image-chain",

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from simulator.fleets.fleet import Classes, ContainerGroup, Group, NodeClass
 from simulator.reports.check_report import code_documents
 from simulator.reports.view import Note, View, container_words, kernel_words
-from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
 from vzcptcheck.outcome import printable
 
 #: In the order in which they are put together: each may use what those before it define.
@@ -32,7 +32,6 @@ _NO_PAIR = -1
 
 _VERDICTS = tuple(Verdict)
 _WEIGHTS = tuple(Weight)
-_OPINIONS = ("kernel", "ours", "both")
 
 
 def html_text(
@@ -43,14 +42,14 @@ def html_text(
     style, script = _style(), _script()
     yield from _template().generate(
         is_by_class=view.is_by_class,
-        is_strict=view.is_strict,
+        restore_only=view.restore_only,
         waived=view.matrix.waived,
         made=made,
         nodes=len(view.fleet.members),
         containers=sum(len(member.containers) for member in view.fleet.members),
         data=htmlsafe_json_dumps(page.document(), separators=(",", ":")),
-        tallies=page.tallies(),
-        style=Markup(style),  # noqa: S704 (ours, as it lies in templates/)
+        tally=page.tally(),
+        style=Markup(style),  # noqa: S704 (it lies in templates/)
         script=Markup(script),  # noqa: S704 (as above)
         policy=_policy(style, script),
     )
@@ -69,18 +68,18 @@ class _Page:
         self._summaries: Classes[tuple[int, ...]] = Classes()
         self._opinions: Classes[int] = Classes()
         self._reasons: Classes[Reason] = Classes()
-        self._kernel_rows: dict[tuple[int, int | None], int] = {}
-        self._our_rows: dict[tuple[int, bool], int] = {}
-        self._found: Mapping[str, Counter[Verdict]] = {name: Counter() for name in _OPINIONS}
+        self._restore_rows: dict[tuple[int, int | None], int] = {}
+        self._programs_rows: dict[tuple[int, bool], int] = {}
+        self._found: Counter[Outcome] = Counter()
         self._of_kernel = {one.kernel: one for one in view.fleet.classes}
 
     def document(self) -> dict[str, Any]:
-        """Return the data; call this before ``tallies``."""
+        """Return the data; call this before ``tally``."""
         groups = [self._group(group) for group in self._view.matrix.groups]
         opinions = [self._opinion(self._view.matrix.opinions[one]) for one in self._opinions]
         return {
             "byClass": self._view.is_by_class,
-            "strict": self._view.is_strict,
+            "restoreOnly": self._view.restore_only,
             "groups": groups,
             "classes": [self._class(one) for one in self._view.fleet.classes],
             "containers": [container_words(one) for one in self._view.fleet.containers],
@@ -91,9 +90,15 @@ class _Page:
             "codes": code_documents(self._reasons),
         }
 
-    def tallies(self) -> list[tuple[str, list[tuple[str, int, float, float]]]]:
-        """Return for each opinion its verdicts on pairs of nodes: counts, and a bar in percent."""
-        return [(name, _bar(found)) for name, found in self._found.items()]
+    def tally(self) -> list[tuple[str, int, float, float]]:
+        """Return each outcome of pairs of nodes: its count, its start and width in percent."""
+        begin = 0.0
+        parts = []
+        for outcome in Outcome:
+            width = 100 * self._found[outcome] / (self._found.total() or 1)
+            parts.append((outcome.value, self._found[outcome], round(begin, 3), round(width, 3)))
+            begin += width
+        return parts
 
     def _group(self, group: Group) -> dict[str, Any]:
         notes = [self._notes[name] for name in group.nodes if name in self._notes]
@@ -125,47 +130,47 @@ class _Page:
         }
 
     def _load(self, group: Group, load: ContainerGroup) -> tuple[int | None, ...]:
-        """Return label, class, count, and the rows of both opinions."""
+        """Return label, class, count, and the rows on restore and on programs."""
         uses_fpu = self._view.matrix.uses_fpu(load.container)
         return (
             load.label,
             load.container,
             load.count,
-            self._kernel_row(group.node_class, load.container),
-            self._our_row(group.node_class, uses_fpu=uses_fpu),
+            self._restore_row(group.node_class, load.container),
+            self._programs_row(group.node_class, uses_fpu=uses_fpu),
         )
 
-    def _kernel_row(self, source: int, container: int | None) -> int:
-        """Return the row of the kernels' opinions, by the destination's kernel."""
+    def _restore_row(self, source: int, container: int | None) -> int:
+        """Return the row of what restore meets, by the destination's kernel."""
         one = self._view.fleet.classes[source]
         key = one.source_kernel, container
-        if key not in self._kernel_rows:
+        if key not in self._restore_rows:
             kernels = range(len(self._view.fleet.kernels))
-            opinion = self._view.matrix.kernel_opinion
+            opinion = self._view.matrix.restore_opinion
             row = (opinion(one, self._of_kernel[kernel], container) for kernel in kernels)
-            self._kernel_rows[key] = self._rows[tuple(map(self._opinions.__getitem__, row))]
-        return self._kernel_rows[key]
+            self._restore_rows[key] = self._rows[tuple(map(self._opinions.__getitem__, row))]
+        return self._restore_rows[key]
 
-    def _our_row(self, source: int, *, uses_fpu: bool) -> int:
-        """Return the row of our opinions, by the destination's class."""
+    def _programs_row(self, source: int, *, uses_fpu: bool) -> int:
+        """Return the row of what programs meet, by the destination's class."""
         key = source, uses_fpu
-        if key not in self._our_rows:
+        if key not in self._programs_rows:
             classes = self._view.fleet.classes
-            opinion = self._view.matrix.our_opinion
+            opinion = self._view.matrix.programs_opinion
             row = (opinion(classes[source], other, uses_fpu=uses_fpu) for other in classes)
-            self._our_rows[key] = self._rows[tuple(map(self._opinions.__getitem__, row))]
-        return self._our_rows[key]
+            self._programs_rows[key] = self._rows[tuple(map(self._opinions.__getitem__, row))]
+        return self._programs_rows[key]
 
     def _summary_row(self, source: Group) -> int:
         """Return the row of the summaries, by the destination's class; count the pairs."""
         row = [_NO_PAIR] * len(self._view.fleet.classes)
         for pair in self._view.matrix.row(source):
-            kernel, ours, both = pair.summary
-            number = self._summaries[(*kernel, *ours, *both)]
-            row[pair.destination.node_class] = number
+            restore, programs = pair.summary.restore.outcomes(), pair.summary.programs
+            risks = programs.possible, programs.not_possible, 0, programs.unknown
+            outcomes = pair.summary.outcomes(restore_only=self._view.restore_only)
+            row[pair.destination.node_class] = self._summaries[(*outcomes, *restore, *risks)]
             destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
-            for found, counts in zip(self._found.values(), pair.summary, strict=True):
-                found[counts.verdict] += len(source.nodes) * destinations
+            self._found[outcomes.outcome] += len(source.nodes) * destinations
         return self._rows[tuple(row)]
 
     def _opinion(self, opinion: Opinion) -> tuple[int, list[int]]:
@@ -184,17 +189,6 @@ def _reason(reason: Reason) -> tuple[object, ...]:
         reason.needed_by,
         int(reason.is_waived),
     )
-
-
-def _bar(found: Counter[Verdict]) -> list[tuple[str, int, float, float]]:
-    """Return each verdict with its count, and its start and width in a bar."""
-    begin = 0.0
-    parts = []
-    for verdict in Verdict:
-        width = 100 * found[verdict] / (found.total() or 1)
-        parts.append((verdict.value, found[verdict], round(begin, 3), round(width, 3)))
-        begin += width
-    return parts
 
 
 # The page

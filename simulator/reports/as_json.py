@@ -20,7 +20,7 @@ from simulator.reports.view import View
 from simulator.verdicts.traits import ContainerTraits, KernelTraits
 from simulator.verdicts.verdict import Reason, Weight
 
-FORMAT = 1
+FORMAT = 2
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -36,18 +36,18 @@ _AT_ONCE = 1000
 def json_text(view: View) -> Iterator[str]:
     """Yield the document."""
     matrix, fleet = view.matrix, view.fleet
-    ways = Ways(matrix.groups, strict=view.is_strict)
+    ways = Ways(matrix.groups, restore_only=view.restore_only)
     yield "{\n"
     yield _member("format", FORMAT)
     yield _member("by", "class" if view.is_by_class else "node")
-    yield _member("strict", view.is_strict)
+    yield _member("restore_only", view.restore_only)
     yield _member("waived", matrix.waived)
     yield from _values("groups", (_group(view, group) for group in matrix.groups))
     yield from _values("kernels", map(_kernel, fleet.kernels))
     yield from _values("containers", map(_container, fleet.containers))
     yield from _list("pairs", _rows(view, ways.watch(matrix.rows(asks_both=view.is_by_class))))
     # The source's kernel, the destination's kernel, the container, and the opinion.
-    yield from _list("kernel_opinions", _numbers(matrix.asked if view.is_by_class else ()))
+    yield from _list("restore_opinions", _numbers(matrix.asked if view.is_by_class else ()))
     yield from _values("one_way", _one_way(view, ways))
     yield _member("islands", [group.number for group in ways.islands()])
     yield from _values("destinations", _destinations(view))
@@ -132,14 +132,14 @@ def _rows(view: View, rows: Iterable[Row]) -> Iterator[str]:
             numbers = [one.number for one in row.destinations]
             summaries = map(texts.__getitem__, row.kinds)
             entries = [
-                f'{begin}{number},{summary},"our_opinions":[{no_fpu},{fpu}]}}'
+                f'{begin}{number},{summary},"programs_opinions":[{no_fpu},{fpu}]}}'
                 for number, summary, no_fpu, fpu in zip(
                     numbers, summaries, row.no_fpu, row.fpu, strict=True
                 )
             ]
         else:
             entries = [
-                f"{begin}{one.number},{texts[kind]},{_outcomes(view, row.source, one)}}}"
+                f"{begin}{one.number},{texts[kind]},{_migrations(view, row.source, one)}}}"
                 for one, kind in zip(row.destinations, row.kinds, strict=True)
             ]
         yield _BETWEEN.join(entries)
@@ -147,19 +147,19 @@ def _rows(view: View, rows: Iterable[Row]) -> Iterator[str]:
 
 def _summary(view: View, summary: Summary) -> dict[str, Any]:
     return {
-        "verdict": summary.counts(strict=view.is_strict).verdict.value,
-        "kernel": summary.kernel,
-        "ours": summary.ours,
-        "both": summary.both,
+        "outcome": summary.outcomes(restore_only=view.restore_only).outcome.value,
+        "restore": summary.restore,
+        "programs": summary.programs,
+        "outcomes": summary.outcomes(restore_only=view.restore_only),
     }
 
 
-def _outcomes(view: View, source: Group, destination: Group) -> str:
-    outcomes = ",".join(
-        f'{{"containers":{encode(labels).decode()},"kernel":{kernel},"ours":{ours}}}'
-        for labels, kernel, ours in view.matrix.outcomes(source, destination)
+def _migrations(view: View, source: Group, destination: Group) -> str:
+    migrations = ",".join(
+        f'{{"containers":{encode(labels).decode()},"restore":{restore},"programs":{programs}}}'
+        for labels, restore, programs in view.matrix.alike(source, destination)
     )
-    return f'"outcomes":[{outcomes}]'
+    return f'"migrations":[{migrations}]'
 
 
 def _one_way(view: View, ways: Ways) -> Iterator[dict[str, Any]]:
@@ -170,7 +170,7 @@ def _one_way(view: View, ways: Ways) -> Iterator[dict[str, Any]]:
 
 
 def _destinations(view: View) -> Iterator[dict[str, Any]]:
-    router = Router(view.matrix, strict=view.is_strict)
+    router = Router(view.matrix, restore_only=view.restore_only)
     most = _LISTED if view.is_by_class else None
     sizes = [len(group.nodes) for group in view.matrix.groups]
     for group in view.matrix.groups:
@@ -206,25 +206,25 @@ def _opinions(view: View, places: _Places) -> Iterator[str]:
 def json_lines(view: View) -> Iterator[str]:
     """Yield every ordered pair of nodes in full, a line each, all of one source's at once.
 
-    A line is a pair: source, destination, verdict (of what counts), and its outcomes: containers
-    by their ctids (null for the nodes alone), both verdicts, both opinions' codes, without those
-    of remarks and with those that are waived.
+    A line is a pair: source, destination, outcome, and its migrations: containers by their ctids
+    (null for the nodes alone), both verdicts with their reasons' codes, without those of remarks
+    and with those that are waived.
     """
     for source in view.matrix.groups:
         lines = []
         for pair in view.matrix.row(source):
-            outcomes = view.matrix.outcomes(source, pair.destination)
+            migrations = view.matrix.alike(source, pair.destination)
             document = {
                 "source": source.nodes[0],
                 "destination": pair.destination.nodes[0],
-                "verdict": pair.summary.counts(strict=view.is_strict).verdict.value,
-                "outcomes": [
+                "outcome": pair.summary.outcomes(restore_only=view.restore_only).outcome.value,
+                "migrations": [
                     {
-                        "containers": outcome.labels,
-                        "kernel": _opinion_codes(view, outcome.kernel),
-                        "ours": _opinion_codes(view, outcome.ours),
+                        "containers": alike.labels,
+                        "restore": _opinion_codes(view, alike.restore),
+                        "programs": _opinion_codes(view, alike.programs),
                     }
-                    for outcome in outcomes
+                    for alike in migrations
                 ],
             }
             lines.append(json.dumps(document) + "\n")

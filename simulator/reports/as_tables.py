@@ -12,11 +12,18 @@ from typing import TextIO
 from msgspec import Struct
 
 from simulator.fleets.fleet import Group
-from simulator.fleets.matrix import Outcome, Pair
+from simulator.fleets.matrix import Alike, Pair
 from simulator.fleets.routes import Router, Ways
 from simulator.reports.terminal import HEADING, STYLES, line, render, render_table
-from simulator.reports.view import View, container_words, first_nodes, kernel_words, labels_words
-from simulator.verdicts.verdict import Verdict
+from simulator.reports.view import (
+    View,
+    container_words,
+    counts_words,
+    first_nodes,
+    kernel_words,
+    labels_words,
+)
+from simulator.verdicts.verdict import Outcome
 from vzcptcheck.processors import format_ranges
 
 #: How many nodes of a class, and how many of the best destinations by class, are named.
@@ -72,11 +79,11 @@ def _escape(text: str) -> str:
 
 def sections(view: View) -> Iterator[Section]:
     """Yield the sections of a matrix, the summary first."""
-    ways = Ways(view.matrix.groups, strict=view.is_strict)
-    tally: Counter[Verdict] = Counter()
+    ways = Ways(view.matrix.groups, restore_only=view.restore_only)
+    tally: Counter[Outcome] = Counter()
     pairs = _counted(view, chain.from_iterable(ways.watch(view.matrix.rows())), tally)
     if view.is_by_class:
-        parts = [_classes(view), _container_classes(view), _class_pairs(pairs)]
+        parts = [_classes(view), _container_classes(view), _class_pairs(view, pairs)]
     else:
         parts = [_node_pairs(view, pairs)]
     yield Section("Matrix", text=_headline(view, tally))
@@ -86,26 +93,26 @@ def sections(view: View) -> Iterator[Section]:
     yield _destinations(view)
 
 
-def _counted(view: View, pairs: Iterable[Pair], tally: Counter[Verdict]) -> Iterator[Pair]:
-    """Yield the pairs unchanged; count the migrations of each verdict on the way."""
+def _counted(view: View, pairs: Iterable[Pair], tally: Counter[Outcome]) -> Iterator[Pair]:
+    """Yield the pairs unchanged; count the migrations of each outcome on the way."""
     for pair in pairs:
         destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
-        counts = pair.summary.counts(strict=view.is_strict)
-        for verdict, count in zip(Verdict, counts, strict=True):
-            tally[verdict] += count * destinations
+        counts = pair.summary.outcomes(restore_only=view.restore_only)
+        for outcome, count in zip(Outcome, counts, strict=True):
+            tally[outcome] += count * destinations
         yield pair
 
 
-def _headline(view: View, tally: Counter[Verdict]) -> str:
+def _headline(view: View, tally: Counter[Outcome]) -> str:
     members = view.fleet.members
     containers = sum(len(member.containers) for member in members)
-    counts = ", ".join(f"{tally[verdict]} {verdict.value}" for verdict in Verdict)
-    counted = "ours counted in" if view.is_strict else "the kernel's verdicts"
+    counts = ", ".join(f"{tally[outcome]} {outcome.value}" for outcome in Outcome)
+    left_out = "; programs left out" if view.restore_only else ""
     waived = f"; waived: {' '.join(view.matrix.waived)}" if view.matrix.waived else ""
     return (
         f"{len(members)} nodes, {containers} containers, {len(members) * (len(members) - 1)} "
         f"ordered pairs. Of the containers' {tally.total()} migrations (of a node without any, the "
-        f"node's alone): {counts} ({counted}{waived})"
+        f"node's alone): {counts}{left_out}{waived}"
     )
 
 
@@ -113,35 +120,30 @@ def _headline(view: View, tally: Counter[Verdict]) -> str:
 
 
 def _node_pairs(view: View, pairs: Iterable[Pair]) -> Section:
-    """List pairs; destinations with equal outcomes share a row."""
-    columns = ("source", "destinations", "containers", "kernel", "ours", "because")
-    rows: dict[tuple[int, tuple[Outcome, ...]], list[Pair]] = {}
+    """List pairs; destinations to which all goes alike share a row."""
+    columns = ("source", "destinations", "containers", "outcome", "because")
+    rows: dict[tuple[int, tuple[Alike, ...]], list[Pair]] = {}
     for pair in pairs:
-        outcomes = view.matrix.outcomes(pair.source, pair.destination)
-        rows.setdefault((pair.source.number, outcomes), []).append(pair)
+        migrations = view.matrix.alike(pair.source, pair.destination)
+        rows.setdefault((pair.source.number, migrations), []).append(pair)
     return Section(
         "Pairs",
         columns,
         rows=tuple(
             (
-                view.name(alike[0].source),
-                ", ".join(view.name(pair.destination) for pair in alike),
-                *_outcome_cells(view, outcome),
+                view.name(pairs_alike[0].source),
+                ", ".join(view.name(pair.destination) for pair in pairs_alike),
+                *_migration_cells(view, one),
             )
-            for (_, outcomes), alike in rows.items()
-            for outcome in outcomes
+            for (_, migrations), pairs_alike in rows.items()
+            for one in migrations
         ),
     )
 
 
-def _outcome_cells(view: View, outcome: Outcome) -> tuple[str, ...]:
-    because = filter(None, map(view.why, (outcome.kernel, outcome.ours)))
-    return (
-        labels_words(outcome.labels),
-        view.matrix.verdicts[outcome.kernel].value,
-        view.matrix.verdicts[outcome.ours].value,
-        "; ".join(because),
-    )
+def _migration_cells(view: View, alike: Alike) -> tuple[str, ...]:
+    because = filter(None, map(view.why, (alike.restore, alike.programs)))
+    return labels_words(alike.labels), view.outcome(alike).value, "; ".join(because)
 
 
 # Class by class
@@ -180,31 +182,21 @@ def _container_classes(view: View) -> Section:
     )
 
 
-def _class_pairs(pairs: Iterable[Pair]) -> Section:
+def _class_pairs(view: View, pairs: Iterable[Pair]) -> Section:
     """List for each class how many of its containers can go to which classes."""
-    columns = ("source", "kernel", "ours", "to classes")
-    rows: dict[tuple[int, str, str], list[int]] = {}
+    columns = ("source", "outcome", "to classes")
+    rows: dict[tuple[int, str], list[int]] = {}
     for pair in pairs:
-        key = pair.source.number, _share(pair.summary.kernel), _share(pair.summary.ours)
+        counts = pair.summary.outcomes(restore_only=view.restore_only)
+        key = pair.source.number, counts_words(counts)
         rows.setdefault(key, []).append(pair.destination.number)
     return Section(
         "Pairs of classes",
         columns,
         rows=tuple(
-            (str(source), kernel, ours, _ranges(destinations))
-            for (source, kernel, ours), destinations in rows.items()
+            (str(source), outcome, _ranges(destinations))
+            for (source, outcome), destinations in rows.items()
         ),
-    )
-
-
-def _share(counts: tuple[int, ...]) -> str:
-    """Return the count of each verdict, or the one verdict that all have."""
-    total = sum(counts)
-    for count, verdict in zip(counts, Verdict, strict=True):
-        if count == total:
-            return verdict.value
-    return ", ".join(
-        f"{count} {verdict.value}" for count, verdict in zip(counts, Verdict, strict=True) if count
     )
 
 
@@ -218,17 +210,17 @@ def _one_way(view: View, ways: Ways) -> Section:
         if destinations:
             rows.append((view.name(source), _names(view, destinations)))
     return Section(
-        "One-way: something can go there, and nothing back", ("from", "to"), rows=tuple(rows)
+        "One-way: something can go there safely, and nothing back", ("from", "to"), rows=tuple(rows)
     )
 
 
 def _islands(view: View, ways: Ways) -> Section:
     names = ", ".join(view.name(group) for group in ways.islands())
-    return Section("Islands: no migration in or out is possible", text=names or "none")
+    return Section("Islands: no migration in or out is safe", text=names or "none")
 
 
 def _destinations(view: View) -> Section:
-    router = Router(view.matrix, strict=view.is_strict)
+    router = Router(view.matrix, restore_only=view.restore_only)
     columns = ("source", "containers", "can go to, best first")
     return Section(
         "Destinations",

@@ -1,4 +1,4 @@
-"""Judged migrations: for people, the verdict, both opinions and the next steps; and as JSON."""
+"""Judged migrations: for people, the outcome, both verdicts and the next steps; and as JSON."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from msgspec import Struct
 
 from simulator.kernel.restore import Answer
-from simulator.reports.terminal import HEADING, Line, line, verdict_word
+from simulator.reports.terminal import HEADING, Line, line, styled_word
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.migrations import Check, Migration
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
 
-FORMAT = 1
+FORMAT = 2
 
-#: A reason's effect on its opinion's verdict.
+#: A reason's effect on its verdict.
 _WORDS = {
     Weight.REFUSES: Verdict.NOT_POSSIBLE.value,
     Weight.UNKNOWN: Verdict.UNKNOWN.value,
@@ -34,18 +34,18 @@ _Paragraph = list[_Found]
 
 
 def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
-    """Write a check: the verdict first, then all reasons, each once."""
-    yield line(0, verdict_word(check.verdict.value), f": {check.source} to {check.destination}")
-    yield from _verdict_lines(check.migrations)
+    """Write a check: the outcome first, then all reasons, each once."""
+    yield line(0, styled_word(check.outcome.value), f": {check.source} to {check.destination}")
+    yield from _outcome_lines(check)
     yield from _answer_lines(check.migrations)
     if check.waived:
         yield line(2, f"waived: {', '.join(check.waived)}")
-    kernel = [(one, one.judgement.kernel) for one in check.migrations]
-    yield from _opinion_lines("The kernel:", kernel, is_verbose=is_verbose)
+    restore = [(one, one.judgement.restore) for one in check.migrations]
+    yield from _opinion_lines("Restore:", restore, is_verbose=is_verbose)
     yield from _other_reports(check.migrations)
-    ours = [(one, one.judgement.ours) for one in check.migrations]
-    counted = "counted in" if check.is_strict else "not counted without --strict"
-    yield from _opinion_lines(f"Ours, {counted}:", ours, is_verbose=is_verbose)
+    programs = [(one, one.judgement.programs) for one in check.migrations]
+    title = "Programs, left out by --restore-only:" if check.restore_only else "Programs:"
+    yield from _opinion_lines(title, programs, is_verbose=is_verbose)
 
 
 def name_containers(ctids: Sequence[int]) -> str:
@@ -58,34 +58,37 @@ def name_containers(ctids: Sequence[int]) -> str:
 def _name(migrations: Iterable[Migration]) -> str:
     """Name the containers of migrations; these are alike: suspended or not, numbered or not."""
     members = list(migrations)
-    if members[0].restore is not None:
+    if members[0].image is not None:
         return "the image"
     named = name_containers([one.ctid for one in members if one.ctid is not None])
     return f"suspended {named}" if members[0].is_suspended else named
 
 
-def _verdict_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
-    """Write both opinions' verdicts; containers with the same verdicts share a line."""
+def _outcome_lines(check: Check) -> Iterator[Line]:
+    """Write the outcomes, and the verdicts; containers that have them in common share a line."""
     groups: dict[tuple[Verdict, Verdict], list[Migration]] = {}
-    for one in migrations:
-        key = one.judgement.kernel.verdict, one.judgement.ours.verdict
+    for one in check.migrations:
+        key = one.judgement.restore.verdict, one.judgement.programs.verdict
         groups.setdefault(key, []).append(one)
-    for (kernel, ours), members in groups.items():
+    for (restore, programs), members in groups.items():
+        outcome = members[0].judgement.outcome(restore_only=check.restore_only)
         yield line(
             2,
-            f"{_name(members)}: the kernel says ",
-            verdict_word(kernel.value),
-            ", we say ",
-            verdict_word(ours.value),
+            f"{_name(members)}: ",
+            styled_word(outcome.value),
+            ", restore ",
+            styled_word(restore.value),
+            ", programs ",
+            styled_word(programs.value),
         )
 
 
 def _answer_lines(migrations: Iterable[Migration]) -> Iterator[Line]:
     """Write restore's result, its diagnostics, and the check that it stops at."""
     for migration in migrations:
-        if migration.restore is None or migration.restore.answer is None:
+        if migration.image is None or migration.image.answer is None:
             continue
-        answer = migration.restore.answer
+        answer = migration.image.answer
         if answer.result is None:
             yield line(2, "what restore answers is not known")
         else:
@@ -159,7 +162,7 @@ def _mark(reason: Reason) -> tuple[tuple[str, str], ...]:
     elif reason.weight is Weight.REMARK:
         marked = (word, "dim")
     else:
-        marked = verdict_word(word)
+        marked = styled_word(word)
     return marked, (": ", ""), (reason.code, HEADING)
 
 
@@ -226,14 +229,16 @@ def format_check(check: Check) -> str:
             "format": FORMAT,
             "source": check.source,
             "destination": check.destination,
-            "strict": check.is_strict,
+            "restore_only": check.restore_only,
             "waived": list(check.waived),
-            "verdict": check.verdict.value,
-            "migrations": [_migration(one, is_strict=check.is_strict) for one in check.migrations],
+            "outcome": check.outcome.value,
+            "migrations": [
+                _migration(one, restore_only=check.restore_only) for one in check.migrations
+            ],
             "codes": code_documents(
                 reason
                 for one in check.migrations
-                for opinion in (one.judgement.kernel, one.judgement.ours)
+                for opinion in one.judgement
                 for reason in opinion.reasons
             ),
         }
@@ -250,7 +255,7 @@ def format_document(document: dict[str, Any]) -> str:
 def code_documents(reasons: Iterable[Reason]) -> dict[str, dict[str, str]]:
     """Return the documentation of the reasons' codes, by code."""
     names = sorted({reason.code for reason in reasons})
-    prose = ("opinion", "summary", "explanation", "next_step")
+    prose = ("verdict", "summary", "explanation", "next_step")
     return {name: {key: getattr(find_code(name), key) for key in prose} for name in names}
 
 
@@ -268,23 +273,23 @@ def reason_document(reason: Reason) -> dict[str, Any]:
     }
 
 
-def _migration(migration: Migration, *, is_strict: bool) -> dict[str, Any]:
+def _migration(migration: Migration, *, restore_only: bool) -> dict[str, Any]:
     from vzcptcheck.image_command import image_facts
 
-    judgement, restore = migration.judgement, migration.restore
+    judgement, image = migration.judgement, migration.image
     return {
         "container": migration.ctid,
         "suspended": migration.is_suspended,
-        "verdict": judgement.verdict(strict=is_strict).value,
-        "kernel": _opinion(migration, judgement.kernel),
-        "ours": _opinion(migration, judgement.ours),
+        "outcome": judgement.outcome(restore_only=restore_only).value,
+        "restore": _verdict(migration, judgement.restore),
+        "programs": _verdict(migration, judgement.programs),
         "other_reports": list(migration.reports_on("")),
-        "image": restore and image_facts(restore.image),
-        "restore": restore and restore.answer and restore.answer._asdict(),
+        "image": image and image_facts(image.image),
+        "answer": image and image.answer and image.answer._asdict(),
     }
 
 
-def _opinion(migration: Migration, opinion: Opinion) -> dict[str, Any]:
+def _verdict(migration: Migration, opinion: Opinion) -> dict[str, Any]:
     return {
         "verdict": opinion.verdict.value,
         "reasons": [

@@ -15,15 +15,15 @@ from simulator.reports.check_report import (
     name_containers,
     reason_document,
 )
-from simulator.reports.terminal import HEADING, Line, line, verdict_word
+from simulator.reports.terminal import HEADING, Line, line, styled_word
 from simulator.verdicts.verdict import Opinion, Reason, Verdict
 
 
 class _OpinionChange(Struct, frozen=True):
-    """A changed opinion: towards which node, whose, both verdicts, and their reasons."""
+    """A changed verdict: towards which node, on what, as it was and is, and their reasons."""
 
     way: str
-    whose: str
+    about: str
     old: Verdict
     new: Verdict
     gone: tuple[Reason, ...]
@@ -65,9 +65,9 @@ def _summary(diff: Diff) -> str:
 def _verdicts_summary(diff: Diff) -> str:
     count = _count(len(diff.verdicts), "migration")
     waived = f" but for {', '.join(diff.waived)}" if diff.waived else ""
-    ours = f"ours counted in{waived}" if diff.is_strict else "ours not counted without --strict"
+    counted = "on restore alone" if diff.restore_only else f"on restore and programs{waived}"
     nodes = _count(len(diff.nodes), "node")
-    return f"with {nodes}, verdicts change on {count} ({ours})"
+    return f"with {nodes}, verdicts change of {count}, {counted}"
 
 
 def _count(number: int, what: str) -> str:
@@ -84,7 +84,7 @@ def _change(change: Change) -> str:
 
 
 def _verdict_lines(verdicts: Iterable[VerdictChange]) -> Iterator[Line]:
-    """List changed opinions; containers with the same change share a line."""
+    """List changed verdicts; containers with the same change share a line."""
     groups: dict[_OpinionChange, list[int]] = {}
     for one in verdicts:
         for turn in _opinion_changes(one):
@@ -93,10 +93,10 @@ def _verdict_lines(verdicts: Iterable[VerdictChange]) -> Iterator[Line]:
     for turn, ctids in groups.items():
         yield line(
             2,
-            f"{turn.way}, {name_containers(ctids)}, {turn.whose}: ",
-            verdict_word(turn.old.value),
+            f"{turn.way}, {name_containers(ctids)}, {turn.about}: ",
+            styled_word(turn.old.value),
             " -> ",
-            verdict_word(turn.new.value),
+            styled_word(turn.new.value),
         )
         for reason in turn.gone:
             yield line(4, f"- {_name(reason)}")
@@ -105,16 +105,16 @@ def _verdict_lines(verdicts: Iterable[VerdictChange]) -> Iterator[Line]:
 
 
 def _opinion_changes(change: VerdictChange) -> Iterator[_OpinionChange]:
-    """Yield the opinions whose verdict changes."""
+    """Yield the verdicts that change."""
     way = f"{'to' if change.is_source else 'from'} {change.node}"
     opinions = (
-        ("the kernel", change.old.kernel, change.new.kernel),
-        ("ours", change.old.ours, change.new.ours),
+        ("restore", change.old.restore, change.new.restore),
+        ("programs", change.old.programs, change.new.programs),
     )
-    for whose, old, new in opinions:
+    for about, old, new in opinions:
         if old.verdict is not new.verdict:
             reasons = deciding(old, new), deciding(new, old)
-            yield _OpinionChange(way, whose, old.verdict, new.verdict, *reasons)
+            yield _OpinionChange(way, about, old.verdict, new.verdict, *reasons)
 
 
 def _name(reason: Reason) -> str:
@@ -129,7 +129,7 @@ def format_diff(diff: Diff) -> str:
     opinions = [
         pair
         for change in diff.verdicts
-        for pair in ((change.old.kernel, change.new.kernel), (change.old.ours, change.new.ours))
+        for pair in zip(change.old, change.new, strict=True)
         if pair[0].verdict is not pair[1].verdict
     ]
     reasons = [
@@ -142,7 +142,7 @@ def format_diff(diff: Diff) -> str:
             "format": FORMAT,
             "old": diff.old,
             "new": diff.new,
-            "strict": diff.is_strict,
+            "restore_only": diff.restore_only,
             "waived": list(diff.waived),
             "matters": diff.matters,
             "changes": [
@@ -161,8 +161,8 @@ def _verdict_change(change: VerdictChange) -> dict[str, Any]:
         "node": change.node,
         "changed_node_is": "source" if change.is_source else "destination",
         "container": change.ctid,
-        "kernel": _opinions(change.old.kernel, change.new.kernel),
-        "ours": _opinions(change.old.ours, change.new.ours),
+        "restore": _opinions(change.old.restore, change.new.restore),
+        "programs": _opinions(change.old.programs, change.new.programs),
     }
 
 

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from io import StringIO
 from xml.etree import ElementTree as ET
 
-from simulator.fleets.matrix import Outcome, Pair
-from simulator.reports.view import View, labels_words
-from simulator.verdicts.verdict import Verdict
+from simulator.fleets.matrix import Alike, Pair
+from simulator.reports.view import View, counts_words, labels_words
+from simulator.verdicts.verdict import Outcome
 from vzcptcheck.outcome import printable
 
 _NODE_COLUMNS = (
     *("source", "destination", "containers"),
-    *("kernel", "ours", "kernel_reasons", "our_reasons"),
+    *("outcome", "restore", "programs", "restore_reasons", "programs_reasons"),
 )
-_VERDICTS = ("possible", "not_possible", "unknown")
 _CLASS_COLUMNS = (
-    *("source", "source_nodes", "destination", "destination_nodes", "kernel", "ours"),
-    *(f"{whose}_{verdict}" for whose in ("kernel", "ours") for verdict in _VERDICTS),
+    *("source", "source_nodes", "destination", "destination_nodes", "outcome"),
+    *(outcome.value for outcome in Outcome),
 )
 
 #: What a spreadsheet takes for the beginning of a formula.
@@ -35,28 +34,28 @@ def csv_text(view: View) -> Iterator[str]:
 
 def _node_rows(view: View, pair: Pair) -> Iterator[tuple[object, ...]]:
     verdicts = view.matrix.verdicts
-    for outcome in view.matrix.outcomes(pair.source, pair.destination):
+    for alike in view.matrix.alike(pair.source, pair.destination):
         yield (
             pair.source.nodes[0],
             pair.destination.nodes[0],
-            labels_words(outcome.labels),
-            verdicts[outcome.kernel].value,
-            verdicts[outcome.ours].value,
-            view.why(outcome.kernel),
-            view.why(outcome.ours),
+            labels_words(alike.labels),
+            view.outcome(alike).value,
+            verdicts[alike.restore].value,
+            verdicts[alike.programs].value,
+            view.why(alike.restore),
+            view.why(alike.programs),
         )
 
 
-def _class_rows(_: View, pair: Pair) -> Iterator[tuple[object, ...]]:
+def _class_rows(view: View, pair: Pair) -> Iterator[tuple[object, ...]]:
+    counts = pair.summary.outcomes(restore_only=view.restore_only)
     yield (
         pair.source.nodes[0],
         len(pair.source.nodes),
         pair.destination.nodes[0],
         len(pair.destination.nodes),
-        pair.summary.kernel.verdict.value,
-        pair.summary.ours.verdict.value,
-        *pair.summary.kernel,
-        *pair.summary.ours,
+        counts.outcome.value,
+        *counts,
     )
 
 
@@ -76,7 +75,7 @@ def _harmless(cell: object) -> str:
 # As JUnit's XML
 
 
-_TAGS = {Verdict.NOT_POSSIBLE: "failure", Verdict.UNKNOWN: "error"}
+_TAGS = {Outcome.RISKY: "failure", Outcome.REFUSED: "failure", Outcome.UNKNOWN: "error"}
 
 
 def junit_text(view: View) -> Iterator[str]:
@@ -97,26 +96,23 @@ def junit_text(view: View) -> Iterator[str]:
 def _case(view: View, pair: Pair) -> ET.Element:
     source, destination = view.name(pair.source), view.name(pair.destination)
     case = ET.Element("testcase", classname=source, name=f"{source} to {destination}")
-    counts = pair.summary.counts(strict=view.is_strict)
-    if counts.verdict is not Verdict.POSSIBLE:
-        message = ", ".join(
-            f"{count} {verdict.value}"
-            for count, verdict in zip(counts, Verdict, strict=True)
-            if count
-        )
+    counts = pair.summary.outcomes(restore_only=view.restore_only)
+    if counts.outcome in _TAGS:
+        message = counts_words(counts)
         problem = ET.SubElement(
-            case, _TAGS[counts.verdict], type=counts.verdict.value, message=message
+            case, _TAGS[counts.outcome], type=counts.outcome.value, message=message
         )
         if not view.is_by_class:
-            outcomes = view.matrix.outcomes(pair.source, pair.destination)
-            problem.text = "\n".join(_line(view, outcome) for outcome in outcomes)
+            migrations = view.matrix.alike(pair.source, pair.destination)
+            problem.text = "\n".join(_line(view, alike) for alike in migrations)
     return case
 
 
-def _line(view: View, outcome: Outcome) -> str:
+def _line(view: View, alike: Alike) -> str:
     opinions = (
-        f"{who}: {view.matrix.verdicts[number].value}" + (f", {why}" if why else "")
-        for who, number in (("kernel", outcome.kernel), ("ours", outcome.ours))
+        f"{about} {view.matrix.verdicts[number].value}" + (f", {why}" if why else "")
+        for about, number in (("restore", alike.restore), ("programs", alike.programs))
         for why in (view.why(number),)
     )
-    return f"containers {labels_words(outcome.labels)}: {'; '.join(opinions)}"
+    outcome = view.outcome(alike).value
+    return f"containers {labels_words(alike.labels)}: {outcome}: {'; '.join(opinions)}"

@@ -218,7 +218,7 @@ def format_pool(pool: Pool) -> str:
     document = {
         "format": FORMAT,
         "any_container": pool.rule.any_container,
-        "strict": pool.rule.strict,
+        "restore_only": not pool.rule.strict,
         "waived": list(pool.rule.waived),
         "verdict": pool.now.verdict.value,
         "nodes": list(map(_node, pool.now.nodes)),

@@ -12,7 +12,7 @@ from unicodedata import combining, east_asian_width
 
 from msgspec import Struct
 
-from simulator.verdicts.verdict import Verdict
+from simulator.verdicts.verdict import Outcome, Verdict
 from vzcptcheck.outcome import printable
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ _PATIENCE = 1.0
 
 HEADING = "bold"
 STYLES = {
+    Outcome.SAFE.value: "green",
+    Outcome.RISKY.value: "magenta",
+    Outcome.REFUSED.value: "bold red",
     Verdict.POSSIBLE.value: "green",
     Verdict.NOT_POSSIBLE.value: "bold red",
     Verdict.UNKNOWN.value: "yellow",
@@ -45,9 +48,9 @@ def line(indent: int, *words: Word) -> Line:
     return Line(indent, words)
 
 
-def verdict_word(verdict: str) -> tuple[str, str]:
-    """Return a verdict with its style."""
-    return verdict, STYLES[verdict]
+def styled_word(word: str) -> tuple[str, str]:
+    """Return an outcome or a verdict with its style."""
+    return word, STYLES[word]
 
 
 def render(lines: Iterable[Line], stream: TextIO | None) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from simulator.fleets.fleet import Fleet, Group, group_by_class, group_by_node
-from simulator.fleets.matrix import Matrix
+from simulator.fleets.matrix import Alike, Matrix, Outcomes
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.traits import ContainerTraits, KernelTraits
-from simulator.verdicts.verdict import Opinion, Weight
+from simulator.verdicts.verdict import Judgement, Opinion, Outcome, Weight
 from vzcptcheck.outcome import printable
 
 #: Fleets of more nodes are reported by class.
@@ -28,7 +28,7 @@ def note_on(profile: NodeProfile) -> Note:
 
 
 class View:
-    """A matrix to report; ``is_strict``: our opinion counts."""
+    """A matrix to report; ``restore_only``: programs are left out."""
 
     def __init__(
         self,
@@ -36,19 +36,24 @@ class View:
         waived: Iterable[str] = (),
         *,
         is_by_class: bool | None = None,
-        is_strict: bool = False,
+        restore_only: bool = False,
     ) -> None:
         large = len(fleet.members) > MOST_NODES
         self.is_by_class = large if is_by_class is None else is_by_class
         groups = group_by_class(fleet) if self.is_by_class else group_by_node(fleet)
         self.matrix = Matrix(fleet, groups, waived)
-        self.is_strict = is_strict
+        self.restore_only = restore_only
         self._why: dict[int, str] = {}
 
     @property
     def fleet(self) -> Fleet:
         """The nodes."""
         return self.matrix.fleet
+
+    def outcome(self, alike: Alike) -> Outcome:
+        """Return the outcome of migrations that are alike."""
+        restore, programs = (self.matrix.opinions[one] for one in (alike.restore, alike.programs))
+        return Judgement(restore, programs).outcome(restore_only=self.restore_only)
 
     def why(self, number: int) -> str:
         """Return the codes and features that an opinion's verdict comes from."""
@@ -61,6 +66,12 @@ class View:
         if not self.is_by_class:
             return printable(group.nodes[0])
         return f"{group.number} ({first_nodes(group, 1)})"
+
+
+def counts_words(counts: Outcomes) -> str:
+    """Return the count of each outcome that there is, or the one outcome that all have."""
+    found = [(count, one.value) for one, count in zip(Outcome, counts, strict=True) if count]
+    return found[0][1] if len(found) == 1 else ", ".join(f"{count} {word}" for count, word in found)
 
 
 def why(opinion: Opinion) -> str:

@@ -1,1 +1,1 @@
-"""One migration judged: the kernel's opinion and ours."""
+"""One migration judged: on restore, and on programs."""

@@ -1,4 +1,4 @@
-"""Both opinions on restoring a checkpoint image on a node."""
+"""Both verdicts on restoring a checkpoint image on a node."""
 
 import os
 import stat
@@ -11,9 +11,17 @@ from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask
 from simulator.facts.capabilities import node_capabilities
 from simulator.facts.generations import GENERATIONS
 from simulator.kernel.kernel import RST
-from simulator.kernel.restore import Finding, Restorer, answer, find_refusals, restorer_of
+from simulator.kernel.restore import (
+    Finding,
+    Restorer,
+    answer,
+    find_refusals,
+    frame_refusals,
+    restorer_of,
+)
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.migrations import Migration, Restore
+from simulator.verdicts.codes import find_code
+from simulator.verdicts.migrations import ImageRestore, Migration
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
 from vzcptcheck.errors import CheckError
 from vzcptcheck.image import (
@@ -78,18 +86,36 @@ def destination_of(node: NodeProfile) -> ImageDestination:
 
 
 def judge_restore(image: Image, node: NodeProfile, waived: Iterable[str] = ()) -> Migration:
-    """Judge the restore of an image on a node; ``waived`` are codes of ours that do not count."""
+    """Judge the restore of an image on a node; ``waived`` are codes that do not count."""
     destination = destination_of(node)
     judgement = Judgement(
-        kernel_opinion(image, destination), our_opinion(image, destination).waive(waived)
+        restore_opinion(image, destination), programs_opinion(image, destination).waive(waived)
     )
     findings = find_refusals(image, destination.restorer)
     return Migration(
-        None, judgement, restore=Restore(image, answer(findings) if destination.has_rst else None)
+        None,
+        judgement,
+        image=ImageRestore(image, answer(findings) if destination.has_rst else None),
     )
 
 
-def kernel_opinion(image: Image, destination: ImageDestination) -> Opinion:
+def refuse_damage(image: Image, name: str) -> None:
+    """Raise UserError where a file is no image, or not whole as it was written.
+
+    No kernel restores such a file, and that says nothing of the destination.
+    """
+    if not image.is_recognized:
+        what = "it is neither a profile nor a checkpoint image" if image.size else "it is empty"
+        raise UserError(f"{name}: {what}; --image has it judged as an image all the same")
+    for finding in frame_refusals(image):
+        where = f" ({finding.place}: {finding.source})" if finding.place else f" ({finding.source})"
+        raise UserError(
+            f"{name}: this image is damaged: {find_code(finding.code).summary}{where}. Copy it "
+            f"again; 'vzcptcheck image' tells what it has, --image has it judged as it is"
+        )
+
+
+def restore_opinion(image: Image, destination: ImageDestination) -> Opinion:
     """Return every check of restore's that an image does not pass; the first is what it says."""
     return Opinion(
         (
@@ -118,12 +144,12 @@ def _module_reasons(destination: ImageDestination) -> Iterator[Reason]:
         )
 
 
-def our_opinion(image: Image, destination: ImageDestination) -> Opinion:
+def programs_opinion(image: Image, destination: ImageDestination) -> Opinion:
     """Return what restore does not look at; of what is no image at all there is nothing to say."""
-    return Opinion(tuple(_our_reasons(image, destination)))
+    return Opinion(tuple(_programs_reasons(image, destination)))
 
 
-def _our_reasons(image: Image, destination: ImageDestination) -> Iterator[Reason]:
+def _programs_reasons(image: Image, destination: ImageDestination) -> Iterator[Reason]:
     if image.header is None or image.tail is None or not image.is_recognized:
         return
     yield from _section_reasons(image)
@@ -165,13 +191,13 @@ def _section_reasons(image: Image) -> Iterator[Reason]:
 
 def _machine_reasons(header: Header, tail: Tail, architecture: int) -> Iterator[Reason]:
     """Compare what the image was made on with the destination, where restore does not."""
-    theirs, ours = architecture_name(header.architecture), architecture_name(architecture)
+    one, other = architecture_name(header.architecture), architecture_name(architecture)
     if (header.architecture == IA64) != (architecture == IA64):
-        yield Reason("architecture-differs", Weight.REFUSES, source=theirs, destination=ours)
+        yield Reason("architecture-differs", Weight.REFUSES, source=one, destination=other)
     elif header.architecture > IA64:
-        yield Reason("image-architecture-unknown", Weight.UNKNOWN, place="offset 8", source=theirs)
+        yield Reason("image-architecture-unknown", Weight.UNKNOWN, place="offset 8", source=one)
     elif header.architecture == EMT64 and architecture == I386 and not tail.tasks_64:
-        yield Reason("kernel-narrower", Weight.UNKNOWN, source=theirs, destination=ours)
+        yield Reason("kernel-narrower", Weight.UNKNOWN, source=one, destination=other)
     if architecture != IA64 and header.page_size != PAGE_SIZE:
         yield Reason(
             "image-page-size",

@@ -9,8 +9,8 @@ from simulator.errors import UserError
 from simulator.kernel.containers import Container
 from simulator.kernel.restore import Answer
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.programs import our_opinion
-from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.programs import programs_opinion
+from simulator.verdicts.restore import restore_opinion
 from simulator.verdicts.traits import (
     SUSPENDED,
     ContainerTraits,
@@ -19,9 +19,8 @@ from simulator.verdicts.traits import (
     needs_of,
     node_traits,
 )
-from simulator.verdicts.verdict import Judgement, Verdict, worst
+from simulator.verdicts.verdict import Judgement, Outcome, worst_outcome
 from vzcptcheck.image import Image
-from vzcptcheck.outcome import ExitStatus
 
 #: How a kernel's report on a container begins, and the code of the reason that it belongs to.
 #: What comes after is not looked at: names of processes and devices are their owners' choice.
@@ -38,16 +37,17 @@ _CODES_OF_REPORTS = (
     ("Unsupported filesystem ", "container-filesystem"),
 )
 
-_STATUSES: Mapping[Verdict, int] = MappingProxyType(
+_STATUSES: Mapping[Outcome, int] = MappingProxyType(
     {
-        Verdict.POSSIBLE: ExitStatus.YES,
-        Verdict.NOT_POSSIBLE: ExitStatus.NO,
-        Verdict.UNKNOWN: ExitStatus.ERROR,
+        Outcome.SAFE: 0,
+        Outcome.RISKY: 2,
+        Outcome.REFUSED: 2,
+        Outcome.UNKNOWN: 3,
     }
 )
 
 
-class Restore(NamedTuple):
+class ImageRestore(NamedTuple):
     """A checkpoint image, and what restore answers; None where it cannot be asked."""
 
     image: Image
@@ -58,15 +58,15 @@ class Migration(NamedTuple):
     """One container on its way, and what comes of it; ``ctid`` is None for the nodes alone.
 
     ``reports`` are what the source's kernel says of the container, each with the code of the
-    reason that it belongs to, or with none (""). ``restore`` is there where the container is in
-    a checkpoint image, which has no number.
+    reason that it belongs to, or with none (""). ``image`` is there where the container is in a
+    checkpoint image, which has no number.
     """
 
     ctid: int | None
     judgement: Judgement
     is_suspended: bool = False
     reports: tuple[tuple[str, str], ...] = ()
-    restore: Restore | None = None
+    image: ImageRestore | None = None
 
     def reports_on(self, code: str) -> tuple[str, ...]:
         """Return what is said that belongs to a reason."""
@@ -78,23 +78,25 @@ class Check(NamedTuple):
 
     The source may be an image's path.
 
-    ``waived`` are the codes of ours that were taken out; ours count only where it is strict.
+    ``waived`` are the codes that were taken out; ``restore_only`` leaves programs out.
     """
 
     source: str
     destination: str
     migrations: tuple[Migration, ...]
-    is_strict: bool = False
+    restore_only: bool = False
     waived: tuple[str, ...] = ()
 
     @property
-    def verdict(self) -> Verdict:
-        """The worst verdict of them all."""
-        return worst(one.judgement.verdict(strict=self.is_strict) for one in self.migrations)
+    def outcome(self) -> Outcome:
+        """The worst outcome of them all."""
+        return worst_outcome(
+            one.judgement.outcome(restore_only=self.restore_only) for one in self.migrations
+        )
 
 
 class NodePair:
-    """A source and a destination to judge; ``waived`` are codes of ours that do not count."""
+    """A source and a destination to judge; ``waived`` are codes that do not count."""
 
     def __init__(
         self, source: NodeProfile, destination: NodeProfile, waived: Iterable[str] = ()
@@ -124,14 +126,14 @@ class NodePair:
         judgement = self._judgement(container_traits(self._profile, container))
         needs = needs_of(self._profile, container)
         said = needs.reports if needs else ()
-        codes = {reason.code for reason in judgement.kernel.reasons}
+        codes = {reason.code for reason in judgement.restore.reasons}
         return Migration(container.ctid, judgement, reports=_assign(said, codes))
 
     def _judgement(self, container: ContainerTraits | None) -> Judgement:
         source, destination = self._sides
         return Judgement(
-            kernel_opinion(source.kernel, destination.kernel, container),
-            our_opinion(source, destination, container).waive(self._waived),
+            restore_opinion(source.kernel, destination.kernel, container),
+            programs_opinion(source, destination, container).waive(self._waived),
         )
 
 
@@ -144,9 +146,9 @@ def find_container(profile: NodeProfile, ctid: int) -> Container:
     raise UserError(f"{profile.name!r} has no container {ctid}; there are: {there_are}")
 
 
-def status_of(verdict: Verdict) -> int:
-    """Return the exit status of a verdict: what is not known is an error."""
-    return _STATUSES[verdict]
+def status_of(outcome: Outcome) -> int:
+    """Return the exit status of an outcome."""
+    return _STATUSES[outcome]
 
 
 def _assign(reports: Iterable[str], codes: AbstractSet[str]) -> tuple[tuple[str, str], ...]:

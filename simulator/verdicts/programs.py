@@ -1,6 +1,6 @@
-"""Our opinion on a migration: what the kernel does not look at, and programs or restore meet.
+"""The verdict on programs: what the kernel does not look at, and programs or restore meet.
 
-It never changes the kernel's. Sources: facts/features.txt for what programs lose;
+Sources: facts/features.txt for what programs lose;
 kernel-facts.md, section 5, for the rules that live in restore itself.
 """
 
@@ -88,10 +88,10 @@ class Losses(Struct, frozen=True, cache_hash=True, gc=False):
         return replace(self, waived=self.lost & sum(_WITH_EFFECT[effect] for effect in effects))
 
 
-def our_opinion(
+def programs_opinion(
     source: NodeTraits, destination: NodeTraits, container: ContainerTraits | None = None
 ) -> Opinion:
-    """Return what we say of moving a container; without one, of one that uses all there is."""
+    """Return what a container's programs meet; without one, those of one that uses all there is."""
     uses_fpu = container is None or container.may_have_used_fpu
     return Opinion(
         (
@@ -104,12 +104,12 @@ def our_opinion(
 
 
 def opinion_on_kernels(source: KernelTraits, destination: KernelTraits) -> Opinion:
-    """Return what we say of two kernels alone; their capability numbers make no difference."""
+    """Return what is found on two kernels alone; their capability numbers make no difference."""
     return Opinion((*_version_reasons(source, destination), *_width_reasons(source, destination)))
 
 
 def opinion_on_cpus(source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -> Opinion:
-    """Return what we say of two nodes' CPUs alone."""
+    """Return what is found on two nodes' CPUs alone."""
     vendors = _vendor_reasons(source.vendor, destination.vendor)
     return Opinion((*vendors, *_cpu_findings(source, destination, uses_fpu=uses_fpu)))
 

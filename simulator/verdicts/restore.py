@@ -1,4 +1,4 @@
-"""The kernel's opinion on a migration: what vzcptcheck's questions on both nodes come to.
+"""The verdict on restore: what vzcptcheck's questions on both nodes come to.
 
 Source: kernel-facts.md, sections 3, 5 and 6, by way of generations.py and decision.py. That the
 verdict is what the two commands on the two simulated nodes say is a test over all fixtures.
@@ -85,7 +85,7 @@ class Refusals(Struct, frozen=True, cache_hash=True, gc=False):
 
     @property
     def verdict(self) -> Verdict:
-        """The kernel refuses."""
+        """The kernel refuses the container."""
         return Verdict.NOT_POSSIBLE
 
     @property
@@ -127,7 +127,7 @@ class Refusals(Struct, frozen=True, cache_hash=True, gc=False):
         return "ia64 processes" if bit == CPT_CPU_X86_IA64 else "32-bit processes"
 
 
-def kernel_opinion(
+def restore_opinion(
     source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None = None
 ) -> Opinion:
     """Return what both kernels say of moving a container, or any container at all."""

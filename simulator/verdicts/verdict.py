@@ -1,4 +1,4 @@
-"""Verdicts on a migration, the reasons for them, and the two opinions that are never mixed."""
+"""Two verdicts on a migration, on restore and on programs, their reasons, and one outcome."""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 
 class Verdict(Enum):
-    """Whether a container can be restored. What could not be checked is never a yes."""
+    """Whether something can be done. What could not be checked is never a yes."""
 
     POSSIBLE = "possible"
     NOT_POSSIBLE = "not possible"
@@ -31,8 +31,28 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return found
 
 
+class Outcome(Enum):
+    """What both verdicts on a migration come to together."""
+
+    SAFE = "safe"
+    RISKY = "risky"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+_WORST_LAST = (Outcome.SAFE, Outcome.UNKNOWN, Outcome.RISKY, Outcome.REFUSED)
+
+
+def worst_outcome(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the worst of outcomes: a definite no outranks what is not known.
+
+    Of none it is that all is safe.
+    """
+    return _WORST_LAST[max(map(_WORST_LAST.index, outcomes), default=0)]
+
+
 class Weight(Enum):
-    """What a reason does to the verdict of its opinion."""
+    """What a reason does to the verdict that it belongs to."""
 
     REFUSES = "refuses"
     UNKNOWN = "leaves unknown"
@@ -47,7 +67,7 @@ _VERDICT_OF_WEIGHT = {
 
 
 class Finding(Protocol):
-    """A part of an opinion: its verdict is known at once, its reasons are made when read."""
+    """A part of what is found: its verdict is known at once, its reasons are made when read."""
 
     @property
     def verdict(self) -> Verdict:
@@ -85,7 +105,7 @@ class Reason(Struct, frozen=True, cache_hash=True, gc=False):
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict of an opinion that has this reason alone."""
+        """The verdict that this reason makes alone."""
         return Verdict.POSSIBLE if self.is_waived else _VERDICT_OF_WEIGHT[self.weight]
 
     @property
@@ -104,7 +124,7 @@ class Reason(Struct, frozen=True, cache_hash=True, gc=False):
 
 
 class Opinion(Struct, frozen=True, cache_hash=True):
-    """What the kernel says, or what we do: all findings at once, and the verdict they make."""
+    """All that is found on restore, or on programs, and the verdict that it makes."""
 
     findings: tuple[Finding, ...] = ()
 
@@ -132,11 +152,21 @@ class Opinion(Struct, frozen=True, cache_hash=True):
 
 
 class Judgement(NamedTuple):
-    """Both opinions on one migration."""
+    """Both verdicts on one migration, with all that was found."""
 
-    kernel: Opinion
-    ours: Opinion
+    restore: Opinion
+    programs: Opinion
 
-    def verdict(self, *, strict: bool = False) -> Verdict:
-        """Return the kernel's verdict; where it is strict, with ours counted in."""
-        return worst((self.kernel.verdict, self.ours.verdict)) if strict else self.kernel.verdict
+    def outcome(self, *, restore_only: bool = False) -> Outcome:
+        """Return the outcome; where programs are left out, it follows restore alone."""
+        programs = Verdict.POSSIBLE if restore_only else self.programs.verdict
+        return outcome_of(self.restore.verdict, programs)
+
+
+def outcome_of(restore: Verdict, programs: Verdict) -> Outcome:
+    """Return what two verdicts come to together."""
+    if restore is Verdict.NOT_POSSIBLE:
+        return Outcome.REFUSED
+    if Verdict.UNKNOWN in {restore, programs}:
+        return Outcome.UNKNOWN
+    return Outcome.SAFE if programs is Verdict.POSSIBLE else Outcome.RISKY

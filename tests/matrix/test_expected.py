@@ -8,7 +8,7 @@ import pytest
 
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names, load_node
-from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.restore import restore_opinion
 from simulator.verdicts.traits import SUSPENDED, container_traits, node_traits
 from support.expectation import EXPECTED, GENERATIONS, POSSIBLE, Row, choose, format_rows, nodes
 from support.samples import read_vectors
@@ -35,8 +35,8 @@ def judged(row: Row) -> Row:
     if row.container != "suspended":
         (container,) = [one for one in source.containers if str(one.ctid) == row.container]
         moved = container_traits(source, container)
-    nodes_alone = kernel_opinion(one, other).verdict.value
-    verdict = kernel_opinion(one, other, moved).verdict.value
+    nodes_alone = restore_opinion(one, other).verdict.value
+    verdict = restore_opinion(one, other, moved).verdict.value
     return Row(row.source, row.destination, row.container, nodes_alone, verdict)
 
 

@@ -11,7 +11,7 @@ import pytest
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names, load_node
-from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.restore import restore_opinion
 from simulator.verdicts.traits import (
     SUSPENDED,
     ContainerTraits,
@@ -74,6 +74,6 @@ def test_the_kernels_opinion_on_every_container_is_what_the_commands_say(source:
     moved += [(container_traits(profile, one), (str(one.ctid),)) for one in profile.containers]
     for side, about in moved:
         for destination in fixture_names():
-            opinion = kernel_opinion(side_of(source), side_of(destination), side)
+            opinion = restore_opinion(side_of(source), side_of(destination), side)
             found = verdict_of(statuses(source, destination, about))
             assert opinion.verdict is found, (destination, about, opinion.reasons)

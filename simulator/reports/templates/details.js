@@ -1,4 +1,4 @@
-// The details of a pair: both opinions, for each container, with all reasons and what to do next.
+// The details of a pair: both verdicts, for each container, with all reasons and what to do next.
 
 const FACTS = [
   ["feature", "feature"],
@@ -20,14 +20,14 @@ class Details {
     });
   }
 
-  show(source, destination, counted) {
+  show(source, destination) {
     const { panel } = this;
-    const outcomes = this.model.outcomes(source, destination);
+    const migrations = this.model.migrations(source, destination);
     panel.classList.add("chosen");
     panel.replaceChildren(
       this.head(source, destination),
-      this.facts(source, destination, counted),
-      ...outcomes.map((outcome) => this.outcome(outcome)),
+      this.facts(source, destination),
+      ...migrations.map((migration) => this.migration(migration)),
     );
     panel.scrollTop = 0;
     this.bringIntoSight();
@@ -56,18 +56,16 @@ class Details {
     return element("header", {}, title, ...buttons);
   }
 
-  facts(source, destination, counted) {
-    const words = (opinion) => countsWords(this.model.counts(source, destination, opinion));
+  facts(source, destination) {
     const facts = [
-      ["Kernel says", words(0)],
-      ["We say", words(1)],
+      ["Outcome", countsWords(this.model.counts(source, destination, 0))],
       ["Source", this.node(source)],
       ["Destination", this.node(destination)],
     ];
-    if (this.model.isOneWay(source, destination, counted)) {
-      facts.splice(2, 0, ["One-way", "something can go there, and nothing back"]);
-    } else if (this.model.isOneWay(destination, source, counted)) {
-      facts.splice(2, 0, ["One-way", "something can come back, and nothing go there"]);
+    if (this.model.isOneWay(source, destination)) {
+      facts.splice(1, 0, ["One-way", "something can go there safely, and nothing back"]);
+    } else if (this.model.isOneWay(destination, source)) {
+      facts.splice(1, 0, ["One-way", "something can come back safely, and nothing go there"]);
     }
     const entries = facts.flatMap(([name, text]) => [
       element("dt", {}, name),
@@ -85,14 +83,15 @@ class Details {
     return `kernel ${kernels}; CPU ${cpus}${nodes}`;
   }
 
-  outcome({ kernel, ours, loads }) {
+  migration({ restore, programs, loads }) {
+    const outcome = badge(OUTCOMES[this.model.outcome(restore, programs)]);
     return element(
       "section",
       { class: "outcome" },
-      element("h3", {}, this.containers(loads)),
+      element("h3", {}, `${this.containers(loads)}: `, outcome),
       ...this.states(loads),
-      this.opinion("The kernel", kernel),
-      this.opinion("Ours", ours),
+      this.opinion("Restore", restore),
+      this.opinion("Programs", programs),
     );
   }
 
@@ -123,7 +122,7 @@ class Details {
     return element(
       "div",
       { class: "opinion" },
-      element("h4", {}, `${title}: `, badge(verdict)),
+      element("h4", {}, `${title}: `, badge(VERDICTS[verdict])),
       ...sorted.map((alike) => this.reason(alike)),
     );
   }
@@ -157,7 +156,6 @@ function factsTable(reasons) {
   return [tableOf({}, titles, rows)];
 }
 
-function badge(verdict) {
-  const name = VERDICTS[verdict];
+function badge(name) {
   return element("span", { class: `badge badge-${name.replace(" ", "-")}` }, name);
 }

@@ -61,19 +61,13 @@ class Filters {
 
   pairTest() {
     const { model } = this;
-    const wanted = OPINIONS.map((name, opinion) => [opinion, KINDS.indexOf(this.get(name))]).filter(
+    const wanted = VIEWS.map((name, view) => [view, KINDS.indexOf(this.get(name))]).filter(
       ([, kind]) => kind >= 0,
     );
     const oneWay = this.get("one-way");
-    const opinion = this.counted();
     return (source, destination) =>
       wanted.every(([one, kind]) => model.kind(source, destination, one) === kind) &&
-      (!oneWay || model.isOneWay(source, destination, opinion));
-  }
-
-  // The opinion that one-way pairs go by.
-  counted() {
-    return OPINIONS.indexOf(this.model.data.strict ? "both" : "kernel");
+      (!oneWay || model.isOneWay(source, destination));
   }
 
   order() {

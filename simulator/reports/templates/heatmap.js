@@ -16,13 +16,8 @@ const COLOURS = [
   "line",
   "hover",
   "accent",
-  "possible",
-  "not-possible",
-  "unknown",
-  "glyph-possible",
-  "glyph-not-possible",
-  "glyph-unknown",
-  "mark",
+  ...OUTCOMES,
+  ...OUTCOMES.map((outcome) => `glyph-${outcome}`),
 ];
 
 function readPalette(from) {
@@ -41,15 +36,14 @@ class Sprites {
     this.made = new Map();
   }
 
-  get(look, mark) {
-    const key = look * KINDS.length + mark;
-    if (!this.made.has(key)) {
-      this.made.set(key, this.make(look, mark));
+  get(look) {
+    if (!this.made.has(look)) {
+      this.made.set(look, this.make(look));
     }
-    return this.made.get(key);
+    return this.made.get(look);
   }
 
-  make(look, mark) {
+  make(look) {
     const sprite = document.createElement("canvas");
     sprite.width = sprite.height = Math.max(1, Math.round(this.size * this.ratio));
     const context = sprite.getContext("2d");
@@ -60,7 +54,6 @@ class Sprites {
     } else {
       drawFill(context, this.palette, KINDS[look], inner);
     }
-    drawMark(context, this.palette, mark, inner);
     return sprite;
   }
 }
@@ -83,7 +76,7 @@ function drawParts(context, palette, { share, rest }, size) {
   context.beginPath();
   context.rect(0, 0, size, size);
   context.clip();
-  context.fillStyle = palette.possible;
+  context.fillStyle = palette.safe;
   fillTriangle(context, [0, 0], [edge, 0], [0, edge]);
   context.strokeStyle = palette.surface;
   strokeLines(context, 1, size / 14, [[edge, 0, 0, edge]]);
@@ -97,9 +90,14 @@ function fillTriangle(context, ...points) {
 }
 
 const GLYPHS = {
-  possible: (context, size) =>
+  safe: (context, size) =>
     strokeLines(context, size, size / 13, [[0.3, 0.5, 0.44, 0.64, 0.7, 0.34]]),
-  "not-possible": (context, size) =>
+  risky: (context, size) =>
+    strokeLines(context, size, size / 9, [
+      [0.5, 0.22, 0.5, 0.58],
+      [0.5, 0.7, 0.5, 0.8],
+    ]),
+  refused: (context, size) =>
     strokeLines(context, size, size / 9, [
       [0.28, 0.28, 0.72, 0.72],
       [0.72, 0.28, 0.28, 0.72],
@@ -120,32 +118,6 @@ function strokeLines(context, size, width, lines) {
       context.lineTo(line[at] * size, line[at + 1] * size);
     }
     context.stroke();
-  }
-}
-
-// The other opinion in the lower right corner: full, half (for some), hollow (unknown), or none.
-function drawMark(context, palette, mark, size) {
-  const name = KINDS[mark];
-  if (name === "possible") {
-    return;
-  }
-  const edge = Math.max(2, size * (name === "partly" ? 0.3 : 0.46));
-  const points = [
-    [size, size - edge],
-    [size, size],
-    [size - edge, size],
-  ];
-  context.fillStyle = palette.mark;
-  fillTriangle(context, ...points);
-  if (name === "unknown" && size > 6) {
-    const rest = edge * 0.42;
-    context.fillStyle = palette.surface;
-    fillTriangle(
-      context,
-      [size - 1, size - 1 - rest],
-      [size - 1, size - 1],
-      [size - 1 - rest, size - 1],
-    );
   }
 }
 
@@ -204,8 +176,7 @@ class HeatMap {
   show({ rows, columns, matches }, { size, colour }) {
     const pair = this.activePair();
     Object.assign(this, { rows, columns, matches, size });
-    this.fill = OPINIONS.indexOf(colour);
-    this.mark = colour === "both" ? -1 : 1 - this.fill;
+    this.fill = VIEWS.indexOf(colour);
     this.sprites = null;
     this.hovered = null;
     this.active = null;
@@ -320,8 +291,7 @@ class HeatMap {
     }
     const look = model.looks[summary][this.fill];
     context.globalAlpha = this.matches(source, destination) ? 1 : 0.15;
-    const mark = this.mark < 0 ? 0 : model.kinds[summary][this.mark];
-    context.drawImage(this.sprites.get(look, mark), x, y, size, size);
+    context.drawImage(this.sprites.get(look), x, y, size, size);
     context.globalAlpha = 1;
   }
 
@@ -425,7 +395,7 @@ class HeatMap {
   // The whole of it, on a canvas for paper; names only where they can be read.
   drawWhole(target) {
     const paper = Object.create(HeatMap.prototype);
-    const { model, rows, columns, matches, fill, mark, head } = this;
+    const { model, rows, columns, matches, fill, head } = this;
     const palette = readPalette(target.parentNode);
     const context = target.getContext("2d");
     const size = Math.max(
@@ -438,7 +408,7 @@ class HeatMap {
     };
     const grid = { scrollLeft: 0, scrollTop: 0 };
     const ratio = Math.max(1, Math.min(2, 4000 / Math.max(seen.width, seen.height)));
-    Object.assign(paper, { model, rows, columns, matches, fill, mark, head, palette, context });
+    Object.assign(paper, { model, rows, columns, matches, fill, head, palette, context });
     Object.assign(paper, { size, seen, grid, ratio, labels: new Map() });
     target.width = seen.width * ratio;
     target.height = seen.height * ratio;
@@ -490,8 +460,7 @@ class HeatMap {
     if (model.summary(source, destination) < 0) {
       return [names, "the node itself"];
     }
-    const words = (opinion) => countsWords(model.counts(source, destination, opinion));
-    return [names, `Kernel: ${words(0)}`, `Ours: ${words(1)}`];
+    return [names, countsWords(model.counts(source, destination, 0))];
   }
 
   click(cell) {
@@ -610,24 +579,18 @@ function gridRow(index, ...cells) {
   return element("div", { role: "row", "aria-rowindex": index }, ...cells);
 }
 
-function drawLegend(list, map, palette) {
+function drawLegend(list, palette) {
   const entries = [
-    [0, 0, "possible"],
-    [partlyLook(1, 1), 0, "possible for some containers: the larger, the more"],
-    [1, 0, "not possible"],
-    [2, 0, "unknown"],
+    [0, "safe"],
+    [1, "risky: restored, programs may crash"],
+    [2, "refused"],
+    [3, "unknown"],
+    [partlyLook(1, 2), "safe for some containers: the larger, the more"],
   ];
-  const other = ["our opinion", "the kernel’s opinion"][map.fill];
-  const marks = [
-    [0, 1, `corner: not possible in ${other}`],
-    [0, 3, `small corner: for some in ${other}`],
-    [0, 2, `hollow corner: unknown in ${other}`],
-  ];
-  const shown = map.mark < 0 ? entries : [...entries, ...marks];
   const sprites = new Sprites(palette, 18, window.devicePixelRatio || 1);
   list.replaceChildren(
-    ...shown.map(([look, mark, text]) => {
-      const sprite = sprites.make(look, mark);
+    ...entries.map(([look, text]) => {
+      const sprite = sprites.make(look);
       sprite.style.width = sprite.style.height = "18px";
       sprite.setAttribute("aria-hidden", "true");
       return element("li", {}, sprite, text);

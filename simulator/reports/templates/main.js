@@ -23,7 +23,7 @@ class Report {
   }
 
   legend(palette = this.map.palette) {
-    drawLegend(find("legend"), this.map, palette);
+    drawLegend(find("legend"), palette);
   }
 
   // Show what the filters leave.
@@ -53,7 +53,7 @@ class Report {
 
   choose(source, destination, isByKey) {
     this.chosen = [source, destination];
-    this.details.show(source, destination, this.filters.counted());
+    this.details.show(source, destination);
     if (isByKey) {
       this.details.focus();
     }
@@ -88,7 +88,7 @@ class Report {
     this.update();
     if (this.chosen) {
       this.map.activatePair(...this.chosen);
-      this.details.show(...this.chosen, this.filters.counted());
+      this.details.show(...this.chosen);
     }
   }
 

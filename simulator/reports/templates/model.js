@@ -2,20 +2,19 @@
 
 const VERDICTS = ["possible", "not possible", "unknown"];
 const WEIGHTS = ["refuses", "unknown", "remark"];
-const OPINIONS = ["kernel", "ours", "both"];
+const VIEWS = ["outcome", "restore", "programs"];
 
-// What a pair's migrations come to: a verdict on all, or "partly", where some only are possible.
-const KINDS = ["possible", "not-possible", "unknown", "partly"];
-const PARTLY = 3;
+// What a pair's migrations come to: an outcome of all, or "partly", where some only are safe. Of
+// restore alone, and of programs alone, it is the outcome that there would be without the other.
+const OUTCOMES = ["safe", "risky", "refused", "unknown"];
+const KINDS = [...OUTCOMES, "partly"];
+const PARTLY = 4;
 
-function kindOf([possible, notPossible, unknown]) {
-  if (possible && (notPossible || unknown)) {
-    return PARTLY;
-  }
-  return worst(possible, notPossible, unknown);
+function kindOf([safe, ...others]) {
+  return safe && others.some(Boolean) ? PARTLY : worst([safe, ...others]);
 }
 
-// How a cell looks: a kind or, where some are possible, how many, and what the others are.
+// How a cell looks: a kind or, where some are safe, how many, and what the others are.
 const SHARES = 4;
 
 function lookOf(counts) {
@@ -23,22 +22,23 @@ function lookOf(counts) {
   if (kind !== PARTLY) {
     return kind;
   }
-  const share = counts[0] / (counts[0] + counts[1] + counts[2]);
-  return partlyLook(Math.floor(share * SHARES), worst(0, counts[1], counts[2]));
+  const share = counts[0] / counts.reduce((sum, one) => sum + one, 0);
+  return partlyLook(Math.floor(share * SHARES), worst(counts));
 }
 
 function partlyLook(step, rest) {
   return PARTLY + step + SHARES * (rest - 1);
 }
 
-// The share of a look that is possible, and the kind of the rest.
+// The share of a look that is safe, and the kind of the rest.
 function partsOf(look) {
   const number = look - PARTLY;
   return { share: ((number % SHARES) + 1) / (SHARES + 1), rest: 1 + Math.floor(number / SHARES) };
 }
 
-function worst(possible, notPossible, unknown) {
-  return notPossible ? 1 : unknown ? 2 : 0;
+// The worst kind that there is: refused, risky, unknown, safe.
+function worst(counts) {
+  return [2, 1, 3].find((kind) => counts[kind]) ?? 0;
 }
 
 class Model {
@@ -46,10 +46,10 @@ class Model {
     this.data = data;
     this.groups = data.groups;
     this.kinds = data.summaries.map((summary) =>
-      OPINIONS.map((_, opinion) => kindOf(countsOf(summary, opinion))),
+      VIEWS.map((_, view) => kindOf(countsOf(summary, view))),
     );
     this.looks = data.summaries.map((summary) =>
-      OPINIONS.map((_, opinion) => lookOf(countsOf(summary, opinion))),
+      VIEWS.map((_, view) => lookOf(countsOf(summary, view))),
     );
   }
 
@@ -66,40 +66,50 @@ class Model {
     return this.data.rows[group.row][this.groups[destination].class];
   }
 
-  // Possible, not possible, unknown: how many migrations of the pair are.
-  counts(source, destination, opinion) {
-    return countsOf(this.data.summaries[this.summary(source, destination)], opinion);
+  // How many migrations of the pair come to each outcome.
+  counts(source, destination, view) {
+    return countsOf(this.data.summaries[this.summary(source, destination)], view);
   }
 
-  kind(source, destination, opinion) {
-    return this.kinds[this.summary(source, destination)][opinion];
+  kind(source, destination, view) {
+    return this.kinds[this.summary(source, destination)][view];
   }
 
-  // Something can go there, and nothing back.
-  isOneWay(source, destination, opinion) {
+  // Something can go there safely, and nothing back.
+  isOneWay(source, destination) {
     if (source === destination) {
       return false;
     }
-    const [possible] = this.counts(source, destination, opinion);
-    const [back, , unknown] = this.counts(destination, source, opinion);
-    return possible > 0 && back === 0 && unknown === 0;
+    const [safe] = this.counts(source, destination, 0);
+    const [back, , , unknown] = this.counts(destination, source, 0);
+    return safe > 0 && back === 0 && unknown === 0;
   }
 
-  // The migrations of a pair, sorted by what is said of them.
-  outcomes(source, destination) {
+  // The migrations of a pair, sorted by what is found on them.
+  migrations(source, destination) {
     const { rows } = this.data;
     const other = this.classOf(destination);
     const found = new Map();
-    for (const [label, container, number, kernelRow, ourRow] of this.groups[source].loads) {
-      const kernel = rows[kernelRow][other.kernel];
-      const ours = rows[ourRow][this.groups[destination].class];
-      const key = `${kernel} ${ours}`;
+    for (const [label, container, number, restoreRow, programsRow] of this.groups[source].loads) {
+      const restore = rows[restoreRow][other.kernel];
+      const programs = rows[programsRow][this.groups[destination].class];
+      const key = `${restore} ${programs}`;
       if (!found.has(key)) {
-        found.set(key, { kernel, ours, loads: [] });
+        found.set(key, { restore, programs, loads: [] });
       }
       found.get(key).loads.push({ label, container, number });
     }
     return [...found.values()];
+  }
+
+  // The outcome of what is found on restore and on programs, by their numbers.
+  outcome(restore, programs) {
+    const verdicts = [restore, programs].map((number) => this.data.opinions[number][0]);
+    const [restored, survive] = this.data.restoreOnly ? [verdicts[0], 0] : verdicts;
+    if (restored === 1) {
+      return 2;
+    }
+    return restored === 2 || survive === 2 ? 3 : survive;
   }
 
   opinion(number) {
@@ -128,14 +138,14 @@ class Model {
   }
 }
 
-function countsOf(summary, opinion) {
-  return summary.slice(3 * opinion, 3 * opinion + 3);
+function countsOf(summary, view) {
+  return summary.slice(4 * view, 4 * view + 4);
 }
 
 // Say counts: one word where all are alike.
 function countsWords(counts) {
   const total = counts.reduce((sum, one) => sum + one, 0);
-  const parts = VERDICTS.map((verdict, number) => [counts[number], verdict]);
+  const parts = OUTCOMES.map((outcome, number) => [counts[number], outcome]);
   const present = parts.filter(([number]) => number);
   if (present.length === 1) {
     return present[0][1];

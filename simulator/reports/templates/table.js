@@ -1,4 +1,4 @@
-// What is not possible, as a table: for screen readers, for paper, and for those who like tables.
+// What is not safe, as a table: for screen readers, for paper, and for those who like tables.
 
 const ROWS_AT_ONCE = 300;
 
@@ -42,15 +42,15 @@ class List {
   }
 
   addPair(entries, source, destination) {
-    for (const { kernel, ours, loads } of this.model.outcomes(source, destination)) {
-      const verdicts = [kernel, ours].map((number) => this.model.data.opinions[number][0]);
+    for (const { restore, programs, loads } of this.model.migrations(source, destination)) {
+      const outcome = this.model.outcome(restore, programs);
       const labels = labelsWords(loads, this.model.data.byClass);
-      const key = `${source} ${labels} ${kernel} ${ours}`;
-      if (!verdicts.some(Boolean)) {
+      const key = `${source} ${labels} ${restore} ${programs}`;
+      if (!outcome) {
         continue;
       }
       if (!entries.has(key)) {
-        entries.set(key, { source, labels, kernel, ours, verdicts, destinations: [] });
+        entries.set(key, { source, labels, restore, programs, outcome, destinations: [] });
       }
       entries.get(key).destinations.push(destination);
     }
@@ -59,22 +59,21 @@ class List {
   content() {
     const entries = this.entries();
     if (!entries.length) {
-      return [element("p", {}, "Of the pairs that are shown, all is possible.")];
+      return [element("p", {}, "Of the pairs that are shown, all is safe.")];
     }
-    const titles = ["Source", "Destinations", "Containers", "Kernel", "Ours", "Because"];
+    const titles = ["Source", "Destinations", "Containers", "Outcome", "Because"];
     const rows = entries.slice(0, this.most).map((entry) => this.row(entry));
     return [tableOf({}, titles, rows), ...this.rest(entries.length)];
   }
 
-  row({ source, labels, kernel, ours, verdicts, destinations }) {
+  row({ source, labels, restore, programs, outcome, destinations }) {
     const name = (group) => this.model.groups[group].name;
-    const because = [kernel, ours].map((number) => this.model.why(number));
+    const because = [restore, programs].map((number) => this.model.why(number));
     return [
       name(source),
       destinations.map(name).join(", "),
       labels,
-      badge(verdicts[0]),
-      badge(verdicts[1]),
+      badge(OUTCOMES[outcome]),
       because.filter(Boolean).join("; "),
     ];
   }

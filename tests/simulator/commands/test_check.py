@@ -1,4 +1,4 @@
-"""vzcptsim check: the kernel's opinion is the two commands', ours stands beside it."""
+"""vzcptsim check: restore is what the two commands answer, programs stand beside it."""
 
 import io
 import json
@@ -22,8 +22,11 @@ SANDY_BRIDGE = "042stab141.3.SandyBridge.default"
 HASWELL = "042stab141.3.Haswell.default"
 PENRYN = "042stab141.3.Penryn.default"
 
-#: The exit status of a verdict.
-STATUS_OF = {"possible": 0, "not possible": 2, "unknown": 1}
+#: The exit status of an outcome.
+STATUS_OF = {"safe": 0, "risky": 2, "refused": 2, "unknown": 3}
+
+#: The outcome where restore alone counts.
+OUTCOME_OF = {"possible": "safe", "not possible": "refused", "unknown": "unknown"}
 
 #: Real pairs, spread over all of them; tests/matrix has every one.
 PAIRS = list(product(fixture_names(), repeat=2))[::1129]
@@ -37,12 +40,16 @@ def check(*arguments: str) -> Said:
 def judged(*arguments: str) -> dict[str, Any]:
     """Return the answer for machines, of its published shape, and with its status."""
     status, document = published("check", *arguments)
-    assert status == STATUS_OF[document["verdict"]]
+    assert status == STATUS_OF[document["outcome"]]
     return dict(document)
 
 
-def verdicts(document: Mapping[str, Any]) -> dict[int | None, str]:
-    return {one["container"]: one["verdict"] for one in document["migrations"]}
+def outcomes(document: Mapping[str, Any]) -> dict[int | None, str]:
+    return {one["container"]: one["outcome"] for one in document["migrations"]}
+
+
+def verdicts_on(about: str, document: Mapping[str, Any]) -> dict[int | None, str]:
+    return {one["container"]: one[about]["verdict"] for one in document["migrations"]}
 
 
 def compose(path: Path, cpu: str, release: str, *containers: str) -> str:
@@ -62,7 +69,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return a node with an Ivy Bridge CPU: to the kernel it is as good, to programs it is not.
+    """Return a node with an Ivy Bridge CPU: to restore it is as good, to programs it is not.
 
     What its dump leaves out of leaf 0xd is as on another one of its model and stepping.
     """
@@ -75,7 +82,7 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> str:
     return compose(path, str(dump), "2.6.32-042stab113.5")
 
 
-# The kernel's opinion
+# Restore
 
 
 def statuses_of_commands(
@@ -103,8 +110,7 @@ def verdict_of_commands(statuses: list[int]) -> str:
 
 
 @pytest.mark.parametrize(("source", "destination"), PAIRS)
-def test_the_kernels_verdicts_are_those_of_the_two_commands(source: str, destination: str) -> None:
-    document = judged(source, destination)
+def test_restore_is_what_the_two_commands_answer(source: str, destination: str) -> None:
     node, other = load_node(source), load_node(destination).boot()
     kernel = node.boot()
     expected = {
@@ -113,16 +119,22 @@ def test_the_kernels_verdicts_are_those_of_the_two_commands(source: str, destina
         )
         for container in node.containers
     }
-    assert {ctid: word for ctid, word in verdicts(document).items() if ctid} == expected
-    worst = [word for word in ("not possible", "unknown", "possible") if word in expected.values()]
-    assert document["verdict"] in (worst[:1] or STATUS_OF)
+    document = judged(source, destination)
+    found = verdicts_on("restore", document)
+    assert {ctid: word for ctid, word in found.items() if ctid} == expected
+    alone = judged(source, destination, "--restore-only")
+    assert alone["restore_only"] is True
+    assert verdicts_on("restore", alone) == found
+    assert outcomes(alone) == {ctid: OUTCOME_OF[word] for ctid, word in found.items()}
+    worst = [word for word in ("not possible", "unknown", "possible") if word in found.values()]
+    assert alone["outcome"] == OUTCOME_OF[worst[0]]
 
 
 @pytest.mark.parametrize(("source", "destination"), PAIRS)
-def test_a_suspended_containers_verdict_is_the_commands(source: str, destination: str) -> None:
+def test_a_suspended_containers_restore_is_what_they_answer(source: str, destination: str) -> None:
     statuses = statuses_of_commands(load_node(source).boot(), load_node(destination).boot())
     document = judged(source, destination, "--suspended", "7")
-    assert verdicts(document) == {7: verdict_of_commands(statuses)}
+    assert verdicts_on("restore", document) == {7: verdict_of_commands(statuses)}
     assert [migration["suspended"] for migration in document["migrations"]] == [True]
 
 
@@ -139,29 +151,23 @@ def test_the_nodes_alone_are_judged_where_there_is_no_container(
     source: str, destination: str, expected: str
 ) -> None:
     assert load_node(source).containers == ()
-    assert verdicts(judged(source, destination)) == {None: expected}
+    assert verdicts_on("restore", judged(source, destination)) == {None: expected}
 
 
 def test_the_readmes_container_lacks_four_features() -> None:
     status, stdout, stderr = check("--ct", "102", SANDY_BRIDGE, PENRYN)
     assert (status, stderr) == (2, "")
-    assert stdout.startswith(f"not possible: {SANDY_BRIDGE} to {PENRYN}\n  container 102: ")
-    kernel = stdout.partition("\nOurs")[0]
+    assert stdout.startswith(f"refused: {SANDY_BRIDGE} to {PENRYN}\n  container 102: refused, ")
+    restore = stdout.partition("\nPrograms:")[0]
     for name, bit, number in [("sse4_2", 20, 14), ("xsave", 26, 25), ("avx", 28, 26)]:
         place = f"CPUID 0x00000001 ecx bit {bit}, capability bit {number}"
-        assert re.search(rf"^ +{name} +{place} +source: 1, destination: 0$", kernel, re.MULTILINE)
-    assert kernel.count("destination: 0") == 4
+        assert re.search(rf"^ +{name} +{place} +source: 1, destination: 0$", restore, re.MULTILINE)
+    assert restore.count("destination: 0") == 4
 
 
-def test_a_destination_that_has_all_is_possible() -> None:
-    document = judged(SANDY_BRIDGE, HASWELL, "--ct", "102")
-    (migration,) = document["migrations"]
-    assert migration["kernel"] == {"verdict": "possible", "reasons": []}
-
-
-def test_what_the_kernel_says_stands_beside_its_reason() -> None:
+def test_what_the_kernel_writes_stands_beside_its_reason() -> None:
     document = judged(SANDY_BRIDGE, HASWELL, "--ct", "108")
-    (reason,) = document["migrations"][0]["kernel"]["reasons"]
+    (reason,) = document["migrations"][0]["restore"]["reasons"]
     assert reason["code"] == "container-entered"
     assert reason["reports"] == [
         "foreign process 4/1715(veinit) inside CT (e.g. vzctl enter or vzctl exec)."
@@ -169,39 +175,91 @@ def test_what_the_kernel_says_stands_beside_its_reason() -> None:
     assert reason["reports"][0] in check(SANDY_BRIDGE, HASWELL, "--ct", "108")[1]
 
 
-# Ours, beside it
+# Programs, and the outcome of both
 
 
-def test_ours_changes_no_status_by_itself(older: str, newer: str) -> None:
+@pytest.fixture(scope="module")
+def unrecorded(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the older node as its dump has it: it leaves out what XSAVE can do."""
+    path = tmp_path_factory.mktemp("nodes") / "unrecorded.json"
+    return compose(path, "intel-xeon-e5-2697-v2", "2.6.32-042stab113.5")
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the newer node with a container that is locked beside one that is not."""
+    path = tmp_path_factory.mktemp("nodes") / "locked.json"
+    specs = "101:fpu", "103:locked"
+    return compose(path, "intel-xeon-e5-2680-v3", "2.6.32-042stab113.5", *specs)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return that node with one that is entered, too."""
+    path = tmp_path_factory.mktemp("nodes") / "mixed.json"
+    specs = "101:fpu", "103:locked", "104:entered"
+    return compose(path, "intel-xeon-e5-2680-v3", "2.6.32-042stab113.5", *specs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outcome", "restore_only"),
+    [
+        (("older", "newer"), "safe", "safe"),
+        # Haswell has instruction sets that Ivy Bridge lacks, and the kernel looks at none of them.
+        (("newer", "older"), "risky", "safe"),
+        ((SANDY_BRIDGE, PENRYN), "refused", "refused"),
+        # Nobody can be asked; or restore is sure, and it is not known of programs.
+        ((SANDY_BRIDGE, "no-modules.042stab113.5"), "unknown", "unknown"),
+        (("older", "unrecorded"), "unknown", "safe"),
+        # What is waived leaves nothing unknown, and what restore refuses is refused.
+        (("older", "unrecorded", "--waive", "cpuid-not-recorded"), "safe", "safe"),
+        ((SANDY_BRIDGE, PENRYN, "--waive", "instructions-missing"), "refused", "refused"),
+        # Several containers: the worst counts, and a definite no outranks what is not known.
+        (("mixed", "newer", "--ct", "101"), "safe", "safe"),
+        (("mixed", "newer", "--ct", "103"), "unknown", "unknown"),
+        (("mixed", "newer", "--ct", "104"), "refused", "refused"),
+        (("mixed", "newer"), "refused", "refused"),
+        (("locked", "newer"), "unknown", "unknown"),
+        (("locked", "older"), "risky", "unknown"),
+    ],
+)
+def test_the_outcome_is_of_both_verdicts_and_is_the_status(
+    request: pytest.FixtureRequest, arguments: tuple[str, ...], outcome: str, restore_only: str
+) -> None:
+    made = {"newer", "older", "unrecorded", "mixed", "locked"}
+    asked = [request.getfixturevalue(one) if one in made else one for one in arguments]
+    for options, expected in ((), outcome), (("--restore-only",), restore_only):
+        document = judged(*asked, *options)
+        assert document["outcome"] == expected
+        assert document["restore_only"] is bool(options)
+        status, stdout, _ = check(*asked, *options)
+        assert status == STATUS_OF[expected]
+        assert stdout.startswith(f"{expected}: ")
+        assert ("Programs, left out by --restore-only:" in stdout) is bool(options)
+
+
+def test_programs_are_judged_by_instructions_that_restore_passes(older: str, newer: str) -> None:
     document = judged(newer, older)
-    assert verdicts(document) == {101: "possible", 102: "possible"}
-    # Haswell has these, Ivy Bridge does not; the kernel looks at none of them.
+    assert outcomes(document) == {101: "risky", 102: "risky"}
+    assert verdicts_on("restore", document) == {101: "possible", 102: "possible"}
+    assert verdicts_on("programs", document) == {101: "not possible", 102: "not possible"}
     missing = {
         reason["feature"]
-        for reason in document["migrations"][0]["ours"]["reasons"]
+        for reason in document["migrations"][0]["programs"]["reasons"]
         if reason["weight"] == "refuses"
     }
     assert missing == {"fma", "movbe", "bmi1", "avx2", "bmi2", "abm"}
-    assert {one["ours"]["verdict"] for one in document["migrations"]} == {"not possible"}
-
-
-def test_strict_counts_ours_in(older: str, newer: str) -> None:
-    document = judged(newer, older, "--strict")
-    assert document["strict"] is True
-    assert verdicts(document) == {101: "not possible", 102: "not possible"}
-    assert judged(older, newer, "--strict")["verdict"] == "possible"
 
 
 def test_what_is_waived_does_not_count_and_is_told(older: str, newer: str) -> None:
     waive = "--waive", "instructions-missing", "--waive", "instructions-missing"
-    document = judged(newer, older, "--strict", *waive)
+    document = judged(newer, older, *waive)
     assert document["waived"] == ["instructions-missing"]
     # LZCNT turns into BSR there, whatever becomes of the others.
-    assert document["verdict"] == "not possible"
-    reasons = document["migrations"][0]["ours"]["reasons"]
+    assert document["outcome"] == "risky"
+    reasons = document["migrations"][0]["programs"]["reasons"]
     assert {one["code"] for one in reasons if one["waived"]} == {"instructions-missing"}
-    document = judged(newer, older, "--strict", *waive, "--waive", "instructions-differ")
-    assert document["verdict"] == "possible"
+    assert judged(newer, older, *waive, "--waive", "instructions-differ")["outcome"] == "safe"
     text = check(newer, older, *waive)[1]
     assert "\n  waived: instructions-missing\n" in text
     assert "\n  waived: instructions-missing: " in text
@@ -222,13 +280,13 @@ def test_the_codes_are_documented_beside_the_reasons() -> None:
     used = {
         reason["code"]
         for migration in document["migrations"]
-        for opinion in (migration["kernel"], migration["ours"])
-        for reason in opinion["reasons"]
+        for about in ("restore", "programs")
+        for reason in migration[about]["reasons"]
     }
     assert set(document["codes"]) == used
     code = CODES["cpu-feature-missing"]
     assert document["codes"]["cpu-feature-missing"] == {
-        "opinion": "kernel",
+        "verdict": "restore",
         "summary": code.summary,
         "explanation": code.explanation,
         "next_step": code.next_step,
@@ -254,30 +312,30 @@ def restored(path: str, destination: str, *options: str) -> dict[str, Any]:
     return dict(migration)
 
 
-def codes_of(opinion: Mapping[str, Any]) -> list[str]:
-    return [reason["code"] for reason in opinion["reasons"]]
+def codes_of(verdict: Mapping[str, Any]) -> list[str]:
+    return [reason["code"] for reason in verdict["reasons"]]
 
 
-def test_an_image_that_restores_is_possible(tmp_path: Path) -> None:
-    migration = restored(image_file(tmp_path), SANDY_BRIDGE, "--strict")
-    assert migration["verdict"] == "possible"
+def test_an_image_that_restores_is_safe(tmp_path: Path) -> None:
+    migration = restored(image_file(tmp_path), SANDY_BRIDGE)
+    assert migration["outcome"] == "safe"
     expected = {"result": 0, "errno": "", "diagnostics": [], "stopped_at": None}
-    assert migration["restore"] == expected
+    assert migration["answer"] == expected
     assert migration["image"]["header"]["version"]["image_version"] == 0x803
     assert migration["image"]["whole"] is True
 
 
-def test_what_the_kernel_says_and_what_it_does_not_come_to(tmp_path: Path) -> None:
+def test_what_restore_answers_and_what_it_does_not_come_to(tmp_path: Path) -> None:
     path = image_file(tmp_path, "u16@22=100;u16@6=0x900;u32@88=99")
     migration = restored(path, SANDY_BRIDGE)
-    assert migration["verdict"] == "not possible"
-    assert migration["restore"] == {
+    assert migration["outcome"] == "refused"
+    assert migration["answer"] == {
         "result": -1,
         "errno": "EINVAL",
         "diagnostics": ["Error: HZ mismatch: 100 != 1000"],
         "stopped_at": "image-hz",
     }
-    assert codes_of(migration["kernel"]) == [
+    assert codes_of(migration["restore"]) == [
         "image-hz",
         "image-version",
         "image-section-unknown",
@@ -286,43 +344,91 @@ def test_what_the_kernel_says_and_what_it_does_not_come_to(tmp_path: Path) -> No
     status, stdout, stderr = check(path, SANDY_BRIDGE)
     assert (status, stderr) == (2, "")
     assert stdout.startswith(
-        f"not possible: {path} to {SANDY_BRIDGE}\n"
-        "  the image: the kernel says not possible, we say not possible\n"
+        f"refused: {path} to {SANDY_BRIDGE}\n"
+        "  the image: refused, restore not possible, programs not possible\n"
         "  restore answers -1 EINVAL at image-hz, and looks no further\n"
         "    Error: HZ mismatch: 100 != 1000\n"
     )
 
 
-def test_a_cpu_without_the_images_features_is_for_ours_to_refuse(tmp_path: Path) -> None:
+def test_a_cpu_without_the_images_features_is_a_risk_for_programs(tmp_path: Path) -> None:
     path = image_file(tmp_path)
     migration = restored(path, PENRYN)
-    assert migration["verdict"] == "possible"
-    features = [reason["feature"] for reason in migration["ours"]["reasons"]]
+    assert migration["outcome"] == "risky"
+    features = [reason["feature"] for reason in migration["programs"]["reasons"]]
     assert features == ["sse4_2", "xsave", "avx", "aesni"]
-    assert restored(path, PENRYN, "--strict")["verdict"] == "not possible"
-    waived = restored(path, PENRYN, "--strict", "--waive", "image-cpu-feature-missing")
-    assert waived["verdict"] == "possible"
+    assert restored(path, PENRYN, "--restore-only")["outcome"] == "safe"
+    assert restored(path, PENRYN, "--waive", "image-cpu-feature-missing")["outcome"] == "safe"
     assert "  restore answers 0\n" in check(path, PENRYN)[1]
 
 
 def test_an_older_kernel_does_not_restore_it(tmp_path: Path) -> None:
     migration = restored(image_file(tmp_path), "042stab061.9.SandyBridge.default")
     said = ["Error: Unknown image version: 803. Can't restore."]
-    assert migration["restore"]["diagnostics"] == said
+    assert migration["answer"]["diagnostics"] == said
 
 
-@pytest.mark.parametrize("changes", ["cut=0", "cut=3", "u8@0=0", "zero@0=4"])
-def test_a_damaged_image_is_judged_as_one(tmp_path: Path, changes: str) -> None:
-    assert restored(image_file(tmp_path, changes), SANDY_BRIDGE)["verdict"] == "not possible"
+DAMAGED = "this image is damaged: "
+NO_IMAGE = "it is neither a profile nor a checkpoint image"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem", "codes"),
+    [
+        ("cut=0", "it is empty", ["image-size"]),
+        ("cut=3", NO_IMAGE, ["image-size"]),
+        ("zero@0=4;zero@end-4=4", NO_IMAGE, ["image-signature"]),
+        # An end that was overwritten, or is not there yet; half of it; some bytes too many.
+        ("zero@0=4", DAMAGED, ["image-signature"]),
+        ("u8@0=0", DAMAGED, ["image-signature"]),
+        ("zero@end-4=4", DAMAGED, ["image-tail"]),
+        ("u32@end-8=26", DAMAGED, ["image-tail"]),
+        ("cut=8192", DAMAGED, ["image-tail"]),
+        ("cut=8189", DAMAGED, ["image-size"]),
+        ("append=4", DAMAGED, ["image-size"]),
+        # A section whose length leads nowhere.
+        ("u64@80=7", DAMAGED, ["image-chain"]),
+    ],
+)
+def test_a_damaged_source_is_an_error_unless_it_is_said_to_be_an_image(
+    tmp_path: Path, changes: str, problem: str, codes: list[str]
+) -> None:
+    path = image_file(tmp_path, changes)
+    for options in (), ("--restore-only",), ("--json",):
+        message = mistake("check", path, SANDY_BRIDGE, *options)
+        assert message.startswith(f"{path}: {problem}")
+        assert "--image has it judged as" in message
+    migration = restored(path, SANDY_BRIDGE, "--image")
+    assert migration["outcome"] == "refused"
+    assert codes_of(migration["restore"])[: len(codes)] == codes
+
+
+@pytest.mark.parametrize("content", [b"VZ notes\n", b"[]", b"\x7fELF" + bytes(4096), b"\0" * 4096])
+def test_what_is_no_image_is_an_error_unless_it_is_said_to_be_one(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert mistake("check", str(path), SANDY_BRIDGE).startswith(f"{path}: {NO_IMAGE}; --image ")
+    assert restored(str(path), SANDY_BRIDGE, "--image")["outcome"] == "refused"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    # What a kernel refuses of a whole image: its HZ, its version, a section that it does not know.
+    ["u16@22=100", "u16@6=0x900", "u32@88=99"],
+)
+def test_a_whole_image_that_is_refused_is_no_error(tmp_path: Path, changes: str) -> None:
+    assert restored(image_file(tmp_path, changes), SANDY_BRIDGE)["outcome"] == "refused"
 
 
 def test_what_looks_like_a_profile_is_judged_as_an_image_where_it_is_said(tmp_path: Path) -> None:
     path = image_file(tmp_path, name="node.json")
     assert path in mistake("check", path, SANDY_BRIDGE)
-    assert restored(path, SANDY_BRIDGE, "--image")["verdict"] == "possible"
+    assert restored(path, SANDY_BRIDGE, "--image")["outcome"] == "safe"
     # A folder has no size.
     folder = restored(str(tmp_path), SANDY_BRIDGE, "--image")
-    assert codes_of(folder["kernel"]) == ["image-size"]
+    assert codes_of(folder["restore"]) == ["image-size"]
     assert (folder["image"]["header"], folder["image"]["tail"]) == (None, None)
 
 
@@ -331,22 +437,22 @@ def test_a_kernel_whose_hz_is_not_known_is_unknown(tmp_path: Path) -> None:
     chain = tuple(section for section in CHAIN_061 if section[0] < 31)
     path = tmp_path / "Dump.7"
     path.write_bytes(build(chain, 0x800, blank=False))
-    assert restored(str(path), older)["verdict"] == "unknown"
+    migration = restored(str(path), older)
     nothing = {"result": None, "errno": None, "diagnostics": None, "stopped_at": None}
-    assert restored(str(path), older)["restore"] == nothing
+    assert (migration["outcome"], migration["answer"]) == ("unknown", nothing)
     assert "  what restore answers is not known\n" in check(str(path), older)[1]
     path.write_bytes(build(chain, 0x801, blank=False))
-    assert restored(str(path), older)["verdict"] == "not possible"
+    assert restored(str(path), older)["outcome"] == "refused"
     assert (
-        "  restore answers -1 EINVAL, at which check is not known\n" in (check(str(path), older)[1])
+        "  restore answers -1 EINVAL, at which check is not known\n" in check(str(path), older)[1]
     )
 
 
 def test_without_vzrst_restore_is_not_asked(tmp_path: Path) -> None:
     path = image_file(tmp_path)
     migration = restored(path, "no-modules.042stab113.5")
-    assert (migration["verdict"], migration["restore"]) == ("unknown", None)
-    assert codes_of(migration["kernel"]) == ["module-missing"]
+    assert (migration["outcome"], migration["answer"]) == ("unknown", None)
+    assert codes_of(migration["restore"]) == ["module-missing"]
     assert "restore answers" not in check(path, "no-modules.042stab113.5")[1]
 
 
@@ -369,7 +475,7 @@ def test_an_image_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_migration_between_nodes_has_no_image() -> None:
     (migration,) = judged(SANDY_BRIDGE, HASWELL, "--ct", "102")["migrations"]
-    assert (migration["image"], migration["restore"]) == (None, None)
+    assert (migration["image"], migration["answer"]) == (None, None)
 
 
 # What is asked wrongly
@@ -381,6 +487,7 @@ def test_a_migration_between_nodes_has_no_image() -> None:
         ((), "the following arguments are required: SOURCE, DESTINATION"),
         ((SANDY_BRIDGE,), "the following arguments are required: DESTINATION"),
         ((SANDY_BRIDGE, PENRYN, HASWELL), f"unrecognized arguments: {HASWELL}"),
+        ((SANDY_BRIDGE, PENRYN, "--strict"), "unrecognized arguments: --strict"),
         ((SANDY_BRIDGE, PENRYN, "--ct", "0"), "argument --ct: '0' is no container's number"),
         ((SANDY_BRIDGE, PENRYN, "--ct", "x"), "argument --ct: 'x' is no container's number"),
         ((SANDY_BRIDGE, PENRYN, "--ct", "-1"), "argument --ct: '-1' is no container's number"),
@@ -414,7 +521,7 @@ def test_a_wrong_command_line_ends_in_its_usage(arguments: tuple[str, ...], prob
         ),
         (
             (SANDY_BRIDGE, PENRYN, "--waive", "cpu-feature-missing"),
-            "--waive cpu-feature-missing: this reason is the kernel's",
+            "--waive cpu-feature-missing: restore refuses for this reason",
         ),
         (("--explain", "cpu-feature"), "there is no code 'cpu-feature': did you mean"),
         (("--explain", "zzz"), "there is no code 'zzz': there are module-missing, "),
@@ -448,10 +555,9 @@ def test_a_code_is_explained_without_nodes(monkeypatch: pytest.MonkeyPatch, code
     monkeypatch.setenv("COLUMNS", "60")
     status, stdout, stderr = check("--explain", code.name)
     assert (status, stderr) == (0, "")
-    whose = "the kernel's" if code.opinion == "kernel" else "ours; it may be waived"
-    assert " ".join(stdout.split()) == " ".join(
-        f"{code.name} ({whose}): {code.summary}. {code.explanation} Next: {code.next_step}".split()
-    )
+    about = "restore" if code.verdict == "restore" else "programs; it may be waived"
+    said = f"{code.name} (on {about}): {code.summary}. {code.explanation} Next: {code.next_step}"
+    assert " ".join(stdout.split()) == " ".join(said.split())
     assert max(map(len, stdout.splitlines())) < 60
 
 
@@ -486,7 +592,7 @@ def test_names_do_not_speak_to_the_terminal(
     text = SGR.sub("", stdout.getvalue())
     assert text.replace("\n", "").isprintable()
     assert r"keys are used by 1001,1001(\x1b[2J\x9b1m\u202e\n\x07)" in text
-    assert r"not possible: a\x1b]0;title\x07\n to " in text
+    assert r"refused: a\x1b]0;title\x07\n to " in text
 
 
 def test_json_is_ascii_and_holds_them_as_they_are(tmp_path: Path) -> None:
@@ -497,7 +603,7 @@ def test_json_is_ascii_and_holds_them_as_they_are(tmp_path: Path) -> None:
     assert document["source"] == "a\x1b]0;title\x07\n"
     reports = [
         report
-        for reason in document["migrations"][0]["kernel"]["reasons"]
+        for reason in document["migrations"][0]["restore"]["reasons"]
         for report in reason["reports"]
     ]
     assert "keys are used by 1001,1001(\x1b[2J\x9b1m\u202e\n\x07)" in reports

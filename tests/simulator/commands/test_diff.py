@@ -78,15 +78,15 @@ def test_without_nodes_any_difference_matters() -> None:
     assert diff(DEFAULT, NOXSAVE)[0] == 2
 
 
-def test_with_nodes_a_verdict_that_changes_matters() -> None:
+def test_with_nodes_an_outcome_that_changes_matters() -> None:
     document = compared(DEFAULT, NOXSAVE, DEFAULT)
     assert document["matters"] is True
     (first, *_) = document["verdicts"]
     assert (first["node"], first["container"]) == (DEFAULT, 101)
     assert first["changed_node_is"] == "destination"
-    assert (first["kernel"]["old"], first["kernel"]["new"]) == ("possible", "not possible")
-    assert first["kernel"]["gone"] == []
-    assert [one["feature"] for one in first["kernel"]["come"]] == ["xsave"]
+    restore = first["restore"]
+    assert (restore["old"], restore["new"], restore["gone"]) == ("possible", "not possible", [])
+    assert [one["feature"] for one in restore["come"]] == ["xsave"]
     assert "cpu-feature-missing" in document["codes"]
 
 
@@ -97,7 +97,7 @@ def test_with_nodes_a_difference_that_changes_no_verdict_does_not() -> None:
     assert (document["verdicts"], document["matters"]) == ([], False)
 
 
-def test_ours_matters_where_it_is_strict(tmp_path: Path) -> None:
+def test_programs_matter_unless_they_are_left_out(tmp_path: Path) -> None:
     """A microcode update takes TSX (RTM) away: the kernel does not look at it, programs do."""
     old, new, other = (str(tmp_path / f"{name}.json") for name in ("old", "new", "other"))
     compose = ("compose", "--kernel", "2.6.32-042stab113.5", "--cpuid", "intel-xeon-gold-6140")
@@ -114,14 +114,15 @@ def test_ours_matters_where_it_is_strict(tmp_path: Path) -> None:
     assert [(one["name"], one["old"], one["new"]) for one in found["changes"]] == [
         ("rtm", "1", "0")
     ]
-    assert found["matters"] is False
+    assert (found["restore_only"], found["matters"]) == (False, True)
     (verdict,) = found["verdicts"]
     assert (verdict["changed_node_is"], verdict["container"]) == ("destination", 101)
-    assert verdict["kernel"] == {"old": "possible", "new": "possible", "gone": [], "come": []}
-    assert [one["feature"] for one in verdict["ours"]["come"]] == ["rtm"]
-    assert compared(old, new, other, "--strict")["matters"] is True
-    waive = "--waive", "instructions-missing"
-    assert compared(old, new, other, "--strict", *waive)["matters"] is False
+    assert verdict["restore"] == {"old": "possible", "new": "possible", "gone": [], "come": []}
+    assert [one["feature"] for one in verdict["programs"]["come"]] == ["rtm"]
+    alone = compared(old, new, other, "--restore-only")
+    assert (alone["restore_only"], alone["matters"]) == (True, False)
+    assert alone["verdicts"] == found["verdicts"]
+    assert compared(old, new, other, "--waive", "instructions-missing")["matters"] is False
 
 
 def test_the_answer_for_people_names_the_verdicts() -> None:
@@ -144,7 +145,7 @@ def test_the_answer_for_people_names_the_verdicts() -> None:
         ((DEFAULT, NOXSAVE, "--waive", "avx"), "there is no code 'avx'"),
         (
             (DEFAULT, NOXSAVE, "--waive", "module-missing"),
-            "--waive module-missing: this reason is the kernel's",
+            "--waive module-missing: restore refuses for this reason",
         ),
     ],
 )
@@ -163,9 +164,7 @@ def test_an_answer_that_is_not_taken_whole_is_an_error(options: tuple[str, ...])
 
 def test_the_help_tells_what_the_status_says() -> None:
     text = " ".join(diff("--help")[1].split())
-    assert (
-        "0 where no verdict on a migration to or from a NODE changes, and 2 where one does" in text
-    )
+    assert "0 where the outcome of no migration to or from a NODE changes, and 2 where " in text
 
 
 # What names may hold

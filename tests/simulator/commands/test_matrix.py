@@ -51,8 +51,8 @@ def test_a_table_is_what_people_get(paths: list[str]) -> None:
 @pytest.mark.parametrize(
     ("form", "beginning"),
     [
-        ("json", '{\n"format": 1,\n"by": "node",\n'),
-        ("csv", "source,destination,containers,kernel,ours,"),
+        ("json", '{\n"format": 2,\n"by": "node",\n'),
+        ("csv", "source,destination,containers,outcome,restore,programs,"),
         ("markdown", "## Matrix\n\n6 nodes"),
         ("html", "<!DOCTYPE html>"),
         ("junit", '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites '),
@@ -86,10 +86,19 @@ def test_nodes_or_classes_may_be_asked_for(paths: list[str], by: str) -> None:
     assert json.loads(matrix(*paths, "--format", "json", "--by", by)[1])["by"] == by
 
 
-def test_strict_and_waived_are_handed_on(paths: list[str]) -> None:
-    options = "--strict", "--waive", "instructions-missing"
+@pytest.mark.parametrize(
+    ("options", "restore_only", "waived"),
+    [
+        ((), False, []),
+        (("--restore-only",), True, []),
+        (("--waive", "instructions-missing"), False, ["instructions-missing"]),
+    ],
+)
+def test_what_counts_is_handed_on(
+    paths: list[str], options: tuple[str, ...], restore_only: bool, waived: list[str]
+) -> None:
     document = json.loads(matrix(*paths, "--format", "json", *options)[1])
-    assert (document["strict"], document["waived"]) == (True, ["instructions-missing"])
+    assert (document["restore_only"], document["waived"]) == (restore_only, waived)
 
 
 def test_every_pair_may_be_asked_for(paths: list[str]) -> None:
@@ -150,7 +159,7 @@ def test_what_has_changed_is_the_answer(tmp_path: Path) -> None:
     before = written(tmp_path / "nodes", [node("a", "1:fpu"), node("b")])
     assert matrix(*before, "--expect", kept, "--update")[0] == 0
     after = written(tmp_path / "nodes", [node("a", "1:fpu"), node("b", ipv6=False)])
-    line = "a to b, containers 1: kernel: possible -> not possible (destination-ipv6)\n"
+    line = "a to b, containers 1: restore: possible -> not possible (destination-ipv6)\n"
     assert matrix(*after, "--expect", kept) == (2, line, "")
     status, stdout, stderr = matrix(*after, "--expect", kept, "--format", "csv")
     assert (status, stderr) == (2, f"vzcptsim: {line}")
@@ -168,12 +177,16 @@ def test_waived_codes_are_kept(tmp_path: Path) -> None:
     assert matrix(*nodes, *waive, "--expect", kept)[0] == 0
     status, stdout, _ = matrix(*nodes, "--expect", kept)
     assert status == 2
-    assert stdout.startswith("a to b, containers any: ours: ")
+    assert stdout.startswith("a to b, containers any: programs: ")
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"nothing\n", "line 1: the first line is not "), (b"ab\xff", "not UTF-8 at byte 2")],
+    [
+        (b"nothing\n", "line 1: the first line is not "),
+        (b"# vzcptsim matrix, kept by --update; format 1\n", "line 1: the first line is not "),
+        (b"ab\xff", "not UTF-8 at byte 2"),
+    ],
 )
 def test_a_file_that_is_no_kept_matrix_is_a_mistake(
     paths: list[str], tmp_path: Path, content: bytes, problem: str

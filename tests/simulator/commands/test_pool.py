@@ -1,6 +1,7 @@
 """vzcptsim pool: what an operator reads and writes, what a machine reads, and the status."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,27 @@ def document(*arguments: str) -> Any:
 
 
 def test_lines_to_copy() -> None:
-    status, text = pool("--any-container", MASKING, PENRYN)
+    status, text = pool("--any-container", "--restore-only", MASKING, PENRYN)
     # Penryn's containers that are not running are not counted, and it is said.
     said = [line for line in text.splitlines() if "not counted" not in line]
     assert (status, said) == (2, MASKED.splitlines())
 
 
+def test_programs_count_unless_they_are_left_out() -> None:
+    """Restore asks neither for RDTSCP nor for the parts of the FPU's state; programs use both."""
+    status, text = pool(MASKING, PENRYN)
+    assert status == 2
+    assert re.search(r"^    to it: instructions-missing: .*\brdtscp$", text, re.MULTILINE)
+    assert "    to it: xsave-component-missing: AVX\n" in text
+    assert "instructions-missing" not in pool("--restore-only", MASKING, PENRYN)[1]
+
+
 def test_the_command_is_whole_as_it_is_copied() -> None:
-    _, text = pool(MASKING, PENRYN)
+    _, text = pool("--restore-only", MASKING, PENRYN)
     start = text.index("printf")
     shell = text[start : text.index("> /proc/vz/cpuid_override")]
     written = printed(finish(["sh", "-c", shell]))
-    (mask,) = document(MASKING, PENRYN)["change"]["masks"]
+    (mask,) = document("--restore-only", MASKING, PENRYN)["change"]["masks"]
     assert written.splitlines() == mask["lines"]
     same = mask["command"].removesuffix("> /proc/vz/cpuid_override")
     assert printed(finish(["sh", "-c", same])) == written
@@ -65,10 +75,10 @@ def test_one_group_is_a_yes() -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_what_is_not_known_is_status_1() -> None:
+def test_what_is_not_known_is_status_3() -> None:
     names = write(plain("a", modules=frozenset()), plain("b", modules=frozenset()))
     status, text = pool(*names)
-    assert status == 1
+    assert status == 3
     assert "  alone, 2 nodes: a, b" in text
     assert "No lines and no upgrades help; apart from a are:\n  b:\n" in text
     assert "    to it: module-missing: vzcpt vzrst\n" in text
@@ -213,11 +223,12 @@ def test_json_says_it_all() -> None:
     [
         (MASKING,),
         (MASKING, PENRYN),
-        ("--strict", MASKING, PENRYN),
-        ("--strict", "--waive", "instructions-missing", MASKING, PENRYN),
+        ("--waive", "instructions-missing", MASKING, PENRYN),
+        ("--restore-only", MASKING, PENRYN),
         ("no-modules.042stab113.5", "ia64.028stab056.1"),
     ],
 )
 def test_json_is_of_the_schemas_shape(arguments: tuple[str, ...]) -> None:
     found = document(*arguments)
+    assert found["restore_only"] is ("--restore-only" in arguments)
     assert (found["verdict"] == "possible") == (len(found["now"]["groups"]) == 1)

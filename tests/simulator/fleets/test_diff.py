@@ -28,11 +28,11 @@ def noxsave() -> NodeProfile:
 
 
 def told(changes: list[VerdictChange]) -> dict[tuple[bool, int | None], tuple[str, str]]:
-    """Return the kernel's verdicts, where they change, by direction and container."""
+    """Return the verdicts on restore, where they change, by direction and container."""
     return {
-        (one.is_source, one.ctid): (one.old.kernel.verdict.value, one.new.kernel.verdict.value)
+        (one.is_source, one.ctid): (one.old.restore.verdict.value, one.new.restore.verdict.value)
         for one in changes
-        if one.old.kernel.verdict is not one.new.kernel.verdict
+        if one.old.restore.verdict is not one.new.restore.verdict
     }
 
 
@@ -77,16 +77,16 @@ def test_containers_of_others_no_longer_come(default: NodeProfile, noxsave: Node
     possible = {
         one.ctid
         for one in NodePair(default, default).judge_all()
-        if one.judgement.kernel.verdict.value == "possible"
+        if one.judgement.restore.verdict.value == "possible"
     }
     assert told(changes) == {
         (False, ctid): ("possible", "not possible") for ctid in sorted(possible)
     }
     for one in changes:
         if one.ctid in possible:
-            (reason,) = deciding(one.new.kernel, one.old.kernel)
+            (reason,) = deciding(one.new.restore, one.old.restore)
             assert (reason.code, reason.feature) == ("cpu-feature-missing", "xsave")
-            assert deciding(one.old.kernel, one.new.kernel) == ()
+            assert deciding(one.old.restore, one.new.restore) == ()
 
 
 def test_own_containers_go_where_they_could_not(default: NodeProfile, noxsave: NodeProfile) -> None:
@@ -108,7 +108,7 @@ def test_the_nodes_alone_where_no_container_is_there_before_and_after(
     assert [(one.is_source, one.ctid) for one in changes] == [(False, None)]
     assert told(changes) == {}
     (change,) = changes
-    assert "avx" in {one.feature for one in deciding(change.new.ours, change.old.ours)}
+    assert "avx" in {one.feature for one in deciding(change.new.programs, change.old.programs)}
 
 
 def test_what_is_waived_changes_nothing(default: NodeProfile, noxsave: NodeProfile) -> None:
@@ -117,7 +117,7 @@ def test_what_is_waived_changes_nothing(default: NodeProfile, noxsave: NodeProfi
     codes = {
         reason.code
         for one in verdict_changes(bare, changed, [bare])
-        for reason in (*one.old.ours.reasons, *one.new.ours.reasons)
+        for reason in (*one.old.programs.reasons, *one.new.programs.reasons)
     }
     assert codes
     assert list(verdict_changes(bare, changed, [bare], codes)) == []

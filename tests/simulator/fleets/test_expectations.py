@@ -34,8 +34,8 @@ def said(expectation: Expectation) -> dict[tuple[str, str, int | None], tuple[Ke
     """Spell out what is said of each pair and container."""
     return {
         (source, destination, ctid): (
-            expectation.kernel_opinion(one, other, container),
-            expectation.our_opinion(one, other, container),
+            expectation.restore_opinion(one, other, container),
+            expectation.programs_opinion(one, other, container),
         )
         for source, one in expectation.nodes.items()
         for destination, other in expectation.nodes.items()
@@ -71,7 +71,7 @@ def test_what_is_kept_is_what_is_said_of_each_migration(waived: tuple[str, ...])
         for destination in nodes:
             if source is not destination:
                 for one in NodePair(source, destination, waived).judge_all():
-                    opinions = keep(one.judgement.kernel), keep(one.judgement.ours)
+                    opinions = keep(one.judgement.restore), keep(one.judgement.programs)
                     spelled[source.name, destination.name, one.ctid] = opinions
     assert said(expected(*nodes, waived=waived)) == spelled
 
@@ -120,12 +120,12 @@ def test_half_a_surrogate_is_a_name_too() -> None:
     assert parsed(format_expectation(expectation)) == expectation
 
 
-def test_a_line_is_a_node_or_an_outcome() -> None:
+def test_a_line_is_a_node_or_a_verdict() -> None:
     first, *lines = (line.split("\t") for line in small_text().splitlines())
-    assert first == ["# vzcptsim matrix, kept by --update; format 1"]
+    assert first == ["# vzcptsim matrix, kept by --update; format 2"]
     nodes = [line[1] for line in lines if line[0] == "node"]
     assert nodes == ["bare", "old", "shut", "strong", "twin", "weak"]
-    assert {line[0] for line in lines} == {"cpus", "kernel", "makes", "node"}
+    assert {line[0] for line in lines} == {"cpus", "restore", "makes", "node"}
 
 
 def test_a_node_more_leaves_the_lines_of_others() -> None:
@@ -138,8 +138,8 @@ def test_a_node_more_leaves_the_lines_of_others() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("format 1", "format 2", "1: the first line is not "),
-        ("node\tbare", "nodes\tbare", "2: 'nodes' is none of node, kernel, makes, cpus"),
+        ("format 2", "format 1", "1: the first line is not "),
+        ("node\tbare", "nodes\tbare", "2: 'nodes' is none of node, restore, makes, cpus"),
         ("node\tbare\t", "node\tbare ", "2: 4 columns, not 5, apart by tabs"),
         ("node\tbare", "node\tb\xe4r", "2: a character that --update does not write"),
         ("node\tbare", "node\tba\x1bre", "2: a character that --update does not write"),
@@ -169,10 +169,10 @@ def changed_line(kind: str, column: int, change: Any) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("kind", "column", "change", "problem"),
     [
-        ("kernel", 3, lambda _: "maybe", "'maybe' is no outcome: possible, not-possible, unknown"),
-        ("kernel", 3, lambda _: "possible:", "'possible:' is no outcome: "),
-        ("kernel", 3, lambda _: "possible:A", "'possible:A' is no outcome: "),
-        ("cpus", 4, lambda names: f"{names} {names}", "a second outcome for "),
+        ("restore", 3, lambda _: "maybe", "'maybe' is no verdict: possible, not-possible, unknown"),
+        ("restore", 3, lambda _: "possible:", "'possible:' is no verdict: "),
+        ("restore", 3, lambda _: "possible:A", "'possible:A' is no verdict: "),
+        ("cpus", 4, lambda names: f"{names} {names}", "a second verdict for "),
         ("node", 3, lambda _: "cpu", "'cpu' is no CPU"),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_column_that_is_wrong_is_told(kind: str, column: int, change: Any, pro
     assert refused(text).startswith(f"{number}: {problem}")
 
 
-@pytest.mark.parametrize("kind", ["kernel", "makes", "cpus"])
+@pytest.mark.parametrize("kind", ["restore", "makes", "cpus"])
 def test_a_migration_of_which_nothing_is_said_is_told(kind: str) -> None:
     lines = [line for line in small_text().split("\n") if not line.startswith(f"{kind}\t")]
     assert refused("\n".join(lines)).startswith("2: nothing is said of (")
@@ -193,7 +193,7 @@ def test_something_that_is_said_of_nobody_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("", 1), ("\n", 1), ("# vzcptsim matrix, kept by --update; format 1", 2)]
+    ("text", "number"), [("", 1), ("\n", 1), ("# vzcptsim matrix, kept by --update; format 2", 2)]
 )
 def test_an_empty_file_is_no_kept_matrix(text: str, number: int) -> None:
     assert refused(text).startswith(f"{number}: ")
@@ -228,10 +228,10 @@ def test_a_change_is_told_with_its_reasons() -> None:
     nodes = node("a", "1:fpu", "2:fpu", "3:stopped"), node("b", "4")
     after = node("a", "1:fpu", "2:fpu", "3:stopped"), node("b", "4", ipv6=False)
     assert lines(compare(expected(*nodes), expected(*after))) == [
-        "a to b, containers 1 2: kernel: possible -> not possible (destination-ipv6)"
+        "a to b, containers 1 2: restore: possible -> not possible (destination-ipv6)"
     ]
     assert lines(compare(expected(*after), expected(*nodes))) == [
-        "a to b, containers 1 2: kernel: not possible (destination-ipv6) -> possible"
+        "a to b, containers 1 2: restore: not possible (destination-ipv6) -> possible"
     ]
 
 
@@ -239,15 +239,17 @@ def test_changed_reasons_are_a_change_where_the_verdict_is_the_same() -> None:
     before = expected(node("a", "1:entered"), node("b"))
     after = expected(node("a", "1:entered"), node("b", ipv6=False))
     assert lines(compare(before, after)) == [
-        "a to b, containers 1: kernel: not possible (container-entered) -> "
+        "a to b, containers 1: restore: not possible (container-entered) -> "
         "not possible (container-entered destination-ipv6)"
     ]
 
 
-def test_ours_is_told_beside_the_kernels() -> None:
+def test_programs_are_told_beside_restore() -> None:
     before, after = expected(node("a"), node("b")), expected(node("a"), node("b", words=WEAK))
     (line,) = lines(compare(before, after))
-    assert line.startswith("a to b, containers any: ours: possible -> not possible (instructions-")
+    assert line.startswith(
+        "a to b, containers any: programs: possible -> not possible (instructions-"
+    )
 
 
 def test_a_changed_source_changes_what_leaves_it() -> None:
@@ -280,14 +282,14 @@ def test_the_nodes_alone_are_compared_where_there_are_no_containers_before_and_a
         "container 1 of node a has appeared"
     ]
     assert lines(compare(before, expected(node("a"), node("b", modules=frozenset({"vzcpt"}))))) == [
-        "a to b, containers any: kernel: possible -> unknown (module-missing)"
+        "a to b, containers any: restore: possible -> unknown (module-missing)"
     ]
 
 
 @given(st.data())
 def test_any_change_of_what_is_said_is_found_and_no_other(data: st.DataObject) -> None:
     old = small_expectation()
-    table = data.draw(st.sampled_from(["kernel", "makes", "cpus"]))
+    table = data.draw(st.sampled_from(["restore", "makes", "cpus"]))
     key = data.draw(st.sampled_from(sorted(getattr(old, table))))
     new = old._replace(**{table: {**getattr(old, table), key: UNKNOWN}})
     before, after = said(old), said(new)

@@ -12,8 +12,8 @@ from simulator.fleets.judge import Judge
 from simulator.fleets.matrix import Matrix
 from simulator.kernel.containers import State
 from simulator.kernel.decision import OTHER_BITS, bits_looked_at
-from simulator.verdicts.programs import our_opinion
-from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.programs import programs_opinion
+from simulator.verdicts.restore import restore_opinion
 from simulator.verdicts.traits import SUSPENDED, ContainerTraits
 from simulator.verdicts.verdict import Opinion, Verdict
 from support.simulated_nodes import caps
@@ -29,9 +29,9 @@ def test_opinions_are_those_of_the_two_verdicts() -> None:
     judge = Judge()
     restore = judge.on_restore(STRONG.kernel, kernel(caps=caps("NAMESPACES")), USES_FPU)
     programs = judge.on_programs(STRONG, WEAK, uses_fpu=True)
-    expected = kernel_opinion(STRONG.kernel, kernel(caps=caps("NAMESPACES")), USES_FPU)
+    expected = restore_opinion(STRONG.kernel, kernel(caps=caps("NAMESPACES")), USES_FPU)
     assert judge.opinions[restore] == expected
-    assert judge.opinions[programs].reasons == our_opinion(STRONG, WEAK, USES_FPU).reasons
+    assert judge.opinions[programs].reasons == programs_opinion(STRONG, WEAK, USES_FPU).reasons
     assert judge.verdicts == [opinion.verdict for opinion in judge.opinions]
     assert [tuple(Verdict)[place] for place in judge.places] == judge.verdicts
 
@@ -61,16 +61,16 @@ def test_opinions_of_one_number_and_no_others_have_the_same_reasons() -> None:
     fleet = gather_fleet(recorded_nodes().values())
     matrix = Matrix(fleet, group_by_class(fleet))
     for pair in matrix.pairs():
-        matrix.outcomes(pair.source, pair.destination)
+        matrix.alike(pair.source, pair.destination)
     by_reasons = defaultdict(list)
     for number, opinion in enumerate(matrix.opinions):
         by_reasons[opinion.reasons].append(number)
         assert opinion.size == len(opinion.reasons)
     assert [numbers for numbers in by_reasons.values() if len(numbers) > 1] == []
     assert all(
-        number == matrix.our_opinion(one, other, uses_fpu=True)
+        number == matrix.programs_opinion(one, other, uses_fpu=True)
         for one, other in product(fleet.classes[:9], repeat=2)
-        for number in (matrix.our_opinions(one, uses_fpu=True).get(other.number),)
+        for number in (matrix.programs_opinions(one, uses_fpu=True).get(other.number),)
         if number is not None
     )
 
@@ -89,7 +89,7 @@ def test_kernels_that_answer_alike_are_asked_once(
     destinations = kernel(caps=one), kernel(caps=other)
     known = [judge.known_on_restore(source, destination) for destination in destinations]
     if known[0] is known[1]:
-        opinions = [kernel_opinion(source, each, container) for each in destinations]
+        opinions = [restore_opinion(source, each, container) for each in destinations]
         assert opinions[0] == opinions[1]
     looked_at = bits_looked_at(
         generation, generation.vecaps_bits | (generation.test_caps_bits or 0)

@@ -8,11 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.fleets.fleet import Fleet, Group, gather_fleet, group_by_class, group_by_node
-from simulator.fleets.matrix import Counts, Matrix
+from simulator.fleets.matrix import Counts, Matrix, Outcomes
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import fixture_names
-from simulator.verdicts.migrations import Migration, NodePair, worst
-from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict
+from simulator.verdicts.migrations import Migration, NodePair
+from simulator.verdicts.verdict import (
+    Judgement,
+    Opinion,
+    Outcome,
+    Reason,
+    Verdict,
+    outcome_of,
+    worst,
+    worst_outcome,
+)
 from support.simulated_nodes import node, small_nodes
 from support.simulated_profiles import recorded_nodes
 
@@ -28,8 +37,8 @@ def counted(found: list[Verdict]) -> Counts:
     return Counts(*(found.count(verdict) for verdict in Verdict))
 
 
-def strict(kernel: Verdict, ours: Verdict) -> Verdict:
-    return worst((kernel, ours))
+def counted_outcomes(found: list[Outcome]) -> Outcomes:
+    return Outcomes(*(found.count(outcome) for outcome in Outcome))
 
 
 # Counts
@@ -46,8 +55,17 @@ def test_the_verdict_of_counts_is_the_worst(found: list[Verdict]) -> None:
 
 
 @given(st.lists(verdicts), verdicts)
-def test_another_opinion_holds_where_it_is_worse(found: list[Verdict], other: Verdict) -> None:
-    assert counted(found).cut_by(other) == counted([strict(one, other) for one in found])
+def test_one_verdict_on_all_programs_makes_outcomes(found: list[Verdict], other: Verdict) -> None:
+    outcomes = [outcome_of(one, other) for one in found]
+    assert counted(found).outcomes(other) == counted_outcomes(outcomes)
+    assert counted(found).all_as(other) == counted([other] * len(found))
+
+
+@given(st.lists(st.sampled_from(Outcome)), st.lists(st.sampled_from(Outcome)))
+def test_outcomes_add_up_and_come_to_the_worst(one: list[Outcome], other: list[Outcome]) -> None:
+    both = counted_outcomes(one).plus(counted_outcomes(other))
+    assert both == counted_outcomes(one + other)
+    assert both.outcome is worst_outcome(one + other)
 
 
 # Opinions
@@ -73,7 +91,7 @@ def reasons(opinion: Opinion) -> set[Reason]:
 
 
 def agree(one: Judgement, other: Judgement) -> bool:
-    return reasons(one.kernel) == reasons(other.kernel) and reasons(one.ours) == reasons(other.ours)
+    return all(reasons(mine) == reasons(theirs) for mine, theirs in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("part", range(8))
@@ -91,7 +109,7 @@ def test_each_migration_is_judged_as_by_itself(recorded: Matrix, part: int) -> N
 def test_opinions_that_are_equal_have_one_number() -> None:
     matrix = matrix_of(gather_fleet(small_nodes()))
     for source, destination in product(matrix.groups, repeat=2):
-        matrix.outcomes(source, destination)
+        matrix.alike(source, destination)
     assert len(set(matrix.opinions)) == len(matrix.opinions)
     assert matrix.verdicts == [opinion.verdict for opinion in matrix.opinions]
 
@@ -109,7 +127,7 @@ def test_what_rows_asked_of_kernels_is_told_once(
         )
         for load in pair.source.loads:
             key = source.source_kernel, destination.kernel, load.container
-            expected[key] = matrix.kernel_opinion(source, destination, load.container)
+            expected[key] = matrix.restore_opinion(source, destination, load.container)
     assert {(*key, number) for key, number in expected.items()} == set(matrix.asked)
     assert len(matrix.asked) == len(expected)
 
@@ -121,12 +139,12 @@ def judged_one_by_one(source: NodeProfile, destination: NodeProfile) -> tuple[Mi
     return NodePair(source, destination, WAIVED).judge_all()
 
 
-def summary_of(migrations: list[Migration]) -> tuple[Counts, Counts, Counts]:
+def summary_of(migrations: list[Migration]) -> tuple[Counts, Counts, Outcomes]:
     judgements = [one.judgement for one in migrations]
     return (
-        counted([one.kernel.verdict for one in judgements]),
-        counted([one.ours.verdict for one in judgements]),
-        counted([one.verdict(strict=True) for one in judgements]),
+        counted([one.restore.verdict for one in judgements]),
+        counted([one.programs.verdict for one in judgements]),
+        counted_outcomes([one.outcome() for one in judgements]),
     )
 
 
@@ -151,8 +169,9 @@ def test_a_pair_counts_its_migrations(grouping: Callable[[Fleet], tuple[Group, .
             for migration in judged_one_by_one(nodes[name], destination)
         ]
         assert pair.summary == summary_of(migrations)
-        assert pair.summary.counts(strict=True) == pair.summary.both
-        assert pair.summary.counts(strict=False) == pair.summary.kernel
+        assert pair.summary.outcomes(restore_only=False) == pair.summary.both
+        restored = [one.judgement.outcome(restore_only=True) for one in migrations]
+        assert pair.summary.outcomes(restore_only=True) == counted_outcomes(restored)
 
 
 def test_a_recorded_pair_counts_its_migrations(recorded: Matrix) -> None:
@@ -168,7 +187,7 @@ def test_a_class_of_several_nodes_is_paired_with_itself() -> None:
     pairs = list(matrix_of(fleet, group_by_class).pairs())
     numbers = [(pair.source.number, pair.destination.number) for pair in pairs]
     assert numbers == [(0, 0), (0, 1), (1, 0)]
-    assert [pair.summary.kernel for pair in pairs] == [Counts(2), Counts(0, 2), Counts(1)]
+    assert [pair.summary.restore for pair in pairs] == [Counts(2), Counts(0, 2), Counts(1)]
 
 
 def test_rows_that_are_done_are_told() -> None:
@@ -179,15 +198,15 @@ def test_rows_that_are_done_are_told() -> None:
     assert len(seen) == 6
 
 
-def test_outcomes_are_the_migrations_by_what_is_said_of_them() -> None:
+def test_migrations_are_sorted_by_what_is_found_on_them() -> None:
     matrix = matrix_of(gather_fleet(small_nodes()))
     for pair in matrix.pairs():
-        outcomes = matrix.outcomes(pair.source, pair.destination)
-        keys = [(outcome.kernel, outcome.ours) for outcome in outcomes]
+        migrations = matrix.alike(pair.source, pair.destination)
+        keys = [(one.restore, one.programs) for one in migrations]
         assert len(set(keys)) == len(keys)
         for load in pair.source.loads:
             classes = pair.source.node_class, pair.destination.node_class
-            (outcome,) = [one for one in outcomes if load.label in one.labels]
+            (alike,) = [one for one in migrations if load.label in one.labels]
             assert matrix.judge(*classes, load.container) == Judgement(
-                matrix.opinions[outcome.kernel], matrix.opinions[outcome.ours]
+                matrix.opinions[alike.restore], matrix.opinions[alike.programs]
             )

@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from simulator.fleets.fleet import Group, gather_fleet, group_by_class, group_by_node
-from simulator.fleets.matrix import Counts, Matrix, Row, Summary
+from simulator.fleets.matrix import Counts, Matrix, Outcomes, Row, Summary
 from simulator.fleets.routes import Router, Ways
 from simulator.profiles.profile import NodeProfile
 from support.simulated_nodes import NEWEST, OLD, STRONG, WEAK, node
@@ -18,8 +18,8 @@ def matrix_of(*nodes: NodeProfile) -> Matrix:
     return Matrix(fleet, group_by_node(fleet))
 
 
-def ways_of(matrix: Matrix, *, strict: bool = False) -> Ways:
-    ways = Ways(matrix.groups, strict=strict)
+def ways_of(matrix: Matrix, *, restore_only: bool = False) -> Ways:
+    ways = Ways(matrix.groups, restore_only=restore_only)
     pairs = list(chain.from_iterable(ways.watch(matrix.rows())))
     assert pairs == list(matrix.pairs())
     assert len(pairs) == len(matrix.groups) * (len(matrix.groups) - 1)
@@ -33,8 +33,8 @@ def names(groups: list[Group]) -> list[str]:
 # One-way
 
 
-def one_way(matrix: Matrix, *, strict: bool = False) -> dict[str, list[str]]:
-    ways = ways_of(matrix, strict=strict)
+def one_way(matrix: Matrix, *, restore_only: bool = False) -> dict[str, list[str]]:
+    ways = ways_of(matrix, restore_only=restore_only)
     return {group.nodes[0]: names(ways.one_way(group)) for group in matrix.groups}
 
 
@@ -53,11 +53,11 @@ def test_a_way_without_one_back_is_closed(containers: list[str], closed: list[st
     assert one_way(matrix) == {"strong": [], "weak": closed}
 
 
-def test_our_opinion_closes_ways_where_it_is_strict() -> None:
+def test_a_risk_closes_ways_unless_programs_are_left_out() -> None:
     lesser = tuple(word for word in STRONG if word != "rdrand")
     nodes = node("a", "1", release=OLD), node("b", "1", release=OLD, words=lesser)
-    assert one_way(matrix_of(*nodes)) == {"a": [], "b": []}
-    assert one_way(matrix_of(*nodes), strict=True) == {"a": [], "b": ["a"]}
+    assert one_way(matrix_of(*nodes)) == {"a": [], "b": ["a"]}
+    assert one_way(matrix_of(*nodes), restore_only=True) == {"a": [], "b": []}
 
 
 # Islands
@@ -85,25 +85,27 @@ def test_a_class_whose_nodes_can_migrate_among_themselves_is_no_island() -> None
 
 def test_ways_are_learnt_from_the_counts_that_matter() -> None:
     one, other = matrix_of(node("a"), node("b")).groups
-    there = Summary(Counts(1, 1), Counts(0, 2), Counts(0, 2))
-    back = Summary(Counts(0, 2), Counts(2), Counts(0, 2))
+    there = Summary(Counts(1, 1), Counts(0, 2), Outcomes(0, 1, 1))
+    back = Summary(Counts(0, 2), Counts(2), Outcomes(0, 0, 2))
     rows = [
         Row(one, [other], [7], {7: there}, [None], [None]),
         Row(other, [one], [8], {8: back}, [None], [None]),
     ]
-    for strict, found in ((False, [other]), (True, [])):
-        ways = Ways((one, other), strict=strict)
+    for restore_only, found in ((True, [other]), (False, [])):
+        ways = Ways((one, other), restore_only=restore_only)
         assert list(ways.watch(iter(rows))) == rows
         assert ways.one_way(one) == found
         assert ways.one_way(other) == []
-        assert bool(ways.islands()) is strict
+        assert bool(ways.islands()) is not restore_only
 
 
 # Destinations
 
 
-def routes(matrix: Matrix, number: int = 0, *, strict: bool = False) -> dict[int | None, list[str]]:
-    found = Router(matrix, strict=strict).routes(matrix.groups[number])
+def routes(
+    matrix: Matrix, number: int = 0, *, restore_only: bool = False
+) -> dict[int | None, list[str]]:
+    found = Router(matrix, restore_only=restore_only).routes(matrix.groups[number])
     return {
         label: [matrix.groups[one].nodes[0] for one in route.destinations]
         for route in found
@@ -111,10 +113,11 @@ def routes(matrix: Matrix, number: int = 0, *, strict: bool = False) -> dict[int
     }
 
 
-def test_destinations_are_those_that_the_kernel_lets_a_container_go_to() -> None:
+def test_destinations_are_those_on_which_a_container_is_restored() -> None:
     source = node("strong", "1:fpu", "2", "3:entered", "4:stopped")
     matrix = matrix_of(source, node("weak", words=WEAK), node("other"), node("old", release=OLD))
-    assert routes(matrix) == {1: ["other"], 2: ["other", "weak"], 3: [], 4: []}
+    found = routes(matrix, restore_only=True)
+    assert found == {1: ["other"], 2: ["other", "weak"], 3: [], 4: []}
 
 
 def test_containers_with_the_same_destinations_are_one_route() -> None:
@@ -126,22 +129,22 @@ def test_containers_with_the_same_destinations_are_one_route() -> None:
 
 def test_nodes_without_containers_have_destinations_too() -> None:
     matrix = matrix_of(node("a"), node("b"), node("weak", words=WEAK))
-    assert routes(matrix) == {None: ["b", "weak"]}
+    assert routes(matrix, restore_only=True) == {None: ["b", "weak"]}
 
 
-def test_where_we_are_strict_our_opinion_takes_destinations_away() -> None:
+def test_a_risk_is_no_destination_unless_programs_are_left_out() -> None:
     lesser = tuple(word for word in STRONG if word != "rdrand")
     matrix = matrix_of(
         node("a", "1", release=OLD), node("b", release=OLD, words=lesser), node("c", release=OLD)
     )
-    assert routes(matrix) == {1: ["c", "b"]}
-    assert routes(matrix, strict=True) == {1: ["c"]}
+    assert routes(matrix) == {1: ["c"]}
+    assert routes(matrix, restore_only=True) == {1: ["c", "b"]}
 
 
 def test_the_best_destination_is_the_one_that_has_least_against_it() -> None:
     amd = node("other-vendor", vendor="AuthenticAMD")
     matrix = matrix_of(node("a", "1"), amd, node("weak", words=WEAK), node("same"))
-    found = routes(matrix)[1]
+    found = routes(matrix, restore_only=True)[1]
     assert found[0] == "same"
     assert set(found) == {"same", "weak", "other-vendor"}
 

@@ -333,7 +333,7 @@ class TestTheCommand:
         destination = "042stab141.3.Haswell.default"
         assert vzcptsim("import", "gathered", str(archive), "-o", source)[0] == 0
         status, stdout, _ = vzcptsim("check", source, destination, "--ct", "101")
-        assert status == 1
+        assert status == 3
         assert "needs-unknown" in stdout
         status, stdout, _ = vzcptsim("matrix", source, destination, "--format", "csv")
         assert status == 0

@@ -1,4 +1,4 @@
-"""A check for people: the verdict first, each reason once, and what to do next."""
+"""A check for people: the outcome first, each reason once, and what to do next."""
 
 import io
 from functools import partial
@@ -23,20 +23,20 @@ VMX = Reason("instructions-kernel-only", Weight.REMARK, feature="vmx", place="th
 
 def moved(
     ctid: int | None,
-    kernel: tuple[Reason, ...] = (),
-    ours: tuple[Reason, ...] = (),
+    restore: tuple[Reason, ...] = (),
+    programs: tuple[Reason, ...] = (),
     reports: tuple[tuple[str, str], ...] = (),
 ) -> Migration:
-    return Migration(ctid, Judgement(Opinion(kernel), Opinion(ours)), reports=reports)
+    return Migration(ctid, Judgement(Opinion(restore), Opinion(programs)), reports=reports)
 
 
 def written(
     *migrations: Migration,
     verbose: bool = False,
-    strict: bool = False,
+    restore_only: bool = False,
     waived: tuple[str, ...] = (),
 ) -> list[str]:
-    check = Check("here", "there", migrations, strict, waived)
+    check = Check("here", "there", migrations, restore_only, waived)
     return render(check_lines(check, is_verbose=verbose), io.StringIO()).splitlines()
 
 
@@ -50,12 +50,25 @@ def next_step(code: str) -> str:
 
 def test_a_container_that_can_go() -> None:
     assert written(moved(101)) == [
-        "possible: here to there",
-        "  container 101: the kernel says possible, we say possible",
+        "safe: here to there",
+        "  container 101: safe, restore possible, programs possible",
         "",
-        "The kernel: nothing against it",
+        "Restore: nothing against it",
         "",
-        "Ours, not counted without --strict: nothing against it",
+        "Programs: nothing against it",
+    ]
+
+
+def test_programs_that_are_left_out() -> None:
+    assert written(moved(101, (), (BMI,)))[0] == "risky: here to there"
+    lines = written(moved(101, (), (BMI,)), restore_only=True)
+    assert lines[:2] == [
+        "safe: here to there",
+        "  container 101: safe, restore possible, programs not possible",
+    ]
+    assert lines[5:7] == [
+        "Programs, left out by --restore-only:",
+        f"  not possible: instructions-missing: {summary('instructions-missing')}",
     ]
 
 
@@ -63,7 +76,7 @@ def test_the_nodes_alone() -> None:
     lines = written(moved(None, (LOCKED,)))
     assert lines[:2] == [
         "unknown: here to there",
-        "  any container: the kernel says unknown, we say possible",
+        "  any container: unknown, restore unknown, programs possible",
     ]
     # What concerns all of them needs no line that says whom.
     assert lines[4:7] == [
@@ -86,11 +99,11 @@ def test_every_reason_at_once_and_each_once() -> None:
         moved(103, (LOCKED,), (BMI,)),
     )
     assert lines == [
-        "not possible: here to there",
-        "  containers 101, 102: the kernel says not possible, we say possible",
-        "  container 103: the kernel says unknown, we say not possible",
+        "refused: here to there",
+        "  containers 101, 102: refused, restore not possible, programs possible",
+        "  container 103: unknown, restore unknown, programs not possible",
         "",
-        "The kernel:",
+        "Restore:",
         f"  not possible: cpu-feature-missing: {summary('cpu-feature-missing')}",
         "    containers 101, 102, needed by somebody:",
         "      sse4_1  CPUID 0x00000001 ecx bit 9   source: 1, destination: 0",
@@ -107,7 +120,7 @@ def test_every_reason_at_once_and_each_once() -> None:
         next_step("container-locked"),
         "  it says of container 102: something else",
         "",
-        "Ours, not counted without --strict:",
+        "Programs:",
         f"  not possible: instructions-missing: {summary('instructions-missing')}",
         "    container 103:",
         "      bmi1  here  source: yes",
@@ -160,17 +173,15 @@ def test_remarks_on_features_are_whole_where_it_is_verbose() -> None:
 
 def test_what_is_waived_is_said_to_be() -> None:
     waived = Reason("instructions-missing", Weight.REFUSES, feature="bmi1", is_waived=True)
-    lines = written(
-        moved(101, (), (waived,)), strict=True, waived=("instructions-missing", "vendor-differs")
-    )
+    lines = written(moved(101, (), (waived,)), waived=("instructions-missing", "vendor-differs"))
     assert lines[:3] == [
-        "possible: here to there",
-        "  container 101: the kernel says possible, we say possible",
+        "safe: here to there",
+        "  container 101: safe, restore possible, programs possible",
         "  waived: instructions-missing, vendor-differs",
     ]
     assert lines[5:8] == [
         "",
-        "Ours, counted in:",
+        "Programs:",
         f"  waived: instructions-missing: {summary('instructions-missing')}",
     ]
 

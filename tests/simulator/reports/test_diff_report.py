@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+
 from simulator.fleets.changes import Change
 from simulator.fleets.diff import Diff, VerdictChange
 from simulator.reports.diff_report import diff_lines
@@ -21,7 +23,7 @@ def written(diff: Diff) -> list[str]:
 def turned(
     ctid: int | None, old: tuple[Reason, ...], new: tuple[Reason, ...], *, is_source: bool = True
 ) -> VerdictChange:
-    """Return a migration that the kernel's verdict changes on."""
+    """Return a migration of which the verdict on restore changes."""
     judgements = Judgement(Opinion(old), Opinion()), Judgement(Opinion(new), Opinion())
     return VerdictChange("other", is_source, ctid, *judgements)
 
@@ -83,20 +85,20 @@ def test_verdicts_that_change_with_what_made_it() -> None:
     assert written(diff) == [
         "a to b: no differences",
         "",
-        "with 2 nodes, verdicts change on 4 migrations (ours not counted without --strict)",
-        "  to other, containers 101, 103, the kernel: possible -> not possible",
+        "with 2 nodes, verdicts change of 4 migrations, on restore and programs",
+        "  to other, containers 101, 103, restore: possible -> not possible",
         "    + cpu-feature-missing  avx  CPUID x",
         "    + cpu-feature-missing  sse  CPUID y",
-        "  to other, container 102, the kernel: unknown -> not possible",
+        "  to other, container 102, restore: unknown -> not possible",
         "    + cpu-feature-missing  avx  CPUID x",
         "    + cpu-feature-missing  sse  CPUID y",
-        "  from other, any container, the kernel: not possible -> unknown",
+        "  from other, any container, restore: not possible -> unknown",
         "    - cpu-feature-missing  avx  CPUID x",
         "    + container-locked",
     ]
 
 
-def test_each_opinion_that_changes_is_told_by_itself() -> None:
+def test_each_verdict_that_changes_is_told_by_itself() -> None:
     change = VerdictChange(
         "other",
         is_source=True,
@@ -104,17 +106,21 @@ def test_each_opinion_that_changes_is_told_by_itself() -> None:
         old=Judgement(Opinion((AVX,)), Opinion()),
         new=Judgement(Opinion(), Opinion((BMI,))),
     )
-    diff = Diff("a", "b", (), ("other",), (change,), is_strict=True, waived=("vendor-differs",))
+    diff = Diff("a", "b", (), ("other",), (change,), waived=("vendor-differs",))
     assert written(diff)[2:] == [
-        "with 1 node, verdicts change on 1 migration (ours counted in but for vendor-differs)",
-        "  to other, container 7, the kernel: not possible -> possible",
+        "with 1 node, verdicts change of 1 migration, "
+        "on restore and programs but for vendor-differs",
+        "  to other, container 7, restore: not possible -> possible",
         "    - cpu-feature-missing  avx  CPUID x",
-        "  to other, container 7, ours: possible -> not possible",
+        "  to other, container 7, programs: possible -> not possible",
         "    + instructions-missing  bmi1",
     ]
 
 
-def test_verdicts_that_stand() -> None:
-    assert written(Diff("a", "b", (), nodes=("other",)))[2] == (
-        "with 1 node, verdicts change on no migrations (ours not counted without --strict)"
+@pytest.mark.parametrize(
+    ("restore_only", "counted"), [(False, "restore and programs"), (True, "restore alone")]
+)
+def test_verdicts_that_stand(restore_only: bool, counted: str) -> None:
+    assert written(Diff("a", "b", (), nodes=("other",), restore_only=restore_only))[2] == (
+        f"with 1 node, verdicts change of no migrations, on {counted}"
     )

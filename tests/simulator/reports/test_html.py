@@ -16,7 +16,7 @@ from simulator.fleets.fleet import Group, gather_fleet
 from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_html import html_text
 from simulator.reports.view import Note, View, note_on
-from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
 from support.simulated_profiles import captured_nodes
 
 HOSTILE = (
@@ -178,49 +178,48 @@ class TestHead:
         alone = replace(nodes()[0], containers=nodes()[0].containers[:1])
         assert "1 node, 1 container." in words_of(parsed(text_of(view_of([alone]))))
 
-    def test_says_what_counts(self) -> None:
-        view = view_of(nodes(), waived=("vendor-differs", "instructions-missing"), is_strict=True)
+    @pytest.mark.parametrize("waived", [(), ("vendor-differs", "instructions-missing")])
+    @pytest.mark.parametrize("restore_only", [False, True])
+    def test_says_what_counts_where_that_was_asked_for(
+        self, waived: tuple[str, ...], restore_only: bool
+    ) -> None:
+        view = view_of(nodes(), waived=waived, restore_only=restore_only)
         words = words_of(parsed(text_of(view)))
-        assert "Strict: our opinion counts." in words
-        assert "Waived: vendor-differs, instructions-missing." in words
+        assert ("Programs are left out: restore alone counts." in words) is restore_only
+        assert ("Waived: vendor-differs, instructions-missing." in words) is bool(waived)
 
-    def test_says_nothing_of_what_was_not_asked_for(self) -> None:
-        words = words_of(plain())
-        assert "Strict" not in words
-        assert "Waived" not in words
-
+    @pytest.mark.parametrize("restore_only", [False, True])
     @pytest.mark.parametrize("is_by_class", [False, True])
-    def test_counts_pairs_of_nodes_by_each_opinion(self, is_by_class: bool) -> None:
+    def test_counts_pairs_of_nodes_by_outcome(self, is_by_class: bool, restore_only: bool) -> None:
         doubled = [*nodes(), *(replace(one, name=f"{one.name}.too") for one in nodes())]
-        view = view_of(doubled, is_by_class=is_by_class)
+        view = view_of(doubled, is_by_class=is_by_class, restore_only=restore_only)
+        found: Counter[Outcome] = Counter()
+        for pair in view.matrix.pairs():
+            others = len(pair.destination.nodes) - (pair.source is pair.destination)
+            outcome = pair.summary.outcomes(restore_only=restore_only).outcome
+            found[outcome] += len(pair.source.nodes) * others
+        assert found.total() == len(doubled) * (len(doubled) - 1)
         document = parsed(text_of(view))
-        body = document.find(f".//{_XHTML}tbody")
-        for place, row in enumerate(body.findall(f"{_XHTML}tr")):
-            found: Counter[Verdict] = Counter()
-            for pair in view.matrix.pairs():
-                source, destination, summary = pair.source, pair.destination, pair.summary
-                others = len(destination.nodes) - (source is destination)
-                found[summary[place].verdict] += len(source.nodes) * others
-            shown = ["".join(cell.itertext()) for cell in row.findall(f"{_XHTML}td")[:3]]
-            assert shown == [f"{found[one]:,} {one.value}" for one in Verdict]
-            assert found.total() == len(doubled) * (len(doubled) - 1)
+        (row,) = document.find(f".//{_XHTML}tbody").findall(f"{_XHTML}tr")
+        *cells, _ = ("".join(cell.itertext()) for cell in row.findall(f"{_XHTML}td"))
+        assert cells == [f"{found[one]:,} {one.value}" for one in Outcome]
 
-    def test_bars_are_as_wide_as_their_share(self) -> None:
+    def test_the_bar_s_parts_are_as_wide_as_their_shares(self) -> None:
         document = plain()
-        bars = list(document.iter("{http://www.w3.org/2000/svg}svg"))
-        assert len(bars) == 3
-        for bar in bars:
-            ends = [
-                (float(one.get("x").rstrip("%")), float(one.get("width").rstrip("%")))
-                for one in bar
-            ]
-            assert ends[0][0] == 0
-            assert sum(width for _, width in ends) == pytest.approx(100, abs=0.01)
-            assert ends[1][0] == pytest.approx(ends[0][1], abs=0.01)
+        (bar,) = document.iter("{http://www.w3.org/2000/svg}svg")
+        ends = [
+            (float(one.get("x").rstrip("%")), float(one.get("width").rstrip("%"))) for one in bar
+        ]
+        begin = 0.0
+        for left, width in ends:
+            assert left == pytest.approx(begin, abs=0.01)
+            begin += width
+        assert begin == pytest.approx(100, abs=0.01)
+        assert len(ends) == len(Outcome)
 
     def test_a_single_node_has_no_pairs(self) -> None:
         words = words_of(parsed(text_of(view_of(nodes()[:1]))))
-        assert "The kernel 0 possible 0 not possible 0 unknown" in words
+        assert "0 safe 0 risky 0 refused 0 unknown" in words
 
 
 class _Reader:
@@ -233,10 +232,10 @@ class _Reader:
         row = self.data["rows"][self.data["groups"][source.number]["row"]]
         return int(row[self.data["groups"][destination.number]["class"]])
 
-    def outcomes(self, source: Group, destination: Group) -> list[tuple[Any, ...]]:
+    def migrations(self, source: Group, destination: Group) -> list[tuple[Any, ...]]:
+        """Return the containers' labels, and what is found on restore and on programs."""
         other = self.data["groups"][destination.number]["class"]
-        kernel = self.data["classes"][other]["kernel"]
-        rows = self.data["rows"]
+        kernel, rows = self.data["classes"][other]["kernel"], self.data["rows"]
         return [
             (load[0], self.opinion(rows[load[3]][kernel]), self.opinion(rows[load[4]][other]))
             for load in self.data["groups"][source.number]["loads"]
@@ -262,9 +261,23 @@ class TestData:
         for pair in view.matrix.pairs():
             source, destination, summary = pair.source, pair.destination, pair.summary
             number = _Reader(data).summary(source, destination)
-            assert data["summaries"][number] == [*summary.kernel, *summary.ours, *summary.both]
+            # Safe, risky, refused, unknown: of both, of restore alone, of programs alone.
+            restore, programs = summary.restore, summary.programs
+            assert data["summaries"][number] == [
+                *summary.outcomes(restore_only=False),
+                *(restore.possible, 0, restore.not_possible, restore.unknown),
+                *(programs.possible, programs.not_possible, 0, programs.unknown),
+            ]
 
-    def test_has_both_opinions_on_every_migration(self, is_by_class: bool) -> None:
+    def test_has_the_outcomes_of_restore_alone_where_programs_are_left_out(
+        self, is_by_class: bool
+    ) -> None:
+        view = view_of(captured_nodes(), is_by_class=is_by_class, restore_only=True)
+        data = data_of(text_of(view))
+        assert data["restoreOnly"] is True
+        assert all(one[:4] == one[4:8] for one in data["summaries"])
+
+    def test_has_both_verdicts_on_every_migration(self, is_by_class: bool) -> None:
         view = self.view(is_by_class)
         data = data_of(text_of(view))
         opinions, verdicts = view.matrix.opinions, view.matrix.verdicts
@@ -273,13 +286,13 @@ class TestData:
             expected = {
                 label: tuple(
                     (verdicts[one], Opinion(opinions[one].reasons))
-                    for one in (said.kernel, said.ours)
+                    for one in (alike.restore, alike.programs)
                 )
-                for said in view.matrix.outcomes(source, destination)
-                for label in said.labels
+                for alike in view.matrix.alike(source, destination)
+                for label in alike.labels
             }
-            found = _Reader(data).outcomes(source, destination)
-            assert {label: tuple(said) for label, *said in found} == expected
+            found = _Reader(data).migrations(source, destination)
+            assert {label: tuple(both) for label, *both in found} == expected
 
     def test_explains_each_code_that_comes_up(self, is_by_class: bool) -> None:
         data = data_of(text_of(self.view(is_by_class)))

@@ -19,7 +19,7 @@ from simulator.reports.as_tables import Section, markdown_text, sections, table_
 from simulator.reports.exports import csv_text, junit_text
 from simulator.reports.view import MOST_NODES, View, why
 from simulator.verdicts.migrations import NodePair
-from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import Judgement, Opinion, Outcome, Reason, Weight
 from support.programs import SGR, Terminal, validator
 from support.simulated_nodes import OLD, STRONG, WEAK, node, small_nodes
 
@@ -44,12 +44,12 @@ HOSTILE = [
 ]
 
 
-def view(*nodes: NodeProfile, by_class: bool | None = False, strict: bool = False) -> View:
-    return View(gather_fleet(nodes), is_by_class=by_class, is_strict=strict)
+def view(*nodes: NodeProfile, by_class: bool | None = False, restore_only: bool = False) -> View:
+    return View(gather_fleet(nodes), is_by_class=by_class, restore_only=restore_only)
 
 
-def small_view(*, by_class: bool = False, strict: bool = False) -> View:
-    return view(*small_nodes(), by_class=by_class, strict=strict)
+def small_view(*, by_class: bool = False, restore_only: bool = False) -> View:
+    return view(*small_nodes(), by_class=by_class, restore_only=restore_only)
 
 
 def hostile_view(*, by_class: bool = False) -> View:
@@ -78,6 +78,52 @@ def judged(source: str, destination: str) -> dict[int | None, Judgement]:
     nodes = {profile.name: profile for profile in small_nodes()}
     migrations = NodePair(nodes[source], nodes[destination]).judge_all()
     return {one.ctid: one.judgement for one in migrations}
+
+
+def found_on(judgement: Judgement, *, restore_only: bool = False) -> tuple[str, str, str]:
+    """Return the outcome of a migration, and both verdicts, in words."""
+    outcome = judgement.outcome(restore_only=restore_only)
+    return outcome.value, judgement.restore.verdict.value, judgement.programs.verdict.value
+
+
+def all_judged(*, restore_only: bool = False) -> dict[tuple[str, str, str], tuple[str, str, str]]:
+    """Return what is found on each container of each pair of the small nodes."""
+    return {
+        (*pair, "any" if ctid is None else str(ctid)): found_on(one, restore_only=restore_only)
+        for pair in permutations(NAMES, 2)
+        for ctid, one in judged(*pair).items()
+    }
+
+
+#: The worst outcome counts first.
+WORST_FIRST = (Outcome.REFUSED, Outcome.RISKY, Outcome.UNKNOWN, Outcome.SAFE)
+
+
+def outcomes_between(*pairs: tuple[str, str], restore_only: bool = False) -> Counter[Outcome]:
+    """Count the outcomes of the migrations of pairs of the small nodes."""
+    return Counter(
+        one.outcome(restore_only=restore_only) for pair in pairs for one in judged(*pair).values()
+    )
+
+
+def without(word: str) -> tuple[str, ...]:
+    return tuple(one for one in STRONG if one != word)
+
+
+def partly_risky() -> tuple[NodeProfile, ...]:
+    """Return two nodes that are alike, and between them one without RDRAND.
+
+    The kernel asks for it only where a container has used the FPU; programs use it without.
+    """
+    return (
+        node("a", "1:fpu", "2"),
+        node("b", "3", words=without("rdrand")),
+        node("c", "4:fpu", "5"),
+    )
+
+
+def test_the_small_nodes_have_every_outcome() -> None:
+    assert set(outcomes_between(*permutations(NAMES, 2))) == set(Outcome)
 
 
 # What all share
@@ -128,22 +174,21 @@ def test_json_keeps_every_name() -> None:
 
 def test_json_by_node_has_each_migration_with_its_reasons() -> None:
     document = document_of(small_view())
-    assert (document["format"], document["by"], document["strict"]) == (1, "node", False)
-    assert document["kernel_opinions"] == []
+    assert (document["format"], document["by"], document["restore_only"]) == (2, "node", False)
+    assert document["restore_opinions"] == []
     spelled = {}
     for pair in document["pairs"]:
         source, destination = (
             document["groups"][pair[end]]["nodes"][0] for end in ("source", "destination")
         )
         spelled[source, destination] = {
-            ctid: tuple(opinion_of(document, outcome[whose]) for whose in ("kernel", "ours"))
-            for outcome in pair["outcomes"]
-            for ctid in outcome["containers"]
+            ctid: tuple(opinion_of(document, one[about]) for about in ("restore", "programs"))
+            for one in pair["migrations"]
+            for ctid in one["containers"]
         }
     assert spelled == {
         pair: {
-            ctid: (spelled_out(judgement.kernel), spelled_out(judgement.ours))
-            for ctid, judgement in judged(*pair).items()
+            ctid: tuple(map(spelled_out, judgement)) for ctid, judgement in judged(*pair).items()
         }
         for pair in permutations(NAMES, 2)
     }
@@ -174,7 +219,7 @@ def spelled_out(opinion: Opinion) -> tuple[str, set[tuple[str, ...]]]:
 
 def test_json_by_class_says_the_same_of_classes() -> None:
     document = document_of(small_view(by_class=True))
-    by_kernels = {tuple(row[:3]): row[3] for row in document["kernel_opinions"]}
+    on_restore = {tuple(row[:3]): row[3] for row in document["restore_opinions"]}
     groups, containers = document["groups"], document["containers"]
     seen = set()
     for pair in document["pairs"]:
@@ -182,35 +227,42 @@ def test_json_by_class_says_the_same_of_classes() -> None:
         for name in one["nodes"]:
             for destination in set(other["nodes"]) - {name}:
                 seen.add((name, destination))
-                kernel, ours = [], []
+                restore, programs = set(), set()
                 for load in one["loads"]:
                     container = load["container"]
-                    kernel.append(by_kernels[one["make"], other["kernel"], container])
+                    number = on_restore[one["make"], other["kernel"], container]
+                    restore.add(document["opinions"][number]["verdict"])
                     fpu = container is None or containers[container]["may_have_used_fpu"]
-                    ours.append(pair["our_opinions"][fpu])
-                kernel_verdicts = {document["opinions"][number]["verdict"] for number in kernel}
-                our_verdicts = {document["opinions"][number]["verdict"] for number in ours}
+                    number = pair["programs_opinions"][fpu]
+                    programs.add(document["opinions"][number]["verdict"])
                 found = judged(name, destination).values()
-                assert {one.kernel.verdict.value for one in found} <= kernel_verdicts
-                assert {one.ours.verdict.value for one in found} <= our_verdicts
+                assert {one.restore.verdict.value for one in found} <= restore
+                assert {one.programs.verdict.value for one in found} <= programs
     assert seen == set(permutations(NAMES, 2))
 
 
-def test_json_says_what_counts() -> None:
-    strict = document_of(small_view(strict=True))
-    lax = document_of(small_view())
-    assert strict["strict"]
-    for one, other in zip(strict["pairs"], lax["pairs"], strict=True):
-        assert (one["kernel"], one["ours"], one["both"]) == (
-            other["kernel"],
-            other["ours"],
-            other["both"],
+@pytest.mark.parametrize("restore_only", [False, True])
+@pytest.mark.parametrize("by_class", [False, True])
+def test_json_counts_the_outcomes_of_each_pair(by_class: bool, restore_only: bool) -> None:
+    document = document_of(small_view(by_class=by_class, restore_only=restore_only))
+    assert document["restore_only"] is restore_only
+    for pair in document["pairs"]:
+        sources, others = (
+            document["groups"][pair[end]]["nodes"] for end in ("source", "destination")
         )
-    verdicts = [{pair["verdict"] for pair in one["pairs"]} for one in (strict, lax)]
-    assert all("not possible" in found for found in verdicts)
-    assert sum(pair["verdict"] == "possible" for pair in strict["pairs"]) <= sum(
-        pair["verdict"] == "possible" for pair in lax["pairs"]
+        # Of each source, to one node that is another.
+        pairs = [(name, next(one for one in others if one != name)) for name in sources]
+        found = outcomes_between(*pairs, restore_only=restore_only)
+        assert pair["outcomes"] == [found[one] for one in Outcome]
+        assert pair["outcome"] == next(one.value for one in WORST_FIRST if found[one])
+
+
+def test_json_has_the_same_verdicts_where_programs_are_left_out() -> None:
+    ones, others = (
+        [(pair["restore"], pair["programs"], pair["migrations"]) for pair in document["pairs"]]
+        for document in (document_of(small_view()), document_of(small_view(restore_only=True)))
     )
+    assert ones == others
 
 
 def test_json_names_what_is_waived() -> None:
@@ -219,10 +271,6 @@ def test_json_names_what_is_waived() -> None:
     document = document_of(one)
     assert document["waived"] == ["instructions-missing"]
     assert any(reason["waived"] for reason in document["reasons"])
-
-
-def without(word: str) -> tuple[str, ...]:
-    return tuple(one for one in STRONG if one != word)
 
 
 def test_json_has_ways_and_destinations() -> None:
@@ -254,35 +302,28 @@ def test_json_by_class_has_the_five_best_destinations_and_how_many_there_are() -
 
 def test_json_has_an_entry_a_line() -> None:
     lines = text_of(json_text, small_view()).splitlines()
-    assert sum(line.startswith('{"source":') and '"verdict"' in line for line in lines) == 30
+    assert sum(line.startswith('{"source":') and '"outcome"' in line for line in lines) == 30
 
 
 # CSV
-
-
-def all_judged() -> dict[tuple[str, str, str], tuple[str, str]]:
-    """Return both verdicts, in words, on each container of each pair of the small nodes."""
-    return {
-        (*pair, "any" if ctid is None else str(ctid)): (
-            judgement.kernel.verdict.value,
-            judgement.ours.verdict.value,
-        )
-        for pair in permutations(NAMES, 2)
-        for ctid, judgement in judged(*pair).items()
-    }
 
 
 def rows_of(one: View) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text_of(csv_text, one))))
 
 
-def test_csv_by_node_has_each_migration() -> None:
+@pytest.mark.parametrize("restore_only", [False, True])
+def test_csv_by_node_has_each_migration(restore_only: bool) -> None:
     spelled = {
-        (row["source"], row["destination"], container): (row["kernel"], row["ours"])
-        for row in rows_of(small_view())
+        (row["source"], row["destination"], container): (
+            row["outcome"],
+            row["restore"],
+            row["programs"],
+        )
+        for row in rows_of(small_view(restore_only=restore_only))
         for container in row["containers"].split()
     }
-    assert spelled == all_judged()
+    assert spelled == all_judged(restore_only=restore_only)
 
 
 def test_csv_names_the_reasons() -> None:
@@ -291,19 +332,18 @@ def test_csv_names_the_reasons() -> None:
         for row in rows_of(view(node("a", "1:fpu"), node("b", words=WEAK)))
         if row["source"] == "a"
     ]
-    assert row["kernel_reasons"] == "cpu-feature-missing: xsave avx"
-    assert row["our_reasons"].startswith("instructions-missing: ")
+    assert row["restore_reasons"] == "cpu-feature-missing: xsave avx"
+    assert row["programs_reasons"].startswith("instructions-missing: ")
 
 
 def test_csv_by_class_has_the_counts() -> None:
-    nodes = node("a", "1:fpu", "2"), node("b", "3", words=WEAK), node("c", "4:fpu", "5")
-    rows = rows_of(view(*nodes, by_class=True))
-    assert [
-        (row["source"], row["source_nodes"], row["destination"], row["kernel"]) for row in rows
-    ] == [("a", "2", "a", "possible"), ("a", "2", "b", "not possible"), ("b", "1", "a", "possible")]
-    assert rows[1]["kernel_possible"] == "2"
-    assert rows[1]["kernel_not_possible"] == "2"
-    assert rows[1]["kernel_unknown"] == "0"
+    for restore_only, outcomes in ((False, "0 2 2 0"), (True, "2 0 2 0")):
+        rows = rows_of(view(*partly_risky(), by_class=True, restore_only=restore_only))
+        assert [
+            (row["source"], row["source_nodes"], row["destination"], row["outcome"]) for row in rows
+        ] == [("a", "2", "a", "safe"), ("a", "2", "b", "refused"), ("b", "1", "a", "safe")]
+        counted = (rows[1][outcome.value] for outcome in Outcome)
+        assert " ".join(counted) == outcomes
 
 
 @pytest.mark.parametrize("by_class", [False, True])
@@ -327,14 +367,15 @@ def test_junit_has_a_case_for_each_pair() -> None:
     assert cases == [f"{source} to {destination}" for source, destination in permutations(NAMES, 2)]
 
 
-@pytest.mark.parametrize("strict", [False, True])
-def test_junit_fails_where_a_pair_is_not_possible(strict: bool) -> None:
-    one = small_view(strict=strict)
-    tags = {"failure": Verdict.NOT_POSSIBLE, "error": Verdict.UNKNOWN}
-    cases = [case for suite in suites(one) for case in suite]
-    for case, pair in zip(cases, one.matrix.pairs(), strict=True):
-        verdict = pair.summary.counts(strict=strict).verdict
-        assert [tags[child.tag] for child in case] == [verdict] * (verdict is not Verdict.POSSIBLE)
+@pytest.mark.parametrize("restore_only", [False, True])
+def test_junit_fails_where_a_pair_is_not_safe(restore_only: bool) -> None:
+    tags = {"refused": ["failure"], "risky": ["failure"], "unknown": ["error"], "safe": []}
+    cases = [case for suite in suites(small_view(restore_only=restore_only)) for case in suite]
+    for case, pair in zip(cases, permutations(NAMES, 2), strict=True):
+        found = outcomes_between(pair, restore_only=restore_only)
+        outcome = next(one.value for one in WORST_FIRST if found[one])
+        assert [child.tag for child in case] == tags[outcome]
+        assert {child.get("type") for child in case} <= {outcome}
 
 
 def test_junit_counts_what_fails() -> None:
@@ -346,16 +387,18 @@ def test_junit_counts_what_fails() -> None:
 
 
 def test_junit_says_why() -> None:
-    (case,) = suites(view(node("a", "1:fpu", "2"), node("b", words=WEAK)))[0]
+    (case, _) = suites(view(*partly_risky()))[0]
     (failure,) = case
-    assert failure.get("message") == "1 possible, 1 not possible"
+    assert failure.get("message") == "1 risky, 1 refused"
     assert failure.text is not None
     first, second = failure.text.splitlines()
-    assert first.startswith(
-        "containers 1: kernel: not possible, cpu-feature-missing: xsave avx; "
-        "ours: not possible, instructions-missing: "
+    assert first == (
+        "containers 1: refused: restore not possible, cpu-feature-missing: rdrand; "
+        "programs not possible, instructions-missing: rdrand"
     )
-    assert second.startswith("containers 2: kernel: possible; ours: ")
+    assert second == (
+        "containers 2: risky: restore possible; programs not possible, instructions-missing: rdrand"
+    )
 
 
 def test_junit_by_class_has_counts_alone() -> None:
@@ -375,33 +418,34 @@ def by_title(one: View) -> dict[str, Section]:
     return {section.title.partition(":")[0]: section for section in sections(one)}
 
 
+@pytest.mark.parametrize("restore_only", [False, True])
 @pytest.mark.parametrize("by_class", [False, True])
-def test_the_headline_counts_migrations_between_nodes(by_class: bool) -> None:
-    verdicts = Counter(
-        judgement.kernel.verdict
-        for pair in permutations(NAMES, 2)
-        for judgement in judged(*pair).values()
-    )
-    counts = ", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict)
-    assert by_title(small_view(by_class=by_class))["Matrix"].text == (
-        f"6 nodes, 8 containers, 30 ordered pairs. Of the containers' {verdicts.total()} "
-        f"migrations (of a node without any, the node's alone): {counts} (the kernel's verdicts)"
+def test_the_headline_counts_migrations_between_nodes(by_class: bool, restore_only: bool) -> None:
+    found = outcomes_between(*permutations(NAMES, 2), restore_only=restore_only)
+    counts = ", ".join(f"{found[outcome]} {outcome.value}" for outcome in Outcome)
+    left_out = "; programs left out" if restore_only else ""
+    one = small_view(by_class=by_class, restore_only=restore_only)
+    assert by_title(one)["Matrix"].text == (
+        f"6 nodes, 8 containers, 30 ordered pairs. Of the containers' {found.total()} "
+        f"migrations (of a node without any, the node's alone): {counts}{left_out}"
     )
 
 
-def test_the_headline_says_what_counts_and_what_is_waived() -> None:
-    one = View(gather_fleet(small_nodes()), ("vendor-differs",), is_strict=True)
-    assert by_title(one)["Matrix"].text.endswith(" (ours counted in; waived: vendor-differs)")
+def test_the_headline_says_what_is_waived() -> None:
+    one = View(gather_fleet(small_nodes()), ("vendor-differs",))
+    assert by_title(one)["Matrix"].text.endswith("; waived: vendor-differs")
 
 
-def test_pairs_say_what_becomes_of_each_container() -> None:
+@pytest.mark.parametrize("restore_only", [False, True])
+def test_pairs_say_what_becomes_of_each_container(restore_only: bool) -> None:
     spelled = {
-        (row[0], destination, container): (row[3], row[4])
-        for row in by_title(small_view())["Pairs"].rows
+        (row[0], destination, container): row[3]
+        for row in by_title(small_view(restore_only=restore_only))["Pairs"].rows
         for destination in row[1].split(", ")
         for container in row[2].split()
     }
-    assert spelled == all_judged()
+    judgements = all_judged(restore_only=restore_only)
+    assert spelled == {key: outcome for key, (outcome, *_) in judgements.items()}
 
 
 def test_ways_are_told_by_name() -> None:
@@ -452,11 +496,13 @@ def test_a_node_without_cpuid_is_told() -> None:
 
 
 def test_pairs_of_classes_say_how_many_containers_can_go() -> None:
-    nodes = node("a", "1:fpu", "2"), node("b", "3", words=WEAK), node("c", "4:fpu", "5")
-    rows = by_title(view(*nodes, by_class=True))["Pairs of classes"].rows
-    assert rows[0] == ("0", "possible", "possible", "0")
-    assert rows[1][:2] == ("0", "2 possible, 2 not possible")
-    assert rows[2] == ("1", "possible", "possible", "0")
+    for restore_only, outcomes in ((False, "2 risky, 2 refused"), (True, "2 safe, 2 refused")):
+        one = view(*partly_risky(), by_class=True, restore_only=restore_only)
+        assert by_title(one)["Pairs of classes"].rows == (
+            ("0", "safe", "0"),
+            ("0", outcomes, "1"),
+            ("1", "safe", "0"),
+        )
 
 
 def test_by_class_ways_are_told_by_number() -> None:
@@ -488,8 +534,9 @@ def test_a_table_has_colour_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("NO_COLOR", raising=False)
     plain, coloured = table_on(io.StringIO(), small_view()), table_on(Terminal(), small_view())
     assert not SGR.search(plain)
-    assert "\x1b[32mpossible" in coloured
-    assert "\x1b[1;31mnot possible" in coloured
+    assert "\x1b[32msafe" in coloured
+    assert "\x1b[35mrisky" in coloured
+    assert "\x1b[1;31mrefused" in coloured
     assert "\x1b[33munknown" in coloured
     assert SGR.sub("", coloured).split() == plain.split()
 
@@ -519,7 +566,7 @@ def test_markdown_means_what_names_say() -> None:
     text = text_of(markdown_text, hostile_view())
     assert "a\\|b\\`c\\*d\\_e\\[f\\](g)\\<h\\>\\&i\\#j\\!k\\~l\\\\m" in text
     assert "## Pairs\n\n| source | destinations |" in text
-    assert "## Islands: no migration in or out is possible\n\nnone\n" in text
+    assert "## Islands: no migration in or out is safe\n\nnone\n" in text
 
 
 # In full
@@ -531,22 +578,40 @@ def test_every_pair_is_a_line() -> None:
     for line in lines:
         found = judged(line["source"], line["destination"])
         spelled = {
-            ctid: (outcome["kernel"]["verdict"], outcome["ours"]["verdict"])
-            for outcome in line["outcomes"]
-            for ctid in outcome["containers"]
+            ctid: (one["restore"]["verdict"], one["programs"]["verdict"])
+            for one in line["migrations"]
+            for ctid in one["containers"]
         }
-        assert spelled == {
-            ctid: (one.kernel.verdict.value, one.ours.verdict.value) for ctid, one in found.items()
-        }
+        assert spelled == {ctid: found_on(one)[1:] for ctid, one in found.items()}
+        outcomes = {one.outcome() for one in found.values()}
+        assert line["outcome"] == next(one.value for one in WORST_FIRST if one in outcomes)
 
 
-def test_a_line_has_the_codes_of_what_counts() -> None:
+@pytest.mark.parametrize(
+    ("waived", "restore_only", "outcome", "programs"),
+    [
+        ((), False, "risky", "not possible"),
+        ((), True, "safe", "not possible"),
+        (("instructions-missing",), False, "safe", "possible"),
+    ],
+)
+def test_a_line_has_the_codes_of_what_counts(
+    waived: tuple[str, ...], restore_only: bool, outcome: str, programs: str
+) -> None:
     nodes = node("a", "1:fpu", release=OLD), node("b", release=OLD, words=without("rdrand"))
-    one = View(gather_fleet(nodes), ("instructions-missing",), is_strict=True)
-    line = json.loads(text_of(json_lines, one).splitlines()[0])
-    assert line["verdict"] == "possible"
-    assert line["outcomes"][0]["ours"] == {"verdict": "possible", "codes": ["instructions-missing"]}
-    assert line["outcomes"][0]["kernel"] == {"verdict": "possible", "codes": []}
+    one = View(gather_fleet(nodes), waived, restore_only=restore_only)
+    assert json.loads(text_of(json_lines, one).splitlines()[0]) == {
+        "source": "a",
+        "destination": "b",
+        "outcome": outcome,
+        "migrations": [
+            {
+                "containers": [1],
+                "restore": {"verdict": "possible", "codes": []},
+                "programs": {"verdict": programs, "codes": ["instructions-missing"]},
+            }
+        ],
+    }
 
 
 def test_rows_come_as_they_are_made() -> None:

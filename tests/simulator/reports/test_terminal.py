@@ -14,9 +14,9 @@ from simulator.reports.terminal import (
     progress,
     render,
     render_table,
-    verdict_word,
+    styled_word,
 )
-from simulator.verdicts.verdict import Verdict
+from simulator.verdicts.verdict import Outcome, Verdict
 from support.programs import SGR, Terminal
 from vzcptcheck.outcome import printable
 
@@ -42,7 +42,7 @@ def in_file(*lines: Line) -> str:
 
 @pytest.mark.parametrize("stream", [None, io.StringIO()], ids=["none", "a file"])
 def test_elsewhere_a_line_is_one_without_colour(stream: io.StringIO | None) -> None:
-    text = render([line(4, verdict_word("possible"), ": ", "x y " * 50 + ".")], stream)
+    text = render([line(4, styled_word("possible"), ": ", "x y " * 50 + ".")], stream)
     assert text == f"    possible: {'x y ' * 50}.\n"
 
 
@@ -59,20 +59,27 @@ def test_a_word_that_is_wider_than_the_terminal_is_folded() -> None:
     assert on_terminal(line(0, "x" * 30)).split() == ["x" * 20, "x" * 10]
 
 
-def test_verdicts_have_colours_on_a_terminal() -> None:
-    assert set(STYLES) == {verdict.value for verdict in Verdict}
-    words = [SGR.findall(on_terminal(line(0, verdict_word(one))))[0] for one in STYLES]
-    assert words == ["\x1b[32m", "\x1b[1;31m", "\x1b[33m"]
+def test_outcomes_and_verdicts_have_colours_on_a_terminal() -> None:
+    colours = {one: SGR.findall(on_terminal(line(0, styled_word(one))))[0] for one in STYLES}
+    assert colours == {
+        "safe": "\x1b[32m",
+        "possible": "\x1b[32m",
+        "risky": "\x1b[35m",
+        "refused": "\x1b[1;31m",
+        "not possible": "\x1b[1;31m",
+        "unknown": "\x1b[33m",
+    }
+    assert set(STYLES) == {one.value for one in (*Outcome, *Verdict)}
 
 
 def test_no_color_takes_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[32m" not in on_terminal(line(0, verdict_word("possible")))
+    assert "\x1b[32m" not in on_terminal(line(0, styled_word("possible")))
 
 
 def test_a_dumb_terminal_gets_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
-    assert "\x1b" not in on_terminal(line(0, verdict_word("possible")))
+    assert "\x1b" not in on_terminal(line(0, styled_word("possible")))
 
 
 def test_a_line_without_words_is_blank() -> None:

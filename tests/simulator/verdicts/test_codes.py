@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,8 @@ from simulator.kernel.containers import State
 from simulator.kernel.restore import Restorer
 from simulator.verdicts import codes as codes_module
 from simulator.verdicts import image as image_module
-from simulator.verdicts import programs as our_module
-from simulator.verdicts import restore as kernel_module
+from simulator.verdicts import programs as programs_module
+from simulator.verdicts import restore as restore_verdict
 from simulator.verdicts.codes import CODES, find_code
 from simulator.verdicts.image import ImageDestination
 from simulator.verdicts.traits import SUSPENDED, ContainerTraits, NodeTraits, node_traits
@@ -166,19 +167,19 @@ EXAMPLES: dict[str, Example] = {
 def opinions(example: Example) -> dict[str, Opinion]:
     if len(example) == 2:
         return {
-            "kernel": image_module.kernel_opinion(*example),
-            "ours": image_module.our_opinion(*example),
+            "restore": image_module.restore_opinion(*example),
+            "programs": image_module.programs_opinion(*example),
         }
     source, destination, container = example
     return {
-        "kernel": kernel_module.kernel_opinion(source.kernel, destination.kernel, container),
-        "ours": our_module.our_opinion(source, destination, container),
+        "restore": restore_verdict.restore_opinion(source.kernel, destination.kernel, container),
+        "programs": programs_module.programs_opinion(source, destination, container),
     }
 
 
 def given_codes(example: Example) -> Iterator[tuple[str, str]]:
-    for whose, opinion in opinions(example).items():
-        yield from ((whose, reason.code) for reason in opinion.reasons)
+    for about, opinion in opinions(example).items():
+        yield from ((about, reason.code) for reason in opinion.reasons)
 
 
 def test_there_is_an_example_of_every_code_and_no_other() -> None:
@@ -186,9 +187,9 @@ def test_there_is_an_example_of_every_code_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_documented_code_is_given_by_the_opinion_that_it_belongs_to(name: str) -> None:
+def test_a_documented_code_is_given_by_the_verdict_that_it_belongs_to(name: str) -> None:
     given = set(given_codes(EXAMPLES[name]))
-    assert {whose for whose, code in given if code == name} == {find_code(name).opinion}
+    assert {about for about, code in given if code == name} == {find_code(name).verdict}
 
 
 def test_what_is_given_is_documented() -> None:
@@ -203,28 +204,30 @@ def test_what_is_given_is_documented() -> None:
     nodes = [recorded(name) for name in recorded_nodes()]
     given.update(code for one in nodes for code in given_codes((one, nodes[0], None)))
     given.update(code for one in nodes for code in given_codes((nodes[0], one, None)))
-    documented = {(code.opinion, name) for name, code in CODES.items()}
+    documented = {(code.verdict, name) for name, code in CODES.items()}
     assert given <= documented
 
 
 def test_no_code_is_spelled_in_the_modules_that_is_not_documented() -> None:
-    for module in (kernel_module, our_module, image_module, restore_module):
+    for module in (restore_verdict, programs_module, image_module, restore_module):
         spelled = re.findall(r'(?:Reason|Finding)\(\s*"([a-z0-9-]+)"', inspect.getsource(module))
         assert spelled
         assert set(spelled) <= set(CODES)
 
 
-def test_no_code_comes_twice_and_the_kernels_come_first() -> None:
-    assert len(codes_module.CODES) == len(codes_module._CODES)
-    opinions = [code.opinion for code in codes_module._CODES]
-    assert opinions == sorted(opinions, key=("kernel", "ours").index)
+def test_no_code_comes_twice_and_those_on_restore_come_first() -> None:
+    text = Path(codes_module._FILE).read_text("utf-8")
+    written = re.findall(r"^([a-z0-9-]+) (restore|programs)$", text, re.MULTILINE)
+    assert written == [(code.name, code.verdict) for code in CODES.values()]
+    verdicts = [verdict for _, verdict in written]
+    assert verdicts == sorted(verdicts, key=("restore", "programs").index)
 
 
 def test_codes_have_what_they_say_in_one_form() -> None:
     for name, code in CODES.items():
         assert code.name == name
         assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name)
-        assert code.opinion in ("kernel", "ours")
+        assert code.verdict in ("restore", "programs")
         assert not code.summary.endswith(".")
         assert len(code.summary) <= 90
         assert code.explanation.endswith(".")

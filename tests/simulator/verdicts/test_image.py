@@ -13,11 +13,11 @@ from simulator.verdicts.image import (
     ImageFileError,
     destination_of,
     judge_restore,
-    kernel_opinion,
     load_image,
-    our_opinion,
+    programs_opinion,
+    restore_opinion,
 )
-from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from support.simulated_nodes import caps
 from support.simulated_profiles import recorded_nodes
@@ -39,19 +39,19 @@ def destination(
     return ImageDestination(restorer, has_rst, offered_caps)
 
 
-def ours(data: bytes, to: ImageDestination | None = None) -> Opinion:
-    return our_opinion(image(data), to or destination())
+def on_programs(data: bytes, to: ImageDestination | None = None) -> Opinion:
+    return programs_opinion(image(data), to or destination())
 
 
 def weights(data: bytes, to: ImageDestination | None = None) -> dict[str, Weight]:
-    return {one.code: one.weight for one in ours(data, to).reasons}
+    return {one.code: one.weight for one in on_programs(data, to).reasons}
 
 
 WHOLE = build(blank=False)
 
 
 def test_a_whole_image_on_a_node_that_has_all_has_nothing_against_it() -> None:
-    assert ours(WHOLE) == Opinion()
+    assert on_programs(WHOLE) == Opinion()
 
 
 # Capabilities
@@ -59,7 +59,7 @@ def test_a_whole_image_on_a_node_that_has_all_has_nothing_against_it() -> None:
 
 def test_a_feature_that_the_destination_lacks_refuses() -> None:
     data = build(blank=False, caps=caps("AVX", "SSE2", "RDRAND"))
-    opinion = ours(data, destination(caps("SSE2")))
+    opinion = on_programs(data, destination(caps("SSE2")))
     assert opinion.verdict is Verdict.NOT_POSSIBLE
     assert opinion.reasons == tuple(
         Reason(
@@ -91,11 +91,11 @@ def test_each_word_is_looked_at_by_its_own_bit() -> None:
     ],
 )
 def test_bits_that_are_no_cpus_make_no_difference(fields: dict[str, int]) -> None:
-    assert ours(build(blank=False, **fields), destination(0)) == Opinion()
+    assert on_programs(build(blank=False, **fields), destination(0)) == Opinion()
 
 
 def test_a_bit_that_is_no_registers_has_its_own_number_alone() -> None:
-    (reason,) = ours(build(blank=False, caps=caps("EMT64")), destination(0)).reasons
+    (reason,) = on_programs(build(blank=False, caps=caps("EMT64")), destination(0)).reasons
     assert (reason.feature, reason.place) == ("emt64", "capability bit 8")
 
 
@@ -111,7 +111,7 @@ def test_a_number_that_is_not_recorded_leaves_unknown() -> None:
 )
 def test_a_section_that_is_missing_refuses(number: int, name: str) -> None:
     chain = tuple(section for section in CHAIN_141 if section[0] != number)
-    (reason,) = ours(build(chain, blank=False)).reasons
+    (reason,) = on_programs(build(chain, blank=False)).reasons
     assert (reason.code, reason.weight) == ("image-section-missing", Weight.REFUSES)
     assert reason.feature == name
 
@@ -122,22 +122,22 @@ def test_what_a_chain_that_is_too_long_lacks_is_not_known() -> None:
 
 def test_a_header_length_past_the_chain_is_no_container() -> None:
     data = change(WHOLE, "u16@4=65535")
-    assert kernel_opinion(image(data), destination()).verdict is Verdict.POSSIBLE
-    found = ours(data)
+    assert restore_opinion(image(data), destination()).verdict is Verdict.POSSIBLE
+    found = on_programs(data)
     assert found.verdict is Verdict.NOT_POSSIBLE
     missing = [one.feature for one in found.reasons if one.code == "image-section-missing"]
     assert missing == ["VEINFO", "NAMESPACE", "TASKS", "MM"]
 
 
 def test_a_section_that_stands_again_is_named_once() -> None:
-    (reason,) = ours(build(((8, 16), (8, 16), *CHAIN_141), blank=False)).reasons
+    (reason,) = on_programs(build(((8, 16), (8, 16), *CHAIN_141), blank=False)).reasons
     assert (reason.code, reason.weight) == ("image-section-repeated", Weight.REFUSES)
     assert (reason.feature, reason.source) == ("TTY", "2 before it")
 
 
 def test_an_index_that_has_another_section_there_refuses() -> None:
     # FILES is SYSV_SHM now; the index knows better.
-    found = ours(change(WHOLE, "u32@3712=13")).reasons
+    found = on_programs(change(WHOLE, "u32@3712=13")).reasons
     assert {(one.feature, one.weight) for one in found} == {
         ("FILES", Weight.UNKNOWN),
         ("SYSV_SHM", Weight.REFUSES),
@@ -151,7 +151,7 @@ def test_an_index_that_has_another_section_there_refuses() -> None:
 
 
 def test_an_index_that_points_at_nothing_leaves_unknown() -> None:
-    found = ours(change(WHOLE, "zero@end-224=216")).reasons
+    found = on_programs(change(WHOLE, "zero@end-224=216")).reasons
     assert {(one.code, one.weight) for one in found} == {("image-index-differs", Weight.UNKNOWN)}
 
 
@@ -175,7 +175,7 @@ def test_what_restore_does_not_look_at(changes: str, code: str, weight: Weight) 
     "changes", ["u64@56=0", "u64@12=0xffffffffffffffff", "u64@24=0", "u32@32=0x7fffffff"]
 )
 def test_what_makes_no_difference(changes: str) -> None:
-    assert ours(change(WHOLE, changes)) == Opinion()
+    assert on_programs(change(WHOLE, changes)) == Opinion()
 
 
 def test_a_sample_without_contents_is_remarked() -> None:
@@ -216,12 +216,12 @@ def test_pages_of_an_ia64_are_not_known() -> None:
 
 @pytest.mark.parametrize("data", [b"", WHOLE[:80], WHOLE[:320], b"x" * 4096])
 def test_of_what_is_no_image_there_is_nothing_to_say(data: bytes) -> None:
-    assert ours(data) == Opinion()
-    assert kernel_opinion(image(data), destination()).verdict is Verdict.NOT_POSSIBLE
+    assert on_programs(data) == Opinion()
+    assert restore_opinion(image(data), destination()).verdict is Verdict.NOT_POSSIBLE
 
 
 def test_without_its_module_restore_cannot_be_asked() -> None:
-    opinion = kernel_opinion(image(WHOLE), destination(has_rst=False))
+    opinion = restore_opinion(image(WHOLE), destination(has_rst=False))
     assert [one.code for one in opinion.reasons] == ["module-missing"]
     assert opinion.verdict is Verdict.UNKNOWN
 
@@ -232,28 +232,28 @@ def test_a_recorded_node_is_a_destination() -> None:
     assert (to.has_rst, to.caps) == (True, node.answers.capability_number)
     assert to.restorer.section_ends == (35, 35)
     judged = judge_restore(image(build(caps=CAPS_SANDY_BRIDGE)), node)
-    assert judged.judgement.verdict(strict=True) is Verdict.POSSIBLE
+    assert judged.judgement.outcome() is Outcome.SAFE
     assert judged.ctid is None
-    assert judged.restore is not None
-    assert judged.restore.answer is not None
-    assert judged.restore.answer.result == 0
+    assert judged.image is not None
+    assert judged.image.answer is not None
+    assert judged.image.answer.result == 0
 
 
-def test_ours_can_be_waived() -> None:
+def test_reasons_about_programs_can_be_waived() -> None:
     node = recorded_nodes()["042stab141.3.Penryn.default"]
     data = build(caps=CAPS_SANDY_BRIDGE)
-    assert judge_restore(image(data), node).judgement.verdict(strict=True) is Verdict.NOT_POSSIBLE
+    assert judge_restore(image(data), node).judgement.outcome() is Outcome.RISKY
     waived = judge_restore(image(data), node, ["image-cpu-feature-missing"])
-    assert waived.judgement.verdict(strict=True) is Verdict.POSSIBLE
+    assert waived.judgement.outcome() is Outcome.SAFE
 
 
 def test_a_node_without_vzrst_answers_nothing() -> None:
     node = recorded_nodes()[SANDY_BRIDGE]
     bare = structs.replace(node, kernel=structs.replace(node.kernel, modules=frozenset()))
     judged = judge_restore(image(WHOLE), bare)
-    assert judged.restore is not None
-    assert judged.restore.answer is None
-    assert judged.judgement.verdict() is Verdict.UNKNOWN
+    assert judged.image is not None
+    assert judged.image.answer is None
+    assert judged.judgement.outcome() is Outcome.UNKNOWN
 
 
 # Files

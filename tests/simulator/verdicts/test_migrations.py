@@ -14,14 +14,13 @@ from simulator.verdicts.migrations import (
     NodePair,
     find_container,
     status_of,
-    worst,
 )
-from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import Judgement, Opinion, Outcome, Reason, Verdict, Weight
 from support.simulated_profiles import encoded, good_document
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"
 PENRYN = "042stab141.3.Penryn.default"
-POSSIBLE, NOT_POSSIBLE, UNKNOWN = Verdict.POSSIBLE, Verdict.NOT_POSSIBLE, Verdict.UNKNOWN
+POSSIBLE, NOT_POSSIBLE = Verdict.POSSIBLE, Verdict.NOT_POSSIBLE
 
 #: Whose reports are whose: the texts are the kernel's (kernel-facts.md, sections 6 and 10), the
 #: bit that goes with each makes the reason.
@@ -52,7 +51,7 @@ def with_needs(node: NodeProfile, caps: int, *reports: str) -> NodeProfile:
 
 
 def judged(*weights: Weight) -> Judgement:
-    """Return a judgement by the kernel alone."""
+    """Return a judgement with reasons on restore alone."""
     return Judgement(Opinion(tuple(Reason("x", weight) for weight in weights)), Opinion())
 
 
@@ -88,18 +87,18 @@ def test_a_suspended_container_need_not_be_recorded() -> None:
     migration = NodePair(load_node(SANDY_BRIDGE), load_node(PENRYN)).judge_suspended(4711)
     assert (migration.ctid, migration.is_suspended) == (4711, True)
     # The whole node's number is compared: Penryn has no AVX.
-    assert migration.judgement.kernel.verdict is NOT_POSSIBLE
+    assert migration.judgement.restore.verdict is NOT_POSSIBLE
 
 
-def test_what_is_waived_is_ours_alone() -> None:
+def test_what_is_waived_is_about_programs_alone() -> None:
     source, destination = load_node(SANDY_BRIDGE), load_node(PENRYN)
     plain = NodePair(source, destination).judge_one(102).judgement
-    codes = {reason.code for reason in (*plain.ours.reasons, *plain.kernel.reasons)}
+    codes = {reason.code for reason in (*plain.programs.reasons, *plain.restore.reasons)}
     waived = NodePair(source, destination, codes).judge_one(102).judgement
-    assert waived.kernel == plain.kernel
-    assert plain.ours.verdict is NOT_POSSIBLE
-    assert waived.ours.verdict is POSSIBLE
-    assert all(reason.is_waived for reason in waived.ours.reasons)
+    assert waived.restore == plain.restore
+    assert plain.programs.verdict is NOT_POSSIBLE
+    assert waived.programs.verdict is POSSIBLE
+    assert all(reason.is_waived for reason in waived.programs.reasons)
 
 
 # What the kernel says of a container
@@ -153,21 +152,11 @@ def test_every_recorded_report_belongs_to_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "expected"),
-    [
-        ([], POSSIBLE),
-        ([POSSIBLE, POSSIBLE], POSSIBLE),
-        ([POSSIBLE, UNKNOWN], UNKNOWN),
-        ([UNKNOWN, NOT_POSSIBLE, POSSIBLE], NOT_POSSIBLE),
-    ],
+    ("outcome", "status"),
+    [(Outcome.SAFE, 0), (Outcome.RISKY, 2), (Outcome.REFUSED, 2), (Outcome.UNKNOWN, 3)],
 )
-def test_a_no_outranks_what_is_not_known(verdicts: list[Verdict], expected: Verdict) -> None:
-    assert worst(verdicts) is expected
-
-
-@pytest.mark.parametrize(("verdict", "status"), [(POSSIBLE, 0), (UNKNOWN, 1), (NOT_POSSIBLE, 2)])
-def test_a_verdicts_exit_status(verdict: Verdict, status: int) -> None:
-    assert status_of(verdict) == status
+def test_an_outcomes_exit_status(outcome: Outcome, status: int) -> None:
+    assert status_of(outcome) == status
 
 
 def test_a_check_is_as_its_worst_migration() -> None:
@@ -176,11 +165,11 @@ def test_a_check_is_as_its_worst_migration() -> None:
         Migration(102, judged(Weight.UNKNOWN)),
         Migration(103, judged(Weight.REMARK)),
     )
-    assert Check("a", "b", migrations).verdict is UNKNOWN
+    assert Check("a", "b", migrations).outcome is Outcome.UNKNOWN
 
 
-def test_ours_count_where_it_is_strict() -> None:
-    ours = Opinion((Reason("x", Weight.REFUSES),))
-    migrations = (Migration(101, Judgement(Opinion(), ours)),)
-    assert Check("a", "b", migrations).verdict is POSSIBLE
-    assert Check("a", "b", migrations, is_strict=True).verdict is NOT_POSSIBLE
+def test_programs_count_unless_they_are_left_out() -> None:
+    programs = Opinion((Reason("x", Weight.REFUSES),))
+    migrations = (Migration(101, Judgement(Opinion(), programs)),)
+    assert Check("a", "b", migrations).outcome is Outcome.RISKY
+    assert Check("a", "b", migrations, restore_only=True).outcome is Outcome.SAFE

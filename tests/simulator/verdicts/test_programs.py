@@ -14,8 +14,8 @@ from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.features import FEATURES, JUDGED
 from simulator.facts.generations import identify
 from simulator.facts.override import parse_override
-from simulator.verdicts.programs import our_opinion
-from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.programs import programs_opinion
+from simulator.verdicts.restore import restore_opinion
 from simulator.verdicts.traits import SUSPENDED, ContainerTraits, NodeTraits
 from simulator.verdicts.verdict import Reason, Verdict, Weight
 from support.simulated_nodes import RELEASES, SINCE_042STAB, cpu
@@ -43,13 +43,13 @@ REMARK = Weight.REMARK
 def lost(*names: str, container: ContainerTraits | None = None) -> list[Reason]:
     """List the reasons against a CPU that lacks these features of the source's."""
     source = node(*SANDY_BRIDGE, *names)
-    return list(our_opinion(source, node(), container).reasons)
+    return list(programs_opinion(source, node(), container).reasons)
 
 
 def against(
     source: CpuTraits, destination: CpuTraits, container: ContainerTraits = USED_FPU
 ) -> Any:
-    opinion = our_opinion(
+    opinion = programs_opinion(
         NodeTraits(kernel(), source), NodeTraits(kernel(), destination), container
     )
     return list(opinion.reasons)
@@ -61,7 +61,7 @@ def codes(reasons: list[Reason]) -> list[tuple[str, Weight]]:
 
 def test_two_nodes_that_are_alike() -> None:
     for container in (None, USED_FPU, IDLE, SUSPENDED):
-        assert our_opinion(node(), node(), container).reasons == ()
+        assert programs_opinion(node(), node(), container).reasons == ()
 
 
 # Instruction sets
@@ -100,7 +100,7 @@ def test_what_needs_the_fpu_harms_nobody_who_has_not_used_it(name: str) -> None:
 
 
 def test_more_on_the_destination_is_no_reason() -> None:
-    assert our_opinion(node(), node(*SANDY_BRIDGE, "avx2", "smep")).reasons == ()
+    assert programs_opinion(node(), node(*SANDY_BRIDGE, "avx2", "smep")).reasons == ()
 
 
 def test_what_programs_were_not_shown_they_do_not_lose() -> None:
@@ -383,7 +383,7 @@ def test_what_restore_refuses(
     source: str, destination: str, code: str, version: str, taken: str
 ) -> None:
     one, other = node(kernel_traits=kernel(source)), node(kernel_traits=kernel(destination))
-    (reason,) = our_opinion(one, other).reasons
+    (reason,) = programs_opinion(one, other).reasons
     assert (reason.code, reason.weight) == (f"restore-version-{code}", MUST)
     assert reason.source == version
     assert reason.destination.split(", ")[-1] == taken
@@ -395,7 +395,7 @@ TAKEN = [("028stab", "028stab"), *(("2.6.32", name) for name in ("2.6.32", *SINC
 @pytest.mark.parametrize(("source", "destination"), TAKEN)
 def test_what_restore_takes(source: str, destination: str) -> None:
     one, other = node(kernel_traits=kernel(source)), node(kernel_traits=kernel(destination))
-    assert our_opinion(one, other).reasons == ()
+    assert programs_opinion(one, other).reasons == ()
 
 
 @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ def test_what_a_missing_module_leaves_unasked(
 ) -> None:
     one = node(kernel_traits=kernel("042stab107", has_cpt=cpt))
     other = node(kernel_traits=kernel("042stab", has_rst=rst))
-    assert codes(list(our_opinion(one, other).reasons)) == expected
+    assert codes(list(programs_opinion(one, other).reasons)) == expected
 
 
 # Machines
@@ -426,12 +426,12 @@ def test_nothing_else_is_said_of_another_architecture(one: NodeTraits, other: No
     names = {"": "ia64", "GenuineIntel": "x86"}
     source, destination = names[one.cpu.vendor], names[other.cpu.vendor]
     expected = Reason("architecture-differs", MUST, source=source, destination=destination)
-    assert our_opinion(one, other).reasons == (expected,)
-    assert our_opinion(IA64, IA64).reasons == ()
+    assert programs_opinion(one, other).reasons == (expected,)
+    assert programs_opinion(IA64, IA64).reasons == ()
 
 
 def test_another_vendor_is_worth_a_remark() -> None:
-    (reason,) = our_opinion(node(), node(vendor="AuthenticAMD")).reasons
+    (reason,) = programs_opinion(node(), node(vendor="AuthenticAMD")).reasons
     assert reason == Reason(
         "vendor-differs", REMARK, source="GenuineIntel", destination="AuthenticAMD"
     )
@@ -439,11 +439,13 @@ def test_another_vendor_is_worth_a_remark() -> None:
 
 def test_a_narrower_kernel_leaves_it_open() -> None:
     narrow = node(kernel_traits=kernel(is_64_bit=False))
-    (reason,) = our_opinion(node(), narrow).reasons
+    (reason,) = programs_opinion(node(), narrow).reasons
     assert reason == Reason(
         "kernel-narrower", Weight.UNKNOWN, source="64 bits", destination="32 bits"
     )
-    assert our_opinion(narrow, node()).reasons == our_opinion(narrow, narrow).reasons == ()
+    assert (
+        programs_opinion(narrow, node()).reasons == programs_opinion(narrow, narrow).reasons == ()
+    )
 
 
 def test_all_reasons_come_at_once_in_one_order() -> None:
@@ -454,7 +456,7 @@ def test_all_reasons_come_at_once_in_one_order() -> None:
         kernel("042stab", is_64_bit=False),
         CpuTraits("GenuineIntel", bare, bare, rows(*SANDY_BRIDGE[:-1]), rows(*SANDY_BRIDGE)),
     )
-    found = [code for code, _ in codes(list(our_opinion(source, destination).reasons))]
+    found = [code for code, _ in codes(list(programs_opinion(source, destination).reasons))]
     assert " ".join(found) == (
         "restore-version-too-old vendor-differs kernel-narrower "
         "instructions-missing instructions-missing "
@@ -501,7 +503,7 @@ def verdict(
     source: CpuTraits, destination: CpuTraits, container: ContainerTraits | None = None
 ) -> Verdict:
     one, other = NodeTraits(kernel(), source), NodeTraits(kernel(), destination)
-    return our_opinion(one, other, container).verdict
+    return programs_opinion(one, other, container).verdict
 
 
 @given(cpus(), cpus(), masks, containers)
@@ -630,13 +632,13 @@ def test_an_unread_kernel_is_like_one_of_those_before_and_after(
 @given(st.sampled_from(list(RELEASES)), st.sampled_from(list(RELEASES)))
 def test_a_version_is_refused_by_one_opinion_at_most(source: str, destination: str) -> None:
     one, other = node(kernel_traits=kernel(source)), node(kernel_traits=kernel(destination))
-    theirs = kernel_opinion(one.kernel, other.kernel).verdict is Verdict.NOT_POSSIBLE
-    assert not (theirs and our_opinion(one, other).verdict is Verdict.NOT_POSSIBLE)
+    theirs = restore_opinion(one.kernel, other.kernel).verdict is Verdict.NOT_POSSIBLE
+    assert not (theirs and programs_opinion(one, other).verdict is Verdict.NOT_POSSIBLE)
 
 
 @pytest.mark.parametrize("used", [USED_FPU, ContainerTraits(caps=0)])
 def test_what_is_waived_is_marked_by_its_code(used: ContainerTraits) -> None:
-    opinion = our_opinion(node(), node("cmov", "fxsr"), used)
+    opinion = programs_opinion(node(), node("cmov", "fxsr"), used)
     codes = {reason.code for reason in opinion.reasons}
     assert "instructions-missing" in codes
     for code in codes:

@@ -11,7 +11,7 @@ from msgspec import structs
 from simulator.facts.generations import BY_NAME
 from simulator.kernel.containers import State
 from simulator.kernel.decision import decide
-from simulator.verdicts.restore import kernel_opinion, refused_version
+from simulator.verdicts.restore import refused_version, restore_opinion
 from simulator.verdicts.traits import SUSPENDED, ContainerTraits, KernelTraits
 from simulator.verdicts.verdict import Reason, Verdict, Weight
 from support.expectation import refuses
@@ -41,13 +41,13 @@ def name(request: pytest.FixtureRequest) -> str:
 def said(
     source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None = None
 ) -> list[tuple[str, Weight]]:
-    opinion = kernel_opinion(source, destination, container)
+    opinion = restore_opinion(source, destination, container)
     return [(reason.code, reason.weight) for reason in opinion.reasons]
 
 
 def about(name: str, container: ContainerTraits, **destination: Any) -> list[Reason]:
     """List the reasons about a container that leaves a generation for a willing node."""
-    reasons = kernel_opinion(kernel(name), kernel(NEWEST, **destination), container).reasons
+    reasons = restore_opinion(kernel(name), kernel(NEWEST, **destination), container).reasons
     return [reason for reason in reasons if not reason.code.startswith("version-")]
 
 
@@ -63,7 +63,7 @@ def test_two_new_nodes_have_nothing_against_any_container() -> None:
 
 @pytest.mark.parametrize("container", [None, needing(), SUSPENDED, ContainerTraits(State.LOCKED)])
 def test_without_vzcpt_the_source_tells_nothing(container: ContainerTraits | None) -> None:
-    (reason,) = kernel_opinion(kernel(has_cpt=False), kernel("042stab"), container).reasons
+    (reason,) = restore_opinion(kernel(has_cpt=False), kernel("042stab"), container).reasons
     assert reason == Reason(
         "module-missing", Weight.UNKNOWN, "vzcpt", "/proc/cpt", source="not loaded"
     )
@@ -72,7 +72,7 @@ def test_without_vzcpt_the_source_tells_nothing(container: ContainerTraits | Non
 @pytest.mark.parametrize("container", [None, needing("CMOV"), SUSPENDED])
 def test_without_vzrst_the_destination_tells_nothing(container: ContainerTraits | None) -> None:
     destination = kernel("042stab", has_rst=False, caps=0)
-    (reason,) = kernel_opinion(kernel(), destination, container).reasons
+    (reason,) = restore_opinion(kernel(), destination, container).reasons
     assert reason == Reason(
         "module-missing", Weight.UNKNOWN, "vzrst", "/proc/rst", destination="not loaded"
     )
@@ -88,13 +88,13 @@ def test_without_both_each_is_named_once() -> None:
 
 @pytest.mark.parametrize("source", BEFORE_042STAB)
 def test_an_old_source_does_not_tell_its_version(source: str, name: str) -> None:
-    (reason,) = kernel_opinion(kernel(source), kernel(name)).reasons
+    (reason,) = restore_opinion(kernel(source), kernel(name)).reasons
     assert reason == Reason("version-not-told", Weight.UNKNOWN, source=source)
 
 
 @pytest.mark.parametrize("destination", BEFORE_042STAB)
 def test_an_old_destination_does_not_test_versions_and_that_passes(destination: str) -> None:
-    opinion = kernel_opinion(kernel(), kernel(destination))
+    opinion = restore_opinion(kernel(), kernel(destination))
     (reason,) = opinion.reasons
     assert reason == Reason(
         "version-not-tested", Weight.REMARK, source="0x803 (32_3)", destination=destination
@@ -104,7 +104,7 @@ def test_an_old_destination_does_not_test_versions_and_that_passes(destination: 
 
 @pytest.mark.parametrize("source", SINCE_042STAB)
 def test_the_first_042stab_kernels_refuse_what_the_later_write(source: str) -> None:
-    (*reasons,) = kernel_opinion(kernel(source), kernel("042stab")).reasons
+    (*reasons,) = restore_opinion(kernel(source), kernel("042stab")).reasons
     expected = Reason(
         "version-too-new",
         Weight.REFUSES,
@@ -140,7 +140,7 @@ def test_a_version_is_too_new_or_old_in_its_family(version: int, taken: set[int]
 
 
 def test_a_number_of_0_is_no_answer_and_any_other_is_one() -> None:
-    (reason,) = kernel_opinion(kernel(), kernel(caps=0), needing("CMOV")).reasons
+    (reason,) = restore_opinion(kernel(), kernel(caps=0), needing("CMOV")).reasons
     assert reason == Reason("caps-not-told", Weight.UNKNOWN, destination="0")
     assert said(kernel(), kernel(caps=1), needing("CMOV")) == []
 
@@ -327,7 +327,7 @@ offers = st.integers(1, 0xFFFFFFFF)
 def verdict(source: str, required: int, offered: int) -> Verdict:
     """Judge a container between two kernels whose versions fit, or cannot be asked about."""
     container = ContainerTraits(caps=required)
-    return kernel_opinion(kernel(source), kernel(NEWEST, caps=offered), container).verdict
+    return restore_opinion(kernel(source), kernel(NEWEST, caps=offered), container).verdict
 
 
 @given(generations, numbers, offers)
@@ -341,7 +341,7 @@ def test_it_refuses_where_the_rules_do(source: str, required: int, offered: int)
 def test_each_diagnostic_has_its_reason(source: str, required: int, offered: int) -> None:
     messages = decide(BY_NAME[source], required, offered).messages
     container = ContainerTraits(caps=required)
-    reasons = kernel_opinion(kernel(source), kernel(NEWEST, caps=offered), container).reasons
+    reasons = restore_opinion(kernel(source), kernel(NEWEST, caps=offered), container).reasons
     words = [one.feature for one in reasons if one.code == "cpu-feature-missing"]
     matches = (re.fullmatch("Destination cpu does not have (.+)", text) for text in messages)
     assert words == [match[1] for match in matches if match]
@@ -362,7 +362,7 @@ def test_more_on_the_destination_is_never_worse_but_for_bits_24_and_28(
 @given(st.sampled_from(SINCE_101), offers)
 def test_a_suspended_container_passes_to_its_own_node(name: str, own: int) -> None:
     node = kernel(name, caps=own)
-    assert kernel_opinion(node, node, SUSPENDED).verdict is Verdict.POSSIBLE
+    assert restore_opinion(node, node, SUSPENDED).verdict is Verdict.POSSIBLE
 
 
 @given(generations, generations, offers, numbers)
@@ -370,11 +370,11 @@ def test_the_unknown_never_passes(
     source: str, destination: str, offered: int, required: int
 ) -> None:
     one, other = kernel(source, has_cpt=False), kernel(destination, caps=offered)
-    opinion = kernel_opinion(one, other, ContainerTraits(caps=required))
+    opinion = restore_opinion(one, other, ContainerTraits(caps=required))
     assert opinion.verdict is Verdict.UNKNOWN
 
 
 def test_what_the_kernel_refuses_cannot_be_waived() -> None:
-    opinion = kernel_opinion(kernel(), kernel(caps=caps("NAMESPACES")), needing("CMOV"))
+    opinion = restore_opinion(kernel(), kernel(caps=caps("NAMESPACES")), needing("CMOV"))
     assert opinion.waive(["cpu-feature-missing"]) == opinion
     assert opinion.verdict is Verdict.NOT_POSSIBLE

@@ -8,8 +8,8 @@ from simulator.facts.generations import BY_NAME
 from simulator.kernel.containers import Container, Needs, State
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.profile import KernelFacts, NodeProfile
-from simulator.verdicts.programs import our_opinion
-from simulator.verdicts.restore import kernel_opinion
+from simulator.verdicts.programs import programs_opinion
+from simulator.verdicts.restore import restore_opinion
 from simulator.verdicts.traits import (
     SUSPENDED,
     ContainerTraits,
@@ -195,9 +195,9 @@ def test_every_difference_between_kernels_makes_one_somewhere() -> None:
     probes += [KernelTraits("042stab107", True, True, True, ~(1 << bit)) for bit in range(32)]
     seen = {
         (
-            tuple(kernel_opinion(kernel, probe, SUSPENDED) for probe in probes),
-            tuple(kernel_opinion(probes[1], kernel, one) for one in moved),
-            tuple(kernel_opinion(probe, kernel, SUSPENDED) for probe in probes[2:9]),
+            tuple(restore_opinion(kernel, probe, SUSPENDED) for probe in probes),
+            tuple(restore_opinion(probes[1], kernel, one) for one in moved),
+            tuple(restore_opinion(probe, kernel, SUSPENDED) for probe in probes[2:9]),
             kernel.is_64_bit,
         )
         for kernel in kernels
@@ -212,7 +212,7 @@ def test_every_difference_between_cpus_makes_one_somewhere() -> None:
     alike = [structs.replace(traits, kernel=kernel) for traits in probes]
     seen = {
         tuple(
-            (our_opinion(traits, probe), our_opinion(probe, traits))
+            (programs_opinion(traits, probe), programs_opinion(probe, traits))
             for probe in (structs.replace(one, kernel=kernel) for one in probes)
         )
         for traits in alike

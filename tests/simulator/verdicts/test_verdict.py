@@ -1,9 +1,19 @@
 """What reasons come to, and what waiving them does."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.verdicts.verdict import Judgement, Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import (
+    Judgement,
+    Opinion,
+    Outcome,
+    Reason,
+    Verdict,
+    Weight,
+    worst,
+    worst_outcome,
+)
 
 REFUSES = Reason("one", Weight.REFUSES)
 UNKNOWN = Reason("two", Weight.UNKNOWN)
@@ -45,16 +55,45 @@ def test_waiving_what_is_not_there_changes_nothing() -> None:
     assert Opinion((REFUSES,)).waive(["two"]) == Opinion((REFUSES,))
 
 
-def test_ours_counts_only_where_it_is_asked_to() -> None:
-    judgement = Judgement(kernel=Opinion((REMARK,)), ours=Opinion((REFUSES,)))
-    assert judgement.verdict() is Verdict.POSSIBLE
-    assert judgement.verdict(strict=True) is Verdict.NOT_POSSIBLE
+@pytest.mark.parametrize(
+    ("restore", "programs", "outcome", "restore_alone"),
+    [
+        ((REMARK,), (), Outcome.SAFE, Outcome.SAFE),
+        ((), (REFUSES,), Outcome.RISKY, Outcome.SAFE),
+        ((), (UNKNOWN,), Outcome.UNKNOWN, Outcome.SAFE),
+        ((UNKNOWN,), (), Outcome.UNKNOWN, Outcome.UNKNOWN),
+        ((UNKNOWN,), (REFUSES,), Outcome.UNKNOWN, Outcome.UNKNOWN),
+        ((REFUSES,), (), Outcome.REFUSED, Outcome.REFUSED),
+        ((REFUSES,), (REFUSES, UNKNOWN), Outcome.REFUSED, Outcome.REFUSED),
+    ],
+)
+def test_two_verdicts_make_one_outcome(
+    restore: tuple[Reason, ...],
+    programs: tuple[Reason, ...],
+    outcome: Outcome,
+    restore_alone: Outcome,
+) -> None:
+    judgement = Judgement(Opinion(restore), Opinion(programs))
+    assert judgement.outcome() is outcome
+    assert judgement.outcome(restore_only=True) is restore_alone
 
 
-def test_the_kernels_refusal_counts_either_way() -> None:
-    judgement = Judgement(kernel=Opinion((REFUSES,)), ours=Opinion())
-    assert judgement.verdict() is Verdict.NOT_POSSIBLE
-    assert judgement.verdict(strict=True) is Verdict.NOT_POSSIBLE
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([], Verdict.POSSIBLE),
+        ([Verdict.POSSIBLE, Verdict.UNKNOWN], Verdict.UNKNOWN),
+        ([Verdict.UNKNOWN, Verdict.NOT_POSSIBLE, Verdict.POSSIBLE], Verdict.NOT_POSSIBLE),
+    ],
+)
+def test_a_no_outranks_what_is_not_known(verdicts: list[Verdict], expected: Verdict) -> None:
+    assert worst(verdicts) is expected
+
+
+@given(st.lists(st.sampled_from(Outcome)))
+def test_the_worst_outcome_is_the_first_there_is_of_these(outcomes: list[Outcome]) -> None:
+    order = [Outcome.REFUSED, Outcome.RISKY, Outcome.UNKNOWN, Outcome.SAFE]
+    assert worst_outcome(outcomes) is next((one for one in order if one in outcomes), Outcome.SAFE)
 
 
 @given(opinions, waived_codes)
@@ -63,12 +102,6 @@ def test_waiving_only_weakens(opinion: Opinion, codes: set[str]) -> None:
     assert ORDER.index(after.verdict) >= ORDER.index(opinion.verdict)
     assert [one.code for one in after.reasons] == [one.code for one in opinion.reasons]
     assert after.waive(codes) == after
-
-
-@given(opinions, opinions)
-def test_strict_is_the_worse_of_both(kernel: Opinion, ours: Opinion) -> None:
-    strict = Judgement(kernel, ours).verdict(strict=True)
-    assert strict is min(kernel.verdict, ours.verdict, key=ORDER.index)
 
 
 @given(opinions)
