@@ -35,6 +35,9 @@ CPUID_OVERRIDE = "/proc/vz/cpuid_override"
 CMDLINE = "/proc/cmdline"
 IF_INET6 = "/proc/net/if_inet6"
 
+#: A container's configuration, which is there for a stopped one too: see ctid.conf(5).
+CONFIGURATION = "/etc/vz/conf/{}.conf"
+
 _NO_IPV6 = 1 << 28
 _SLM_DMPRST = 1 << 24
 
@@ -200,7 +203,10 @@ def _ask_containers(
     syscalls: "Syscalls", node: "NodeAnswers", has_cpt: "bool", ctids: "Sequence[int]"
 ) -> "list[tuple[int, ContainerFacts]]":
     """Ask about containers, in the order of their numbers; without /proc/cpt nobody tells."""
-    asked = sorted(set(ctids or _listed_containers(syscalls)))
+    listed = _listed_containers(syscalls)
+    for ctid in ctids:
+        _require_container(syscalls, ctid, listed)
+    asked = sorted(set(ctids or listed))
     if not has_cpt:
         return [(ctid, ContainerFacts(RUNNING, None, "")) for ctid in asked]
     suspended = _suspended_containers(syscalls)
@@ -217,6 +223,17 @@ def _listed_containers(syscalls: "Syscalls") -> "list[int]":
         if int(word):
             ctids.append(int(word))
     return ctids
+
+
+def _require_container(syscalls: "Syscalls", ctid: "int", listed: "list[int]") -> "None":
+    """Refuse a number that neither the kernel nor the node's configuration knows."""
+    path = CONFIGURATION.format(ctid)
+    if ctid not in listed and not syscalls.exists(path):
+        there = ", ".join(map(str, sorted(listed))) or "none"
+        raise CheckError(
+            f"there is no container {ctid} here: it does not run, and there is no {path}",
+            f"Those that run: {there}. 'vzlist -a' has the stopped ones too.",
+        )
 
 
 def _suspended_containers(syscalls: "Syscalls") -> "set[int]":

@@ -239,8 +239,30 @@ def test_without_the_number_the_registers_tell_what_the_node_has():
 
 
 def test_containers_that_are_named_are_asked_and_no_others():
-    profile, _ = capture(Node(), "--ct", "102", "--ct=7")
-    assert [one["ctid"] for one in profile["containers"]] == [7, 102]
+    profile, _ = capture(Node(), "--ct", "102", "--ct=101", "--ct=102")
+    assert [one["ctid"] for one in profile["containers"]] == [101, 102]
+
+
+#: What stat() finds of a node that has a configuration of container 130 too.
+WITH_130 = ("/proc/vz", "/proc/bc", "/etc/vz/conf/130.conf")
+
+
+@pytest.mark.parametrize("files", [{}, {CPT: errno.ENOENT}])
+def test_a_number_that_nobody_knows_is_an_error_that_lists_what_there_is(files):
+    said = refusal(Node(files=files), "--ct", "101", "--ct", "130")
+    assert said == (
+        "vzcptcheck: there is no container 130 here: it does not run, and there is no "
+        "/etc/vz/conf/130.conf\n"
+        "  Those that run: 101, 102. 'vzlist -a' has the stopped ones too.\n"
+    )
+    alone = Node(files={**files, "/proc/vz/veinfo": b"    0     0    32\n"})
+    assert "  Those that run: none. " in refusal(alone, "--ct", "101")
+
+
+def test_a_container_that_is_configured_and_does_not_run_is_stopped():
+    node = Node({fakes.TEST_VECAPS: error(errno.ESRCH)}, existing=WITH_130)
+    profile, _ = capture(node, "--ct", "130")
+    assert profile["containers"] == [{"ctid": 130, "state": "stopped", "needs": None}]
 
 
 def test_a_container_that_a_context_holds_suspended():
@@ -327,6 +349,7 @@ def test_a_dash_is_standard_output():
 def test_an_anonymous_profile_names_nobody():
     node = Node()
     node.diagnostics[fakes.CPT_TEST_VECAPS] = b"Error: keys are used by 1,1(bank)\n"
+    node.existing |= {"/etc/vz/conf/4711.conf"}
     profile, _ = capture(node, "--anonymize", "--ct=4711")
     assert profile["containers"][0]["ctid"] == 101
     text = json.dumps(profile)
