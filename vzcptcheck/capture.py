@@ -9,7 +9,7 @@ from collections import namedtuple
 
 from vzcptcheck import versions
 from vzcptcheck.arguments import INT_MAX
-from vzcptcheck.asking import RUNNING, ContainerFacts, NodeAnswers, ask_about
+from vzcptcheck.asking import STOPPED, UNKNOWN, ContainerFacts, NodeAnswers, ask_about
 from vzcptcheck.devices import CPT, RST, Device, missing_file_hint
 from vzcptcheck.errors import CheckError, DeviceError
 from vzcptcheck.features import REGISTER_FEATURES
@@ -202,13 +202,19 @@ def _boot_options(syscalls: "Syscalls") -> "list[str]":
 def _ask_containers(
     syscalls: "Syscalls", node: "NodeAnswers", has_cpt: "bool", ctids: "Sequence[int]"
 ) -> "list[tuple[int, ContainerFacts]]":
-    """Ask about containers, in the order of their numbers; without /proc/cpt nobody tells."""
+    """Ask about containers, in the order of their numbers.
+
+    Without /proc/cpt nobody tells: /proc/vz/veinfo lists those that are locked like those that run.
+    """
     listed = _listed_containers(syscalls)
     for ctid in ctids:
         _require_container(syscalls, ctid, listed)
     asked = sorted(set(ctids or listed))
     if not has_cpt:
-        return [(ctid, ContainerFacts(RUNNING, None, "")) for ctid in asked]
+        return [
+            (ctid, ContainerFacts(UNKNOWN if ctid in listed else STOPPED, None, ""))
+            for ctid in asked
+        ]
     suspended = _suspended_containers(syscalls)
     return [(ctid, ask_about(syscalls, ctid, node, suspended)) for ctid in asked]
 

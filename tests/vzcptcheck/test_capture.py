@@ -161,7 +161,7 @@ def test_a_module_that_is_not_loaded_is_a_fact():
         "image_version": None, "accepted_versions": None, "capability_number": None
     }  # fmt: skip
     assert [(one["state"], one["needs"]) for one in profile["containers"]] == [
-        ("running", None), ("running", None)
+        ("unknown", None), ("unknown", None)
     ]  # fmt: skip
 
 
@@ -260,9 +260,10 @@ def test_a_number_that_nobody_knows_is_an_error_that_lists_what_there_is(files):
 
 
 def test_a_container_that_is_configured_and_does_not_run_is_stopped():
-    node = Node({fakes.TEST_VECAPS: error(errno.ESRCH)}, existing=WITH_130)
-    profile, _ = capture(node, "--ct", "130")
-    assert profile["containers"] == [{"ctid": 130, "state": "stopped", "needs": None}]
+    for files in ({}, {CPT: errno.ENOENT}):
+        node = Node({fakes.TEST_VECAPS: error(errno.ESRCH)}, files, existing=WITH_130)
+        profile, _ = capture(node, "--ct", "130")
+        assert profile["containers"] == [{"ctid": 130, "state": "stopped", "needs": None}]
 
 
 def test_a_container_that_a_context_holds_suspended():
@@ -274,7 +275,7 @@ def test_a_container_that_a_context_holds_suspended():
 
 def test_a_container_that_cannot_be_asked_is_an_entry_and_is_said():
     profile, stderr = capture(Node({fakes.TEST_VECAPS: error(errno.EINTR)}), "--ct", "101")
-    assert profile["containers"] == [{"ctid": 101, "state": "running", "needs": None}]
+    assert profile["containers"] == [{"ctid": 101, "state": "unknown", "needs": None}]
     assert stderr.startswith("vzcptcheck: container 101 could not be asked: /proc/cpt: ")
     assert stderr.endswith("its needs are recorded as unknown\n")
 

@@ -495,6 +495,7 @@ def test_a_negative_offer_has_every_bit() -> None:
         pytest.param(4242, State.RUNNING, errno.ESRCH, [], id="none"),
         pytest.param(101, State.STOPPED, errno.ESRCH, [], id="stopped"),
         pytest.param(101, State.STOPPING, errno.ESRCH, ["CT is not running"], id="stopping"),
+        pytest.param(101, State.UNKNOWN, errno.EIO, [], id="not known"),
         pytest.param(101, State.LOCKED, errno.EBUSY, ["CT is locked"], id="locked"),
         pytest.param(101, State.SUSPENDED, errno.EBUSY, ["CT is locked"], id="suspended"),
     ],

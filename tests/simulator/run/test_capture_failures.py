@@ -236,7 +236,7 @@ def _problem(outcome: Outcome, truth: Outcome, name: str, about: str, number: in
 def _weaker(outcome: Outcome, truth: Outcome) -> str:
     """Say of a profile where it has more than facts that are unknown, which is said."""
     found = list(differences(outcome.profile, truth.profile))
-    if any(value is not None for _, value in found):
+    if any(value not in {None, "unknown"} for _, value in found):
         return f"another fact: {found}"
     if found and outcome.stderr in ("", truth.stderr):
         return f"not said: {found}"
