@@ -3,7 +3,9 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import cast
+
+from msgspec import Struct
 
 from simulator.facts.cpuid import (
     ALL_BITS,
@@ -25,7 +27,7 @@ _NO_WORD = 2
 KERNEL = "KERNEL"
 
 
-class Feature(NamedTuple):
+class Feature(Struct, frozen=True, gc=False):
     """One bit of an answer of CPUID; ``name`` is empty where it has none.
 
     ``mask`` is the feature's bit in masks of features: plain integers in which each register of

@@ -6,7 +6,6 @@ Sources: the published trees that each row names, and the recorded boots of seve
 import re
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -351,7 +350,7 @@ class UnknownReleaseError(UserError):
     """A release that is of no generation known here."""
 
 
-class Release(NamedTuple):
+class Release(Struct, frozen=True, gc=False):
     """A kernel's release: its name, its generation, and what differs within one.
 
     ``number`` is its 042stab number, empty where it has none; ``section_ends`` and ``xcr0`` are

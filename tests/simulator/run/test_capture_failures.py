@@ -138,7 +138,7 @@ class Failing(SimulatedSyscalls):
         return data
 
     def ioctl(self, fd: int, request: int, argument: int | bytearray) -> int:
-        about = Request(request).name
+        (about,) = [name for name, number in vars(Request).items() if number == request]
         answer: int = self._make(
             "ioctl", about, lambda: super(Failing, self).ioctl(fd, request, argument)
         )
