@@ -28,8 +28,9 @@ from simulator.profiles.gathered import (
 from simulator.profiles.profile import Answers, NodeProfile, OriginKind, ProfileError
 from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.reports.listings import node_listing
-from support.gathered import FILES, TOP, add, cpuinfo, packed, rows
+from support.gathered import FILES, TOP, cpuinfo, packed, rows
 from support.programs import vzcptsim
+from support.samples import add
 from support.simulated_nodes import cpu
 from support.simulated_profiles import ROWS, WORDS, rows_of
 
