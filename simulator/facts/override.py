@@ -6,8 +6,7 @@ Source: 042stab108.1 and later trees; recordings/042stab141.3.SandyBridge.forced
 import errno
 import re
 from collections.abc import Iterable
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
@@ -39,7 +38,7 @@ class OverrideError(UserError):
         self.errno = number
 
 
-class OverrideEntry(Struct, frozen=True, gc=False):
+class OverrideEntry(NamedTuple):
     """One line: the answer to a leaf, and to one subleaf of it where ``subleaf`` is given."""
 
     leaf: int

@@ -27,10 +27,10 @@ from simulator.fleets.judge import Judge as MigrationJudge
 from simulator.kernel.containers import Container, Contents, Process
 from simulator.kernel.decision import gather
 from simulator.profiles.changes import Obstacle
-from simulator.profiles.masking import Basis, basis_of
+from simulator.profiles.masking import basis_of
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.traits import ContainerTraits, NodeTraits, container_traits, node_traits
-from simulator.verdicts.verdict import Reason, Verdict, worst
+from simulator.verdicts.verdict import Opinion, Reason, Verdict, worst
 
 #: Bits of needs that say that the container cannot be checkpointed, on any node.
 _OWN_MATTER = mask(*range(16, 24))
@@ -58,7 +58,6 @@ class Behaviour(Struct, frozen=True, cache_hash=True):
 
     traits: NodeTraits
     containers: tuple[ContainerTraits, ...]
-    is_maskable: bool
 
     @property
     def needs(self) -> int:
@@ -79,9 +78,10 @@ class Node(Struct, frozen=True, dict=True):
         return self.profile.name
 
     @cached_property
-    def basis(self) -> Basis | Obstacle:
-        """What its lines are made of, or why there are none."""
-        return basis_of(self.profile)
+    def obstacle(self) -> Obstacle | None:
+        """Why it cannot be given lines, or not certainly."""
+        basis = basis_of(self.profile)
+        return basis if isinstance(basis, Obstacle) else None
 
     @cached_property
     def behaviour(self) -> Behaviour:
@@ -89,8 +89,7 @@ class Node(Struct, frozen=True, dict=True):
         traits = node_traits(self.profile)
         if not self.rule.strict:
             traits = replace(traits, cpu=CpuTraits())
-        containers = _counted(self.profile, self.rule)
-        return Behaviour(traits, containers, isinstance(self.basis, Basis))
+        return Behaviour(traits, _counted(self.profile, self.rule))
 
 
 #: Whether containers can be moved from nodes of one behaviour to those of another.
@@ -104,20 +103,28 @@ class Judge:
         self._strict = rule.strict
         self._migrations = MigrationJudge(rule.waived)
         self._known: dict[tuple[Behaviour, Behaviour], tuple[int, ...]] = {}
+        self._verdicts: dict[tuple[Behaviour, Behaviour], Verdict] = {}
 
     def reasons(self, source: Behaviour, destination: Behaviour) -> tuple[Reason, ...]:
         """Return all reasons against moving any of the containers that count, each once."""
-        opinions = (self._migrations.opinions[one] for one in self._opinions(source, destination))
+        opinions = map(self.opinion, self.numbers(source, destination))
         found = dict.fromkeys(reason for opinion in opinions for reason in opinion.reasons)
         return tuple(one for one in found if one.verdict is not Verdict.POSSIBLE)
 
     def verdict(self, source: Behaviour, destination: Behaviour) -> Verdict:
         """Return what comes of moving all of them; a refusal outweighs what is not known."""
-        verdicts = self._migrations.verdicts
-        return worst(verdicts[number] for number in self._opinions(source, destination))
+        key = source, destination
+        if key not in self._verdicts:
+            verdicts = self._migrations.verdicts
+            self._verdicts[key] = worst(verdicts[one] for one in self.numbers(*key))
+        return self._verdicts[key]
 
-    def _opinions(self, source: Behaviour, destination: Behaviour) -> tuple[int, ...]:
-        """Return the numbers of the opinions that count."""
+    def opinion(self, number: int) -> Opinion:
+        """Return an opinion by its number."""
+        return self._migrations.opinions[number]
+
+    def numbers(self, source: Behaviour, destination: Behaviour) -> tuple[int, ...]:
+        """Return the numbers of the opinions that count; equal ones have one number."""
         key = source, destination
         if key not in self._known:
             self._known[key] = tuple(dict.fromkeys(self._ask(source, destination)))

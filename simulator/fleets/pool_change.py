@@ -1,46 +1,32 @@
 """The smallest change that makes one group of nodes, or else fewer of them.
 
-It is lines for /proc/vz/cpuid_override where there is that file, and kernel upgrades where image
-versions are refused. What a node has to hide is a least fixed point: all that its containers need
-and some member of the group-to-be does not offer, which it then does not offer either. All of it
-is necessary, so no smaller change of that kind will do. What is reported is what the changed
-nodes, simulated, then answer.
+It is made of newer kernels, boot options that are taken away, masks that are lifted, and lines for
+/proc/vz/cpuid_override. What is reported is what the changed nodes, simulated, then answer.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from operator import and_
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec import structs
 
 from simulator.errors import UserError
-from simulator.facts.capabilities import IA64, node_capabilities
-from simulator.facts.features import MASKS, Feature, features_in
-from simulator.facts.generations import EXAMPLES, GENERATIONS, Generation
+from simulator.facts.capabilities import node_capabilities
+from simulator.facts.cpuid import MissingLeafError
+from simulator.facts.features import MASKS, XSAVE, Feature, features_in
+from simulator.facts.generations import UPGRADES, age_of
 from simulator.facts.override import format_override
-from simulator.fleets.pool import Behaviour, Difference, Judge, Node, Rule, Stage, cut
+from simulator.fleets.pool import Difference, Judge, Node, Rule, Stage
+from simulator.fleets.pool_options import LARGER_AREA, Kind, Option, kinds_of
+from simulator.fleets.pool_search import Search
 from simulator.kernel.containers import State
-from simulator.profiles.changes import Obstacle, upgrade, write_mask
-from simulator.profiles.masking import (
-    MASKABLE,
-    Basis,
-    features_of,
-    make_lines,
-    numbers_bits,
-    with_dependents,
-)
+from simulator.profiles.changes import Obstacle, upgrade, upgrades_of, write_mask
+from simulator.profiles.masking import MASKABLE, make_lines, numbers_bits
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.traits import node_traits
-from simulator.verdicts.verdict import Reason
 
-#: The oldest generation that writes, and takes, images of the newest version: what a kernel is
-#: upgraded to, at least.
-UPGRADE = max(GENERATIONS, key=lambda one: one.image_version)
-UPGRADE_RELEASE = EXAMPLES[UPGRADE.name]
-
-#: Codes of reasons about programs that a line can do something about.
-_INSTRUCTIONS = frozenset({"instructions-missing", "instructions-differ"})
+#: The newest kernel that is known.
+NEWEST = UPGRADES[-1]
 
 
 class PoolError(Exception):
@@ -56,26 +42,42 @@ class Uncounted(NamedTuple):
 
 
 class Mask(NamedTuple):
-    """Lines, and the nodes (by their numbers) that they are for."""
+    """A whole table for cpuid_override, and the nodes (by their numbers) that it is for.
+
+    ``hides``: it hides something that they show now, or tells programs of a larger area; else it
+    shows more. ``is_certain``: they certainly have the file. ``area`` is the size that programs
+    are told for XSAVE's area, 0 where it is its own.
+    """
 
     text: str
+    hides: bool
+    is_certain: bool
+    area: int
     nodes: tuple[int, ...]
 
 
 class Upgrade(NamedTuple):
-    """Nodes of one generation that take a newer kernel."""
+    """Nodes that take a newer kernel; ``or_later``: the newest that is known does as well."""
 
-    generation: str
+    release: str
+    or_later: bool
+    nodes: tuple[int, ...]
+
+
+class Boot(NamedTuple):
+    """Nodes that are booted without some options."""
+
+    without: tuple[str, ...]
     nodes: tuple[int, ...]
 
 
 class Change(NamedTuple):
-    """What is to be done, and the nodes after it: with the lines alone, and with all of it."""
+    """What is to be done, and the nodes after it."""
 
     masks: tuple[Mask, ...]
     upgrades: tuple[Upgrade, ...]
-    with_lines: Stage
-    with_all: Stage
+    boots: tuple[Boot, ...]
+    after: Stage
 
 
 class Loss(NamedTuple):
@@ -87,12 +89,22 @@ class Loss(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """The nodes as they are, and a change that makes fewer groups of them, if there is one."""
+    """The nodes as they are, and a change that makes fewer groups of them, if there is one.
+
+    ``pairs`` are nodes of other groups than the first one, each with one of the first group's with
+    which some change would bring it together, though not all of both groups.
+    """
 
     rule: Rule
     now: Stage
     change: Change | None
     uncounted: tuple[Uncounted, ...] = ()
+    pairs: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def last(self) -> Stage:
+        """The nodes after the change, or as they are."""
+        return self.now if self.change is None else self.change.after
 
 
 def make_pool(profiles: Iterable[NodeProfile], rule: Rule) -> Pool:
@@ -103,7 +115,11 @@ def make_pool(profiles: Iterable[NodeProfile], rule: Rule) -> Pool:
     now = Stage(tuple(Node(profile, rule) for profile in profiles), Judge(rule))
     _require_names(now.nodes)
     uncounted = tuple(one for node in now.nodes for one in _uncounted(node.profile))
-    return Pool(rule, now, _find_change(now) if len(now.groups) > 1 else None, uncounted)
+    if len(now.groups) == 1:
+        return Pool(rule, now, None, uncounted)
+    search, kinds = Search(now.judge), kinds_of(now.nodes)
+    made = Pool(rule, now, _find_change(now, search, kinds), uncounted)
+    return made._replace(pairs=tuple(_pairs(made.last, search, kinds)))
 
 
 def loss_of(before: Node, after: Node) -> Loss:
@@ -119,9 +135,9 @@ def obstacles(stage: Stage, found: Iterable[Difference]) -> dict[Obstacle, tuple
     for difference in found:
         if MASKS.get(difference.feature, 0) & MASKABLE:
             for number in difference.sources:
-                basis = stage.nodes[number].basis
-                if isinstance(basis, Obstacle):
-                    numbers.setdefault(basis, set()).add(number)
+                obstacle = stage.nodes[number].obstacle
+                if obstacle is not None:
+                    numbers.setdefault(obstacle, set()).add(number)
     return {why: tuple(sorted(members)) for why, members in numbers.items()}
 
 
@@ -141,138 +157,128 @@ def _uncounted(profile: NodeProfile) -> Iterator[Uncounted]:
             yield Uncounted(profile.name, container.ctid, "needs not known")
 
 
-def _find_change(now: Stage) -> Change | None:
+class _Made(NamedTuple):
+    """Nodes of a kind, what they are made, what they hide then, and the area that they may tell."""
+
+    kind: Kind
+    option: Option
+    hidden: int
+    area: int
+
+    @property
+    def before(self) -> NodeProfile:
+        """The first of the nodes, as it is."""
+        return self.kind.options[0].node.profile
+
+    @property
+    def text(self) -> str | None:
+        """The whole table of cpuid_override; None where there is no such file."""
+        if self.option.basis is None or not self.hidden:
+            return self.option.node.profile.cpuid_override
+        return format_override(make_lines(self.option.basis, self.hidden, self.told_area))
+
+    @property
+    def told_area(self) -> int:
+        """The size that programs have to be told for XSAVE's area; 0 where it is its own."""
+        return self.area if self.hidden & LARGER_AREA and not self.hidden & XSAVE.mask else 0
+
+    @property
+    def hides(self) -> bool:
+        """Tell whether programs have to be started again."""
+        option = self.option
+        lost = option.was_shown & (~option.shown | self.hidden)
+        return bool(lost or self.hidden & LARGER_AREA)
+
+
+def _find_change(now: Stage, search: Search, kinds: Iterable[Kind]) -> Change | None:
     """Return a change that makes fewer groups; None where nothing does."""
-    hidden: dict[int, int] = {}
-    outdated: set[int] = set()
-    for group in _groups_to_be(now):
-        own = _outdated(now.nodes, group)
-        outdated |= own
-        upgraded = _upgrade(now, own)
-        hidden.update(_plan(upgraded, group))
-    with_lines, masks = _mask(now, hidden)
-    with_all = _upgrade(with_lines, outdated)
-    if len(with_all.groups) >= len(now.groups):
-        return None
-    return Change(masks, _upgrades(now, outdated), with_lines, with_all)
-
-
-def _groups_to_be(now: Stage) -> tuple[tuple[int, ...], ...]:
-    """Cut the nodes into groups that lines and upgrades may make of them."""
-    best = _upgrade(now, _outdated(now.nodes, range(len(now.nodes))))
-
-    def could(source: Behaviour, destination: Behaviour) -> bool:
-        reasons = best.judge.reasons(source, destination)
-        return all(_hideable(reason, source) for reason in reasons)
-
-    return cut(best.members, could)
-
-
-def _hideable(reason: Reason, source: Behaviour) -> int:
-    """Return the feature to hide on the source so that a reason goes; 0 where there is none."""
-    if not source.is_maskable:
-        return 0
-    if reason.code != "cpu-feature-missing" and reason.code not in _INSTRUCTIONS:
-        return 0
-    return MASKS.get(reason.feature, 0) & MASKABLE
-
-
-def _outdated(nodes: Sequence[Node], group: Iterable[int]) -> set[int]:
-    """Return the nodes of a group to upgrade so that each takes the images of all others.
-
-    There is no newer kernel for ia64. Nodes are not upgraded to what some other node of the
-    group does not take: where anything has to be done, it is done to all that need it.
-    """
-    generations = {
-        number: nodes[number].behaviour.traits.kernel.generation
-        for number in group
-        if nodes[number].profile.kernel.machine != IA64
-    }
-    distinct = {one.name: one for one in generations.values()}.values()
-    if all(_takes(one, other) for one in distinct for other in distinct):
-        return set()
-    return {number for number, one in generations.items() if not _takes(one, UPGRADE)}
-
-
-def _takes(generation: Generation, other: Generation) -> bool:
-    return generation.has_test_version and generation.restores(other.image_version)
-
-
-def _upgrade(stage: Stage, numbers: Iterable[int]) -> Stage:
-    """Return the nodes with some of them upgraded."""
-    nodes = list(stage.nodes)
-    for number in numbers:
-        node = nodes[number]
-        nodes[number] = Node(upgrade(node.profile, UPGRADE_RELEASE), node.rule)
-    return structs.replace(stage, nodes=tuple(nodes))
-
-
-def _upgrades(now: Stage, outdated: Iterable[int]) -> tuple[Upgrade, ...]:
-    by_generation: dict[str, list[int]] = {}
-    for number in sorted(outdated):
-        name = now.nodes[number].behaviour.traits.kernel.generation.name
-        by_generation.setdefault(name, []).append(number)
-    return tuple(Upgrade(name, tuple(numbers)) for name, numbers in by_generation.items())
-
-
-def _plan(stage: Stage, group: Sequence[int]) -> dict[int, int]:
-    """Return what each node of a group has to hide, so that all can migrate to each other."""
-    members = stage.by_behaviour(group)
-    hidden = {one: _hidden_for_us(stage.judge, one, members) for one in members}
-    is_settled = False
-    while not is_settled:
-        common = reduce(and_, (_offers(one, features) for one, features in hidden.items()))
-        grown = {one: _grow(one, features, common) for one, features in hidden.items()}
-        is_settled = grown == hidden
-        hidden = grown
-    return {number: hidden[one] for one, numbers in members.items() for number in numbers}
-
-
-def _hidden_for_us(judge: Judge, source: Behaviour, destinations: Iterable[Behaviour]) -> int:
-    """Return what a node has to hide so that programs find all that they were shown.
-
-    What a destination has does not depend on what it hides; what it offers to kernels does.
-    """
-    features = 0
-    for destination in destinations:
-        for reason in judge.reasons(source, destination):
-            if reason.code in _INSTRUCTIONS:
-                features |= _hideable(reason, source)
-    return with_dependents(features)
-
-
-def _offers(behaviour: Behaviour, hidden: int) -> int:
-    return behaviour.traits.kernel.caps & ~numbers_bits(hidden)
-
-
-def _grow(behaviour: Behaviour, hidden: int, common: int) -> int:
-    """Return what a node has to hide where it is offered no more than ``common``."""
-    if not behaviour.is_maskable:
-        return 0
-    return with_dependents(hidden | features_of(behaviour.needs & ~common))
-
-
-def _mask(now: Stage, hidden: Mapping[int, int]) -> tuple[Stage, tuple[Mask, ...]]:
-    """Write the lines on the simulated nodes, where there are any to write."""
+    made = [
+        _Made(kind, option, plan.hidden[kind], plan.area)
+        for plan in search.plans(kinds)
+        for kind, option in plan.choice.items()
+    ]
     nodes = list(now.nodes)
-    by_text: dict[str, list[int]] = {}
-    for number, features in hidden.items():
-        node = now.nodes[number]
-        if not isinstance(node.basis, Basis):
-            continue
-        text = format_override(make_lines(node.basis, features))
-        if text != node.profile.cpuid_override:
-            nodes[number] = _proven(node, text, features)
-            by_text.setdefault(text, []).append(number)
-    masks = tuple(Mask(text, tuple(sorted(numbers))) for text, numbers in by_text.items())
-    return structs.replace(now, nodes=tuple(nodes)), masks
+    for one in made:
+        profile = _profile(one)
+        if profile is not one.before:
+            for number in one.kind.numbers:
+                nodes[number] = _named(profile, now.nodes[number])
+    after = structs.replace(now, nodes=tuple(nodes))
+    if len(after.groups) >= len(now.groups):
+        return None
+    return Change(tuple(_masks(made)), tuple(_upgrades(made, after)), tuple(_boots(made)), after)
 
 
-def _proven(node: Node, text: str, features: int) -> Node:
+def _profile(made: _Made) -> NodeProfile:
     """Return a node with its lines; PoolError where it does not answer as was planned."""
-    masked = Node(write_mask(node.profile, text), node.rule)
-    planned = node_capabilities(node.profile.facts()) & ~numbers_bits(features)
-    answered = node_capabilities(masked.profile.facts())
+    profile = made.option.node.profile
+    text = made.text
+    if text is None or text == profile.cpuid_override:
+        return profile
+    planned = node_capabilities(profile.facts()) & ~numbers_bits(made.hidden)
+    masked = write_mask(profile, text)
+    answered = node_capabilities(masked.facts())
     if answered != planned:
-        raise PoolError(f"{node.name}: with its lines {answered}, planned {planned}: {text!r}")
+        problem = f"with its lines {answered}, planned {planned}: {text!r}"
+        raise PoolError(f"{profile.name}: {problem}")
     return masked
+
+
+def _named(profile: NodeProfile, node: Node) -> Node:
+    """Return a node of its own name as one of its kind was made."""
+    return Node(structs.replace(profile, name=node.name), node.rule)
+
+
+def _masks(made: Iterable[_Made]) -> Iterator[Mask]:
+    found: dict[tuple[str, bool, bool, int], list[int]] = {}
+    for one in made:
+        if one.text is not None and one.text != one.before.cpuid_override:
+            key = one.text, one.hides, one.option.has_file, one.told_area
+            found.setdefault(key, []).extend(one.kind.numbers)
+    for key, numbers in found.items():
+        yield Mask(*key, tuple(sorted(numbers)))
+
+
+def _upgrades(made: Iterable[_Made], after: Stage) -> Iterator[Upgrade]:
+    found: dict[str, list[int]] = {}
+    for kind, option, *_ in made:
+        if option.release:
+            found.setdefault(option.release, []).extend(kind.numbers)
+    for release, numbers in sorted(found.items(), key=lambda one: age_of(one[0])):
+        yield Upgrade(release, _may_be_later(after, numbers), tuple(sorted(numbers)))
+
+
+def _may_be_later(after: Stage, numbers: Iterable[int]) -> bool:
+    """Tell whether the newest kernel makes the same groups of nodes that were upgraded."""
+    nodes = list(after.nodes)
+    for number in numbers:
+        profile = nodes[number].profile
+        if NEWEST in upgrades_of(profile):
+            try:
+                nodes[number] = Node(upgrade(profile, NEWEST), nodes[number].rule)
+            except MissingLeafError:
+                return False
+    return structs.replace(after, nodes=tuple(nodes)).groups == after.groups
+
+
+def _boots(made: Iterable[_Made]) -> Iterator[Boot]:
+    found: dict[tuple[str, ...], list[int]] = {}
+    for kind, option, *_ in made:
+        if option.without:
+            found.setdefault(option.without, []).extend(kind.numbers)
+    for without, numbers in found.items():
+        yield Boot(without, tuple(sorted(numbers)))
+
+
+def _pairs(stage: Stage, search: Search, kinds: Iterable[Kind]) -> Iterator[tuple[int, int]]:
+    """Yield a node of each other group with one of the first that it could be together with."""
+    by_number = {number: kind for kind in kinds for number in kind.numbers}
+    first, *others = stage.groups
+    for group in others:
+        found = (
+            (one, other)
+            for other in group
+            for one in first
+            if search.can_be_together(by_number[one], by_number[other])
+        )
+        yield from islice(found, 1)

@@ -8,8 +8,7 @@ returns.
 
 from collections.abc import Iterator
 from functools import lru_cache
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from simulator.facts.bits import (
     CPT_CPU_X86_IA64,
@@ -62,7 +61,7 @@ _Need = tuple[int, str]
 OTHER_BITS = _SLM | _NO_IPV6 | _NAMESPACES
 
 
-class Decision(Struct, frozen=True, gc=False):
+class Decision(NamedTuple):
     """The kernel's result code, its diagnostics (without ``Error: ``), and the features.
 
     ``unsupported_caps`` are the container's unsupported features as CPT_TEST_VECAPS2 knows

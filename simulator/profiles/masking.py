@@ -63,6 +63,8 @@ class Basis(NamedTuple):
 
 def numbers_bits(features: int) -> int:
     """Return the bits of a capability number that go with features."""
+    if not features:
+        return 0
     return sum(1 << bit for bit, one in COMPARED.items() if features & one.mask)
 
 
@@ -103,13 +105,14 @@ def basis_of(profile: NodeProfile) -> Basis | Obstacle:
     return Basis(leaves, facts.override)
 
 
-def make_lines(basis: Basis, hidden: int) -> tuple[OverrideEntry, ...]:
+def make_lines(basis: Basis, hidden: int, area: int = 0) -> tuple[OverrideEntry, ...]:
     """Return the whole table that hides features from a node's containers.
 
+    Where ``area`` is given, programs are told that XSAVE's area has so many bytes at least.
     It is the node's present table where nothing of them is seen there.
     """
     seen = dict(basis.leaves)
-    made = tuple(_changed(seen, hidden))
+    made = tuple(_changed(seen, hidden, area))
     kept = (old for old in basis.kept if not any(_shadows(new, old) for new in made))
     return (*made, *kept)
 
@@ -137,12 +140,16 @@ def _own(facts: NodeFacts, table: CpuidTable, key: Key) -> Registers:
     return registers._replace(ebx=registers.ebx & _ALL_BUT_APIC_ID, ecx=ecx)
 
 
-def _changed(seen: Mapping[Key, Registers], hidden: int) -> Iterator[OverrideEntry]:
-    """Yield a line for each leaf that features are hidden in."""
+def _changed(seen: Mapping[Key, Registers], hidden: int, area: int) -> Iterator[OverrideEntry]:
+    """Yield a line for each leaf that features are hidden in, and one that tells a larger area."""
     clears_areas = False
     if hidden & XSAVE.mask:
         hidden |= OSXSAVE.mask
         clears_areas = seen[XSAVE_LEAF, 0] != ZEROS
+    elif area:
+        sizes = seen[XSAVE_LEAF, 0]
+        told = sizes._replace(ebx=max(area, sizes.ebx), ecx=max(area, sizes.ecx))
+        yield OverrideEntry(XSAVE_LEAF, 0, told)
     for leaf, subleaf in JUDGED_LEAVES:
         if leaf == XSAVE_LEAF and clears_areas:
             yield OverrideEntry(XSAVE_LEAF, None, ZEROS)

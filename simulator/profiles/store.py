@@ -4,9 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, parse_rows
@@ -40,7 +38,7 @@ class UnknownCpuError(UserError):
         self.names = names
 
 
-class RecordedCpu(Struct, frozen=True):
+class RecordedCpu(NamedTuple):
     """A real CPU.
 
     ``source`` is the collection and the file that its registers come from. ``table`` is what

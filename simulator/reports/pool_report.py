@@ -5,16 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from simulator.fleets.pool import Difference, Node, Pairs, Stage, count_pairs, differences, unlocked
-from simulator.fleets.pool_change import (
-    UPGRADE,
-    UPGRADE_RELEASE,
-    Change,
-    Mask,
-    Pool,
-    loss_of,
-    obstacles,
-)
-from simulator.profiles.masking import Basis
+from simulator.fleets.pool_change import NEWEST, Change, Mask, Pool, Upgrade, loss_of, obstacles
+from simulator.profiles.changes import Obstacle
 from simulator.reports.check_report import FORMAT, format_document
 from simulator.reports.terminal import HEADING, STYLES, Line, line
 from simulator.verdicts.codes import find_code
@@ -29,6 +21,12 @@ _RUNNING = (
     "Programs that run already keep the instructions that they chose when they started: the "
     "kernel lets their containers pass at once, but restart them before you rely on it."
 )
+_REBOOTED = "A node that is rebooted starts its containers anew: they are shown what it shows then."
+
+_LIFTED = (
+    "Where a mask is lifted nothing has to be started again: what runs there has been shown less."
+)
+
 _ANY_CONTAINER = (
     "This is for the containers that are there. --any-container asks for those to come, too."
 )
@@ -45,14 +43,12 @@ def pool_lines(pool: Pool) -> Iterator[Line]:
     """Write a pool: its groups, the proposed change, and what still keeps groups apart."""
     yield from _group_lines(pool.now)
     yield from _uncounted_lines(pool)
-    last = pool.now
     if pool.change is not None:
         yield line(0)
         yield from _change_lines(pool.now, pool.change)
-        last = pool.change.with_all
-    if len(last.groups) > 1:
+    if len(pool.last.groups) > 1:
         yield line(0)
-        yield from _apart_lines(last, is_changed=pool.change is not None)
+        yield from _apart_lines(pool)
     if not pool.rule.any_container:
         yield line(0)
         yield line(0, _ANY_CONTAINER)
@@ -60,6 +56,9 @@ def pool_lines(pool: Pool) -> Iterator[Line]:
 
 def _command(text: str) -> str:
     """Return the shell command that writes a table; a single write, as the kernel requires."""
+    if not text:
+        # A write of no bytes would not reach the kernel.
+        return "echo > /proc/vz/cpuid_override"
     return "printf '%s\\n' " + " ".join(_quoted(text)) + " > /proc/vz/cpuid_override"
 
 
@@ -99,27 +98,62 @@ def _uncounted_lines(pool: Pool) -> Iterator[Line]:
 
 
 def _change_lines(now: Stage, change: Change) -> Iterator[Line]:
-    count = len(change.with_all.groups)
+    count = len(change.after.groups)
     made = "one group" if count == 1 else f"{count} groups, and none makes one"
     yield line(0, ("The smallest change", HEADING), f" makes {made}:")
-    for mask in change.masks:
-        yield line(2, f"on {_join(now, mask.nodes)}, write:")
-        yield from _command_lines(mask.text)
-        yield from _loss_lines(now, change.with_lines, mask.nodes)
     for upgrade in change.upgrades:
-        yield line(2, f"upgrade {_join(now, upgrade.nodes)}:")
-        yield line(4, f"from generation {upgrade.generation} to {UPGRADE.name} or later")
+        yield from _upgrade_lines(now, upgrade)
+    for boot in change.boots:
+        yield line(2, f"boot {_join(now, boot.nodes)} without: {' '.join(boot.without)}")
+    for mask in change.masks:
+        yield from _mask_lines(now, change.after, mask)
     yield line(0)
     yield line(0, ("Proven", HEADING), " on the simulated nodes:")
-    if change.masks:
-        yield from _proof_lines("with the lines", now, change.with_lines)
-    if change.upgrades:
-        title = f"with the upgrades to {UPGRADE_RELEASE}"
-        yield from _proof_lines(title, change.with_lines, change.with_all)
-    if change.masks:
-        yield line(0)
-        yield line(0, _REBOOT)
-        yield line(0, _RUNNING)
+    yield from _proof_lines(now, change.after)
+    yield line(0)
+    for note in _notes(change):
+        yield line(0, note)
+
+
+def _upgrade_lines(now: Stage, upgrade: Upgrade) -> Iterator[Line]:
+    later = " or later" if upgrade.or_later else f", not to {_short(NEWEST)}"
+    yield line(2, f"upgrade the kernel of {_join(now, upgrade.nodes)}:")
+    yield line(4, f"to {_short(upgrade.release)}{later}")
+
+
+def _mask_lines(now: Stage, after: Stage, mask: Mask) -> Iterator[Line]:
+    names = _join(now, mask.nodes)
+    if not mask.text:
+        yield line(2, f"on {names}, lift the mask:")
+        yield line(4, _command(""))
+    else:
+        yield line(2, f"on {names}, {'write' if mask.hides else 'widen the mask'}:")
+        yield from _command_lines(mask.text)
+    if mask.hides:
+        yield from _loss_lines(now, after, mask.nodes)
+    if mask.area:
+        yield line(4, f"programs are told that XSAVE writes {mask.area} bytes, as on the others")
+    if not mask.is_certain:
+        yield line(4, f"if it can be done there: {Obstacle.NOT_TOLD.value}")
+
+
+def _notes(change: Change) -> Iterator[str]:
+    """Yield what the changes cost."""
+    if change.upgrades or change.boots:
+        yield _REBOOTED
+    if any(mask.text for mask in change.masks):
+        yield _REBOOT
+    if any(mask.hides for mask in change.masks):
+        yield _RUNNING
+    if any(not mask.hides for mask in change.masks):
+        yield _LIFTED
+    if not all(mask.is_certain for mask in change.masks):
+        yield Obstacle.NOT_TOLD.remedy
+
+
+def _short(release: str) -> str:
+    """Return a release as people call it."""
+    return release.removeprefix("2.6.32-")
 
 
 def _loss_lines(before: Stage, after: Stage, numbers: Iterable[int]) -> Iterator[Line]:
@@ -135,9 +169,9 @@ def _loss_lines(before: Stage, after: Stage, numbers: Iterable[int]) -> Iterator
         yield line(4, f"{who}: {text}")
 
 
-def _proof_lines(title: str, before: Stage, after: Stage) -> Iterator[Line]:
+def _proof_lines(before: Stage, after: Stage) -> Iterator[Line]:
     groups = len(after.groups)
-    yield line(2, f"{title}: {groups} group{'s' if groups > 1 else ''}; ", _of(after))
+    yield line(2, f"{groups} group{'s' if groups > 1 else ''}; ", _of(after))
     yield from _pairs_lines("unlocked", before, unlocked(before, after))
     yield from _pairs_lines("lost", before, unlocked(after, before))
 
@@ -149,11 +183,16 @@ def _pairs_lines(title: str, stage: Stage, found: tuple[Pairs, ...]) -> Iterator
         yield line(6, f"{_join(stage, pairs.sources)} -> {_join(stage, pairs.destinations)}")
 
 
-def _apart_lines(stage: Stage, *, is_changed: bool) -> Iterator[Line]:
+def _apart_lines(pool: Pool) -> Iterator[Line]:
     """Write what keeps each other group from the first one, and possible remedies."""
-    what = "This change does not bring together" if is_changed else "No lines and no upgrades help"
+    stage = pool.last
+    hopeless = "No newer kernel, no mask and no boot option helps"
+    if pool.change is not None:
+        hopeless = "This change does not bring together"
+    elif pool.pairs:
+        hopeless = "No change makes fewer groups"
     first, *others = stage.groups
-    yield line(0, (what, HEADING), f"; apart from {_label(stage, 0)} are:")
+    yield line(0, (hopeless, HEADING), f"; apart from {_label(stage, 0)} are:")
     found: list[Difference] = []
     for number, other in enumerate(others, 1):
         between = differences(stage, first, other)
@@ -163,6 +202,9 @@ def _apart_lines(stage: Stage, *, is_changed: bool) -> Iterator[Line]:
             way = "from it" if is_back else "to it"
             names = f": {' '.join(features)}" if any(features) else ""
             yield line(4, f"{way}: {code}{names}")
+        for pair in pool.pairs:
+            if pair[1] in other:
+                yield line(4, f"some can be: vzcptsim pool {' '.join(stage.name(pair))}")
     yield from _advice_lines(stage, found)
 
 
@@ -212,8 +254,7 @@ def _of(stage: Stage) -> str:
 
 def format_pool(pool: Pool) -> str:
     """Write a pool; schema/pool.schema.json is its shape."""
-    last = pool.now if pool.change is None else pool.change.with_all
-    apart = [_apart(last, number) for number in range(1, len(last.groups))]
+    apart = [_apart(pool, number) for number in range(1, len(pool.last.groups))]
     codes = sorted({reason["code"] for one in apart for reason in one["reasons"]})
     document = {
         "format": FORMAT,
@@ -235,9 +276,9 @@ def format_pool(pool: Pool) -> str:
 
 
 def _node(node: Node) -> _Document:
-    if isinstance(node.basis, Basis):
-        return {"name": node.name, "can_mask": True, "why_not": ""}
-    return {"name": node.name, "can_mask": False, "why_not": node.basis.value}
+    why = node.obstacle
+    can_mask = None if why is Obstacle.NOT_TOLD else why is None
+    return {"name": node.name, "can_mask": can_mask, "why_not": why.value if why else ""}
 
 
 def _stage(stage: Stage) -> _Document:
@@ -250,26 +291,20 @@ def _stage(stage: Stage) -> _Document:
 
 
 def _change(now: Stage, change: Change) -> _Document:
-    with_lines, with_all = change.with_lines, change.with_all
     return {
-        "masks": [_mask(now, with_lines, mask) for mask in change.masks],
-        "upgrades": [
-            {
-                "nodes": now.name(upgrade.nodes),
-                "from_generation": upgrade.generation,
-                "to_generation": UPGRADE.name,
-                "simulated_release": UPGRADE_RELEASE,
-            }
-            for upgrade in change.upgrades
-        ],
-        "with_lines": {**_stage(with_lines), **_differences(now, with_lines)},
-        "with_upgrades": {**_stage(with_all), **_differences(with_lines, with_all)},
+        "upgrades": [{**one._asdict(), "nodes": now.name(one.nodes)} for one in change.upgrades],
+        "boots": [{**one._asdict(), "nodes": now.name(one.nodes)} for one in change.boots],
+        "masks": [_mask(now, change.after, mask) for mask in change.masks],
+        "after": {**_stage(change.after), **_differences(now, change.after)},
     }
 
 
 def _mask(now: Stage, after: Stage, mask: Mask) -> _Document:
     return {
         "nodes": now.name(mask.nodes),
+        "hides": mask.hides,
+        "area": mask.area,
+        "is_certain": mask.is_certain,
         "lines": mask.text.splitlines(),
         "command": _command(mask.text),
         "losses": [_loss(now.nodes[number], after.nodes[number]) for number in mask.nodes],
@@ -293,10 +328,13 @@ def _differences(before: Stage, after: Stage) -> _Document:
     }
 
 
-def _apart(stage: Stage, number: int) -> _Document:
+def _apart(pool: Pool, number: int) -> _Document:
+    stage = pool.last
     first, other = stage.groups[0], stage.groups[number]
+    pair = next((pair for pair in pool.pairs if pair[1] in other), ())
     return {
         "group": stage.name(other),
+        "can_be_together": stage.name(pair),
         "reasons": [_named(stage, difference) for difference in differences(stage, first, other)],
     }
 

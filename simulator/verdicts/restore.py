@@ -47,7 +47,6 @@ _NOT_RUNNING = {
     State.STOPPING: "container-not-running",
     State.LOCKED: "container-locked",
     State.SUSPENDED: "container-suspended",
-    State.UNKNOWN: "container-state-unknown",
 }
 
 #: What cannot be checkpointed, by its capability bit.

@@ -176,8 +176,7 @@ def _number(row: Row) -> int:
     name = row.cell(1)
     if name.startswith("0x"):
         return int(name, 16)
-    number: int = getattr(Request, name.removeprefix("CPT_"))
-    return number
+    return Request[name.removeprefix("CPT_")]
 
 
 def _argument(cell: str) -> int | bytearray:

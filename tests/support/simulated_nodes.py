@@ -113,6 +113,23 @@ def cpu(*words: str, vendor: str = INTEL) -> CpuidTable:
     return CpuidTable(answers.items())
 
 
+def with_xsave(*, with_avx512: bool) -> CpuidTable:
+    """Make a CPU with AVX2, and with AVX-512F and its state or without.
+
+    Sizes and places of components: what Intel's CPUs answer (SDM volume 1, 13.5).
+    """
+    table = cpu(*BASELINE, "sse4_1", "sse4_2", "aesni", "xsave", "avx")
+    answers = {(13, 2): Registers(256, 576, 0, 0)}
+    size, components, features = 832, 7, 1 << 5
+    if with_avx512:
+        places = {5: (64, 1088), 6: (512, 1152), 7: (1024, 1664)}
+        answers |= {(13, number): Registers(*place, 0, 0) for number, place in places.items()}
+        size, components, features = 2688, 0xE7, 1 << 5 | 1 << 16
+    answers[13, 0] = Registers(components, 0, size, 0)
+    answers[7, 0] = Registers(0, features, 0, 0)
+    return table.replace(answers)
+
+
 def node_facts(generation: str = "042stab107", *words: str, **traits: Any) -> NodeFacts:
     """Describe a 64-bit node of a generation whose CPU has these features."""
     vendor = traits.pop("vendor", INTEL)

@@ -11,11 +11,11 @@ from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
 from support.programs import validator, vzcptsim
 from support.running import ROOT, finish, printed
-from support.simulated_nodes import AMD, maskable, plain
+from support.simulated_nodes import AMD, BASELINE, cpu, maskable, plain, with_xsave
 
 MASKING = "042stab141.3.SandyBridge.forced_cpuid_faulting"
 PENRYN = "042stab141.3.Penryn.default"
-EARLY = "2.6.32-042stab061.9"
+EARLY, V092 = "2.6.32-042stab061.9", "2.6.32-042stab092.1"
 
 #: A whole answer, by hand: numbers are those of README and of the recordings.
 MASKED = (ROOT / "tests" / "data" / "pool.txt").read_text("utf-8")
@@ -48,12 +48,11 @@ def test_lines_to_copy() -> None:
 
 
 def test_programs_count_unless_they_are_left_out() -> None:
-    """Restore asks neither for RDTSCP nor for the parts of the FPU's state; programs use both."""
+    """Restore does not ask for RDTSCP; programs use it."""
     status, text = pool(MASKING, PENRYN)
     assert status == 2
-    assert re.search(r"^    to it: instructions-missing: .*\brdtscp$", text, re.MULTILINE)
-    assert "    to it: xsave-component-missing: AVX\n" in text
-    assert "instructions-missing" not in pool("--restore-only", MASKING, PENRYN)[1]
+    assert re.search(r"^    containers lose: .*\brdtscp\b", text, re.MULTILINE)
+    assert not re.search(r"\brdtscp\b", pool("--restore-only", MASKING, PENRYN)[1])
 
 
 def test_the_command_is_whole_as_it_is_copied() -> None:
@@ -80,7 +79,7 @@ def test_what_is_not_known_is_status_3() -> None:
     status, text = pool(*names)
     assert status == 3
     assert "  alone, 2 nodes: a, b" in text
-    assert "No lines and no upgrades help; apart from a are:\n  b:\n" in text
+    assert "No newer kernel, no mask and no boot option helps; apart from a are:\n  b:\n" in text
     assert "    to it: module-missing: vzcpt vzrst\n" in text
     assert "modprobe vzcpt" in text
 
@@ -110,17 +109,19 @@ def test_upgrades_and_lines() -> None:
     status, text = pool(*write(*nodes))
     assert status == 2
     assert "  group 1, 2 nodes: a, b\n  group 2, 2 nodes: c, d\n" in text
-    assert "  upgrade c, d:\n    from generation 042stab to 042stab088 or later\n" in text
-    assert "  with the lines: 2 groups; 8 of 12 ordered pairs are possible\n" in text
-    assert "    unlocked: 4\n      a, b -> c, d\n" in text
-    assert "  with the upgrades to 2.6.32-042stab088.4: 1 group; 12 of 12 ordered" in text
+    assert "  upgrade the kernel of c, d:\n    to 042stab088.4 or later\n" in text
+    assert (
+        "Proven on the simulated nodes:\n  1 group; 12 of 12 ordered pairs are possible\n" in text
+    )
+    assert "    unlocked: 8\n" not in text
+    assert "\nA node that is rebooted starts its containers anew: " in text
 
 
 @pytest.mark.usefixtures("here")
 def test_upgrades_alone() -> None:
     _, text = pool(*write(plain("a"), plain("c", release=EARLY)))
-    assert "with the lines" not in text
-    assert "reboot" not in text
+    assert "write" not in text
+    assert "Programs that run already" not in text
     assert "1 group; 2 of 2 ordered pairs are possible\n    unlocked: 1\n      a -> c\n" in text
 
 
@@ -164,6 +165,96 @@ def test_pairs_that_are_lost_are_said() -> None:
     assert "    lost: 1\n      b -> a\n" in text
 
 
+# What an operator is told of each change
+
+
+@pytest.mark.usefixtures("here")
+def test_an_older_kernel_of_the_same_cpu() -> None:
+    status, text = pool(*write(plain("new", "rdrand"), plain("old", "rdrand", release=V092)))
+    assert status == 2
+    assert "The smallest change makes one group:\n  upgrade the kernel of old:\n" in text
+    assert "    to 042stab101.5 or later\n" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_a_later_kernel_that_does_not_do_as_well_is_said() -> None:
+    early = plain("c", "aesni", release=EARLY, containers=("101",))
+    _, text = pool(*write(early, plain("a"), plain("b")))
+    assert "  upgrade the kernel of c:\n    to 042stab088.4, not to 042stab141.3\n" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_a_mask_to_lift_and_one_to_widen() -> None:
+    table = "1: 206d7 0 0 7808800\n"
+    masked = maskable("b", "aesni", override=table)
+    _, text = pool(*write(plain("a", "aesni"), masked))
+    assert "  on b, lift the mask:\n    echo > /proc/vz/cpuid_override\n" in text
+    assert "nothing has to be started again" in text
+    assert "Lines are gone after a reboot" not in text
+    assert "Programs that run already" not in text
+    (mask,) = document("a.json", "b.json")["change"]["masks"]
+    assert (mask["lines"], mask["command"], mask["hides"]) == (
+        [],
+        "echo > /proc/vz/cpuid_override",
+        False,
+    )
+    wider = maskable("b", "aesni", "rdrand", override=table)
+    _, text = pool(*write(plain("a", "aesni"), wider, plain("c", "aesni")))
+    assert "  on b, widen the mask:\n    printf " in text
+    assert "Lines are gone after a reboot" in text
+    assert "containers lose" not in text
+
+
+def test_the_command_that_lifts_writes_a_line_break() -> None:
+    # A write of no bytes is none: the table would stay.
+    assert printed(finish(["sh", "-c", "echo"])) == "\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_boot_option_to_take_away() -> None:
+    _, text = pool(*write(plain("a", "rdrand"), plain("b", "rdrand", boot_options=("nordrand",))))
+    assert "  boot b without: nordrand\n" in text
+    assert document("a.json", "b.json")["change"]["boots"] == [
+        {"without": ["nordrand"], "nodes": ["b"]}
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_lines_where_nobody_knows_of_the_file_say_how_to_find_out() -> None:
+    table = cpu(*BASELINE, "aesni")
+    ivy_bridge = table.replace({(1, 0): table[1, 0]._replace(eax=0x306A9)})
+    _, text = pool(*write(plain("a", table=ivy_bridge), plain("b")))
+    assert "    if it can be done there: a dump does not tell whether its CPU has" in text
+    assert "compose --cpuid-override" in text
+    found = document("a.json", "b.json")
+    assert found["nodes"][0]["can_mask"] is None
+    assert [mask["is_certain"] for mask in found["change"]["masks"]] == [False]
+
+
+@pytest.mark.usefixtures("here")
+def test_programs_that_are_told_of_a_larger_area() -> None:
+    cases = write(
+        maskable("a", table=with_xsave(with_avx512=False)),
+        maskable("b", table=with_xsave(with_avx512=True)),
+    )
+    _, text = pool(*cases)
+    assert "The smallest change makes one group:\n" in text
+    assert "    programs are told that XSAVE writes 2688 bytes, as on the others\n" in text
+    assert [mask["area"] for mask in document(*cases)["change"]["masks"]] == [2688, 0]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_pair_that_could_be_together_is_not_called_hopeless() -> None:
+    names = write(maskable("a", "aesni"), plain("b", "aesni"), plain("c"))
+    _, text = pool(*names)
+    assert "No change makes fewer groups; apart from group 1 are:\n" in text
+    assert "    some can be: vzcptsim pool a c\n" in text
+    (apart,) = document(*names)["apart"]
+    assert apart["can_be_together"] == ["a", "c"]
+    _, text = pool("a.json", "c.json")
+    assert "The smallest change makes one group:\n" in text
+
+
 # JSON
 
 
@@ -185,6 +276,9 @@ def test_json_says_it_all() -> None:
     assert change["masks"] == [
         {
             "nodes": ["a"],
+            "hides": True,
+            "is_certain": True,
+            "area": 0,
             "lines": [line],
             "command": f"printf '%s\\n' '{line}' > /proc/vz/cpuid_override",
             "losses": [
@@ -198,17 +292,13 @@ def test_json_says_it_all() -> None:
         }
     ]
     assert change["upgrades"] == [
-        {
-            "nodes": ["b"],
-            "from_generation": "042stab",
-            "to_generation": "042stab088",
-            "simulated_release": "2.6.32-042stab088.4",
-        }
+        {"release": "2.6.32-042stab088.4", "or_later": True, "nodes": ["b"]}
     ]
-    assert change["with_upgrades"]["groups"] == [["a", "b"], ["c"]]
-    assert change["with_upgrades"]["unlocked"] == [{"sources": ["a"], "destinations": ["b"]}]
+    assert change["boots"] == []
+    assert change["after"]["groups"] == [["a", "b"], ["c"]]
+    assert change["after"]["unlocked"] == [{"sources": ["a"], "destinations": ["b", "c"]}]
     (apart,) = found["apart"]
-    assert apart["group"] == ["c"]
+    assert (apart["group"], apart["can_be_together"]) == (["c"], [])
     assert {
         "code": "cpu-feature-missing",
         "feature": "syscall32",
