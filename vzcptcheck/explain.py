@@ -1,12 +1,14 @@
 """``explain``: capability numbers and image versions in words. No node is asked."""
 
 from vzcptcheck import versions
-from vzcptcheck.features import features_in, unknown_bits
+from vzcptcheck.features import SHOWN_SINCE, features_in, hidden_before, unknown_bits
 from vzcptcheck.outcome import ExitStatus, Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List
+
+    from vzcptcheck.features import Feature
 
 
 def explain_caps(capnum: "int", other: "int | None", as_json: "bool") -> "Outcome":
@@ -37,6 +39,7 @@ def caps_facts(capnum: "int") -> "Dict[str, Any]":
                 "name": feature.name,
                 "word": feature.word,
                 "origin": feature.origin,
+                "shown_since": SHOWN_SINCE.get(feature.name),
             }
             for feature in features_in(capnum)
         ],
@@ -76,27 +79,33 @@ def _hexadecimal(capnum: "int") -> "str":
 
 def _caps_text(capnum: "int") -> "str":
     lines = [f"{capnum} = {_hexadecimal(capnum)}"]
-    return "\n".join(lines + _bit_lines(capnum)) + "\n"
+    return "\n".join(lines + _bit_lines(capnum, capnum)) + "\n"
 
 
 def _comparison_text(capnum: "int", other: "int") -> "str":
     lines = []  # type: List[str]
-    for title, mask in (
-        (f"only in {capnum}:", capnum & ~other),
-        (f"only in {other}:", other & ~capnum),
-        ("in both:", capnum & other),
+    for title, mask, without in (
+        (f"only in {capnum}:", capnum & ~other, other),
+        (f"only in {other}:", other & ~capnum, capnum),
+        ("in both:", capnum & other, capnum),
     ):
-        lines += [title, *_bit_lines(mask)]
+        lines += [title, *_bit_lines(mask, without)]
     return "\n".join(lines) + "\n"
 
 
-def _bit_lines(mask: "int") -> "List[str]":
+def _bit_lines(mask: "int", other: "int") -> "List[str]":
+    """Name bits one a line; of those that another number lacks say which kernels lack them all."""
     lines = [
-        f"  bit {feature.bit:>2}  {feature.name:<18} {feature.origin}"
+        f"  bit {feature.bit:>2}  {feature.name:<18} {feature.origin}{_since(feature, other)}"
         for feature in features_in(mask)
     ]
     lines += [f"  bit {bit:>2}  (no name)" for bit in unknown_bits(mask)]
     return lines or ["  nothing"]
+
+
+def _since(feature: "Feature", other: "int") -> "str":
+    since = hidden_before(feature, other)
+    return f"; no kernel before {since} shows it" if since else ""
 
 
 def _version_text(image_version: "int") -> "str":

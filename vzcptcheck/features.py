@@ -86,6 +86,16 @@ FEATURES = (
     Feature(29, "RDRAND", "rdrand", "1 ecx 30"),
 )
 
+#: The first kernels that show a bit in a node's number, by the published trees; the others are as
+#: old as the number. 042stab101.5 is the maintainer's own word.
+SHOWN_SINCE = dict.fromkeys(("SYSCALL", "SYSCALL32", "SEP32", "SLM_DMPRST"), "2.6.32")
+SHOWN_SINCE.update(
+    dict.fromkeys(
+        ("SSE4_1", "SSE4_2", "SSE4A", "NAMESPACES", "XSAVE", "AVX", "AESNI", "NO_IPV6"), "042stab"
+    )
+)
+SHOWN_SINCE["RDRAND"] = "042stab101.5"
+
 #: What /proc/cpuinfo calls the features whose kernel word differs.
 CPUINFO_WORDS = {"sysenter": "sep", "aesni": "aes"}
 
@@ -105,6 +115,17 @@ def feature_by_word(word: "str") -> "Feature | None":
         if feature.word == word:
             return feature
     return None
+
+
+def hidden_before(feature: "Feature", capnum: "int") -> "str":
+    """Return the first kernels that show a feature, if a number without it may be of older ones.
+
+    Every kernel from 042stab on shows that it can migrate mount namespaces.
+    """
+    since = SHOWN_SINCE.get(feature.name, "")
+    namespaces = next(one for one in FEATURES if one.name == "NAMESPACES")
+    is_new_enough = since in ("2.6.32", "042stab") and capnum & namespaces.mask
+    return "" if is_new_enough or capnum & feature.mask else since
 
 
 def features_in(mask: "int") -> "List[Feature]":

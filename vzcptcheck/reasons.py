@@ -7,6 +7,7 @@ from vzcptcheck.features import (
     FEATURES,
     feature_by_word,
     features_in,
+    hidden_before,
     unknown_bits,
 )
 
@@ -18,15 +19,21 @@ if TYPE_CHECKING:
 
 #: The kernel's result codes to CPT_TEST_VECAPS.
 RESULTS = {
-    1: "the destination's CPU lacks what the container needs",
+    1: "the destination does not show a CPU feature that the container needs",
     2: "something in the container cannot be checkpointed",
     3: "the destination has no IPv6, and the container needs it",
     4: "SLM is enabled on the destination without the module slm_dmprst",
     5: "the destination cannot restore private mount namespaces",
 }
 
+_WHERE_TO_LOOK = (
+    "look there at /proc/cpuinfo, /proc/vz/cpuid_override, /proc/cmdline and 'uname -r'"
+)
+_HIDDEN = "    Its CPU lacks it, or /proc/vz/cpuid_override or a boot option hides it there"
+_TOO_OLD = ", or its kernel is too old to show it"
 _CPU_ADVICE = (
-    "Choose a destination whose CPU has these features, or move the container while it is stopped."
+    "    Take away what hides it, choose another destination, or move the container while it is "
+    "stopped."
 )
 _OTHER_ADVICE = "End what is named here, or move the container while it is stopped."
 
@@ -99,24 +106,29 @@ _CAUSES = (
 def feature_lines(features: "Iterable[Feature]", offered_caps: "int" = 0) -> "List[str]":
     """Name features one a line, with CPUID leaf, register and bit.
 
-    A feature that ``offered_caps`` has after all is marked.
+    One that ``offered_caps`` has after all is marked, and one that older kernels never show.
     """
     return [
         "    {:<10} {}, capability bit {}{}".format(
             feature.word or feature.name,
             feature.origin,
             feature.bit,
-            _but_offered(feature) if offered_caps & feature.mask else "",
+            _note(feature, offered_caps),
         )
         for feature in features
     ]
 
 
-def _but_offered(feature: "Feature") -> "str":
-    """Say that the kernel misses what the number has.
+def _note(feature: "Feature", offered_caps: "int") -> "str":
+    """Say that a kernel never shows a feature, or that the number has what the kernel misses.
 
     Kernels before 042stab101 look at the bit of SSE4_1 where they say sse4_2.
     """
+    since = hidden_before(feature, offered_caps)
+    if since:
+        return f" (no kernel before {since} shows it)"
+    if not offered_caps & feature.mask:
+        return ""
     why = ": this kernel takes sse4_1 for it" if feature.name == "SSE4_2" else ""
     return f" (which the number has{why})"
 
@@ -150,11 +162,22 @@ def _result_words(result: "int") -> "str":
 def _missing_words(words: "Sequence[str]", offered_caps: "int") -> "List[str]":
     if not words:
         return []
-    lines = ["  missing on the destination's CPU:"]
+    lines = ["  the destination does not show:"]
     for word in words:
         feature = feature_by_word(word)
         lines += feature_lines([feature], offered_caps) if feature else ["    " + word]
-    return [*lines, "    " + _CPU_ADVICE]
+    known = [feature for feature in map(feature_by_word, words) if feature]
+    return lines + _advice(known, offered_caps)
+
+
+def _advice(missing: "Sequence[Feature]", offered_caps: "int") -> "List[str]":
+    """Say what may hide features, and what to do: a number alone does not tell which it is.
+
+    ``missing`` are those that are known; of none it is not known how new they are.
+    """
+    may_be_old = not missing or any(hidden_before(one, offered_caps) for one in missing)
+    hidden = _HIDDEN + (_TOO_OLD if may_be_old else "")
+    return [f"{hidden}: {_WHERE_TO_LOOK}.", _CPU_ADVICE]
 
 
 def _cause_of(diagnostic: "str") -> "Tuple[str, str]":
@@ -207,12 +230,12 @@ def node_refusal(
     lines = ["a container suspended on this node cannot be restored there"]
     if missing:
         lines.append(f"  this node's CPU has (by {origin}), and the number lacks:")
-        lines += feature_lines(missing)
+        lines += feature_lines(missing, offered_caps)
     elif own_features:
         lines.append(f"  the number has all that this node's CPU has (by {origin})")
     else:
         lines.append(f"  which feature is missing could not be learned: {origin}")
-    return [*lines, "    " + _CPU_ADVICE]
+    return lines + _advice(missing, offered_caps)
 
 
 def version_refusal(image_version: "int", accepted: "Sequence[int]") -> "List[str]":

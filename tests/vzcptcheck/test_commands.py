@@ -15,10 +15,15 @@ COMPAT_HINT = (
     "  A 32-bit program on a 64-bit kernel gets this answer to every request: "
     "run vzcptcheck with a 64-bit Python.\n"
 )
-CPU_ADVICE = (
-    "    Choose a destination whose CPU has these features, "
+LOOK = ": look there at /proc/cpuinfo, /proc/vz/cpuid_override, /proc/cmdline and 'uname -r'.\n"
+HIDDEN = "    Its CPU lacks it, or /proc/vz/cpuid_override or a boot option hides it there"
+DO = (
+    "    Take away what hides it, choose another destination, "
     "or move the container while it is stopped.\n"
 )
+CPU_ADVICE = HIDDEN + LOOK + DO
+OLD_KERNEL_ADVICE = f"{HIDDEN}, or its kernel is too old to show it{LOOK}{DO}"
+BEFORE_042STAB = " (no kernel before 042stab shows it)"
 STOPPED_ADVICE = "    End what is named here, or move the container while it is stopped.\n"
 
 #: Errnos in words: the first four mean nothing in particular, EAGAIN among them.
@@ -230,10 +235,29 @@ class TestSuspendedContainer:
             "a container suspended on this node cannot be restored there\n"
             "  this node's CPU has (by its capability number), and the number lacks:\n"
             "    emt64      64-bit processes: the kernel is x86_64, capability bit 8\n"
-            "    sse4_2     CPUID 0x00000001 ecx bit 20, capability bit 14\n"
-            "    avx        CPUID 0x00000001 ecx bit 28, capability bit 26\n" + CPU_ADVICE,
+            f"    sse4_2     CPUID 0x00000001 ecx bit 20, capability bit 14{BEFORE_042STAB}\n"
+            f"    avx        CPUID 0x00000001 ecx bit 28, capability bit 26{BEFORE_042STAB}\n"
+            + OLD_KERNEL_ADVICE,
         )
         assert kernel.requests()[-1] == (RST, fakes.CPT_TEST_CAPS, 0)
+
+    @pytest.mark.parametrize(
+        ("own", "offered", "note", "advice"),
+        [
+            # Every kernel from 042stab on shows bit 17: one that does is new enough for AVX.
+            (1 << 26, 1 << 17, "", CPU_ADVICE),
+            (1 << 26, 0, BEFORE_042STAB, OLD_KERNEL_ADVICE),
+            (1 << 10, 0, " (no kernel before 2.6.32 shows it)", OLD_KERNEL_ADVICE),
+            (1 << 10, 1 << 17, "", CPU_ADVICE),
+            (1 << 29, 1 << 17, " (no kernel before 042stab101.5 shows it)", OLD_KERNEL_ADVICE),
+            (1 << 0, 0, "", CPU_ADVICE),
+        ],
+    )
+    def test_a_kernel_that_may_be_too_old_is_said(self, own, offered, note, advice):
+        _, said = refused(self.refusing(own), "caps", str(offered))
+        _, _, line, *rest = said.splitlines(keepends=True)
+        assert line.endswith(f"capability bit {own.bit_length() - 1}{note}\n")
+        assert "".join(rest) == advice
 
     def test_a_number_of_one_bit_is_a_number(self):
         _, stderr = refused(self.refusing(1), "caps", "0")
@@ -244,7 +268,7 @@ class TestSuspendedContainer:
             2,
             "a container suspended on this node cannot be restored there\n"
             "  the number has all that this node's CPU has (by its capability number)\n"
-            + CPU_ADVICE,
+            + OLD_KERNEL_ADVICE,
         )
 
     @pytest.mark.parametrize("own", [0, -1, ENOSYS, error(errno.EIO)])
@@ -260,7 +284,8 @@ class TestSuspendedContainer:
             "  this node's CPU has (by /dev/cpu/0/cpuid), and the number lacks:\n"
             "    3dnow      CPUID 0x80000001 edx bit 31, capability bit 5\n"
             "    3dnowext   CPUID 0x80000001 edx bit 30, capability bit 6\n"
-            "    sse4a      CPUID 0x80000001 ecx bit 6, capability bit 15\n" + CPU_ADVICE,
+            f"    sse4a      CPUID 0x80000001 ecx bit 6, capability bit 15{BEFORE_042STAB}\n"
+            + OLD_KERNEL_ADVICE,
         )
 
     def test_the_cpu_is_asked_too_where_the_module_is_not_loaded(self):
@@ -269,7 +294,8 @@ class TestSuspendedContainer:
             2,
             "a container suspended on this node cannot be restored there\n"
             "  this node's CPU has (by /proc/cpuinfo), and the number lacks:\n"
-            "    avx        CPUID 0x00000001 ecx bit 28, capability bit 26\n" + CPU_ADVICE,
+            f"    avx        CPUID 0x00000001 ecx bit 28, capability bit 26{BEFORE_042STAB}\n"
+            + OLD_KERNEL_ADVICE,
         )
 
     def test_the_refusal_stands_where_nobody_can_say_why(self):
@@ -281,7 +307,7 @@ class TestSuspendedContainer:
             "/dev/cpu/0/cpuid: read: No such file or directory (ENOENT); "
             "the CPUID instruction, on the CPU that runs this process: read: "
             "Function not implemented (ENOSYS); "
-            "/proc/cpuinfo: read: No such file or directory (ENOENT)\n" + CPU_ADVICE,
+            "/proc/cpuinfo: read: No such file or directory (ENOENT)\n" + OLD_KERNEL_ADVICE,
         )
 
     def test_the_refusal_stands_where_the_cpu_stops_answering(self):
@@ -376,7 +402,7 @@ class TestRunningContainer:
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
-            (1, "the destination's CPU lacks what the container needs"),
+            (1, "the destination does not show a CPU feature that the container needs"),
             (2, "something in the container cannot be checkpointed"),
             (3, "the destination has no IPv6, and the container needs it"),
             (4, "SLM is enabled on the destination without the module slm_dmprst"),
@@ -422,17 +448,17 @@ class TestRunningContainer:
         assert refused(kernel, "caps", "101", "15") == (
             2,
             "container 101 cannot be restored there: "
-            "the destination's CPU lacks what the container needs\n"
-            "  missing on the destination's CPU:\n"
-            "    sse4_1     CPUID 0x00000001 ecx bit 19, capability bit 13\n"
+            "the destination does not show a CPU feature that the container needs\n"
+            "  the destination does not show:\n"
+            f"    sse4_1     CPUID 0x00000001 ecx bit 19, capability bit 13{BEFORE_042STAB}\n"
             "    3dnowext   CPUID 0x80000001 edx bit 30, capability bit 6\n"
             "    emt64      64-bit processes: the kernel is x86_64, capability bit 8\n"
-            + CPU_ADVICE,
+            + OLD_KERNEL_ADVICE,
         )
 
     def test_an_unknown_word_is_shown_as_the_kernel_says_it(self):
         assert self.remarks(1, missing("avx512f") + missing("cmov")) == (
-            "  missing on the destination's CPU:\n"
+            "  the destination does not show:\n"
             "    avx512f\n"
             "    cmov       CPUID 0x00000001 edx bit 15, capability bit 0 "
             "(which the number has)\n" + CPU_ADVICE
@@ -441,7 +467,7 @@ class TestRunningContainer:
     def test_the_kernels_mistake_about_sse4_2_is_told(self):
         kernel = self.kernel(1, missing("sse4_1") + missing("sse4_2"))
         assert refused(kernel, "caps", "101", str(1 << 14))[1].splitlines()[2:4] == [
-            "    sse4_1     CPUID 0x00000001 ecx bit 19, capability bit 13",
+            f"    sse4_1     CPUID 0x00000001 ecx bit 19, capability bit 13{BEFORE_042STAB}",
             (
                 "    sse4_2     CPUID 0x00000001 ecx bit 20, capability bit 14 "
                 "(which the number has: this kernel takes sse4_1 for it)"
@@ -467,9 +493,9 @@ class TestRunningContainer:
             2,
             "container 101 cannot be restored there: "
             "the destination has no IPv6, and the container needs it\n"
-            "  missing on the destination's CPU:\n"
-            "    avx        CPUID 0x00000001 ecx bit 28, capability bit 26\n"
-            + CPU_ADVICE
+            "  the destination does not show:\n"
+            f"    avx        CPUID 0x00000001 ecx bit 28, capability bit 26{BEFORE_042STAB}\n"
+            + OLD_KERNEL_ADVICE
             + "  kernel: Error: unsupported netdevice tun0\n"
             "    Take the network device out of the container.\n"
             "  kernel: Error: IPv6 not loaded or disabled on destination node\n"

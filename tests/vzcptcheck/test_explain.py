@@ -77,14 +77,17 @@ class TestCaps:
         assert explained("caps", "1", "0").startswith("only in 1:\n  bit  0")
 
     def test_the_same_as_data(self):
-        cmov, emt64 = "CPUID 0x00000001 edx bit 15", "64-bit processes: the kernel is x86_64"
+        cmov, rdrand = "CPUID 0x00000001 edx bit 15", "CPUID 0x00000001 ecx bit 30"
+        since = {"CMOV": None, "RDRAND": "042stab101.5"}
+        features = [(0, "CMOV", "cmov", cmov), (29, "RDRAND", "rdrand", rdrand)]
 
-        assert json.loads(explained("caps", "0x40000101", "--json")) == {
-            "capnum": 0x40000101,
-            "hexadecimal": "0x40000101",
+        assert json.loads(explained("caps", "0x60000001", "--json")) == {
+            "capnum": 0x60000001,
+            "hexadecimal": "0x60000001",
             "features": [
-                {"bit": 0, "name": "CMOV", "word": "cmov", "origin": cmov},
-                {"bit": 8, "name": "EMT64", "word": "emt64", "origin": emt64},
+                {"bit": bit, "name": name, "word": word, "origin": origin}
+                | {"shown_since": since[name]}
+                for bit, name, word, origin in features
             ],
             "unknown_bits": [30],
         }
@@ -98,6 +101,21 @@ class TestCaps:
             "in both:\n"
             "  bit  1  FXSR               CPUID 0x00000001 edx bit 24\n"
         )
+
+    def test_of_a_bit_that_is_missing_it_is_said_which_kernels_never_show_it(self):
+        newer = str(1 << 29 | 1 << 26 | 1)
+        rdrand = "  bit 29  RDRAND             CPUID 0x00000001 ecx bit 30"
+        avx = "  bit 26  AVX                CPUID 0x00000001 ecx bit 28"
+        assert explained("caps", newer, "1").splitlines()[1:3] == [
+            f"{avx}; no kernel before 042stab shows it",
+            f"{rdrand}; no kernel before 042stab101.5 shows it",
+        ]
+        assert explained("caps", str(1 << 17), newer).splitlines()[2:6] == [
+            f"only in {newer}:",
+            "  bit  0  CMOV               CPUID 0x00000001 edx bit 15",
+            avx,
+            f"{rdrand}; no kernel before 042stab101.5 shows it",
+        ]
 
     def test_equal_numbers_differ_in_nothing(self):
         assert explained("caps", "1", "1") == (

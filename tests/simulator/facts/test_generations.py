@@ -18,6 +18,7 @@ from simulator.facts.generations import (
     identify,
 )
 from support.simulated_nodes import caps, words_of
+from vzcptcheck.features import FEATURES, SHOWN_SINCE
 from vzcptcheck.versions import NAMES
 
 _8 = "cmov fxsr sse sse2 mmx 3dnow 3dnowext sysenter"
@@ -379,3 +380,13 @@ def test_the_first_release_that_shows_a_bit(bits: int, first: str | None) -> Non
 def test_there_is_an_example_of_each_generation() -> None:
     assert list(EXAMPLES) == [named(release) for release in EXAMPLES.values()]
     assert set(EXAMPLES) == set(BY_NAME)
+
+
+def test_the_node_tool_says_the_same_of_the_first_kernels_that_show_a_bit() -> None:
+    """It shares no table with the simulator: either may prove the other wrong."""
+    firsts = {"2.6.32": "2.6.32", "042stab": "042stab", "042stab101": "042stab101.5"}
+    for feature in FEATURES:
+        showing = [one.name for one in GENERATIONS if one.node_bits >> feature.bit & 1]
+        assert SHOWN_SINCE.get(feature.name) == firsts.get(next(iter(showing), "")), feature.name
+    assert identify("2.6.32-042stab101.5").generation.name == "042stab101"
+    assert identify("2.6.32-042stab101.4").generation.name == "042stab092"
