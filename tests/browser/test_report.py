@@ -1,11 +1,10 @@
 """The HTML report in a real Chromium: filters, clicks, keys, colours, paper, hostile names."""
 
-import base64
 import importlib.util
 import re
 import statistics
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from msgspec.structs import replace
 from simulator.fleets.fleet import Group, gather_fleet
 from simulator.fleets.matrix import Alike, Outcomes, Pair, Summary
 from simulator.fleets.routes import Ways
+from simulator.profiles.profile import NodeProfile
 from simulator.reports.view import View, container_words
 from simulator.verdicts.codes import CODES
+from simulator.verdicts.traits import NodeTraits
 from simulator.verdicts.verdict import Judgement, Outcome
 from support.simulated_profiles import captured_nodes, recorded_nodes
 
@@ -25,12 +26,13 @@ pytest.importorskip("selenium", reason="selenium is not installed")
 
 from support.needed import needs
 from support.report_page import Chromium, ReportPage, notes_on, started, write_report
+from support.running import temporary_folder
 
 pytestmark = needs("chromium", "chromedriver")
 
-LARGE = 200
+LARGE_SIZE = 200
 LIMIT_MS = 2000
-HOSTILE = (
+HOSTILE_NAMES = (
     "<script>window.x=1</script>",
     '"><img src=x onerror=window.x=1>',
     "</script><script>window.x=1</script><!--",
@@ -55,76 +57,60 @@ def browser(chromium: Chromium) -> Iterator[Chromium]:
     assert chromium.problems() == []
 
 
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> "Reports":
-    return Reports(tmp_path_factory.mktemp("reports"))
+class Report:
+    """A report on nodes: what it must say, and its page."""
+
+    def __init__(self, nodes: list[NodeProfile], **options: Any) -> None:
+        self.nodes = nodes
+        self._options = options
+
+    @cached_property
+    def view(self) -> View:
+        return View(gather_fleet(self.nodes), **self._options)
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        return list(self.view.matrix.pairs())
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return self.view.matrix.groups
+
+    @property
+    def names(self) -> list[str]:
+        """The first name of each row."""
+        return [group.nodes[0] for group in self.groups]
+
+    @cached_property
+    def path(self) -> Path:
+        return write_report(self.view, temporary_folder() / "report.html", notes_on(self.nodes))
+
+    def open(self, browser: Chromium, fragment: str = "") -> ReportPage:
+        browser.open(self.path, fragment)
+        return ReportPage(browser)
+
+    def traits(self, group: Group) -> NodeTraits:
+        return self.view.fleet.classes[group.node_class].traits
+
+    def outcome(self, alike: Alike) -> Outcome:
+        both = (self.view.matrix.opinions[one] for one in (alike.restore, alike.programs))
+        return Judgement(*both).outcome(restore_only=self.view.restore_only)
 
 
-class Reports:
-    """Reports on recorded nodes, written once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._written: dict[str, Path] = {}
-
-    def few(self) -> Path:
-        return self._write("few", few_nodes())
-
-    def captured(self) -> Path:
-        return self._write("captured", captured())
-
-    def classes(self) -> Path:
-        return self._write("classes", classes())
-
-    def restored(self) -> Path:
-        return self._write("restored", restored())
-
-    def hostile(self) -> Path:
-        named = zip(captured_nodes()[::7], HOSTILE, strict=True)
-        nodes = [replace(node, name=name) for node, name in named]
-        models = [
-            replace(node, cpus=tuple(replace(cpu, model_name=node.name) for cpu in node.cpus))
-            for node in nodes
-        ]
-        return self._write("hostile", View(gather_fleet(models)), notes=notes_on(models))
-
-    def large(self) -> Path:
-        nodes = list(recorded_nodes().values())
-        more = [replace(node, name=f"{node.name}.too") for node in nodes[: LARGE - len(nodes)]]
-        view = View(gather_fleet([*nodes, *more]), is_by_class=False)
-        return self._write("large", view, notes=notes_on([*nodes, *more]))
-
-    def _write(self, name: str, view: View, **options: Any) -> Path:
-        if name not in self._written:
-            options = options or {"notes": notes_on(captured_nodes())}
-            self._written[name] = write_report(view, self._folder / f"{name}.html", **options)
-        return self._written[name]
+def named(node: NodeProfile, name: str) -> NodeProfile:
+    """Return a node of another name, whose CPUs have it too."""
+    cpus = tuple(replace(cpu, model_name=name) for cpu in node.cpus)
+    return replace(node, name=name, cpus=cpus)
 
 
-@cache
-def few_nodes() -> View:
-    return View(gather_fleet(captured_nodes()[::7]))
-
-
-@cache
-def captured() -> View:
-    return View(gather_fleet(captured_nodes()))
-
-
-@cache
-def classes() -> View:
-    return View(gather_fleet(captured_nodes()), is_by_class=True)
-
-
-@cache
-def restored() -> View:
-    """Return one that leaves programs out."""
-    return View(gather_fleet(captured_nodes()), restore_only=True)
-
-
-@cache
-def pairs(view: View) -> tuple[Pair, ...]:
-    return tuple(view.matrix.pairs())
+FEW = Report(captured_nodes()[::7])
+CAPTURED = Report(captured_nodes())
+CLASSES = Report(captured_nodes(), is_by_class=True)
+RESTORED = Report(captured_nodes(), restore_only=True)
+HOSTILE = Report(list(map(named, captured_nodes()[::7], HOSTILE_NAMES)))
+RECORDED = list(recorded_nodes().values())
+TWINS = [replace(node, name=f"{node.name}.too") for node in RECORDED[: LARGE_SIZE - len(RECORDED)]]
+LARGE = Report([*RECORDED, *TWINS], is_by_class=False)
 
 
 def shown(page_pairs: list[Pair]) -> str:
@@ -161,127 +147,97 @@ def counts_of(summary: Summary, about: str) -> Outcomes:
     }[about]
 
 
-def outcome_of(view: View, alike: Alike) -> Outcome:
-    both = (view.matrix.opinions[one] for one in (alike.restore, alike.programs))
-    return Judgement(*both).outcome(restore_only=view.restore_only)
+@pytest.fixture
+def few(browser: Chromium) -> ReportPage:
+    return FEW.open(browser)
 
 
 @pytest.fixture
-def few(browser: Chromium, reports: Reports) -> ReportPage:
-    browser.open(reports.few())
-    return ReportPage(browser)
-
-
-@pytest.fixture
-def page(browser: Chromium, reports: Reports) -> ReportPage:
-    browser.open(reports.captured())
-    return ReportPage(browser)
+def page(browser: Chromium) -> ReportPage:
+    return CAPTURED.open(browser)
 
 
 class TestSaysWhatTheMatrixSays:
     def test_of_every_pair_of_nodes(self, page: ReportPage) -> None:
-        names = [group.nodes[0] for group in captured().matrix.groups]
-        expected = {(one, one): f"{one} → {one}; the node itself" for one in names}
-        for pair in pairs(captured()):
+        expected = {(one, one): f"{one} → {one}; the node itself" for one in CAPTURED.names}
+        for pair in CAPTURED.pairs:
             one, other = pair.source.nodes[0], pair.destination.nodes[0]
             counts = counts_of(pair.summary, "outcome")
             expected[one, other] = f"{one} → {other}; {counts_words(counts)}"
-        assert page.read_all() == [expected[one, other] for one in names for other in names]
+        assert page.read_all() == [expected[both] for both in product(CAPTURED.names, repeat=2)]
 
-    def test_of_every_pair_of_classes(self, browser: Chromium, reports: Reports) -> None:
-        browser.open(reports.classes())
-        read = ReportPage(browser).read_all()
-        said = [text.split("; ", 1)[1] for text in read if not text.endswith("; the node itself")]
-        assert said == [
-            counts_words(counts_of(pair.summary, "outcome")) for pair in pairs(classes())
-        ]
-
-    def test_of_every_pair_where_programs_are_left_out(
-        self, browser: Chromium, reports: Reports
+    @pytest.mark.parametrize(
+        ("report", "about"), [(CLASSES, "outcome"), (RESTORED, "restore")], ids=["classes", "nodes"]
+    )
+    def test_of_every_pair_of_classes_and_where_programs_are_left_out(
+        self, browser: Chromium, report: Report, about: str
     ) -> None:
-        browser.open(reports.restored())
-        read = ReportPage(browser).read_all()
+        read = report.open(browser).read_all()
         said = [text.split("; ", 1)[1] for text in read if not text.endswith("; the node itself")]
-        assert said == [
-            counts_words(counts_of(pair.summary, "restore")) for pair in pairs(restored())
-        ]
+        assert said == [counts_words(counts_of(pair.summary, about)) for pair in report.pairs]
 
-    @pytest.mark.parametrize("kind", ["captured", "restored"])
-    def test_of_one_way_pairs(self, browser: Chromium, reports: Reports, kind: str) -> None:
-        view = {"captured": captured, "restored": restored}[kind]()
-        browser.open(getattr(reports, kind)(), "#one-way=yes")
-        ways = Ways(view.matrix.groups, restore_only=view.restore_only)
-        watched = list(chain.from_iterable(ways.watch(view.matrix.rows())))
+    @pytest.mark.parametrize("report", [CAPTURED, RESTORED], ids=["outcomes", "restore"])
+    def test_of_one_way_pairs(self, browser: Chromium, report: Report) -> None:
+        page = report.open(browser, "#one-way=yes")
+        ways = Ways(report.groups, restore_only=report.view.restore_only)
+        watched = list(chain.from_iterable(ways.watch(report.view.matrix.rows())))
         one_way = {
-            (group.number, other.number)
-            for group in view.matrix.groups
-            for other in ways.one_way(group)
+            (group.number, other.number) for group in report.groups for other in ways.one_way(group)
         }
         left = [
             pair for pair in watched if (pair.source.number, pair.destination.number) in one_way
         ]
         assert left
-        assert ReportPage(browser).found() == shown(left)
+        assert page.found() == shown(left)
 
     def test_in_the_table_of_what_is_not_safe(self, few: ReportPage) -> None:
         few.push("#list summary")
         rows = few.texts("#table tbody tr")
-        matrix = few_nodes().matrix
+        matrix = FEW.view.matrix
         expected = 0
-        for source in matrix.groups:
+        for source in FEW.groups:
             unsafe = {
                 alike
                 for pair in matrix.row(source)
                 for alike in matrix.alike(source, pair.destination)
-                if outcome_of(few_nodes(), alike) is not Outcome.SAFE
+                if FEW.outcome(alike) is not Outcome.SAFE
             }
             expected += len(unsafe)
             for alike in unsafe:
-                because = [few_nodes().why(one) for one in (alike.restore, alike.programs)]
-                outcome = outcome_of(few_nodes(), alike).value
-                end = f" {outcome} {'; '.join(filter(None, because))}"
+                because = [FEW.view.why(one) for one in (alike.restore, alike.programs)]
+                end = f" {FEW.outcome(alike).value} {'; '.join(filter(None, because))}"
                 assert any(row.startswith(source.nodes[0]) and row.endswith(end) for row in rows)
         assert len(rows) == expected
 
 
+HASWELL = "Intel Core Processor (Haswell)"
+HASWELLS = {node.name for node in CAPTURED.nodes if node.cpus[0].model_name == HASWELL}
+
+#: What is filled in, and which pairs are left.
+FILTERS: dict[str, tuple[dict[str, str], Callable[[Pair], bool]]] = {
+    "parts of names": (
+        {"source-name": " hasWELL ", "destination-name": "141"},
+        lambda pair: "Haswell" in pair.source.nodes[0] and "141" in pair.destination.nodes[0],
+    ),
+    "kernel": (
+        {"destination-kernel": "042stab101"},
+        lambda pair: CAPTURED.traits(pair.destination).kernel.generation_name == "042stab101",
+    ),
+    "vendor": (
+        {"source-cpu": "AuthenticAMD"},
+        lambda pair: CAPTURED.traits(pair.source).cpu.vendor == "AuthenticAMD",
+    ),
+    "model": ({"source-cpu": HASWELL}, lambda pair: pair.source.nodes[0] in HASWELLS),
+}
+
+
 class TestFilters:
-    def test_by_a_part_of_a_name(self, page: ReportPage) -> None:
-        page.set("source-name", " hasWELL ")
-        page.set("destination-name", "141")
-        left = [
-            pair
-            for pair in pairs(captured())
-            if "Haswell" in pair.source.nodes[0] and "141" in pair.destination.nodes[0]
-        ]
-        assert page.found() == shown(left)
-
-    def test_by_kernel(self, page: ReportPage) -> None:
-        page.set("destination-kernel", "042stab101")
-        fleet = captured().fleet
-        left = [
-            pair
-            for pair in pairs(captured())
-            if fleet.classes[pair.destination.node_class].traits.kernel.generation_name
-            == "042stab101"
-        ]
-        assert left
-        assert page.found() == shown(left)
-
-    def test_by_the_cpu_s_vendor(self, page: ReportPage) -> None:
-        page.set("source-cpu", "AuthenticAMD")
-        fleet = captured().fleet
-        left = [
-            pair
-            for pair in pairs(captured())
-            if fleet.classes[pair.source.node_class].traits.cpu.vendor == "AuthenticAMD"
-        ]
-        assert page.found() == shown(left)
-
-    def test_by_the_cpu_s_model(self, page: ReportPage) -> None:
-        model = "Intel Core Processor (Haswell)"
-        page.set("source-cpu", model)
-        names = {one.name for one in captured_nodes() if one.cpus[0].model_name == model}
-        left = [pair for pair in pairs(captured()) if pair.source.nodes[0] in names]
+    @pytest.mark.parametrize("name", FILTERS)
+    def test_by_what_nodes_are(self, page: ReportPage, name: str) -> None:
+        fields, is_left = FILTERS[name]
+        for field, value in fields.items():
+            page.set(field, value)
+        left = list(filter(is_left, CAPTURED.pairs))
         assert left
         assert page.found() == shown(left)
 
@@ -301,7 +257,7 @@ class TestFilters:
             return not is_mixed and counts.outcome.value == kind
 
         page.set(about, kind)
-        left = [pair for pair in pairs(captured()) if matches(counts_of(pair.summary, about))]
+        left = [pair for pair in CAPTURED.pairs if matches(counts_of(pair.summary, about))]
         assert page.found() == shown(left)
         assert page.is_seen("#nothing") is (not left)
 
@@ -311,32 +267,29 @@ class TestFilters:
         assert not page.is_seen("#grid")
         page.push("#clear")
         assert not page.is_seen("#nothing")
-        assert page.found() == shown(list(pairs(captured())))
+        assert page.found() == shown(CAPTURED.pairs)
         assert page.fragment() == ""
 
     def test_the_order_can_be_by_kernel(self, page: ReportPage) -> None:
         page.set("order", "kernel")
         page.set("source-cpu", "AuthenticAMD")
-        first = page.read_all()[0]
-        classes = captured().fleet.classes
-        groups = [
-            (classes[group.node_class].traits, group.number, group)
-            for group in captured().matrix.groups
-        ]
-        ordered = sorted(
-            groups, key=lambda one: (one[0].kernel.generation_name, one[0].cpu.vendor, one[1])
-        )
-        (_, _, source) = next(one for one in ordered if one[0].cpu.vendor == "AuthenticAMD")
-        assert first.startswith(f"{source.nodes[0]} → {ordered[0][2].nodes[0]}")
+        keys = {
+            group.number: (traits.kernel.generation_name, traits.cpu.vendor, group.number)
+            for group in CAPTURED.groups
+            for traits in [CAPTURED.traits(group)]
+        }
+        ordered = sorted(CAPTURED.groups, key=lambda group: keys[group.number])
+        source = next(one for one in ordered if keys[one.number][1] == "AuthenticAMD")
+        assert page.read_all()[0].startswith(f"{source.nodes[0]} → {ordered[0].nodes[0]}")
 
-    def test_the_state_is_in_the_address(self, page: ReportPage, reports: Reports) -> None:
+    def test_the_state_is_in_the_address(self, page: ReportPage) -> None:
         page.set("source-name", "a&b=c <d>")
         page.set("source-name", "Haswell")
         page.set("restore", "safe")
         page.set("one-way", True)
         page.set("size", "30")
         found, fragment = page.found(), page.fragment()
-        page.browser.open(reports.captured(), fragment)
+        CAPTURED.open(page.browser, fragment)
         assert page.found() == found
         assert page.size() == 30
         assert page.fragment() == fragment
@@ -346,39 +299,31 @@ class TestFilters:
         ["#pair=0-0", "#pair=999-1", "#pair=x", "#restore=%3Cb%3E&no-such=1", "#%", "#pair=-1"],
     )
     def test_an_address_that_makes_no_sense_is_passed_over(
-        self, browser: Chromium, reports: Reports, fragment: str
+        self, browser: Chromium, fragment: str
     ) -> None:
-        browser.open(reports.captured(), fragment)
-        page = ReportPage(browser)
-        assert page.found() == shown(list(pairs(captured())))
+        page = CAPTURED.open(browser, fragment)
+        assert page.found() == shown(CAPTURED.pairs)
         assert page.text("#details").startswith("Choose a pair")
 
     def test_going_to_another_address_of_the_page_follows_it(self, page: ReportPage) -> None:
-        page.browser.run("location.hash = '#source-name=Haswell&pair=21-3'")
-        page.browser.frame()
-        page.browser.frame()
-        names = [group.nodes[0] for group in captured().matrix.groups]
-        assert page.text("#details-title") == f"{names[21]} → {names[3]}"
+        page.go("#source-name=Haswell&pair=21-3")
+        assert page.text("#details-title") == f"{CAPTURED.names[21]} → {CAPTURED.names[3]}"
         assert "3 sources" in page.found()
 
 
 class TestDetails:
     def test_a_click_shows_both_verdicts_with_all_reasons(self, few: ReportPage) -> None:
         few.click(1, 3)
-        groups = few_nodes().matrix.groups
-        assert few.text("#details-title") == f"{groups[1].nodes[0]} → {groups[3].nodes[0]}"
-        self._compare(few, groups[1], groups[3])
+        assert few.text("#details-title") == f"{FEW.names[1]} → {FEW.names[3]}"
+        self._compare(few, FEW.groups[1], FEW.groups[3])
 
     def test_of_every_pair_all_is_there(self, few: ReportPage) -> None:
-        for pair in pairs(few_nodes()):
-            numbers = pair.source.number, pair.destination.number
-            few.browser.run("location.hash = `#pair=${arguments[0]}-${arguments[1]}`", *numbers)
-            few.browser.frame()
-            few.browser.frame()
+        for pair in FEW.pairs:
+            few.go(f"#pair={pair.source.number}-{pair.destination.number}")
             self._compare(few, pair.source, pair.destination)
 
     def _compare(self, page: ReportPage, source: Group, destination: Group) -> None:
-        matrix = few_nodes().matrix
+        matrix = FEW.view.matrix
         sections = page.texts("#details .outcome")
         migrations = matrix.alike(source, destination)
         assert len(sections) == len(migrations)
@@ -387,10 +332,10 @@ class TestDetails:
             title = f"Container{'s' if len(alike.labels) > 1 else ''} {labels}"
             if labels == "None":
                 title = "The nodes alone (there is no container)"
-            assert section.startswith(f"{title}: {outcome_of(few_nodes(), alike).value}")
+            assert section.startswith(f"{title}: {FEW.outcome(alike).value}")
             for load in source.loads:
                 if load.container is not None and load.label in alike.labels:
-                    container = few_nodes().fleet.containers[load.container]
+                    container = FEW.view.fleet.containers[load.container]
                     assert container_words(container) in section
             for about, number in (("Restore", alike.restore), ("Programs", alike.programs)):
                 assert f"{about}: {matrix.verdicts[number].value}" in section
@@ -403,16 +348,16 @@ class TestDetails:
 
     def test_the_way_back_is_a_button_away(self, few: ReportPage) -> None:
         few.click(0, 4)
-        names = [group.nodes[0] for group in few_nodes().matrix.groups]
         few.push("#details button")
-        assert few.text("#details-title") == f"{names[4]} → {names[0]}"
-        assert few.active().startswith(f"{names[4]} → {names[0]}")
+        way_back = f"{FEW.names[4]} → {FEW.names[0]}"
+        assert few.text("#details-title") == way_back
+        assert few.active().startswith(way_back)
         assert "pair=4-0" in few.fragment()
 
     def test_one_way_pairs_are_marked_from_both_ends(self, few: ReportPage) -> None:
-        ways = Ways(few_nodes().matrix.groups)
-        list(ways.watch(few_nodes().matrix.rows()))
-        source = few_nodes().matrix.groups[0]
+        ways = Ways(FEW.groups)
+        list(ways.watch(FEW.view.matrix.rows()))
+        source = FEW.groups[0]
         other = ways.one_way(source)[0]
         few.click(source.number, other.number)
         assert "One-way something can go there safely, and nothing back" in few.text("#details")
@@ -426,28 +371,20 @@ class TestDetails:
         assert few.text("#details").startswith("Choose a pair")
         assert few.active().endswith("the node itself")
 
-    def test_a_class_names_its_nodes(self, browser: Chromium, reports: Reports) -> None:
-        browser.open(reports.classes(), "#pair=4-7")
-        text = ReportPage(browser).text("#details")
-        groups = classes().matrix.groups
-        for group in (groups[4], groups[7]):
+    def test_a_class_names_its_nodes(self, browser: Chromium) -> None:
+        text = CLASSES.open(browser, "#pair=4-7").text("#details")
+        for group in (CLASSES.groups[4], CLASSES.groups[7]):
             assert f"nodes: {' '.join(group.nodes)}" in text
         assert re.search(r"Containers class \d+ \(\d+\)", text)
 
     def test_pointing_tells_the_names_and_the_outcome(self, few: ReportPage) -> None:
-        x, y = few.place(0, 1)
-        few.browser.devtools("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-        few.browser.frame()
-        names = [group.nodes[0] for group in few_nodes().matrix.groups]
+        few.point(*few.place(0, 1))
         (pair,) = (
-            pair
-            for pair in pairs(few_nodes())
-            if (pair.source.number, pair.destination.number) == (0, 1)
+            one for one in FEW.pairs if (one.source.number, one.destination.number) == (0, 1)
         )
         words = counts_words(counts_of(pair.summary, "outcome"))
-        assert few.text("#tip") == f"{names[0]} → {names[1]} {words}"
-        few.browser.devtools("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
-        few.browser.frame()
+        assert few.text("#tip") == f"{FEW.names[0]} → {FEW.names[1]} {words}"
+        few.point(1, 1)
         assert not few.is_seen("#tip")
 
 
@@ -461,7 +398,7 @@ class TestKeyboard:
         assert stops[:2] == ["grid", "details"]
 
     def test_keys_move_within_the_map(self, page: ReportPage) -> None:
-        names = [group.nodes[0] for group in captured().matrix.groups]
+        names = CAPTURED.names
         last = len(names) - 1
         page.focus()
         for key, ctrl, row, column in (
@@ -491,12 +428,12 @@ class TestKeyboard:
         few.browser.press("Enter")
         few.browser.frame()
         assert few.focused() == "details"
-        assert few.text("#details-title").endswith(few_nodes().matrix.groups[1].nodes[0])
+        assert few.text("#details-title").endswith(FEW.names[1])
         few.browser.press("Escape")
         assert few.focused() == "grid"
         few.browser.press("ArrowRight")
         few.browser.press(" ")
-        assert few.text("#details-title").endswith(few_nodes().matrix.groups[2].nodes[0])
+        assert few.text("#details-title").endswith(FEW.names[2])
 
     def test_other_keys_are_the_browser_s(self, few: ReportPage) -> None:
         few.focus()
@@ -507,11 +444,11 @@ class TestKeyboard:
     def test_the_active_cell_is_a_cell_of_a_grid_with_its_headers(self, page: ReportPage) -> None:
         page.focus()
         page.browser.press("End", ctrl=True)
-        groups = captured().matrix.groups
-        assert page.attribute("#grid", "aria-rowcount") == str(len(groups) + 1)
-        assert page.attribute("#grid [role=gridcell]", "aria-colindex") == str(len(groups) + 1)
-        assert page.texts("#grid [role=columnheader]") == [groups[-1].nodes[0]]
-        assert page.texts("#grid [role=rowheader]") == [groups[-1].nodes[0]]
+        *_, last = names = CAPTURED.names
+        assert page.attribute("#grid", "aria-rowcount") == str(len(names) + 1)
+        assert page.attribute("#grid [role=gridcell]", "aria-colindex") == str(len(names) + 1)
+        assert page.texts("#grid [role=columnheader]") == [last]
+        assert page.texts("#grid [role=rowheader]") == [last]
 
 
 @pytest.mark.skipif(
@@ -521,15 +458,12 @@ class TestKeyboard:
 class TestAccessibility:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize("width", [1400, 420])
-    def test_axe_has_nothing_against_it(
-        self, browser: Chromium, reports: Reports, scheme: str, width: int
-    ) -> None:
+    def test_axe_has_nothing_against_it(self, browser: Chromium, scheme: str, width: int) -> None:
         browser.prefer(color_scheme=scheme)
         browser.resize(width, 900)
         browser.devtools("Page.setBypassCSP", enabled=True)
         try:
-            browser.open(reports.few(), "#pair=0-3")
-            page = ReportPage(browser)
+            page = FEW.open(browser, "#pair=0-3")
             page.push("#list summary")
             assert page.violations(_axe()) == "[]"
         finally:
@@ -546,13 +480,12 @@ def _axe() -> str:
 
 class TestColours:
     def test_the_map_has_the_page_s_colours_in_light_and_dark(self, few: ReportPage) -> None:
-        wanted = next(pair for pair in pairs(few_nodes()) if _all_are(pair, Outcome.REFUSED))
+        wanted = next(pair for pair in FEW.pairs if _all_are(pair, Outcome.REFUSED))
         left = _left_of(few, wanted.source.number, wanted.destination.number)
         seen = {}
         for scheme in ("light", "dark"):
             few.browser.prefer(color_scheme=scheme)
-            few.browser.frame()
-            few.browser.frame()
+            few.browser.frame(2)
             seen[scheme] = few.colour(*left)
             assert seen[scheme] == few.variable("refused")
         assert seen["light"] != seen["dark"]
@@ -568,10 +501,10 @@ class TestColours:
     def test_colours_can_be_by_one_verdict_alone(self, page: ReportPage) -> None:
         wanted = next(
             pair
-            for pair in pairs(captured())
+            for pair in CAPTURED.pairs
             if _all_are(pair, Outcome.REFUSED) and not sum(pair.summary.programs[::2])
         )
-        risky = next(pair for pair in pairs(captured()) if _all_are(pair, Outcome.RISKY))
+        risky = next(pair for pair in CAPTURED.pairs if _all_are(pair, Outcome.RISKY))
         for colour, names in (
             ("outcome", ("refused", "risky")),
             ("restore", ("refused", "safe")),
@@ -594,7 +527,7 @@ class TestColours:
     def test_what_is_filtered_out_of_a_row_is_paler(self, page: ReportPage) -> None:
         kept = [
             pair
-            for pair in pairs(captured())
+            for pair in CAPTURED.pairs
             for counts in (counts_of(pair.summary, "outcome"),)
             if 0 < counts.safe < sum(counts)
         ]
@@ -602,7 +535,7 @@ class TestColours:
         columns = sorted({pair.destination.number for pair in kept})
         wanted = next(
             pair
-            for pair in pairs(captured())
+            for pair in CAPTURED.pairs
             if _all_are(pair, Outcome.REFUSED)
             and pair.source.number in rows
             and pair.destination.number in columns
@@ -643,8 +576,7 @@ class TestPaper:
             document.querySelectorAll("#printed canvas").length,
             document.querySelectorAll("#table tbody tr").length));"""
         few.browser.run(script)
-        answer = few.browser.devtools("Page.printToPDF", printBackground=True)
-        assert base64.b64decode(answer["data"]).startswith(b"%PDF")
+        few.print()
         canvases, rows = few.browser.run("return printed")
         assert canvases == 1
         assert rows > 10
@@ -658,43 +590,40 @@ class TestPaper:
         assert few.is_seen("#printed")
         assert few.is_seen("#found")
 
-    def test_shows_the_chosen_pair_on_paper(self, browser: Chromium, reports: Reports) -> None:
-        browser.open(reports.few(), "#pair=0-1")
+    def test_shows_the_chosen_pair_on_paper(self, browser: Chromium) -> None:
+        page = FEW.open(browser, "#pair=0-1")
         browser.prefer(media="print")
-        page = ReportPage(browser)
         assert page.is_seen("#details")
         assert not page.is_seen("#details button")
 
     def test_prints_nothing_of_a_map_without_pairs(self, few: ReportPage) -> None:
         few.set("source-name", "no such node")
-        answer = few.browser.devtools("Page.printToPDF")
-        assert base64.b64decode(answer["data"]).startswith(b"%PDF")
+        few.print()
 
 
 class TestHostileNames:
-    def test_names_are_text_everywhere(self, browser: Chromium, reports: Reports) -> None:
-        browser.open(reports.hostile())
-        page = ReportPage(browser)
+    def test_names_are_text_everywhere(self, browser: Chromium) -> None:
+        page = HOSTILE.open(browser)
         page.push("#list summary")
         page.read_all()
-        for row in range(len(HOSTILE)):
-            page.click(row, (row + 1) % len(HOSTILE))
-            assert HOSTILE[row][:20].strip("\u2028\u202e") in page.text("#details-title")
+        for row, name in enumerate(HOSTILE_NAMES):
+            page.click(row, (row + 1) % len(HOSTILE_NAMES))
+            assert name[:20].strip("\u2028\u202e") in page.text("#details-title")
             assert page.text("#tip")
-        browser.devtools("Page.printToPDF")
+        page.print()
         for side in ("source", "destination"):
-            for name in HOSTILE[:4]:
+            for name in HOSTILE_NAMES[:4]:
                 page.set(f"{side}-name", name)
-                alike = sum(name in other for other in HOSTILE)
+                alike = sum(name in other for other in HOSTILE_NAMES)
                 assert _counted(alike, side) in page.found()
             page.push("#clear")
-        browser.open(reports.hostile(), page.fragment())
+        HOSTILE.open(browser, page.fragment())
         assert browser.run("return typeof window.x") == "undefined"
         assert browser.run("return document.scripts.length") == 2
         assert browser.run("return document.images.length") == 0
 
-    def test_an_inline_script_would_be_refused(self, chromium: Chromium, reports: Reports) -> None:
-        chromium.open(reports.hostile())
+    def test_an_inline_script_would_be_refused(self, chromium: Chromium) -> None:
+        HOSTILE.open(chromium)
         chromium.problems()
         for attempt in (
             'document.body.setAttribute("onclick", "window.x = 1")',
@@ -709,25 +638,21 @@ class TestHostileNames:
 
 class TestLarge:
     def test_can_be_used_within_two_seconds(
-        self, browser: Chromium, reports: Reports, capsys: pytest.CaptureFixture[str]
+        self, browser: Chromium, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        path = reports.large()
-        times = []
-        for _ in range(7):
-            browser.open(path)
-            script = "return performance.getEntriesByName('interactive')[0].startTime"
-            times.append(browser.run(script))
+        script = "return performance.getEntriesByName('interactive')[0].startTime"
+        times = [LARGE.open(browser).browser.run(script) for _ in range(7)]
         median = statistics.median(times)
         with capsys.disabled():
             each = ", ".join(f"{one:.0f}" for one in sorted(times))
             print(
-                f"\n{LARGE} x {LARGE}: {path.stat().st_size / 2**20:.2f} MiB, "
+                f"\n{LARGE_SIZE} x {LARGE_SIZE}: {LARGE.path.stat().st_size / 2**20:.2f} MiB, "
                 f"interactive after {median:.0f} ms (median of {each})"
             )
         assert median < LIMIT_MS
 
-    def test_filters_and_keys_answer_at_once(self, browser: Chromium, reports: Reports) -> None:
-        browser.open(reports.large())
+    def test_filters_and_keys_answer_at_once(self, browser: Chromium) -> None:
+        LARGE.open(browser)
         script = """
           const [name, value] = arguments;
           const field = document.forms.filters.elements[name];
@@ -738,9 +663,8 @@ class TestLarge:
         for name, value in (("restore", "safe"), ("source-name", "e5"), ("size", "4")):
             assert browser.run(script, name, value) < 1000, name
 
-    def test_the_far_corner_is_in_reach(self, browser: Chromium, reports: Reports) -> None:
-        browser.open(reports.large())
-        page = ReportPage(browser)
+    def test_the_far_corner_is_in_reach(self, browser: Chromium) -> None:
+        page = LARGE.open(browser)
         page.focus()
         browser.press("End", ctrl=True)
         browser.frame()
@@ -756,13 +680,10 @@ class TestLarge:
                   box.top + document.getElementById("grid").clientHeight - 30];"""
         browser.run("document.getElementById('grid').scrollIntoView()")
         browser.click(*browser.run(corner))
-        nodes = [*recorded_nodes()]
-        names = [*nodes, *(f"{name}.too" for name in nodes[: LARGE - len(nodes)])]
-        assert page.text("#details-title").endswith(f"→ {names[-1]}")
+        assert page.text("#details-title").endswith(f"→ {TWINS[-1].name}")
 
-    def test_the_table_is_given_in_parts(self, browser: Chromium, reports: Reports) -> None:
-        browser.open(reports.large(), "#source-name=xeon")
-        page = ReportPage(browser)
+    def test_the_table_is_given_in_parts(self, browser: Chromium) -> None:
+        page = LARGE.open(browser, "#source-name=xeon")
         page.push("#list summary")
         assert len(page.texts("#table tbody tr")) == 300
         total = re.search(r"first 300 of ([\d,]+) rows", page.text("#table > p"))
@@ -774,27 +695,21 @@ class TestLarge:
 
 class TestWindow:
     @pytest.mark.parametrize("width", [1400, 800, 380])
-    def test_nothing_sticks_out(self, browser: Chromium, reports: Reports, width: int) -> None:
+    def test_nothing_sticks_out(self, browser: Chromium, width: int) -> None:
         browser.resize(width, 800)
-        browser.open(reports.captured(), "#pair=0-5")
-        ReportPage(browser).push("#list summary")
+        CAPTURED.open(browser, "#pair=0-5").push("#list summary")
         script = "return document.documentElement.scrollWidth - innerWidth"
         assert browser.run(script) <= 0
 
-    def test_in_a_narrow_one_a_click_shows_the_details(
-        self, browser: Chromium, reports: Reports
-    ) -> None:
+    def test_in_a_narrow_one_a_click_shows_the_details(self, browser: Chromium) -> None:
         browser.resize(380, 700)
-        browser.open(reports.captured())
-        page = ReportPage(browser)
-        page.click(0, 1)
+        CAPTURED.open(browser).click(0, 1)
         script = "return document.getElementById('details').getBoundingClientRect().top"
         assert 0 <= browser.run(script) < 700
 
     def test_the_map_follows_the_window(self, few: ReportPage) -> None:
         few.browser.resize(500, 900)
-        few.browser.frame()
-        few.browser.frame()
+        few.browser.frame(2)
         script = "return document.getElementById('canvas').getBoundingClientRect().right"
         assert few.browser.run(script) <= 500
 

@@ -9,20 +9,17 @@ be installed, ``<!-- run by: PATH -->`` which test does it, and ``<!-- not run: 
 manual pages they are comments of troff's.
 """
 
-import atexit
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from support.running import ROOT, UNMEASURED, finish, write_program
+from support.running import ROOT, UNMEASURED, finish, temporary_folder, write_program
 from tools.shared_files import write
 
 _PROMPT = re.compile(r"(?:\[root@([\w.-]+)\])?([$#]) (.*)")
@@ -213,7 +210,7 @@ _STARTS = {
 @cache
 def programs_folder() -> Path:
     """Make a folder with both programs of this checkout, as if they were installed."""
-    folder = _temporary_folder()
+    folder = temporary_folder()
     for name, start in _STARTS.items():
         text = _START.format(python=shlex.quote(sys.executable), root=ROOT, start=start)
         write_program(folder / name, text)
@@ -223,15 +220,8 @@ def programs_folder() -> Path:
 @cache
 def shared_folder() -> Path:
     """Make a folder with the completions and manual pages that a wheel's build generates."""
-    folder = _temporary_folder()
+    folder = temporary_folder()
     write(folder)
-    return folder
-
-
-def _temporary_folder() -> Path:
-    """Make a folder that is removed when the tests end."""
-    folder = Path(tempfile.mkdtemp(prefix="vzcptsim-tests-"))
-    atexit.register(shutil.rmtree, folder)
     return folder
 
 

@@ -1,5 +1,6 @@
 """The HTML report in a real Chromium, as its reader has it: what is on the page, by its name."""
 
+import base64
 import json
 import shutil
 from collections.abc import Iterator
@@ -53,9 +54,11 @@ class Chromium:
         """Run a script's text that ends with calling its last argument."""
         return self._driver.execute_async_script(script, *arguments)
 
-    def frame(self) -> None:
+    def frame(self, times: int = 1) -> None:
         """Let the page draw."""
-        self.run_async("const done = arguments[0]; requestAnimationFrame(() => setTimeout(done))")
+        script = "const done = arguments[0]; requestAnimationFrame(() => setTimeout(done))"
+        for _ in range(times):
+            self.run_async(script)
 
     def resize(self, width: int, height: int) -> None:
         """Give the page a window of this size."""
@@ -137,9 +140,9 @@ _READ_ALL = _script("read-all")
 _COLOUR = _script("colour")
 
 
-def write_report(view: View, path: Path, **options: Any) -> Path:
+def write_report(view: View, path: Path, notes: dict[str, Any]) -> Path:
     """Write a report into a file."""
-    path.write_text("".join(html_text(view, **options)), "utf-8")
+    path.write_text("".join(html_text(view, notes=notes)), "utf-8")
     return path
 
 
@@ -192,6 +195,16 @@ class ReportPage:
         """Return the address's fragment."""
         return str(self.browser.run("return location.hash"))
 
+    def go(self, fragment: str) -> None:
+        """Go to another address of the page."""
+        self.browser.run("location.hash = arguments[0]", fragment)
+        self.browser.frame(2)
+
+    def print(self) -> None:
+        """Print it to a PDF."""
+        answer = self.browser.devtools("Page.printToPDF", printBackground=True)
+        assert base64.b64decode(answer["data"]).startswith(b"%PDF")
+
     def focus(self) -> None:
         """Go to the heat map."""
         self.browser.run("document.getElementById('grid').focus()")
@@ -228,6 +241,11 @@ class ReportPage:
         """Return where the middle of a cell is, in the window."""
         x, y = self.first_cell()
         return x + (column + 0.5) * self.size(), y + (row + 0.5) * self.size()
+
+    def point(self, x: float, y: float) -> None:
+        """Move the mouse to a place of the window."""
+        self.browser.devtools("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        self.browser.frame()
 
     def click(self, row: int, column: int) -> None:
         """Click on a cell."""

@@ -1,9 +1,12 @@
 """Programs on simulated nodes, run for tests in processes of their own."""
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +103,13 @@ def succeed(
     ended = finish(command, environment, **how)
     assert (ended.returncode, ended.stderr) == (0, ""), ended
     return ended.stdout
+
+
+def temporary_folder() -> Path:
+    """Make a folder that is removed when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix="vzcptsim-tests-"))
+    atexit.register(shutil.rmtree, folder)
+    return folder
 
 
 def write_program(path: Path, text: str | bytes) -> Path:
