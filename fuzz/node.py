@@ -111,7 +111,7 @@ class MadeUpNode(Syscalls):
         """Return the three lines; a kernel has a release, and a machine that it was built for."""
         text = self._parts.get(UNAME, b"").decode("utf-8", "surrogateescape")
         release, machine, name, *_ = [*text.split("\n"), "", "", ""]
-        return release or "2.6.32", machine if machine in MACHINES else X86_64, name
+        return release or "2.6.32-dzhanibekov.1", machine if machine in MACHINES else X86_64, name
 
     def stat_mode(self, path: str) -> int:
         """Return the mode of a plain file."""

@@ -42,6 +42,8 @@ _ERROR = "Error: "
 _TRIES = 3
 
 RUNNING = "running"
+STOPPED = "stopped"
+UNKNOWN = "unknown"
 
 
 class NodeAnswers(namedtuple("NodeAnswers", ("caps", "has_test_version", "has_ipv6"))):
@@ -67,7 +69,7 @@ class Needs(namedtuple("Needs", ("caps", "reports"))):
 class ContainerFacts(namedtuple("ContainerFacts", ("state", "needs", "remark"))):
     """What asking came to: ``needs`` is None where they cannot be told, ``remark`` says why.
 
-    ``state`` is running, stopping, stopped, locked or suspended.
+    ``state`` is running, stopping, stopped, locked or suspended; or unknown.
     """
 
     __slots__ = ()
@@ -106,7 +108,9 @@ def ask_about(
                     raise
                 return ContainerFacts(state, None, "")
     except CheckError as error:
-        return ContainerFacts(RUNNING, None, f"could not be asked: {error.message}")
+        # An errno says nothing of the container; what is no errno is an answer of one that runs.
+        state = UNKNOWN if isinstance(error, DeviceError) else RUNNING
+        return ContainerFacts(state, None, f"could not be asked: {error.message}")
 
 
 def _state_told_by(error: "DeviceError", diagnostics: "list[str]", is_suspended: "bool") -> "str":
@@ -116,7 +120,7 @@ def _state_told_by(error: "DeviceError", diagnostics: "list[str]", is_suspended:
     is not.
     """
     if error.number == errno.ESRCH:
-        return "stopping" if diagnostics else "stopped"
+        return "stopping" if diagnostics else STOPPED
     if error.number == errno.EBUSY:
         return "suspended" if is_suspended else "locked"
     return ""

@@ -9,7 +9,7 @@ from collections import namedtuple
 
 from vzcptcheck import versions
 from vzcptcheck.arguments import INT_MAX
-from vzcptcheck.asking import RUNNING, ContainerFacts, NodeAnswers, ask_about
+from vzcptcheck.asking import STOPPED, UNKNOWN, ContainerFacts, NodeAnswers, ask_about
 from vzcptcheck.devices import CPT, RST, Device, missing_file_hint
 from vzcptcheck.errors import CheckError, DeviceError
 from vzcptcheck.features import REGISTER_FEATURES
@@ -34,6 +34,9 @@ VEINFO = "/proc/vz/veinfo"
 CPUID_OVERRIDE = "/proc/vz/cpuid_override"
 CMDLINE = "/proc/cmdline"
 IF_INET6 = "/proc/net/if_inet6"
+
+#: A container's configuration, which is there for a stopped one too: see ctid.conf(5).
+CONFIGURATION = "/etc/vz/conf/{}.conf"
 
 _NO_IPV6 = 1 << 28
 _SLM_DMPRST = 1 << 24
@@ -199,10 +202,19 @@ def _boot_options(syscalls: "Syscalls") -> "list[str]":
 def _ask_containers(
     syscalls: "Syscalls", node: "NodeAnswers", has_cpt: "bool", ctids: "Sequence[int]"
 ) -> "list[tuple[int, ContainerFacts]]":
-    """Ask about containers, in the order of their numbers; without /proc/cpt nobody tells."""
-    asked = sorted(set(ctids or _listed_containers(syscalls)))
+    """Ask about containers, in the order of their numbers.
+
+    Without /proc/cpt nobody tells: /proc/vz/veinfo lists those that are locked like those that run.
+    """
+    listed = _listed_containers(syscalls)
+    for ctid in ctids:
+        _require_container(syscalls, ctid, listed)
+    asked = sorted(set(ctids or listed))
     if not has_cpt:
-        return [(ctid, ContainerFacts(RUNNING, None, "")) for ctid in asked]
+        return [
+            (ctid, ContainerFacts(UNKNOWN if ctid in listed else STOPPED, None, ""))
+            for ctid in asked
+        ]
     suspended = _suspended_containers(syscalls)
     return [(ctid, ask_about(syscalls, ctid, node, suspended)) for ctid in asked]
 
@@ -217,6 +229,17 @@ def _listed_containers(syscalls: "Syscalls") -> "list[int]":
         if int(word):
             ctids.append(int(word))
     return ctids
+
+
+def _require_container(syscalls: "Syscalls", ctid: "int", listed: "list[int]") -> "None":
+    """Refuse a number that neither the kernel nor the node's configuration knows."""
+    path = CONFIGURATION.format(ctid)
+    if ctid not in listed and not syscalls.exists(path):
+        there = ", ".join(map(str, sorted(listed))) or "none"
+        raise CheckError(
+            f"there is no container {ctid} here: it does not run, and there is no {path}",
+            f"Those that run: {there}. 'vzlist -a' has the stopped ones too.",
+        )
 
 
 def _suspended_containers(syscalls: "Syscalls") -> "set[int]":

@@ -35,6 +35,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="take the N-th CPU of the dump, from 0",
     )
     parser.add_argument("--kernel", metavar="RELEASE", required=True, help="what uname -r prints")
+    parser.add_argument(
+        "--vz-version",
+        metavar="TEXT",
+        help="what /proc/vz/version reads as: what tells of a kernel which it is, where its "
+        "release does not (2.6.32 alone, 2.6.32-26-pve)",
+    )
     parser.add_argument("--machine", choices=MACHINES, default=X86_64, help="what uname -m prints")
     parser.add_argument(
         "--ct", metavar="SPEC", action="append", default=[], help="a container; see below"
@@ -78,7 +84,7 @@ def _compose(options: argparse.Namespace, streams: Streams) -> int:
     kernel = KernelFacts(
         release=options.kernel,
         machine=options.machine,
-        vz_version=None,
+        vz_version=options.vz_version,
         boot_options=tuple(options.boot_option),
         modules=modules,
         ipv6=not (options.no_ipv6 or "ipv6.disable=1" in options.boot_option),

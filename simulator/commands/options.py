@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+# Commands speak English. gettext would look for catalogs of argparse's words, and import locale.
+setattr(argparse, "_", str)  # noqa: B010 (argparse's own: no type has it)
+
 #: The width of a terminal that does not tell it.
 _COLUMNS = 80
 

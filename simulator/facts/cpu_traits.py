@@ -25,6 +25,7 @@ from simulator.facts.features import (
     OSXSAVE,
     XSAVE,
     judged_in,
+    models_own,
 )
 from simulator.facts.override import OverrideEntry
 
@@ -74,8 +75,8 @@ class XsaveArea(NamedTuple):
 class Hole(NamedTuple):
     """A node's CPUs where a leaf that matters was not recorded: equal ones are of one model.
 
-    ``cpus`` are without what is each processor's own. ``xcr0`` has the components that are
-    enabled where the CPU has them, and ``enabled`` the features that then work.
+    ``cpus`` are without what is each processor's own, or its kernel's. ``xcr0`` has the components
+    that are enabled where the CPU has them, and ``enabled`` the features that then work.
     """
 
     cpus: tuple[CpuidTable, ...]
@@ -142,7 +143,7 @@ def _traits(
     area = _area(first, xcr0)
     hole = None
     if shown != may_be_shown or usable != may_be_usable or area is None:
-        kinds = tuple(dict.fromkeys(table.without_processors_own() for table in cpus))
+        kinds = tuple(dict.fromkeys(models_own(table) for table in cpus))
         hole = Hole(kinds, xcr0, enabled)
     masks = shown, may_be_shown, usable, may_be_usable
     return CpuTraits(first.vendor, *masks, area, _told(facts, area), hole)

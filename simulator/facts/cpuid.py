@@ -148,15 +148,6 @@ class CpuidTable:
         """
         return CpuidTable((key, registers) for key, registers in self.items() if self._has(*key))
 
-    def without_processors_own(self) -> "CpuidTable":
-        """Return a table without what any two processors of one machine may differ in."""
-        answers = dict(self._answers)
-        for leaf, register in PROCESSORS_OWN:
-            for key in [key for key in answers if key[0] == leaf]:
-                value = getattr(answers[key], register) & ~PROCESSORS_OWN[leaf, register]
-                answers[key] = answers[key]._replace(**{register: value})
-        return CpuidTable(answers.items())
-
     def _has(self, leaf: int, subleaf: int) -> bool:
         if leaf == EXTENDED_LEAF:
             return True

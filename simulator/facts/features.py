@@ -3,10 +3,15 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import cast
+
+from msgspec import Struct
 
 from simulator.facts.cpuid import (
     ALL_BITS,
+    PROCESSORS_OWN,
+    REGISTERS,
+    XSAVE_LEAF,
     CpuidTable,
     Key,
     MissingLeafError,
@@ -25,7 +30,7 @@ _NO_WORD = 2
 KERNEL = "KERNEL"
 
 
-class Feature(NamedTuple):
+class Feature(Struct, frozen=True, gc=False):
     """One bit of an answer of CPUID; ``name`` is empty where it has none.
 
     ``mask`` is the feature's bit in masks of features: plain integers in which each register of
@@ -164,6 +169,17 @@ PAT = BY_NAME["pat"]
 PENDING_BREAK = BY_NAME["pbe"]
 XSAVEOPT = BY_NAME["xsaveopt"]
 
+#: What CPUID answers of the running kernel, not of the CPU: bits by leaf, subleaf and register.
+#: Sources: as of PROCESSORS_OWN.
+KERNELS_OWN: Mapping[tuple[int, int, RegisterName], int] = MappingProxyType(
+    {
+        OSXSAVE.location[:3]: 1 << OSXSAVE.bit,  # CR4 has it
+        OSPKE.location[:3]: 1 << OSPKE.bit,  # CR4 has it
+        (XSAVE_LEAF, 0, "ebx"): ALL_BITS,  # the area's size for what XCR0 enables
+        (XSAVE_LEAF, 1, "ebx"): ALL_BITS,  # the same for XCR0 and IA32_XSS
+    }
+)
+
 #: The masks of those that the verdict on programs judges, and of those of them that need AVX-512's
 #: state, AVX's, or XSAVE at all.
 JUDGED = sum(one.mask for one in FEATURES if one.effect)
@@ -194,6 +210,23 @@ _SECTIONS = _sections()
 JUDGED_LEAVES: Mapping[Key, int] = MappingProxyType(
     {key: sum(JUDGED & ALL_BITS << shift for _, shift in _SECTIONS[key]) for key in _SECTIONS}
 )
+
+
+def models_own(table: CpuidTable) -> CpuidTable:
+    """Return what a CPU has in common with every other of its model, whatever kernel runs on it."""
+    return CpuidTable((key, _models_own(key, registers)) for key, registers in table.items())
+
+
+def _models_own(key: Key, registers: Registers) -> Registers:
+    leaf, subleaf = key
+    return Registers(
+        *(
+            value
+            & ~PROCESSORS_OWN.get((leaf, name), 0)
+            & ~KERNELS_OWN.get((leaf, subleaf, name), 0)
+            for name, value in zip(REGISTERS, registers, strict=True)
+        )
+    )
 
 
 def features_in(mask: int) -> Iterator[Feature]:

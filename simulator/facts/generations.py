@@ -6,7 +6,6 @@ Sources: the published trees that each row names, and the recorded boots of seve
 import re
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -198,7 +197,7 @@ _2_6_32 = replace(
     _028STAB,
     name="2.6.32",
     trees=("2.6.32 before RHEL6",),
-    releases="2.6.32 without a stab number",
+    releases="2.6.32-NAME.N, named after a cosmonaut",
     image_version=0x800,
     restores=rule_b,
     node_bits=_TWELVE_BITS | mask(CPT_CPU_X86_SEP32, CPT_SLM_DMPRST),
@@ -333,6 +332,10 @@ _EAGER_FPU_SINCE = (132, 1)
 _SECTION_ENDS_SETTLED = (88, 4), (90, 5)
 _XCR0_SETTLED = (92, 1), (108, 1)
 
+#: OpenVZ named its kernels on 2.6.32 before RHEL6's after cosmonauts. Debian 6 built one of them.
+_COSMONAUT = r"[a-z]+\.[0-9]+|belyayev"
+_BEFORE_RHEL6 = re.compile(rf"2\.6\.32(\.[0-9]+)?-({_COSMONAUT}|[0-9]+-openvz)(?![0-9a-z.])")
+
 _STAB = re.compile(r"042stab(\d{1,6})(?!\d)(?:[._](\d{1,6})(?!\d))?")
 
 #: One release of each generation, of the tree that was read.
@@ -347,11 +350,19 @@ EXAMPLES = {
 }
 
 
+#: What helps where a release may be of several generations, or of none.
+_SAY_WHICH = (
+    "What its /proc/vz/version reads as tells (042stab088.4; before RHEL6's kernels a name, as "
+    "dzhanibekov.1): give it by --vz-version of compose, or as kernel.vz_version of a profile. "
+    "RHEL's own kernels have no checkpointing"
+)
+
+
 class UnknownReleaseError(UserError):
     """A release that is of no generation known here."""
 
 
-class Release(NamedTuple):
+class Release(Struct, frozen=True, gc=False):
     """A kernel's release: its name, its generation, and what differs within one.
 
     ``number`` is its 042stab number, empty where it has none; ``section_ends`` and ``xcr0`` are
@@ -378,7 +389,8 @@ class Release(NamedTuple):
 def identify(release: str, vz_version: str = "") -> Release:
     """Say what a kernel is by uname's release, and by /proc/vz/version where that is silent.
 
-    A kernel built from a published tree may call itself 2.6.32 alone. Raises
+    A kernel built from a published tree may call itself 2.6.32 alone; Proxmox VE built some of
+    several generations as 2.6.32-26-pve; RHEL's own has no checkpointing. Raises
     UnknownReleaseError, which lists what is known.
     """
     number = parse_number(release) or parse_number(vz_version)
@@ -389,9 +401,14 @@ def identify(release: str, vz_version: str = "") -> Release:
         return Release(release, generation, number, ends, xcr0)
     if release.startswith("2.6.18-") and "028stab" in release:
         return _without_number(release, BY_NAME["028stab"])
-    if re.match(r"2\.6\.32(?![0-9])", release) and "stab" not in release:
+    is_2_6_32 = re.match(r"2\.6\.32(?![0-9])", release) is not None
+    if is_2_6_32 and (_BEFORE_RHEL6.match(release) or re.fullmatch(_COSMONAUT, vz_version)):
         return _without_number(release, BY_NAME["2.6.32"])
     known = ", ".join(generation.releases for generation in BY_NAME.values())
+    if is_2_6_32:
+        raise UnknownReleaseError(
+            f"kernel release {release!r} is not certainly any that is known: {known}. {_SAY_WHICH}"
+        )
     raise UnknownReleaseError(f"kernel release {release!r} is none that is known: {known}")
 
 
@@ -463,7 +480,6 @@ UPGRADES = (
 
 def age_of(release: str, vz_version: str = "") -> tuple[int, ...]:
     """Return what sorts releases by age, the oldest first. Raises UnknownReleaseError."""
-    generation = identify(release, vz_version).generation
-    stab = _STAB.search(release) or _STAB.search(vz_version)
-    number = () if stab is None else tuple(int(part) for part in stab.groups() if part)
-    return (min(GENERATIONS.index(generation), GENERATIONS.index(_042STAB)), *number)
+    known = identify(release, vz_version)
+    oldest_042stab = GENERATIONS.index(_042STAB)
+    return (min(GENERATIONS.index(known.generation), oldest_042stab), *known.number)

@@ -6,7 +6,8 @@ Source: 042stab108.1 and later trees; recordings/042stab141.3.SandyBridge.forced
 import errno
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
@@ -38,7 +39,7 @@ class OverrideError(UserError):
         self.errno = number
 
 
-class OverrideEntry(NamedTuple):
+class OverrideEntry(Struct, frozen=True, gc=False):
     """One line: the answer to a leaf, and to one subleaf of it where ``subleaf`` is given."""
 
     leaf: int

@@ -24,7 +24,7 @@ from simulator.facts.cpuid import (
     Registers,
     place_of_answer,
 )
-from simulator.facts.features import JUDGED, OSPKE, OSXSAVE, features_in
+from simulator.facts.features import JUDGED, KERNELS_OWN, features_in
 from simulator.kernel.containers import Container
 from simulator.profiles.profile import CpuFacts, NodeProfile
 from vzcptcheck.features import FEATURES, unknown_bits
@@ -38,17 +38,14 @@ _NOT_KNOWN = "not known"
 
 _BRAND_KEYS: tuple[Key, ...] = tuple((leaf, 0) for leaf in BRAND_LEAVES)
 
-#: What depends on what the kernel of a processor has set by then, and what is told otherwise: bits
-#: by leaf, subleaf and register. Sources: as of PROCESSORS_OWN.
+#: What depends on the kernel that runs, and what is told otherwise: bits by leaf, subleaf and
+#: register.
 _LEFT_ASIDE: Mapping[tuple[int, int, RegisterName], int] = MappingProxyType(
     {
         (VENDOR_LEAF, 0, "ebx"): ALL_BITS,  # the vendor's name, as the next two
         (VENDOR_LEAF, 0, "ecx"): ALL_BITS,
         (VENDOR_LEAF, 0, "edx"): ALL_BITS,
-        OSXSAVE.location[:3]: 1 << OSXSAVE.bit,  # CR4 has it
-        OSPKE.location[:3]: 1 << OSPKE.bit,  # CR4 has it
-        (0xD, 0, "ebx"): ALL_BITS,  # the area's size for what XCR0 enables
-        (0xD, 1, "ebx"): ALL_BITS,  # the same for XCR0 and IA32_XSS
+        **KERNELS_OWN,
     }
 )
 

@@ -101,8 +101,8 @@ def _iow(number: int, size: int = 4) -> int:
     return 1 << 30 | size << 16 | _io(number)
 
 
-class Request(IntEnum):
-    """Every request that some generation knows; the whole number must match."""
+class Request:
+    """Every request that some generation knows: the whole number must match."""
 
     SET_DUMPFD = _iow(1)
     SET_STATUSFD = _iow(2)

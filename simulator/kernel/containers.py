@@ -43,7 +43,8 @@ def stated(default: Default) -> Default:
 class State(Enum):
     """What a container is doing; only a running one can be tested.
 
-    A stopped one is not there for the kernel; one that is stopping still is.
+    A stopped one is not there for the kernel; one that is stopping still is. Unknown is the state
+    of one that is there and was not asked: /proc/vz/veinfo lists a locked one as a running one.
     """
 
     RUNNING = "running"
@@ -51,6 +52,7 @@ class State(Enum):
     STOPPED = "stopped"
     LOCKED = "locked"
     SUSPENDED = "suspended"
+    UNKNOWN = "unknown"
 
     #: That of Enum is a Python function.
     __hash__ = object.__hash__

@@ -8,7 +8,8 @@ returns.
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from simulator.facts.bits import (
     CPT_CPU_X86_IA64,
@@ -61,7 +62,7 @@ _Need = tuple[int, str]
 OTHER_BITS = _SLM | _NO_IPV6 | _NAMESPACES
 
 
-class Decision(NamedTuple):
+class Decision(Struct, frozen=True, gc=False):
     """The kernel's result code, its diagnostics (without ``Error: ``), and the features.
 
     ``unsupported_caps`` are the container's unsupported features as CPT_TEST_VECAPS2 knows

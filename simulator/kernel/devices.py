@@ -290,7 +290,10 @@ def _decide(file: OpenDevice, offered_caps: int) -> Decision:
 
 
 def _running(file: OpenDevice) -> Container:
-    """Return the context's running container; each reason against it has its own errno."""
+    """Return the context's running container; each reason against it has its own errno.
+
+    Fail with EIO if it is not known whether it runs: that is no refusal of a kernel's.
+    """
     context = file.bound_context()
     if context.veid == 0:
         raise fail(errno.EINVAL)
@@ -300,6 +303,8 @@ def _running(file: OpenDevice) -> Container:
     if container.state is State.STOPPING:
         context.say("CT is not running")
         raise fail(errno.ESRCH)
+    if container.state is State.UNKNOWN:
+        raise fail(errno.EIO)
     if container.state is not State.RUNNING:
         context.say("CT is locked")
         raise fail(errno.EBUSY)

@@ -36,14 +36,18 @@ IF_INET6 = "/proc/net/if_inet6"
 #: vzcpt (read in the source of 042stab141.3; that every kernel here has it is an estimate).
 DEBUG_CPT = "/proc/sys/debug/cpt"
 
-#: Folders that an OpenVZ node has; the second is not there inside a container.
+#: Folders of /proc and /sys that an OpenVZ node has; the second is not there inside a container.
 PROC_VZ = "/proc/vz"
 PROC_BC = "/proc/bc"
 MODULE_IPV6 = "/sys/module/ipv6"
 
+#: The folder of the containers' configuration files. What is in them a profile does not tell: they
+#: are empty.
+VZ_CONF = "/etc/vz/conf"
+
 #: Paths that are the node's even if nothing is there: the host's files must not show through.
 _OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION, CMDLINE, IF_INET6, DEBUG_CPT)
-_OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, DEV_CPU)
+_OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, DEV_CPU, VZ_CONF)
 
 #: /proc/net/if_inet6 of the loopback interface.
 _LOOPBACK = "00000000000000000000000000000001 01 80 10 80       lo\n"
@@ -168,6 +172,7 @@ class SimulatedKernel:
             **self._texts(texts),
             **self._devices(modules, has_override),
             **self._cpus(),
+            **self._configuration(),
         }
 
     @property
@@ -332,6 +337,13 @@ class SimulatedKernel:
             files[folder] = files[DEV_CPU]
             files[f"{folder}/cpuid"] = NodeFile(stat.S_IFCHR | 0o400, partial(CpuidFile, cpuid))
         return files
+
+    def _configuration(self) -> dict[str, NodeFile]:
+        empty = NodeFile(stat.S_IFREG | 0o644, partial(TextFile, str))
+        return {
+            VZ_CONF: NodeFile(stat.S_IFDIR | 0o755, _open_folder),
+            **{f"{VZ_CONF}/{ctid}.conf": empty for ctid in self.containers},
+        }
 
 
 def _open_folder() -> OpenFile:

@@ -175,7 +175,7 @@ checkpointed). Words about a process, the first one being init: fpu, 32bit, no-v
 entered[=foreign|process|group|session], policy=normal|batch|idle|fifo|rr, traced,
 private-mounts, mempolicy, keys. process=NAME begins another one."""
 
-_STATES = {state.value: state for state in State if state is not State.RUNNING}
+_STATES = {state.value: state for state in State if state not in {State.RUNNING, State.UNKNOWN}}
 _ENTERED = {
     "foreign": Entered.FOREIGN,
     "process": Entered.PROCESS,

@@ -220,10 +220,13 @@ def _parse_about(lines: Iterable[str]) -> _About:
 
 
 def _parse_containers(veinfo: Iterable[str], contexts: Iterable[str]) -> tuple[Container, ...]:
-    """List the containers; one that a checkpoint context holds is suspended, others seem to run."""
+    """List the containers; one that a checkpoint context holds is suspended, others run or do not.
+
+    The list has those that are locked, and those that are stopping, like those that run.
+    """
     suspended = set(_suspended(contexts))
     return tuple(
-        Container(ctid=ctid, state=State.SUSPENDED if ctid in suspended else State.RUNNING)
+        Container(ctid=ctid, state=State.SUSPENDED if ctid in suspended else State.UNKNOWN)
         for ctid in sorted(_ctids(veinfo))
     )
 

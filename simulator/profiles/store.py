@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, parse_rows
@@ -38,7 +40,7 @@ class UnknownCpuError(UserError):
         self.names = names
 
 
-class RecordedCpu(NamedTuple):
+class RecordedCpu(Struct, frozen=True):
     """A real CPU.
 
     ``source`` is the collection and the file that its registers come from. ``table`` is what

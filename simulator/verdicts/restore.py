@@ -47,6 +47,7 @@ _NOT_RUNNING = {
     State.STOPPING: "container-not-running",
     State.LOCKED: "container-locked",
     State.SUSPENDED: "container-suspended",
+    State.UNKNOWN: "container-state-unknown",
 }
 
 #: What cannot be checkpointed, by its capability bit.

@@ -320,6 +320,20 @@ def test_compose_puts_every_option_into_the_profile() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("release", "vz_version", "number"),
+    [("2.6.32", "042stab088_4", 0x803), ("2.6.32-26-pve", "042stab061.9", 0x801)],
+)
+def test_what_the_release_does_not_tell_vz_version_does(
+    release: str, vz_version: str, number: int
+) -> None:
+    given = ("compose", "--cpuid", CPU, "--kernel", release)
+    assert "--vz-version of compose" in mistake(*given)
+    document = json.loads(answer(*given, "--vz-version", vz_version))
+    assert document["kernel"]["vz_version"] == vz_version
+    assert document["answers"]["image_version"] == number
+
+
 def test_compose_without_ipv6_modules_and_cpuid() -> None:
     assert compose("--cpuid", CPU, "--boot-option", "ipv6.disable=1")["kernel"]["ipv6"] is False
     document = compose("--cpuid", CPU, "--no-module", "vzcpt", "--no-module", "vzrst")

@@ -1,10 +1,9 @@
 """What vzcptcheck-gather.sh writes, made by hand for tests."""
 
-import io
-import tarfile
 from collections.abc import Mapping
 
 from simulator.kernel.calls import HEADER
+from support.samples import tar
 from support.simulated_profiles import ROWS
 
 TOP = "vzcptcheck-gathered"
@@ -58,17 +57,4 @@ FILES: Mapping[str, bytes] = {
 
 def packed(files: Mapping[str, bytes], mode: str = "w", top: str = TOP) -> bytes:
     """Pack files as the script does."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
-        for name, data in files.items():
-            add(archive, f"{top}/{name}", data)
-    return buffer.getvalue()
-
-
-def add(archive: tarfile.TarFile, name: str, data: bytes = b"", **traits: object) -> None:
-    """Add a member with these traits."""
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    for trait, value in traits.items():
-        setattr(member, trait, value)
-    archive.addfile(member, io.BytesIO(data))
+    return tar({f"{top}/{name}": data for name, data in files.items()}, mode)

@@ -176,7 +176,8 @@ def _number(row: Row) -> int:
     name = row.cell(1)
     if name.startswith("0x"):
         return int(name, 16)
-    return Request[name.removeprefix("CPT_")]
+    number: int = getattr(Request, name.removeprefix("CPT_"))
+    return number
 
 
 def _argument(cell: str) -> int | bytearray:

@@ -161,7 +161,7 @@ def test_a_module_that_is_not_loaded_is_a_fact():
         "image_version": None, "accepted_versions": None, "capability_number": None
     }  # fmt: skip
     assert [(one["state"], one["needs"]) for one in profile["containers"]] == [
-        ("running", None), ("running", None)
+        ("unknown", None), ("unknown", None)
     ]  # fmt: skip
 
 
@@ -239,8 +239,31 @@ def test_without_the_number_the_registers_tell_what_the_node_has():
 
 
 def test_containers_that_are_named_are_asked_and_no_others():
-    profile, _ = capture(Node(), "--ct", "102", "--ct=7")
-    assert [one["ctid"] for one in profile["containers"]] == [7, 102]
+    profile, _ = capture(Node(), "--ct", "102", "--ct=101", "--ct=102")
+    assert [one["ctid"] for one in profile["containers"]] == [101, 102]
+
+
+#: What stat() finds of a node that has a configuration of container 130 too.
+WITH_130 = ("/proc/vz", "/proc/bc", "/etc/vz/conf/130.conf")
+
+
+@pytest.mark.parametrize("files", [{}, {CPT: errno.ENOENT}])
+def test_a_number_that_nobody_knows_is_an_error_that_lists_what_there_is(files):
+    said = refusal(Node(files=files), "--ct", "101", "--ct", "130")
+    assert said == (
+        "vzcptcheck: there is no container 130 here: it does not run, and there is no "
+        "/etc/vz/conf/130.conf\n"
+        "  Those that run: 101, 102. 'vzlist -a' has the stopped ones too.\n"
+    )
+    alone = Node(files={**files, "/proc/vz/veinfo": b"    0     0    32\n"})
+    assert "  Those that run: none. " in refusal(alone, "--ct", "101")
+
+
+def test_a_container_that_is_configured_and_does_not_run_is_stopped():
+    for files in ({}, {CPT: errno.ENOENT}):
+        node = Node({fakes.TEST_VECAPS: error(errno.ESRCH)}, files, existing=WITH_130)
+        profile, _ = capture(node, "--ct", "130")
+        assert profile["containers"] == [{"ctid": 130, "state": "stopped", "needs": None}]
 
 
 def test_a_container_that_a_context_holds_suspended():
@@ -252,7 +275,7 @@ def test_a_container_that_a_context_holds_suspended():
 
 def test_a_container_that_cannot_be_asked_is_an_entry_and_is_said():
     profile, stderr = capture(Node({fakes.TEST_VECAPS: error(errno.EINTR)}), "--ct", "101")
-    assert profile["containers"] == [{"ctid": 101, "state": "running", "needs": None}]
+    assert profile["containers"] == [{"ctid": 101, "state": "unknown", "needs": None}]
     assert stderr.startswith("vzcptcheck: container 101 could not be asked: /proc/cpt: ")
     assert stderr.endswith("its needs are recorded as unknown\n")
 
@@ -327,6 +350,7 @@ def test_a_dash_is_standard_output():
 def test_an_anonymous_profile_names_nobody():
     node = Node()
     node.diagnostics[fakes.CPT_TEST_VECAPS] = b"Error: keys are used by 1,1(bank)\n"
+    node.existing |= {"/etc/vz/conf/4711.conf"}
     profile, _ = capture(node, "--anonymize", "--ct=4711")
     assert profile["containers"][0]["ctid"] == 101
     text = json.dumps(profile)

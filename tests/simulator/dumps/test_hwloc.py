@@ -2,10 +2,9 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -24,7 +23,7 @@ from support.dumps import (
     refused_at,
     registers,
 )
-from support.samples import sample
+from support.samples import sample, tar
 
 OPTERON_6272 = sample("opteron-6272.hwloc.txt")
 
@@ -97,18 +96,6 @@ def test_hwloc_round_trips(cpus: dict[int, Answers]) -> None:
 # hwloc's archives
 
 
-def tar(files: Mapping[str, bytes], form: int = tarfile.GNU_FORMAT, **traits: object) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", format=form) as file:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            for trait, value in traits.items():
-                setattr(member, trait, value)
-            file.addfile(member, io.BytesIO(data))
-    return stream.getvalue()
-
-
 ARCHIVE = tar({"m/hwloc-cpuid-info": b"x", "m/pu1": OPTERON_6272.encode()})
 
 
@@ -122,7 +109,7 @@ def test_hwloc_archive(pack: Callable[[bytes], bytes]) -> None:
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @pytest.mark.parametrize("folder", ["a" * 90 + "/" + "b" * 30, "m"])
 def test_archives_of_each_format(form: int, folder: str) -> None:
-    data = tar({f"{folder}/pu7": OPTERON_6272.encode(), f"{folder}/x": b"y"}, form, mtime=0.5)
+    data = tar({f"{folder}/pu7": OPTERON_6272.encode(), f"{folder}/x": b"y"}, form=form, mtime=0.5)
     assert [dump.cpus for dump in parse_dump(data)] == ["7"]
 
 

@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.dumps.recognise import FORMS, KEYS, parse_dump
 from support.dumps import is_parsed_or_refused, refusal
+from support.samples import sample
 
 NEHEMIAH = "CPUID 00000000 : 00000001 746E6543 736C7561 48727561\n"
 ROW = ["0x00000000", "0x0", "0x00000001", "0x746e6543", "0x736c7561", "0x48727561"]
@@ -23,6 +24,11 @@ SAMPLES = {
     "cpuinfo": "processor\t: 0\nvendor_id\t: CentaurHauls\ncpuid level\t: 1\n",
     "json": json.dumps([{"cpuid": [ROW]}]),
 }
+#: Real ones, in part.
+REAL = (
+    *("w7-2475x.instlatx64", "celeron-g1610.aida64", "athlon-ii-x4-620.aida64"),
+    *("epyc-9004.cpuid-r", "a8-7680.libcpuid", "epyc-7763.cpuid", "epyc-9004.cpuinfo"),
+)
 
 
 def test_the_forms_have_names() -> None:
@@ -88,15 +94,20 @@ def test_what_is_no_file_of_text_is_of_hwloc_or_of_none(source: bytes, reason: s
     assert f"\n  aida64: {reason}" in error.message
 
 
-@given(st.binary())
+@given(st.binary() | st.text('[]{}:,"0x1 \n-CPUIDE#axbcd=', min_size=1).map(str.encode))
+@example(b"[" * 900 + b"]" * 900)
 def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     assert is_parsed_or_refused(data)
 
 
-@given(st.sampled_from(sorted(SAMPLES)), st.binary(max_size=20), st.integers(0, 200))
-def test_any_damage_is_parsed_or_refused(key: str, damage: bytes, where: int) -> None:
-    data = SAMPLES[key].encode() * 3
-    assert is_parsed_or_refused(data[:where] + damage + data[where + len(damage) :])
+WHOLE = [text.encode() * 3 for text in SAMPLES.values()]
+WHOLE += [sample(f"{name}.txt").encode() for name in REAL]
+
+
+@given(st.sampled_from(WHOLE), st.binary(max_size=20), st.data())
+def test_any_damage_is_parsed_or_refused(whole: bytes, damage: bytes, data: st.DataObject) -> None:
+    begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(whole))] * 2)))
+    assert is_parsed_or_refused(whole[:begin] + damage + whole[end:])
 
 
 #: What forms are made of.

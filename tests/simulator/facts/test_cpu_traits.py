@@ -370,7 +370,8 @@ def test_where_all_was_recorded_there_is_no_hole() -> None:
 @pytest.mark.parametrize("missing", [(0x7, 0), (0xD, 0), (0xD, 1), (0xD, 6)])
 def test_a_hole_has_what_was_recorded_all_the_same(missing: tuple[int, int]) -> None:
     table = without(SKYLAKE, missing)
-    assert hole_of(table).cpus == (table,)
+    (seen,) = hole_of(table).cpus
+    assert list(seen) == list(table)
     other = table.replace({(0x1, 0): table[0x1, 0]._replace(eax=0x000206D8)})
     assert hole_of(other) != hole_of(table)
 
@@ -379,7 +380,20 @@ def test_what_is_a_processors_own_makes_no_other_hole() -> None:
     second = NO_LEAF_7.replace({(0x1, 0): NO_LEAF_7[0x1, 0]._replace(ebx=0x07000000)})
     assert hole_of(second) == hole_of(NO_LEAF_7) == hole_of(NO_LEAF_7, second)
     lesser = without(NO_LEAF_7, (0xD, 1))
-    assert hole_of(NO_LEAF_7, lesser).cpus == (NO_LEAF_7, lesser)
+    assert len(hole_of(NO_LEAF_7, lesser).cpus) == 2
+
+
+def test_what_the_running_kernel_has_enabled_makes_no_other_hole() -> None:
+    """A dump may be of any kernel: OSXSAVE, and the size of the area that it has enabled."""
+    first, area = NO_LEAF_7[0x1, 0], NO_LEAF_7[0xD, 0]
+    elsewhere = {
+        (0x1, 0): first._replace(ecx=first.ecx | 1 << 27),
+        (0xD, 0): area._replace(ebx=0x240),
+        (0xD, 1): NO_LEAF_7[0xD, 1]._replace(ebx=0x240),
+    }
+    assert hole_of(NO_LEAF_7.replace(elsewhere)) == hole_of(NO_LEAF_7)
+    other = NO_LEAF_7.replace({(0xD, 0): area._replace(ecx=0x240)})
+    assert hole_of(other) != hole_of(NO_LEAF_7)
 
 
 def test_a_hole_has_what_the_kernel_enables() -> None:

@@ -257,7 +257,7 @@ def test_a_042stab_number_lies_between_these_boundaries(generation: str, number:
 
 
 SECTION_ENDS_OF_RELEASES = {
-    "18-028stab056.1": (31, 31), "32": (32, 32),
+    "18-028stab056.1": (31, 31), "32-a.1": (32, 32),
     "32-042stab061.9": (33, 33), "32-042stab087.99": (33, 33), "32-042stab088": (34, 34),
     # A tree with 34, and one with 35; in between it was not read.
     "32-042stab088.4": (34, 34), "32-042stab088.5": (34, 35), "32-042stab090": (34, 35),
@@ -272,7 +272,8 @@ def test_section_numbers_end_where_it_was_read(release: str, ends: tuple[int, in
 
 
 XCR0_OF_RELEASES = {
-    "18-028stab056.1": (0, 0), "32": (7, 7), "32-042stab061.9": (7, 7), "32-042stab091.9": (7, 7),
+    "18-028stab056.1": (0, 0), "32-a.1": (7, 7), "32-042stab061.9": (7, 7),
+    "32-042stab091.9": (7, 7),
     # 092.1 has no AVX-512, and 108.1 has it; in between no tree was read.
     "32-042stab092": (7, 7), "32-042stab092.1": (7, 7), "32-042stab092.2": (7, 0xE7),
     "32-042stab101.5": (7, 0xE7), "32-042stab107.1": (7, 0xE7), "32-042stab108": (7, 0xE7),
@@ -296,15 +297,18 @@ def test_no_kernel_enables_mpx_pkru_or_amx() -> None:
         ("2.6.18-028stab056.1", "", "028stab"),
         ("2.6.18-348.16.1.el5.028stab108.1", "", "028stab"),
         ("2.6.18-194.3.1.el5.028stab069.6PAE", "", "028stab"),
-        ("2.6.32", "", "2.6.32"),
         ("2.6.32-dzhanibekov.1", "", "2.6.32"),
+        ("2.6.32-dzhanibekov.1-smp", "", "2.6.32"),
+        ("2.6.32-5-openvz-amd64", "", "2.6.32"),
+        ("2.6.32", "dzhanibekov.1", "2.6.32"),
+        ("2.6.32-4-pve", "dzhanibekov.1", "2.6.32"),
+        ("2.6.32-39-pve", "042stab108.8", "042stab107"),
         ("2.6.32.28-belyayev", "", "2.6.32"),
         ("2.6.32-042stab113.11.debug", "", "042stab107"),
         ("2.6.32", "042stab061_9", "042stab"),
         ("2.6.32", "042stab088.4", "042stab088"),
         ("2.6.32", "042stab101_5", "042stab101"),
         ("2.6.32", "042stab141_3", "042stab107"),
-        ("2.6.32", "something else", "2.6.32"),
         # The release goes before the vz_version.
         ("2.6.32-042stab061.9", "042stab141_3", "042stab"),
     ],
@@ -330,6 +334,31 @@ def test_an_unknown_release_lists_what_is_known(release: str) -> None:
     assert "042stab107.1 and later, but 108.1" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("release", "vz_version"),
+    [
+        ("2.6.32-26-pve", ""),
+        ("2.6.32-754.35.1.el6.x86_64", ""),
+        ("2.6.32", ""),
+        ("2.6.32", "something else"),
+        ("2.6.32", "042stab"),
+        ("2.6.32-5-amd64", ""),
+        ("2.6.32-generic", ""),
+        ("2.6.32-dzhanibekov.1a", ""),
+        ("2.6.32.71", ""),
+    ],
+)
+def test_a_release_that_may_be_of_several_says_how_to_tell_which(
+    release: str, vz_version: str
+) -> None:
+    with pytest.raises(UnknownReleaseError) as caught:
+        identify(release, vz_version)
+    said = str(caught.value)
+    assert said.startswith(f"kernel release {release!r} is not certainly any that is known: ")
+    for text in ("/proc/vz/version", "--vz-version", "kernel.vz_version", "no checkpointing"):
+        assert text in said
+
+
 @given(st.text(), st.text())
 @example("2.6.32", "042stab" + "9" * 5000)
 def test_any_release_is_of_a_generation_or_unknown(release: str, vz_version: str) -> None:
@@ -340,7 +369,9 @@ def test_any_release_is_of_a_generation_or_unknown(release: str, vz_version: str
     assert said in BY_NAME or repr(release) in said
 
 
-@pytest.mark.parametrize("release", ["18-028stab056.1", "32", "32-042stab113.5", "32-042stab131.1"])
+@pytest.mark.parametrize(
+    "release", ["18-028stab056.1", "32-a.1", "32-042stab113.5", "32-042stab131.1"]
+)
 def test_the_fpu_may_be_eager_from_132_1_on(release: str) -> None:
     assert identify(f"2.6.{release}").may_have_eager_fpu is False
     assert identify("2.6.32-042stab132.1").may_have_eager_fpu is True

@@ -21,7 +21,7 @@ def test_a_process_is_an_ordinary_64bit_one_unless_said() -> None:
 
 
 def test_the_states_and_policies_are_those_of_the_schema() -> None:
-    states = ["running", "stopping", "stopped", "locked", "suspended"]
+    states = ["running", "stopping", "stopped", "locked", "suspended", "unknown"]
     assert [state.value for state in State] == states
     assert POLICIES == ("normal", "batch", "idle", "fifo", "rr")
 

@@ -74,6 +74,8 @@ def read(kernel: SimulatedKernel, path: str) -> str:
         (CPUID, stat.S_IFCHR | 0o400),
         ("/proc/vz", stat.S_IFDIR | 0o555),
         ("/proc/bc", stat.S_IFDIR | 0o555),
+        ("/etc/vz/conf", stat.S_IFDIR | 0o755),
+        ("/etc/vz/conf/101.conf", stat.S_IFREG | 0o644),
     ],
 )
 def test_a_file_of_root(kernel: SimulatedKernel, path: str, mode: int) -> None:
@@ -97,6 +99,7 @@ def test_each_file_has_an_inode_of_its_own(kernel: SimulatedKernel) -> None:
         (CPUINFO, node(texts={})),
         (CPUID, SimulatedKernel(node_facts(machine="ia64", cpuid=None))),
         ("/proc/vz/meminfo", node()),
+        ("/etc/vz/conf/102.conf", node()),
         ("", node()),
         ("proc/cpt", node()),
     ],
@@ -130,6 +133,12 @@ def test_the_command_line_has_the_boot_options() -> None:
     options = ("noxsave", "clearcpuid=154")
     shown = read(SimulatedKernel(node_facts(boot_options=options)), "/proc/cmdline")
     assert shown == "ro noxsave clearcpuid=154\n"
+
+
+def test_each_container_has_an_empty_configuration_even_a_stopped_one() -> None:
+    kernel = SimulatedKernel(node_facts(), [Container(ctid=102, state=State.STOPPED), container()])
+    assert kernel.list_folder("/etc/vz/conf", root(kernel)) == ["102.conf", "101.conf"]
+    assert read(kernel, "/etc/vz/conf/102.conf") == ""
 
 
 def test_a_suspended_container_is_in_the_list_of_contexts() -> None:
@@ -212,7 +221,7 @@ def test_others_may_read_what_all_may_read(
 
 
 @pytest.mark.parametrize("uid", [0, NOBODY])
-@pytest.mark.parametrize("path", [CPT, RST, DEBUG_CPT, OVERRIDE, CPUID, "/proc/bc"])
+@pytest.mark.parametrize("path", [CPT, RST, DEBUG_CPT, OVERRIDE, CPUID, "/proc/bc", "/etc/vz/conf"])
 def test_containers_have_no_files_of_the_nodes(
     kernel: SimulatedKernel, path: str, uid: int
 ) -> None:

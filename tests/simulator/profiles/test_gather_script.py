@@ -62,7 +62,7 @@ def as_gathered(node: NodeProfile) -> NodeProfile:
         containers=tuple(
             Container(
                 ctid=one.ctid,
-                state=State.SUSPENDED if one.state is State.SUSPENDED else State.RUNNING,
+                state=State.SUSPENDED if one.state is State.SUSPENDED else State.UNKNOWN,
             )
             for one in there
             if one.state is not State.STOPPED
@@ -137,9 +137,9 @@ def test_names_are_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
     found = load_gathered(str(archive)).profile
     assert " on " not in found.origin.source
     assert found.containers == (
-        Container(ctid=101),
+        Container(ctid=101, state=State.UNKNOWN),
         Container(ctid=102, state=State.SUSPENDED),
-        Container(ctid=103),
+        Container(ctid=103, state=State.UNKNOWN),
     )
     assert found.cpus[0].cpuid[0x3, 0] == (0, 0, 0, 0)
     assert found.kernel == load_profile(profile).kernel

@@ -28,8 +28,9 @@ from simulator.profiles.gathered import (
 from simulator.profiles.profile import Answers, NodeProfile, OriginKind, ProfileError
 from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.reports.listings import node_listing
-from support.gathered import FILES, TOP, add, cpuinfo, packed, rows
+from support.gathered import FILES, TOP, cpuinfo, packed, rows
 from support.programs import vzcptsim
+from support.samples import add
 from support.simulated_nodes import cpu
 from support.simulated_profiles import ROWS, WORDS, rows_of
 
@@ -131,9 +132,9 @@ class TestTheNode:
 
 
 class TestContainers:
-    def test_one_that_a_context_holds_is_suspended_and_others_run(self) -> None:
+    def test_one_that_a_context_holds_is_suspended_and_of_others_it_is_not_known(self) -> None:
         assert gathered().profile.containers == (
-            Container(ctid=101),
+            Container(ctid=101, state=State.UNKNOWN),
             Container(ctid=102, state=State.SUSPENDED),
         )
 
@@ -141,7 +142,7 @@ class TestContainers:
     def test_by_the_contexts_state(self, state: str) -> None:
         header = b"Ctx      Id       VE       State\n"
         context = header + f"ffff88003ee00000 00000066 101      {state}\n".encode()
-        expected = State.SUSPENDED if state in "23" else State.RUNNING
+        expected = State.SUSPENDED if state in "23" else State.UNKNOWN
         assert profile_of({"proc/cpt": context}).containers[0].state is expected
 
     def test_without_names_they_have_numbers_alone(self) -> None:
@@ -334,10 +335,10 @@ class TestTheCommand:
         assert vzcptsim("import", "gathered", str(archive), "-o", source)[0] == 0
         status, stdout, _ = vzcptsim("check", source, destination, "--ct", "101")
         assert status == 3
-        assert "needs-unknown" in stdout
+        assert "container-state-unknown" in stdout
         status, stdout, _ = vzcptsim("matrix", source, destination, "--format", "csv")
         assert status == 0
-        assert "needs-unknown" in stdout
+        assert "container-state-unknown" in stdout
 
 
 # The files, of an archive or a folder

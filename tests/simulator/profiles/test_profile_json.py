@@ -305,7 +305,7 @@ def test_a_number_that_is_no_integer_is_refused(place: str, number: str) -> None
     assert error.problem.endswith(f" is wanted, and this is {json.dumps(json.loads(number))}")
 
 
-STATES = '"running" or "stopping" or "stopped" or "locked" or "suspended"'
+STATES = '"running" or "stopping" or "stopped" or "locked" or "suspended" or "unknown"'
 ROW_AS = 'a row as "0x00000001 0x0: 0x000206d7 0x00000000 0x00000000 0x00000000"'
 
 #: What stands in a place, what is said that is wanted there, and how that which stands is told.

@@ -4,13 +4,21 @@ import errno
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from simulator.facts.cpuid import CpuidTable, MissingLeafError, RegisterName, Registers
+from simulator.facts.cpuid import (
+    CpuidTable,
+    MissingLeafError,
+    RegisterName,
+    Registers,
+    processor_ranges,
+)
 from simulator.facts.features import Feature
 from simulator.run.elf_probe import ElfClass, build_probe
 from simulator.run.qemu import (
@@ -31,6 +39,7 @@ from simulator.run.qemu import (
 )
 from support.needed import find, needs
 from support.running import finish, printed, succeed, write_program
+from support.samples import read_vectors
 from support.simulated_nodes import AMD, INTEL, VENDORS, cpu
 from support.simulated_profiles import recorded_nodes
 
@@ -70,76 +79,24 @@ emulated_i386 = needs_emulator("qemu-i386")
 native = pytest.mark.skipif(os.uname().machine != "x86_64", reason="this machine is no x86-64")
 
 
-def mask(*bits: int | range) -> int:
-    every = [range(bit, bit + 1) if isinstance(bit, int) else bit for bit in bits]
-    return sum(1 << bit for bits in every for bit in bits)
+Word = tuple[int, int, RegisterName]
 
 
-#: What qemu's translator does not have as of 7.2, by why not.
-TCG_LACKS: tuple[tuple[str, int, int, RegisterName, int], ...] = (
-    ("AVX-512", 0x7, 0, "ebx", mask(16, 17, 21, 26, 27, 28, 30, 31)),
-    ("AVX-512", 0x7, 0, "ecx", mask(1, 6, 11, 12, 14)),
-    ("AVX-512", 0x7, 0, "edx", mask(8, 23)),
-    ("AVX-512, AVX-VNNI", 0x7, 1, "eax", mask(4, 5)),
-    ("AVX-512, PKU, AMX: state that nothing here uses", 0xD, 0, "eax", mask(5, 6, 7, 9, 17, 18)),
-    ("TSX", 0x7, 0, "ebx", mask(4, 11)),
-    ("TSX", 0x7, 0, "edx", mask(16)),
-    ("AMX", 0x7, 0, "edx", mask(22, 24, 25)),
-    ("AMX", 0x7, 1, "eax", mask(21)),
-    ("RDSEED, SHA", 0x7, 0, "ebx", mask(18, 29)),
-    ("GFNI, VPCLMULQDQ, RDPID", 0x7, 0, "ecx", mask(8, 10, 22)),
-    ("PREFETCHWT1, WAITPKG, CLDEMOTE, MOVDIR, ENQCMD", 0x7, 0, "ecx", mask(0, 5, 25, 27, 28, 29)),
-    ("SERIALIZE", 0x7, 0, "edx", mask(14)),
-    ("fast string instructions", 0x7, 0, "edx", mask(4)),
-    ("fast string instructions", 0x7, 1, "eax", mask(10, 11, 12)),
-    ("AMD's XOP, LWP, FMA4, TBM", 0x8000_0001, 0, "ecx", mask(11, 15, 16, 21)),
-    ("misaligned SSE, PREFETCHW, MWAITX", 0x8000_0001, 0, "ecx", mask(7, 8, 29)),
-    ("CLZERO, RDPRU, INVLPGB, MCOMMIT", 0x8000_0008, 0, "ebx", mask(0, 3, 4, 8)),
-    ("XSAVEC, XSAVES, XFD", 0xD, 1, "eax", mask(1, 3, 4, 8)),
-    ("FXSAVE's optimisation", 0x8000_0001, 0, "edx", mask(25)),
-    ("x87 details", 0x7, 0, "ebx", mask(6, 13)),
-    ("SGX, key locker", 0x7, 0, "ebx", mask(2)),
-    ("SGX, key locker, shadow stack, TME", 0x7, 0, "ecx", mask(7, 13, 23, 30)),
-    ("SGX, user interrupts, branch tracking", 0x7, 0, "edx", mask(1, 5, 20)),
-    ("a kernel's: debugging, power, virtualization", 0x1, 0, "ecx", mask(2, range(4, 9), 11)),
-    ("a kernel's: CID, MSRs, PCID, DCA, APIC", 0x1, 0, "ecx", mask(10, 14, 15, 17, 18, 21, 24)),
-    ("a kernel's: VME, DS, HT, TM, PBE", 0x1, 0, "edx", mask(1, 21, 28, 29, 31)),
-    ("a kernel's: TSC, PCID, monitoring, tracing", 0x7, 0, "ebx", mask(1, 10, 12, 15, 25)),
-    ("a kernel's: OSPKE, bus locks", 0x7, 0, "ecx", mask(4, 24)),
-    ("a kernel's: speculation, hybrid, tracing", 0x7, 0, "edx", mask(10, 15, 18, 19)),
-    ("a kernel's: speculation, capabilities", 0x7, 0, "edx", mask(26, 27, 28, 29, 30, 31)),
-    ("a kernel's: monitoring, INVD", 0x7, 1, "eax", mask(8, 22, 30)),
-    ("AMD kernel's: topology, APIC", 0x8000_0001, 0, "ecx", mask(1, 3, 9, 10, 12, 13, 17, 19, 22)),
-    ("AMD kernel's: counters", 0x8000_0001, 0, "ecx", mask(range(23, 29), 30)),
-    ("AMD kernel's: errors, speculation", 0x8000_0008, 0, "ebx", mask(1, 2, 6, 9, 10)),
-    ("AMD kernel's: speculation", 0x8000_0008, 0, "ebx", mask(range(12, 16), range(17, 22))),
-    ("AMD kernel's: PPIN, speculation", 0x8000_0008, 0, "ebx", mask(23, 24, range(27, 32))),
-    (
-        "copies of leaf 1 on Hygon, and of VME",
-        0x8000_0001,
-        0,
-        "edx",
-        mask(range(10), range(12, 18)),
-    ),
-    ("copies of leaf 1 on Hygon", 0x8000_0001, 0, "edx", mask(23, 24)),
-    ("power management", 0x8000_0007, 0, "edx", mask(range(32))),
-    ("virtualization", 0x8000_000A, 0, "edx", mask(range(32))),
-)
+def read_lacks() -> dict[Word, int]:
+    """Read what qemu's translator does not have: the mask of each register."""
+    lacks: Counter[Word] = Counter()
+    for row in read_vectors("qemu-lacks.tsv"):
+        word: Any = int(row["leaf"], 16), int(row["subleaf"]), row["register"]
+        lacks[word] |= sum(1 << bit for bits in processor_ranges(row["bits"]) for bit in bits)
+    return lacks
+
+
+TCG_LACKS = read_lacks()
+WORDS: list[Word] = sorted({*TCG_LACKS, (0x6, 0, "eax")})
 
 #: The kernels did not turn XSAVE on, and left the processor's own bit; qemu always turns it on.
-OSXSAVE = (0x1, 0, "ecx", mask(27))
+OSXSAVE = (0x1, 0, "ecx", 1 << 27)
 EXTRA_OSXSAVE = {"042stab141.3.Haswell.clearcpuid.154", "042stab141.3.SandyBridge.noxsave"}
-
-Word = tuple[int, int, RegisterName]
-WORDS: list[Word] = sorted({row[1:4] for row in TCG_LACKS} | {(0x6, 0, "eax")})
-
-
-def allowed_to_lack(word: Word) -> int:
-    allowed = 0
-    for _, leaf, subleaf, register, bits in TCG_LACKS:
-        if (leaf, subleaf, register) == word:
-            allowed |= bits
-    return allowed
 
 
 def recorded_words(cpuid: CpuidTable) -> Iterator[tuple[Word, int]]:
@@ -176,7 +133,7 @@ class TestNearness:
         lacking = {
             word: bits
             for word, recorded in recorded_words(cpuid)
-            if (bits := recorded & ~answers.register(*word) & ~allowed_to_lack(word))
+            if (bits := recorded & ~answers.register(*word) & ~TCG_LACKS[word])
         }
         assert lacking == {}
 

@@ -97,6 +97,7 @@ EXAMPLES: dict[str, Example] = {
     "container-not-running": (NEW, NEW, ContainerTraits(State.STOPPED)),
     "container-locked": (NEW, NEW, ContainerTraits(State.LOCKED)),
     "container-suspended": (NEW, NEW, ContainerTraits(State.SUSPENDED)),
+    "container-state-unknown": (NEW, NEW, ContainerTraits(State.UNKNOWN)),
     "needs-unknown": (NEW, NEW, ContainerTraits()),
     "cpu-feature-missing": (
         recorded("042stab141.3.SandyBridge.default"),

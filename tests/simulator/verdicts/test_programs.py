@@ -16,9 +16,16 @@ from simulator.facts.generations import identify
 from simulator.facts.override import parse_override
 from simulator.verdicts.programs import programs_opinion
 from simulator.verdicts.restore import restore_opinion
-from simulator.verdicts.traits import SUSPENDED, ContainerTraits, NodeTraits
+from simulator.verdicts.traits import (
+    SUSPENDED,
+    ContainerTraits,
+    NodeTraits,
+    container_traits,
+    node_traits,
+)
 from simulator.verdicts.verdict import Reason, Verdict, Weight
-from support.simulated_nodes import RELEASES, SINCE_042STAB, cpu
+from support.simulated_nodes import BASELINE, RELEASES, SINCE_042STAB, cpu
+from support.simulated_nodes import node as composed
 from support.simulated_traits import (
     AVX512_AREA,
     AVX512_AREA_OF_AMD,
@@ -361,7 +368,95 @@ def avx512_cpu(*offsets: int) -> CpuidTable:
         for number, size, offset in zip((5, 6, 7), sizes, offsets, strict=True)
     }
     answers = {(0x7, 0): Registers(0, 1 << 16 | 1 << 5, 0, 0), (0xD, 0): Registers(0xE7, 0, 0, 0)}
-    return cpu("sse", "sse2", "xsave", "avx").replace({**answers, **places})
+    return cpu(*BASELINE, "xsave", "avx").replace({**answers, **places})
+
+
+# Nodes
+
+NEW_RELEASE, OLD_RELEASE, UNREAD = (
+    f"2.6.32-042stab{number}" for number in ("141.3", "092.1", "104.1")
+)
+WIDE = avx512_cpu(1088, 1152, 1664).replace({(0xD, 1): Registers(1, 0, 0, 0)})
+NARROW = cpu(*BASELINE, "xsave", "avx", "xsaveopt").replace({(0x7, 0): Registers(0, 1 << 5, 0, 0)})
+
+#: Tables that hide AVX-512 from programs, and that tell them of an area as large as AVX-512's.
+WITHOUT_AVX512 = "7 0: 0 0x20 0 0\n0xd 0: 7 0x340 0x340 0"
+WITH_ROOM = "0xd 0: 7 0xa80 0xa80 0"
+
+
+def between(
+    source: CpuidTable,
+    destination: CpuidTable,
+    releases: tuple[str, str] = (NEW_RELEASE, NEW_RELEASE),
+    override: str | None = None,
+    spec: str = "1:fpu",
+) -> list[str]:
+    """List the codes that count against moving a container from one composed node to another."""
+    one = composed("one", spec, table=source, release=releases[0], override=override)
+    other = composed("other", table=destination, release=releases[1])
+    container = container_traits(one, one.containers[0])
+    opinion = programs_opinion(node_traits(one), node_traits(other), container)
+    return sorted({one.code for one in opinion.reasons if one.verdict is not Verdict.POSSIBLE})
+
+
+def test_across_avx_512_each_way_has_its_reasons() -> None:
+    """Virtuozzo met the larger area, and made CRIU refuse any difference of size."""
+    for spec in ("1:fpu", "1"):
+        assert between(NARROW, WIDE, spec=spec) == ["xsave-area-larger"]
+    assert between(WIDE, NARROW) == [
+        *("instructions-missing", "xsave-area-smaller", "xsave-component-missing")
+    ]
+    # No container of a kernel before 108.1 has used any of it, and none is cut there.
+    assert (
+        between(WIDE, NARROW, (OLD_RELEASE, NEW_RELEASE))
+        == between(WIDE, NARROW, (OLD_RELEASE, OLD_RELEASE))
+        == []
+    )
+    assert between(NARROW, WIDE, (OLD_RELEASE, OLD_RELEASE)) == []
+    # A newer kernel enables more on the same CPU.
+    assert between(WIDE, WIDE, (OLD_RELEASE, NEW_RELEASE)) == ["xsave-area-larger"]
+
+
+def test_masks_lead_across_avx_512_both_ways() -> None:
+    assert between(WIDE, NARROW, override=WITHOUT_AVX512) == []
+    assert between(WIDE, NARROW, override="7 0: 0 0x20 0 0") == []
+    assert between(NARROW, WIDE, override=WITH_ROOM) == []
+    assert between(WIDE, WIDE, override=WITHOUT_AVX512) == []
+    assert between(NARROW, NARROW, override=WITH_ROOM) == []
+
+
+def test_a_kernel_that_was_not_read_matters_where_a_cpu_has_avx_512() -> None:
+    assert (
+        between(WIDE, WIDE, (UNREAD, UNREAD))
+        == between(NARROW, NARROW, (UNREAD, OLD_RELEASE))
+        == []
+    )
+    for source, destination, releases in (
+        (WIDE, NARROW, (UNREAD, NEW_RELEASE)),
+        (NARROW, WIDE, (NEW_RELEASE, UNREAD)),
+        (WIDE, WIDE, (OLD_RELEASE, UNREAD)),
+        (WIDE, WIDE, (UNREAD, NEW_RELEASE)),
+        (WIDE, WIDE, (UNREAD, "2.6.32-042stab105.2")),
+    ):
+        assert between(source, destination, releases) == ["xsave-not-settled"]
+
+
+def lacking(table: CpuidTable, *keys: tuple[int, int]) -> CpuidTable:
+    return CpuidTable((key, answer) for key, answer in table.items() if key not in keys)
+
+
+@pytest.mark.parametrize("keys", [[(0xD, 1)], [(0xD, 6)], [(0xD, 0)], [(0x7, 0), (0xD, 7)]])
+def test_two_nodes_of_one_cpu_lack_nothing_of_each_other(keys: list[tuple[int, int]]) -> None:
+    known = lacking(WIDE, *keys)
+    same = known.replace({(0x1, 0): known[0x1, 0]._replace(ebx=0x05000000)})
+    other = known.replace({(0x1, 0): known[0x1, 0]._replace(eax=0x000206D6)})
+    assert between(known, same) == []
+    assert between(known, same, ("2.6.32-042stab108.1", NEW_RELEASE)) == []
+    unknown = between(known, other)
+    assert unknown
+    assert set(unknown) <= {"cpuid-not-recorded", "xsave-not-recorded"}
+    # What the one has recorded of it, the other may lack.
+    assert between(WIDE, known) != []
 
 
 # Versions that no kernel was asked about

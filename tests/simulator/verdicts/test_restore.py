@@ -187,6 +187,7 @@ def test_how_wide_a_kernel_is_matters_to_a_suspended_one_from_107_on(name: str) 
         (ContainerTraits(State.STOPPING), "container-not-running"),
         (ContainerTraits(State.LOCKED), "container-locked"),
         (ContainerTraits(State.SUSPENDED), "container-suspended"),
+        (ContainerTraits(State.UNKNOWN), "container-state-unknown"),
         (ContainerTraits(), "needs-unknown"),
     ],
 )
