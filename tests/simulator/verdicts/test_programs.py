@@ -14,6 +14,7 @@ from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.features import FEATURES, JUDGED
 from simulator.facts.generations import identify
 from simulator.facts.override import parse_override
+from simulator.profiles.store import load_cpus
 from simulator.verdicts.programs import programs_opinion
 from simulator.verdicts.restore import restore_opinion
 from simulator.verdicts.traits import (
@@ -26,6 +27,7 @@ from simulator.verdicts.traits import (
 from simulator.verdicts.verdict import Reason, Verdict, Weight
 from support.simulated_nodes import BASELINE, RELEASES, SINCE_042STAB, cpu
 from support.simulated_nodes import node as composed
+from support.simulated_profiles import recorded_nodes
 from support.simulated_traits import (
     AVX512_AREA,
     AVX512_AREA_OF_AMD,
@@ -457,6 +459,24 @@ def test_two_nodes_of_one_cpu_lack_nothing_of_each_other(keys: list[tuple[int, i
     assert set(unknown) <= {"cpuid-not-recorded", "xsave-not-recorded"}
     # What the one has recorded of it, the other may lack.
     assert between(WIDE, known) != []
+
+
+@pytest.mark.parametrize("number", ["092.1", "104.1", "141.3"])
+def test_no_recorded_cpu_is_unknown_to_its_like(number: str) -> None:
+    """Of five of them a leaf is missing that these kernels' programs are judged by."""
+    release = identify(f"2.6.32-042stab{number}")
+    found = [
+        cpu_traits(NodeFacts(release=release, machine="x86_64", cpuid=one.table), (one.table,))
+        for one in load_cpus().values()
+    ]
+    assert sum(traits.hole is not None for traits in found) >= 3
+    assert {verdict(traits, traits) for traits in found} == {Verdict.POSSIBLE}
+
+
+@pytest.mark.parametrize("name", recorded_nodes())
+def test_no_recorded_node_is_anything_but_safe_to_its_like(name: str) -> None:
+    traits = node_traits(recorded_nodes()[name])
+    assert programs_opinion(traits, traits).verdict is Verdict.POSSIBLE
 
 
 # Versions that no kernel was asked about
