@@ -95,10 +95,8 @@ def _parse_table(lines: Iterable[str]) -> Iterator[Feature]:
     for line in lines:
         if line.startswith("#"):
             continue
-        row, *labels = line.rstrip("\n").split(" | ")
+        row, *labels = line.split(" | ")
         first, name, *more = row.split()
-        if first == KERNEL:
-            return
         if first == "CPUID":
             leaf, subleaf, register = int(name, 16), int(more[0]), cast("RegisterName", more[1])
             if len(more) > _NO_WORD:
@@ -128,7 +126,8 @@ def _parse_table(lines: Iterable[str]) -> Iterator[Feature]:
 
 def _read_table() -> tuple[Feature, ...]:
     with open(TABLE, encoding="utf-8") as file:
-        return tuple(_parse_table(file))
+        features = file.read().partition(f"\n{KERNEL} ")[0]
+    return tuple(_parse_table(features.split("\n")))
 
 
 #: Every feature, in the order of the table.

@@ -197,7 +197,7 @@ _2_6_32 = replace(
     _028STAB,
     name="2.6.32",
     trees=("2.6.32 before RHEL6",),
-    releases="2.6.32-NAME.N, named after a cosmonaut",
+    releases="2.6.32-NAME.N (as dzhanibekov.1)",
     image_version=0x800,
     restores=rule_b,
     node_bits=_TWELVE_BITS | mask(CPT_CPU_X86_SEP32, CPT_SLM_DMPRST),

@@ -147,9 +147,9 @@ def _flags_of(facts: NodeFacts, source: str, *, has_faulting: bool) -> tuple[str
         if (error.leaf, error.subleaf) != (XSAVEOPT.leaf, XSAVEOPT.subleaf):
             raise
         raise ComposeError(
-            f"{source}: {error}. It has XSAVEOPT, which decides whether the FPU is eager on kernel "
-            f"{facts.release.name}: say which by '--boot-option eagerfpu=on' (as with XSAVEOPT) or "
-            "'--boot-option eagerfpu=off'"
+            f"{source}: {error}. It tells whether the CPU has XSAVEOPT, which decides on eager FPU "
+            f"on kernel {facts.release.name}: say '--boot-option eagerfpu=on' (it has) or "
+            "'--boot-option eagerfpu=off' (it has not)"
         ) from error
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from simulator.facts.cpuid import ZEROS, CpuidTable
+from simulator.facts.generations import identify
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Contents, Needs, State
 from simulator.kernel.kernel import DEBUG_CPT, SimulatedKernel, Stat
 from simulator.run.in_process import SimulatedSyscalls
 from support.simulated_nodes import (
     AMD,
+    EAGER_RELEASE,
     EVERYTHING,
     Client,
     caps,
@@ -419,6 +421,18 @@ def test_needs_follow_the_node_where_the_contents_are_known(kernel: SimulatedKer
     before = kernel.needs_of(known).caps
     write_override(kernel, b"1: 0 0 bfffffff ffffffff\n")
     assert kernel.needs_of(known).caps == before & ~caps("RDRAND")
+
+
+def test_a_mask_written_since_boot_leaves_the_fpu_eager() -> None:
+    """XSAVEOPT made it so on this AMD; it was there when the kernel decided."""
+    table = cpu("lm", "syscall", "sse", "xsaveopt", vendor=AMD)
+    amd = SimulatedKernel(
+        node_facts(cpuid=table, release=identify(EAGER_RELEASE)), [container()], has_override=True
+    )
+    before = amd.needs_of(container()).caps
+    write_override(amd, b"d 1: 0 0 0 0\n")
+    assert amd.needs_of(container()).caps == before
+    assert before & caps("SSE")
 
 
 def test_needs_are_as_stated_where_the_contents_are_not_known(kernel: SimulatedKernel) -> None:
