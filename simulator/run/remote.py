@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from simulator.kernel.calls import fail
 from simulator.kernel.kernel import Stat
-from simulator.run.seccomp import LIBC, checked
+from simulator.run.seccomp import AUDIT_ARCH_X86_64, LIBC, Notification, checked
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -90,15 +90,19 @@ class RemoteProcess(Struct, frozen=True):
     number, and files opened by that number are closed again, unused.
     """
 
-    tid: int
+    call: Notification
     uid: int
     ctid: int
-    bits: int
     still_waits: Callable[[], bool]
+
+    @property
+    def tid(self) -> int:
+        """The thread's number."""
+        return self.call.tid
 
     def pointer_bits(self) -> int:
         """Return the width of its pointers."""
-        return self.bits
+        return 64 if self.call.architecture == AUDIT_ARCH_X86_64 else 32
 
     def take(self, fd: int) -> HeldFile:
         """Return a reference to one of its open files."""

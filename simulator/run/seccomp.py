@@ -56,6 +56,12 @@ SYSCALLS: Mapping[int, Mapping[str, int]] = {
     for column, architecture in enumerate((AUDIT_ARCH_X86_64, AUDIT_ARCH_I386))
 }
 
+_NAMES = {
+    (architecture, number): name
+    for architecture, numbers in SYSCALLS.items()
+    for name, number in numbers.items()
+}
+
 #: Offsets in struct seccomp_data.
 _NUMBER = 0
 _ARCHITECTURE = 4
@@ -175,6 +181,11 @@ class Notification(Struct, frozen=True):
     architecture: int
     number: int
     arguments: tuple[int, int, int, int, int, int]
+
+    @property
+    def name(self) -> str:
+        """The system call's name."""
+        return _NAMES[self.architecture, self.number]
 
 
 class Listener:

@@ -30,15 +30,7 @@ from simulator.run.remote import (
     pack_statx,
     pack_utsname,
 )
-from simulator.run.seccomp import (
-    AUDIT_ARCH_X86_64,
-    LIBC,
-    SYSCALLS,
-    Listener,
-    Notification,
-    Selections,
-    checked,
-)
+from simulator.run.seccomp import LIBC, Listener, Notification, Selections, checked
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
@@ -152,16 +144,10 @@ class Supervisor:
 
     def _handle(self, notification: Notification) -> bool:
         """Answer a system call; return False if it is not about the node."""
-        name = _NAMES[notification.architecture, notification.number]
-        bits = 64 if notification.architecture == AUDIT_ARCH_X86_64 else 32
-        process = RemoteProcess(
-            notification.tid,
-            self._user(notification.tid),
-            self._place.ctid,
-            bits,
-            lambda: self.listener.is_valid(notification),
-        )
-        return self._handlers[name](self, notification, process)
+        still_waits = partial(self.listener.is_valid, notification)
+        user = self._user(notification.tid)
+        process = RemoteProcess(notification, user, self._place.ctid, still_waits)
+        return self._handlers[notification.name](self, process)
 
     def _user(self, tid: int) -> int:
         if self._place.uid is not None:
@@ -169,11 +155,11 @@ class Supervisor:
         actual = os.stat(f"/proc/{tid}").st_uid
         return 0 if actual == self._owner else actual
 
-    def _open(self, notification: Notification, process: RemoteProcess, position: int) -> bool:
-        path = self._own_path(notification, process, position)
+    def _open(self, process: RemoteProcess, position: int) -> bool:
+        path = self._own_path(process, position)
         if path is None:
             return False
-        flags = self._open_flags(notification, process, position + 1)
+        flags = self._open_flags(process, position + 1)
         if path in self._place.doors:
             fd = self._place.doors[path](process)
         else:
@@ -181,22 +167,20 @@ class Supervisor:
             if flags & os.O_DIRECTORY and not is_folder:
                 raise fail(errno.ENOTDIR)
             if not is_folder or flags & os.O_ACCMODE != os.O_RDONLY:
-                self._serve_file(notification, self.kernel.open(path, process, flags), path, flags)
+                self._serve_file(process.call, self.kernel.open(path, process, flags), path, flags)
                 return True
             fd = self._folders.open(path, self.kernel.list_folder(path, process))
         with closing(HeldFile(fd)):
-            self.listener.answer_with_file(notification, fd, flags & os.O_CLOEXEC)
+            self.listener.answer_with_file(process.call, fd, flags & os.O_CLOEXEC)
         return True
 
-    def _open_flags(self, notification: Notification, process: RemoteProcess, position: int) -> int:
-        argument = notification.arguments[position]
-        if _NAMES[notification.architecture, notification.number] == "openat2":
+    def _open_flags(self, process: RemoteProcess, position: int) -> int:
+        argument = process.call.arguments[position]
+        if process.call.name == "openat2":
             return int.from_bytes(process.read_memory(argument, 8), "little")
         return argument
 
-    def _serve_file(
-        self, notification: Notification, file: OpenFile, path: str, flags: int
-    ) -> None:
+    def _serve_file(self, call: Notification, file: OpenFile, path: str, flags: int) -> None:
         """Put a memfd with the file's content into the process.
 
         The memfd is opened again for the process: inotify reports nothing of the descriptor that
@@ -212,7 +196,7 @@ class Supervisor:
                 served = _Served(path, file, content, self._watch(content.fd))
                 self._served[found.st_dev, found.st_ino] = served
                 undo.pop_all()
-                self.listener.answer_with_file(notification, handed, flags & os.O_CLOEXEC)
+                self.listener.answer_with_file(call, handed, flags & os.O_CLOEXEC)
 
     def _watch(self, fd: int) -> int:
         path = f"/proc/self/fd/{fd}".encode()
@@ -234,42 +218,38 @@ class Supervisor:
         for served in alike:
             served.content.show(shown)
 
-    def _on_file(
-        self, notification: Notification, process: RemoteProcess, answer: Callable[..., int | None]
-    ) -> bool:
+    def _on_file(self, process: RemoteProcess, answer: Callable[..., int | None]) -> bool:
         """Answer a call on an open file of the node; where ``answer`` returns None, Linux does."""
-        served = self._served_by(notification, process)
-        value = None if served is None else answer(self, notification, process, served.file)
+        served = self._served_by(process)
+        value = None if served is None else answer(self, process, served.file)
         if value is None:
             return False
-        self.listener.answer(notification, value)
+        self.listener.answer(process.call, value)
         return True
 
-    def _ioctl(self, notification: Notification, process: RemoteProcess, file: OpenFile) -> int:
-        _, request, argument, *_ = notification.arguments
+    def _ioctl(self, process: RemoteProcess, file: OpenFile) -> int:
+        _, request, argument, *_ = process.call.arguments
         try:
             return file.ioctl(request & 0xFFFFFFFF, argument, process)
         finally:
             self._refresh(file.source)
 
-    def _pread(
-        self, notification: Notification, process: RemoteProcess, file: OpenFile
-    ) -> int | None:
+    def _pread(self, process: RemoteProcess, file: OpenFile) -> int | None:
         if not isinstance(file, CpuidFile):
             return None
-        _, address, size, low, high, _ = notification.arguments
-        position = low if process.bits == 64 else low & 0xFFFFFFFF | (high & 0xFFFFFFFF) << 32
+        _, address, size, low, high, _ = process.call.arguments
+        position = (
+            low if process.pointer_bits() == 64 else low & 0xFFFFFFFF | (high & 0xFFFFFFFF) << 32
+        )
         data = file.pread(size, position)
         process.write_memory(address, data)
         return len(data)
 
-    def _read(
-        self, notification: Notification, process: RemoteProcess, file: OpenFile
-    ) -> int | None:
+    def _read(self, process: RemoteProcess, file: OpenFile) -> int | None:
         """Read a leaf at the open file's position, and advance that by one."""
         if not isinstance(file, CpuidFile):
             return None
-        fd, address, size, *_ = notification.arguments
+        fd, address, size, *_ = process.call.arguments
         with closing(process.share(fd & 0xFFFFFFFF)) as held:
             position = os.lseek(held.fd, 0, os.SEEK_CUR)
             data = file.pread(size, position)
@@ -277,92 +257,84 @@ class Supervisor:
             os.lseek(held.fd, position + 1, os.SEEK_SET)
         return len(data)
 
-    def _write(self, notification: Notification, process: RemoteProcess, file: OpenFile) -> int:
-        _, address, size, *_ = notification.arguments
+    def _write(self, process: RemoteProcess, file: OpenFile) -> int:
+        _, address, size, *_ = process.call.arguments
         written = file.write(process.read_memory(address, min(size, CONTENT_LIMIT)))
         self._refresh(file.source)
         return written
 
-    def _served_by(self, notification: Notification, process: RemoteProcess) -> _Served | None:
-        identity = process.identity(notification.arguments[0] & 0xFFFFFFFF)
+    def _served_by(self, process: RemoteProcess) -> _Served | None:
+        identity = process.identity(process.call.arguments[0] & 0xFFFFFFFF)
         return None if identity is None else self._served.get(identity)
 
-    def _stat(self, notification: Notification, process: RemoteProcess) -> bool:
-        path = self._own_path(notification, process, 0)
-        return self._tell(notification, process, path, 1)
+    def _stat(self, process: RemoteProcess) -> bool:
+        path = self._own_path(process, 0)
+        return self._tell(process, path, 1)
 
-    def _fstat(self, notification: Notification, process: RemoteProcess) -> bool:
-        path = self._open_path_of(notification, process)
-        return self._tell(notification, process, path, 1)
+    def _fstat(self, process: RemoteProcess) -> bool:
+        path = self._open_path_of(process)
+        return self._tell(process, path, 1)
 
-    def _stat_at(
-        self, notification: Notification, process: RemoteProcess, flags: int, buffer: int
-    ) -> bool:
+    def _stat_at(self, process: RemoteProcess, flags: int, buffer: int) -> bool:
         """Tell of a path, or of an open file if the argument ``flags`` has AT_EMPTY_PATH."""
         path = None
-        if notification.arguments[flags] & _AT_EMPTY_PATH:
-            path = self._open_path_of(notification, process)
-        return self._tell(
-            notification, process, path or self._own_path(notification, process, 1), buffer
-        )
+        if process.call.arguments[flags] & _AT_EMPTY_PATH:
+            path = self._open_path_of(process)
+        return self._tell(process, path or self._own_path(process, 1), buffer)
 
-    def _tell(
-        self, notification: Notification, process: RemoteProcess, path: str | None, buffer: int
-    ) -> bool:
+    def _tell(self, process: RemoteProcess, path: str | None, buffer: int) -> bool:
         """Write the stat of a path into the buffer that an argument points to."""
         if path is None:
             return False
-        is_statx = _NAMES[notification.architecture, notification.number] == "statx"
-        pack = pack_statx if is_statx else _PACKED[process.bits]
-        process.write_memory(notification.arguments[buffer], pack(self.kernel.stat(path, process)))
-        self.listener.answer(notification, 0)
+        is_statx = process.call.name == "statx"
+        pack = pack_statx if is_statx else _PACKED[process.pointer_bits()]
+        process.write_memory(process.call.arguments[buffer], pack(self.kernel.stat(path, process)))
+        self.listener.answer(process.call, 0)
         return True
 
-    def _access(self, notification: Notification, process: RemoteProcess, position: int) -> bool:
-        path = self._own_path(notification, process, position)
+    def _access(self, process: RemoteProcess, position: int) -> bool:
+        path = self._own_path(process, position)
         if path is None:
             return False
-        wanted = notification.arguments[position + 1] & 0o7
+        wanted = process.call.arguments[position + 1] & 0o7
         mode = self.kernel.stat(path, process).mode
         # Root may read and write anything, and execute what anybody may.
         granted = mode & 0o7 if process.uid else 0o6 | (mode | mode >> 3 | mode >> 6) & 0o1
         if wanted & ~granted:
             raise fail(errno.EACCES)
-        self.listener.answer(notification, 0)
+        self.listener.answer(process.call, 0)
         return True
 
-    def _uname(self, notification: Notification, process: RemoteProcess) -> bool:
+    def _uname(self, process: RemoteProcess) -> bool:
         host = os.uname()
         hostname = self._place.hostname or host.nodename
         names = ("Linux", hostname, self.kernel.release, host.version)
         fields = (*names, self.kernel.facts.machine, "(none)")
-        process.write_memory(notification.arguments[0], pack_utsname(fields))
-        self.listener.answer(notification, 0)
+        process.write_memory(process.call.arguments[0], pack_utsname(fields))
+        self.listener.answer(process.call, 0)
         return True
 
-    def _own_path(
-        self, notification: Notification, process: RemoteProcess, position: int
-    ) -> str | None:
+    def _own_path(self, process: RemoteProcess, position: int) -> str | None:
         """Return the path that is an argument if it is the node's, else None.
 
         A path that is not the first argument has its folder before it.
         """
-        address = notification.arguments[position]
+        address = process.call.arguments[position]
         if not address:
             return None
-        directory = _directory(notification) if position else _AT_FDCWD
+        directory = _directory(process.call) if position else _AT_FDCWD
         try:
             path = process.resolve(directory, process.read_path(address))
         except OSError:
             return None  # The kernel itself says best what is wrong with it.
         return self._own(path)
 
-    def _open_path_of(self, notification: Notification, process: RemoteProcess) -> str | None:
+    def _open_path_of(self, process: RemoteProcess) -> str | None:
         """Return the path of the node's file or folder that the first argument is open on."""
-        served = self._served_by(notification, process)
+        served = self._served_by(process)
         if served is not None:
             return served.path
-        return self._own(process.resolve(_directory(notification), ""))
+        return self._own(process.resolve(_directory(process.call), ""))
 
     def _own(self, path: str) -> str | None:
         path = self._folders.original(path)
@@ -392,16 +364,10 @@ class Supervisor:
     }
 
 
-def _directory(notification: Notification) -> int:
+def _directory(call: Notification) -> int:
     """Read the first argument as the kernel's int."""
-    number = notification.arguments[0] & 0xFFFFFFFF
+    number = call.arguments[0] & 0xFFFFFFFF
     return number - (1 << 32) if number >> 31 else number
 
 
 _PACKED: Mapping[int, Callable[[Stat], bytes]] = {64: pack_stat, 32: pack_stat64}
-
-_NAMES = {
-    (architecture, number): name
-    for architecture, numbers in SYSCALLS.items()
-    for name, number in numbers.items()
-}

@@ -16,13 +16,15 @@ from pathlib import Path
 import pytest
 
 from simulator.run.remote import Folders, HeldFile, RemoteProcess
+from simulator.run.seccomp import AUDIT_ARCH_X86_64, Notification
 from support.simulated_nodes import failing
 
 PAGE = mmap.PAGESIZE
 
 
 def myself(*, waits: bool = True) -> RemoteProcess:
-    return RemoteProcess(os.getpid(), 0, 0, 64, lambda: waits)
+    call = Notification(1, os.getpid(), AUDIT_ARCH_X86_64, 0, (0, 0, 0, 0, 0, 0))
+    return RemoteProcess(call, 0, 0, lambda: waits)
 
 
 class TestMemory:
