@@ -106,6 +106,11 @@ class Pool(NamedTuple):
         """The nodes after the change, or as they are."""
         return self.now if self.change is None else self.change.after
 
+    def pair_with(self, group: Iterable[int]) -> tuple[int, ...]:
+        """Return such a pair with a node of a group; nothing where there is none."""
+        members = set(group)
+        return next((pair for pair in self.pairs if pair[1] in members), ())
+
 
 def make_pool(profiles: Iterable[NodeProfile], rule: Rule) -> Pool:
     """Group nodes, and find the smallest change that makes one group, or else fewer.

@@ -143,9 +143,8 @@ class Search:
     def _reduced(self, plan: Plan, *, is_sure: bool) -> Plan:
         """Take from a plan every change that the group can do without."""
         for kind in plan.choice:
-            for option in kind.options:
-                if option is plan.choice[kind]:
-                    break
+            lighter = kind.options[: kind.options.index(plan.choice[kind])]
+            for option in lighter:
                 demands = self._demands_with(option, kind, plan.choice)
                 if None in demands:
                     continue

@@ -202,9 +202,9 @@ def _apart_lines(pool: Pool) -> Iterator[Line]:
             way = "from it" if is_back else "to it"
             names = f": {' '.join(features)}" if any(features) else ""
             yield line(4, f"{way}: {code}{names}")
-        for pair in pool.pairs:
-            if pair[1] in other:
-                yield line(4, f"some can be: vzcptsim pool {' '.join(stage.name(pair))}")
+        pair = pool.pair_with(other)
+        if pair:
+            yield line(4, f"some can be: vzcptsim pool {' '.join(stage.name(pair))}")
     yield from _advice_lines(stage, found)
 
 
@@ -228,7 +228,8 @@ def _advice_lines(stage: Stage, found: Iterable[Difference]) -> Iterator[Line]:
     for note in notes:
         yield line(0, note)
     for why, numbers in obstacles(stage, found).items():
-        yield line(0, f"warning: cannot mask on {_join(stage, numbers)}: {why.value}. {why.remedy}")
+        can = "it is not known whether one can" if why is Obstacle.NOT_TOLD else "cannot"
+        yield line(0, f"warning: {can} mask on {_join(stage, numbers)}: {why.value}. {why.remedy}")
 
 
 def _label(stage: Stage, number: int) -> str:
@@ -331,10 +332,9 @@ def _differences(before: Stage, after: Stage) -> _Document:
 def _apart(pool: Pool, number: int) -> _Document:
     stage = pool.last
     first, other = stage.groups[0], stage.groups[number]
-    pair = next((pair for pair in pool.pairs if pair[1] in other), ())
     return {
         "group": stage.name(other),
-        "can_be_together": stage.name(pair),
+        "can_be_together": stage.name(pool.pair_with(other)),
         "reasons": [_named(stage, difference) for difference in differences(stage, first, other)],
     }
 

@@ -232,6 +232,15 @@ def test_lines_where_nobody_knows_of_the_file_say_how_to_find_out() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_node_that_might_be_masked_is_not_said_to_be_none() -> None:
+    table = cpu(*BASELINE, "aesni")
+    ivy_bridge = table.replace({(1, 0): table[1, 0]._replace(eax=0x306A9)})
+    first = plain("a", table=ivy_bridge, containers=("101:fpu", "102:32bit"))
+    _, text = pool(*write(first, plain("b", vendor=AMD)))
+    assert "warning: it is not known whether one can mask on a: a dump does not tell" in text
+
+
+@pytest.mark.usefixtures("here")
 def test_programs_that_are_told_of_a_larger_area() -> None:
     cases = write(
         maskable("a", table=with_xsave(with_avx512=False)),

@@ -14,7 +14,7 @@ from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable
 from simulator.facts.features import MASKS, features_in
 from simulator.facts.override import MAX_ENTRIES, apply_override, format_override, parse_override
-from simulator.fleets import pool_change
+from simulator.fleets import pool_change, pool_options
 from simulator.fleets.pool import Rule, Stage, count_pairs, differences, unlocked
 from simulator.fleets.pool_change import (
     Boot,
@@ -28,6 +28,7 @@ from simulator.fleets.pool_change import (
 )
 from simulator.kernel.containers import Container, Needs
 from simulator.kernel.kernel import SimulatedKernel
+from simulator.profiles import changes as profile_changes
 from simulator.profiles.masking import Basis, basis_of, make_lines, with_dependents
 from simulator.profiles.profile import NodeProfile, Origin, OriginKind
 from simulator.profiles.profile_checks import check_profile
@@ -431,6 +432,20 @@ def test_a_kernel_that_would_ask_for_a_leaf_that_nobody_recorded_may_not_do_as_w
     early = plain("b", release=EARLY, table=table, containers=("101",))
     change = changed(plain("a", vendor=AMD, containers=("101",)), early)
     assert change.upgrades == (Upgrade(V088, or_later=False, nodes=(1,)),)
+
+
+def test_the_newest_kernel_is_proposed_where_nothing_older_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    only = "2.6.32-042stab101.5"
+    for module, name, value in [
+        (profile_changes, "UPGRADES", (only,)),
+        (pool_options, "UPGRADES", (only,)),
+        (pool_change, "NEWEST", only),
+    ]:
+        monkeypatch.setattr(module, name, value)
+    change = changed(plain("a", "rdrand"), plain("b", "rdrand", release="2.6.32-042stab092.1"))
+    assert change.upgrades == (Upgrade(only, or_later=True, nodes=(1,)),)
 
 
 # Boot options
