@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from simulator.facts.cpuid import (
     ALL_BITS,
@@ -21,10 +22,9 @@ from simulator.facts.cpuid import (
 )
 
 TABLE = os.path.join(os.path.dirname(__file__), "features.txt")
-_NOTHING: dict[str, str] = {}
 
-#: How many columns follow the leaf of a register that is in no word.
-_NO_WORD = 2
+#: How many columns the line of a register that is in no word has after the first.
+_NO_WORD = 3
 
 #: What the lines of the table begin with after which no features come, but words of kernels.
 KERNEL = "KERNEL"
@@ -46,12 +46,34 @@ class Feature(Struct, frozen=True, gc=False):
     effect: str = ""
     state: str = ""
     marks: str = ""
-    needs: tuple[str, ...] = ()
     word: str = ""
-    qemu_name: str = ""
-    old_names: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
     told: str = ""
+    labelled: str = ""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """More facts of it, by the words of the table's head."""
+        return dict([fact.split("=") for fact in self.told.split()])
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The features without which no CPU has it."""
+        return tuple(self.facts["needs"].split(",")) if "needs=" in self.told else ()
+
+    @property
+    def old_names(self) -> tuple[str, ...]:
+        """What older kernels call it in /proc/cpuinfo."""
+        return tuple(self.facts["old"].split(",")) if "old=" in self.told else ()
+
+    @property
+    def qemu_name(self) -> str:
+        """What qemu calls it."""
+        return self.facts.get("qemu") or self.name.replace("_", "-")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What Todd Allen's cpuid calls it."""
+        return tuple(self.labelled.split(" | ")) if self.labelled else ()
 
     @property
     def location(self) -> tuple[int, int, RegisterName, int]:
@@ -95,33 +117,34 @@ def _parse_table(lines: Iterable[str]) -> Iterator[Feature]:
     for line in lines:
         if line.startswith("#"):
             continue
-        row, *labels = line.split(" | ")
-        first, name, *more = row.split()
+        row, _, labels = line.partition(" | ")
+        first, *columns = row.split(None, 5)
         if first == "CPUID":
-            leaf, subleaf, register = int(name, 16), int(more[0]), cast("RegisterName", more[1])
-            if len(more) > _NO_WORD:
-                REGISTERS_OF_WORDS[int(more[-1])] = leaf, subleaf, register
+            leaf, subleaf = int(columns[0], 16), int(columns[1])
+            register = cast("RegisterName", columns[2])
+            if len(columns) > _NO_WORD:
+                REGISTERS_OF_WORDS[int(columns[-1])] = leaf, subleaf, register
             shift += 32
             continue
-        effect, state, marks, *others = more
-        told = dict(other.split("=") for other in others) if others else _NOTHING
-        yield Feature(
+        name, effect, state, marks, *told = columns
+        bit = int(first)
+        feature = Feature(
             name,
             leaf,
             subleaf,
             register,
-            int(first),
-            1 << shift + int(first),
+            bit,
+            1 << shift + bit,
             "" if effect == "-" else effect,
             "" if state == "-" else state,
-            marks.strip("-"),
-            tuple(told["needs"].split(",")) if "needs" in told else (),
-            told.get("word") or (name if "v" in marks else ""),
-            told.get("qemu") or name.replace("_", "-"),
-            tuple(told["old"].split(",")) if "old" in told else (),
-            tuple(labels),
-            " ".join(others),
+            "" if marks == "-" else marks,
+            name if "v" in marks else "",
+            told[0].rstrip() if told else "",
+            labels.rstrip(),
         )
+        if "word=" in feature.told:
+            feature = replace(feature, word=feature.facts["word"])
+        yield feature
 
 
 def _read_table() -> tuple[Feature, ...]:

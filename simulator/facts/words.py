@@ -86,7 +86,7 @@ def _features() -> dict[str, _Entry]:
 
 
 def _entry_of(feature: Feature) -> _Entry:
-    told = _parse_facts(feature.told.split())
+    told = feature.facts
     if "at" in told:
         place = _parse_place(told["at"])
     else:

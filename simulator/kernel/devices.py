@@ -4,7 +4,7 @@ Sources: the trees in generations.py for the requests, the recordings for errnos
 """
 
 import errno
-import struct
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _UNSIGNED_INT = 0xFFFFFFFF
 _UNSIGNED_LONG = 0xFFFFFFFFFFFFFFFF
 _NOTHING_KNOWN = Contents(processes=())
-_VECAPS = struct.Struct("=II")
 
 #: A request's work: the open file, the argument, the caller; the answer.
 Handler = Callable[["OpenDevice", int, Caller], int]
@@ -68,7 +67,8 @@ class OpenDevice(OpenFile):
     def ioctl(self, request: int, argument: int, caller: Caller) -> int:
         """Answer a request; OSError with the kernel's errno."""
         if request == FIONREAD:
-            caller.write_memory(argument, struct.pack("=i", -self.position))
+            left = (-self.position).to_bytes(4, sys.byteorder, signed=True)
+            caller.write_memory(argument, left)
             return 0
         if caller.pointer_bits() < self.kernel.pointer_bits:
             raise fail(errno.EINVAL)  # There is no compat_ioctl.
@@ -187,11 +187,11 @@ def _test_vecaps(file: OpenDevice, argument: int, _: Caller) -> int:
 
 
 def _test_vecaps2(file: OpenDevice, argument: int, caller: Caller) -> int:
-    offered_caps, _ = _VECAPS.unpack(caller.read_memory(argument, _VECAPS.size))
-    decision = _decide(file, offered_caps)
+    numbers = caller.read_memory(argument, 8)  # The offered capabilities, and room for others.
+    decision = _decide(file, int.from_bytes(numbers[:4], sys.byteorder))
     if file.kernel.generation.vecaps2 is Vecaps2.ALWAYS or decision.result == 0:
-        answer = _VECAPS.pack(offered_caps, decision.unsupported_caps)
-        caller.write_memory(argument, answer)
+        unsupported = decision.unsupported_caps.to_bytes(4, sys.byteorder)
+        caller.write_memory(argument, numbers[:4] + unsupported)
     return decision.result
 
 

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import stat
-import struct
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -61,7 +61,8 @@ _WANTED = {os.O_RDONLY: 0o004, os.O_WRONLY: 0o002, os.O_RDWR: 0o006}
 #: Programs tell files apart by their inodes. Those of /proc are as large.
 _FIRST_INODE = 0xF0000000
 
-_REGISTERS = struct.Struct("=4I")
+#: Four registers of 32 bits are an answer of CPUID.
+_ANSWER_BYTES = 16
 
 
 class Stat(Struct, frozen=True):
@@ -111,7 +112,7 @@ class CpuidFile(OpenFile):
     def read(self, size: int) -> bytes:
         """Read as many leaves as fit, from the file's position."""
         data = self.pread(size, self.position)
-        self.position += len(data) // _REGISTERS.size
+        self.position += len(data) // _ANSWER_BYTES
         return data
 
     def pread(self, size: int, position: int) -> bytes:
@@ -119,7 +120,7 @@ class CpuidFile(OpenFile):
 
         A leaf that the CPU lacks is no error: the device shows what the instruction answers.
         """
-        count, rest = divmod(size, _REGISTERS.size)
+        count, rest = divmod(size, _ANSWER_BYTES)
         if rest:
             raise fail(errno.EINVAL)
         try:
@@ -129,7 +130,7 @@ class CpuidFile(OpenFile):
             ]
         except MissingLeafError as error:
             raise fail(errno.EIO) from error
-        return b"".join(_REGISTERS.pack(*registers) for registers in answers)
+        return b"".join(value.to_bytes(4, sys.byteorder) for one in answers for value in one)
 
     def write(self, _: bytes) -> int:
         """Fail with EINVAL, as this device does."""

@@ -15,6 +15,7 @@ SLOW = {
     "jinja2",
     "json",
     "jsonschema",
+    "locale",
     "pathlib",
     "rich",
     "shutil",
