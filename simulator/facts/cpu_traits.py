@@ -73,13 +73,15 @@ class XsaveArea(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """A node's CPUs where a leaf that matters was not recorded: equal ones are of one model.
+    """A node's CPUs where a leaf that matters was not recorded.
 
-    ``cpus`` are without what is each processor's own, or its kernel's. ``xcr0`` has the components
-    that are enabled where the CPU has them, and ``enabled`` the features that then work.
+    ``cpus`` are without what is each processor's own, or its kernel's; ``unrecorded`` are the
+    features of leaves that some of them lack. ``xcr0`` has the components that are enabled where
+    the CPU has them, and ``enabled`` the features that then work.
     """
 
     cpus: tuple[CpuidTable, ...]
+    unrecorded: int
     xcr0: int
     enabled: int
 
@@ -131,12 +133,13 @@ def _traits(
     xcr0 &= _may_have(first)
     enabled = ~_disabled(xcr0)
     hidden = _hidden(facts.override) if facts.release.generation.masked_cpuid else 0
-    shown = may_be_shown = 0
+    shown = may_be_shown = unrecorded = 0
     usable = may_be_usable = enabled
     for table in cpus:
         has, may_have = _masks(table)
         usable &= has
         may_be_usable &= may_have
+        unrecorded |= may_have & ~has
         shown |= has & enabled & ~hidden
         may_be_shown |= may_have & enabled & ~hidden
     # The kernel asks its first CPU alone what XSAVE has.
@@ -144,7 +147,7 @@ def _traits(
     hole = None
     if shown != may_be_shown or usable != may_be_usable or area is None:
         kinds = tuple(dict.fromkeys(models_own(table) for table in cpus))
-        hole = Hole(kinds, xcr0, enabled)
+        hole = Hole(kinds, unrecorded, xcr0, enabled)
     masks = shown, may_be_shown, usable, may_be_usable
     return CpuTraits(first.vendor, *masks, area, _told(facts, area), hole)
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from simulator.facts.cpu_traits import COMPONENTS, USERS, CpuTraits, XsaveArea
-from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF
+from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF, CpuidTable
 from simulator.facts.features import FEATURES, JUDGED, JUDGED_LEAVES, Feature, features_in
 from simulator.verdicts.restore import refused_version
 from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
@@ -194,10 +194,11 @@ def _differences(source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -
         unsure &= ~_NEEDS_FPU
     one, other = source.hole, destination.hole
     has_same_area = False
-    if one and other and one.cpus == other.cpus:
-        # CPUs of one model lack nothing of each other: their kernels may disable it.
-        unsure &= ~other.enabled
-        has_same_area = one.xcr0 == other.xcr0
+    if one and other and _are_of_one_model(one.cpus, other.cpus):
+        # Neither lacks what the other has: their kernels may disable it.
+        unsure &= ~(one.unrecorded & other.unrecorded & other.enabled)
+        is_recorded = source.area is not None or destination.area is not None
+        has_same_area = one.xcr0 == other.xcr0 and not is_recorded
     if unsure:
         yield from _leaf_reasons(unsure, source, destination)
     if not has_same_area:
@@ -250,6 +251,15 @@ def _leaf_reasons(unsure: int, source: CpuTraits, destination: CpuTraits) -> Ite
                 source=_NOT_RECORDED if bits & ~source.shown else _YES,
                 destination=_NOT_RECORDED if bits & destination.may_be_usable else _NO,
             )
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _are_of_one_model(cpus: tuple[CpuidTable, ...], others: tuple[CpuidTable, ...]) -> bool:
+    """Tell whether all that was recorded of both is equal, family, model and stepping with it."""
+    return len(cpus) == len(others) and all(
+        all(cpu[key] == other[key] for key in cpu if key in other)
+        for cpu, other in zip(cpus, others, strict=True)
+    )
 
 
 @lru_cache(_MOST_REMEMBERED)

@@ -299,8 +299,8 @@ def test_an_area_that_was_not_recorded() -> None:
 # Two CPUs with the same registers
 
 
-def hole(xcr0: int = 0xE7, enabled: int = -1, *words: str) -> Hole:
-    return Hole((cpu("xsave", *words),), xcr0, enabled)
+def hole(xcr0: int = 0xE7, enabled: int = -1, *words: str, unrecorded: int = FULL) -> Hole:
+    return Hole((cpu("xsave", *words),), unrecorded, xcr0, enabled)
 
 
 def same_cpu(
@@ -323,6 +323,15 @@ def test_its_kernel_may_disable_what_the_cpu_has() -> None:
     assert same_cpu(hole(enabled=~rows("avx2"))) == [("cpuid-not-recorded", "avx2")]
     assert same_cpu(hole(enabled=~rows("avx2")), IDLE) == []
     assert same_cpu(hole(0x7)) == [("xsave-not-recorded", "")]
+
+
+def test_of_one_model_a_leaf_must_be_missing_of_both() -> None:
+    known = rows("bmi1", "erms")
+    assert same_cpu(hole(unrecorded=known)) == [("cpuid-not-recorded", "avx2")]
+    twice = hole()._replace(cpus=(cpu("xsave"), cpu()))
+    assert ("xsave-not-recorded", "") in same_cpu(twice)
+    more = cpu("xsave").replace({(0x15, 0): Registers(1, 2, 3, 4)})
+    assert same_cpu(hole()._replace(cpus=(more,))) == []
 
 
 # Kernels of which it is not known what they enable
@@ -459,6 +468,8 @@ def test_two_nodes_of_one_cpu_lack_nothing_of_each_other(keys: list[tuple[int, i
     assert set(unknown) <= {"cpuid-not-recorded", "xsave-not-recorded"}
     # What the one has recorded of it, the other may lack.
     assert between(WIDE, known) != []
+    # Another program has read more of the same.
+    assert between(known, same.replace({(0x4, 0): Registers(1, 2, 3, 4)})) == []
 
 
 @pytest.mark.parametrize("number", ["092.1", "104.1", "141.3"])
@@ -709,8 +720,9 @@ def test_what_was_not_recorded_changes_no_verdict_but_to_unknown(
     whole = traits_of(one, set()), traits_of(other, set())
     holes = traits_of(one, missing), traits_of(other, also_missing)
     if one[0] != other[0]:
-        # What tells these two apart was recorded.
-        assume(not (holes[0].hole and holes[1].hole and holes[0].hole.cpus == holes[1].hole.cpus))
+        # What tells these two apart was recorded of both.
+        keys = set(one[0]) & set(other[0])
+        assume(any(one[0][key] != other[0][key] for key in keys - missing - also_missing))
     found = verdict(*holes, container)
     assert found in (Verdict.UNKNOWN, verdict(*whole, container))
 
