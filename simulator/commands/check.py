@@ -90,13 +90,18 @@ def _check(options: argparse.Namespace, streams: Streams) -> int:
 
 def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
     from simulator.profiles.store import is_no_profile, load_node
-    from simulator.verdicts.migrations import Check, NodePair
+    from simulator.verdicts.migrations import Check, NodePair, status_of
 
     # All that is no profile is judged as restore would, a damaged signature and an empty file too.
     if options.image or is_no_profile(options.source):
         return _judge_image(options, waived)
     source, destination = load_node(options.source), load_node(options.destination)
     migrations = _migrations(NodePair(source, destination, waived), options)
+    if any(status_of(one.judgement.outcome()) for one in migrations):
+        from simulator.verdicts.remedies import Remedies
+
+        remedies = Remedies(source, destination, waived)
+        migrations = tuple(one._replace(helps=remedies.of(one)) for one in migrations)
     return Check(source.name, destination.name, migrations, options.restore_only, waived)
 
 
@@ -144,6 +149,7 @@ def _explain(name: str) -> str:
     paragraphs = (
         f"{name} (on {about}): {code.summary}.",
         code.explanation,
+        *([f"Hidden by: {code.hidden_by}."] if code.hidden_by else ()),
         f"Next: {code.next_step}",
     )
     wrapper = textwrap.TextWrapper(terminal_columns() - 2, break_on_hyphens=False)

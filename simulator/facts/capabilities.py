@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from simulator.facts.bits import (
     COMPARED,
@@ -21,11 +22,19 @@ from simulator.facts.bits import (
     CPT_NAMESPACES,
     CPT_NO_IPV6,
     CPT_SLM_DMPRST,
+    WORDS,
     mask,
 )
 from simulator.facts.cpuid import AMD, INTEL, CpuidTable, RegisterName
-from simulator.facts.features import RDRAND, REGISTERS_OF_WORDS, XSAVE, XSAVEOPT, judged_in
-from simulator.facts.generations import Release
+from simulator.facts.features import (
+    LONG_MODE,
+    RDRAND,
+    REGISTERS_OF_WORDS,
+    XSAVE,
+    XSAVEOPT,
+    judged_in,
+)
+from simulator.facts.generations import UPGRADES, Release, identify
 from simulator.facts.override import OverrideEntry, apply_override
 
 #: Machines, as uname prints them, and their kernels' width.
@@ -36,6 +45,9 @@ IA64: Machine = "ia64"
 MACHINES = (X86_64, *I386, IA64)
 
 _Place = tuple[int, int, RegisterName, int]
+
+#: The bits that are of CPUs.
+_OF_CPUS = mask(*WORDS)
 
 #: The leaves that have the features which kernels compare.
 _COMPARED_LEAVES = sorted({(one.leaf, one.subleaf) for one in COMPARED.values()})
@@ -102,6 +114,57 @@ def has_eager_fpu(facts: NodeFacts) -> bool:
     if XSAVEOPT.location in _hidden(facts.boot_options):
         return False
     return facts.cpuid.has_bit(*XSAVEOPT.location)
+
+
+class Hidden(NamedTuple):
+    """What a node's CPU has and its number does not show, as capability bits, by what hides it.
+
+    ``by_kernel``: the kernel is of a generation that never shows it; ``by_width``: it is a 32-bit
+    kernel; ``by_option``: boot options, each with its bits; ``by_override``: what is written to
+    /proc/vz/cpuid_override.
+    """
+
+    by_kernel: int = 0
+    by_width: int = 0
+    by_option: tuple[tuple[str, int], ...] = ()
+    by_override: int = 0
+
+    def among(self, caps: int) -> "Hidden":
+        """Return what of it is among these bits."""
+        if self is NOTHING_HIDDEN:
+            return self
+        by_option = tuple((option, bits & caps) for option, bits in self.by_option if bits & caps)
+        return Hidden(
+            self.by_kernel & caps, self.by_width & caps, by_option, self.by_override & caps
+        )
+
+
+NOTHING_HIDDEN = Hidden()
+
+
+@lru_cache(maxsize=1024)
+def hidden_capabilities(facts: NodeFacts) -> Hidden:
+    """Return what hides bits of a node's number: each thing that would have to go for them."""
+    bare = replace(facts, boot_options=(), override=())
+    shown = node_capabilities(bare)
+    newest = replace(bare, release=identify(UPGRADES[-1]))
+    wide = replace(newest, machine=X86_64) if _runs_below_its_cpu(facts) else newest
+    by_option = (
+        (option, shown & ~node_capabilities(replace(bare, boot_options=(option,))))
+        for option in facts.boot_options
+    )
+    found = Hidden(
+        node_capabilities(newest) & ~shown,
+        node_capabilities(wide) & ~node_capabilities(newest),
+        tuple((option, bits) for option, bits in by_option if bits),
+        shown & ~node_capabilities(replace(bare, override=facts.override)),
+    ).among(_OF_CPUS)
+    return found if any(found) else NOTHING_HIDDEN
+
+
+def _runs_below_its_cpu(facts: NodeFacts) -> bool:
+    """Tell whether a 32-bit kernel runs on a 64-bit CPU."""
+    return facts.machine in I386 and facts.cpuid is not None and bool(LONG_MODE.is_in(facts.cpuid))
 
 
 def has_sysenter(facts: NodeFacts) -> bool:

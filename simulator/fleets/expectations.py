@@ -172,7 +172,15 @@ def keep(opinion: Opinion) -> Kept:
 def _kernel_name(kernel: KernelTraits) -> str:
     modules = ("cpt" if kernel.has_cpt else "") + ("rst" if kernel.has_rst else "")
     bits = 64 if kernel.is_64_bit else 32
-    return f"{kernel.generation_name}/{modules}/{bits}/{kernel.caps:#x}"
+    hidden = kernel.hidden
+    hiding = [
+        ("kernel", hidden.by_kernel),
+        ("width", hidden.by_width),
+        *hidden.by_option,
+        ("override", hidden.by_override),
+    ]
+    words = "".join(f"-{caps:#x}:{word}" for word, caps in hiding if caps)
+    return f"{kernel.generation_name}/{modules}/{bits}/{kernel.caps:#x}{words}"
 
 
 def make_of(kernel_name: str) -> str:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from simulator.errors import UserError
+from simulator.facts.capabilities import NOTHING_HIDDEN
 from simulator.facts.cpu_traits import CpuTraits
 from simulator.facts.cpuid import MissingLeafError
 from simulator.kernel.containers import Container
@@ -187,7 +188,7 @@ def _assemble(
             number,
             traits,
             kernels[traits.kernel],
-            source_kernels[replace(traits.kernel, caps=0)],
+            source_kernels[replace(traits.kernel, caps=0, hidden=NOTHING_HIDDEN)],
             cpus[traits.cpu],
         )
         for number, traits in enumerate(nodes)

@@ -19,10 +19,11 @@ from simulator.fleets.pool import Judge
 from simulator.fleets.pool_options import LARGER_AREA, Kind, Option, kinds_apart
 from simulator.kernel.decision import missing_bits
 from simulator.profiles.masking import MASKABLE, features_of, numbers_bits, with_dependents
+from simulator.verdicts.restore import FEATURE_CODES
 from simulator.verdicts.verdict import Reason, Verdict
 
 #: Codes of reasons that go where their feature is hidden on the source.
-_FEATURE_CODES = frozenset({"cpu-feature-missing", "instructions-missing", "instructions-differ"})
+_LINES_HELP = FEATURE_CODES | {"instructions-missing", "instructions-differ"}
 
 #: What uses each component of XSAVE's area: it holds nothing where none of it was ever shown.
 _USERS = {name: USERS[number] & MASKABLE for number, name in COMPONENTS.items()}
@@ -236,7 +237,7 @@ def _hidden_for(reasons: Iterable[Reason]) -> int | None:
 
 def _hideable(reason: Reason) -> int:
     """Return what to hide on the source so that a reason goes; 0 where nothing helps."""
-    if reason.code in _FEATURE_CODES:
+    if reason.code in _LINES_HELP:
         return MASKS.get(reason.feature, 0) & MASKABLE
     if reason.code in ("xsave-component-missing", "xsave-layout-differs"):
         return _USERS[reason.feature]

@@ -94,6 +94,7 @@ _REMEDIES: Mapping[Obstacle, str] = MappingProxyType(
 class Cost(Enum):
     """What a change asks of those who run the node, the least first."""
 
+    NO_MORE = ""
     NOTHING = "nothing: what runs there has been shown less"
     RESTART = (
         "containers that run there have to be started again: until then they keep the "
@@ -183,6 +184,35 @@ def without_boot_option(profile: NodeProfile, option: str) -> NodeProfile:
     ipv6 = profile.kernel.ipv6 or option == _NO_IPV6
     kernel = replace(profile.kernel, boot_options=options, ipv6=ipv6)
     return _rebooted(profile, kernel, f"booted without {option}")
+
+
+def with_module(profile: NodeProfile, module: str) -> NodeProfile:
+    """Return a node with one more of the kernel's modules loaded; it costs Cost.NO_MORE."""
+    kernel = replace(profile.kernel, modules=profile.kernel.modules | {module})
+    return _derived(replace(profile, kernel=kernel), profile, f"with {module} loaded")
+
+
+def with_ipv6(profile: NodeProfile) -> NodeProfile:
+    """Return a node with IPv6 loaded; it costs Cost.NO_MORE, if no boot option has disabled it."""
+    kernel = replace(profile.kernel, ipv6=True)
+    return _derived(replace(profile, kernel=kernel), profile, "with IPv6 loaded")
+
+
+def with_slm_module(profile: NodeProfile) -> NodeProfile:
+    """Return a node on which SLM has its module; it costs Cost.NO_MORE."""
+    kernel = replace(profile.kernel, slm_without_module=False)
+    return _derived(replace(profile, kernel=kernel), profile, "with slm_dmprst loaded")
+
+
+def without_need(profile: NodeProfile, ctid: int, bits: int) -> NodeProfile:
+    """Return a node, one of whose containers no longer has what these bits of its needs are of."""
+    containers = tuple(
+        replace(one, contents=None, needs=replace(one.needs, caps=one.needs.caps & ~bits))
+        if one.ctid == ctid and one.needs
+        else one
+        for one in profile.containers
+    )
+    return replace(profile, containers=containers)
 
 
 def lift_mask(profile: NodeProfile) -> NodeProfile:

@@ -187,6 +187,7 @@ def _reason(reason: Reason) -> tuple[object, ...]:
         reason.source,
         reason.destination,
         reason.needed_by,
+        reason.hidden_by,
         int(reason.is_waived),
     )
 

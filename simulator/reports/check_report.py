@@ -9,7 +9,7 @@ from simulator.kernel.restore import Answer
 from simulator.reports.terminal import HEADING, Line, line, styled_word
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.migrations import Check, Migration
-from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import Help, Opinion, Outcome, Reason, Remedy, Verdict, Weight
 
 FORMAT = 2
 
@@ -46,6 +46,7 @@ def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
     programs = [(one, one.judgement.programs) for one in check.migrations]
     title = "Programs, left out by --restore-only:" if check.restore_only else "Programs:"
     yield from _opinion_lines(title, programs, is_verbose=is_verbose)
+    yield from _help_lines(check)
 
 
 def name_containers(ctids: Sequence[int]) -> str:
@@ -177,7 +178,16 @@ def _paragraph_lines(paragraph: _Paragraph, everybody: tuple[Migration, ...]) ->
     for (migrations, needed_by), reasons in groups.items():
         yield from _group_lines(migrations, needed_by, reasons, everybody)
     yield from _report_lines(paragraph)
-    yield line(4, f"Next: {code.next_step}")
+    if not all(_is_helped(found) for found in paragraph):
+        yield line(4, f"Next: {code.next_step}")
+
+
+def _is_helped(found: _Found) -> bool:
+    """Tell whether some remedy turns a reason away wherever it was found."""
+    return all(
+        any(found.reason in one.turns_away for one in migration.helps)
+        for migration in found.migrations
+    )
 
 
 def _group_lines(
@@ -202,7 +212,59 @@ def _group_lines(
 
 def _values(reason: Reason) -> str:
     sides = (("source", reason.source), ("destination", reason.destination))
-    return ", ".join(f"{side}: {value}" for side, value in sides if value)
+    values = [f"{side}: {value}" for side, value in sides if value]
+    return ", ".join(values + [f"hidden by {reason.hidden_by}"] * bool(reason.hidden_by))
+
+
+def _help_lines(check: Check) -> Iterator[Line]:
+    """Write what helps, each remedy once, with the containers that it helps."""
+    found: dict[Remedy, list[tuple[Migration, Help]]] = {}
+    for migration in check.migrations:
+        for one in migration.helps:
+            found.setdefault(one.remedy, []).append((migration, one))
+    if found:
+        yield line(0)
+        yield line(0, ("What helps, as tried on the simulated nodes:", HEADING))
+    for remedy, helped in found.items():
+        yield line(2, remedy.action)
+        if remedy.lines:
+            yield from override_command_lines(remedy.lines)
+        yield from _effect_lines(helped)
+        if remedy.cost:
+            yield line(4, f"Cost: {remedy.cost}.")
+        if remedy.condition:
+            yield line(4, remedy.condition)
+
+
+def override_command(text: str) -> str:
+    """Return the shell command that writes a table; a single write, as the kernel requires."""
+    if not text:
+        # A write of no bytes would not reach the kernel.
+        return "echo > /proc/vz/cpuid_override"
+    return "printf '%s\\n' " + " ".join(_quoted(text)) + " > /proc/vz/cpuid_override"
+
+
+def override_command_lines(text: str) -> Iterator[Line]:
+    """Write that command on short lines, which no terminal folds: it is to be copied."""
+    yield line(4, "printf '%s\\n' \\")
+    for one in _quoted(text):
+        yield line(6, f"{one} \\")
+    yield line(6, "> /proc/vz/cpuid_override")
+
+
+def _quoted(text: str) -> list[str]:
+    return [f"'{one}'" for one in text.splitlines()]
+
+
+def _effect_lines(helped: Iterable[tuple[Migration, Help]]) -> Iterator[Line]:
+    """Write what a remedy turns away, and what is left of it."""
+    effects: dict[tuple[str, Outcome], list[Migration]] = {}
+    for migration, one in helped:
+        codes = " ".join(dict.fromkeys(reason.code for reason in one.turns_away))
+        effects.setdefault((codes, one.outcome), []).append(migration)
+    for (codes, outcome), migrations in effects.items():
+        away = "" if outcome is Outcome.SAFE else f", turns away {codes}"
+        yield line(4, f"{_name(migrations)}: then ", styled_word(outcome.value), away)
 
 
 def _report_lines(paragraph: _Paragraph) -> Iterator[Line]:
@@ -255,7 +317,7 @@ def format_document(document: dict[str, Any]) -> str:
 def code_documents(reasons: Iterable[Reason]) -> dict[str, dict[str, str]]:
     """Return the documentation of the reasons' codes, by code."""
     names = sorted({reason.code for reason in reasons})
-    prose = ("verdict", "summary", "explanation", "next_step")
+    prose = ("verdict", "summary", "explanation", "hidden_by", "next_step")
     return {name: {key: getattr(find_code(name), key) for key in prose} for name in names}
 
 
@@ -270,6 +332,7 @@ def reason_document(reason: Reason) -> dict[str, Any]:
         "source": reason.source,
         "destination": reason.destination,
         "needed_by": reason.needed_by,
+        "hidden_by": reason.hidden_by,
     }
 
 
@@ -283,6 +346,7 @@ def _migration(migration: Migration, *, restore_only: bool) -> dict[str, Any]:
         "outcome": judgement.outcome(restore_only=restore_only).value,
         "restore": _verdict(migration, judgement.restore),
         "programs": _verdict(migration, judgement.programs),
+        "remedies": list(map(_help, migration.helps)),
         "other_reports": list(migration.reports_on("")),
         "image": image and image_facts(image.image),
         "answer": image and image.answer and image.answer._asdict(),
@@ -296,4 +360,14 @@ def _verdict(migration: Migration, opinion: Opinion) -> dict[str, Any]:
             {**reason_document(reason), "reports": list(migration.reports_on(reason.code))}
             for reason in opinion.reasons
         ],
+    }
+
+
+def _help(found: Help) -> dict[str, Any]:
+    return {
+        **found.remedy._asdict(),
+        "turns_away": [
+            {"code": reason.code, "feature": reason.feature} for reason in found.turns_away
+        ],
+        "outcome": found.outcome.value,
     }

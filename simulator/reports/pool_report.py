@@ -7,7 +7,12 @@ from typing import Any
 from simulator.fleets.pool import Difference, Node, Pairs, Stage, count_pairs, differences, unlocked
 from simulator.fleets.pool_change import NEWEST, Change, Mask, Pool, Upgrade, loss_of, obstacles
 from simulator.profiles.changes import Obstacle
-from simulator.reports.check_report import FORMAT, format_document
+from simulator.reports.check_report import (
+    FORMAT,
+    format_document,
+    override_command,
+    override_command_lines,
+)
 from simulator.reports.terminal import HEADING, STYLES, Line, line
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.verdict import Verdict
@@ -52,26 +57,6 @@ def pool_lines(pool: Pool) -> Iterator[Line]:
     if not pool.rule.any_container:
         yield line(0)
         yield line(0, _ANY_CONTAINER)
-
-
-def _command(text: str) -> str:
-    """Return the shell command that writes a table; a single write, as the kernel requires."""
-    if not text:
-        # A write of no bytes would not reach the kernel.
-        return "echo > /proc/vz/cpuid_override"
-    return "printf '%s\\n' " + " ".join(_quoted(text)) + " > /proc/vz/cpuid_override"
-
-
-def _command_lines(text: str) -> Iterator[Line]:
-    """Write that command on short lines, which no terminal folds: it is to be copied."""
-    yield line(4, "printf '%s\\n' \\")
-    for one in _quoted(text):
-        yield line(6, f"{one} \\")
-    yield line(6, "> /proc/vz/cpuid_override")
-
-
-def _quoted(text: str) -> list[str]:
-    return [f"'{one}'" for one in text.splitlines()]
 
 
 def _group_lines(stage: Stage) -> Iterator[Line]:
@@ -125,10 +110,10 @@ def _mask_lines(now: Stage, after: Stage, mask: Mask) -> Iterator[Line]:
     names = _join(now, mask.nodes)
     if not mask.text:
         yield line(2, f"on {names}, lift the mask:")
-        yield line(4, _command(""))
+        yield line(4, override_command(""))
     else:
         yield line(2, f"on {names}, {'write' if mask.hides else 'widen the mask'}:")
-        yield from _command_lines(mask.text)
+        yield from override_command_lines(mask.text)
     if mask.hides:
         yield from _loss_lines(now, after, mask.nodes)
     if mask.area:
@@ -307,7 +292,7 @@ def _mask(now: Stage, after: Stage, mask: Mask) -> _Document:
         "area": mask.area,
         "is_certain": mask.is_certain,
         "lines": mask.text.splitlines(),
-        "command": _command(mask.text),
+        "command": override_command(mask.text),
         "losses": [_loss(now.nodes[number], after.nodes[number]) for number in mask.nodes],
     }
 

@@ -8,20 +8,22 @@ from typing import NamedTuple
 from simulator.errors import UserError
 
 _FILE = os.path.join(os.path.dirname(__file__), "codes.txt")
-_NEXT = "\nNext: "
+_HIDDEN_BY, _NEXT = "\nHidden by: ", "\nNext: "
 
 
 class Code(NamedTuple):
     """One code: ``verdict`` is that which its reasons belong to, the rest is prose.
 
     ``verdict`` is ``restore``, or ``programs``, whose reasons may be waived. ``summary`` is a
-    line, ``explanation`` a paragraph, ``next_step`` a sentence or two.
+    line, ``explanation`` a paragraph, ``next_step`` a sentence or two. ``hidden_by`` is what hides
+    the feature on the destination; empty where the code is about no feature.
     """
 
     name: str
     verdict: str
     summary: str
     explanation: str
+    hidden_by: str
     next_step: str
 
 
@@ -43,8 +45,10 @@ def _read_codes() -> Iterator[Code]:
     for paragraph in paragraphs:
         about, summary, prose = paragraph.rstrip("\n").split("\n", 2)
         name, verdict = about.split()
-        explanation, next_step = (text.replace("\n", " ") for text in prose.split(_NEXT))
-        yield Code(name, verdict, summary, explanation, next_step)
+        told, next_step = prose.split(_NEXT)
+        explanation, _, hidden_by = told.partition(_HIDDEN_BY)
+        texts = (text.replace("\n", " ") for text in (explanation, hidden_by, next_step))
+        yield Code(name, verdict, summary, *texts)
 
 
 #: Every code that a reason may have: those on restore first, then those on programs.

@@ -19,7 +19,7 @@ from simulator.verdicts.traits import (
     needs_of,
     node_traits,
 )
-from simulator.verdicts.verdict import Judgement, Outcome, worst_outcome
+from simulator.verdicts.verdict import Help, Judgement, Outcome, worst_outcome
 from vzcptcheck.image import Image
 
 #: How a kernel's report on a container begins, and the code of the reason that it belongs to.
@@ -59,7 +59,7 @@ class Migration(NamedTuple):
 
     ``reports`` are what the source's kernel says of the container, each with the code of the
     reason that it belongs to, or with none (""). ``image`` is there where the container is in a
-    checkpoint image, which has no number.
+    checkpoint image, which has no number. ``helps`` are remedies that were tried.
     """
 
     ctid: int | None
@@ -67,6 +67,7 @@ class Migration(NamedTuple):
     is_suspended: bool = False
     reports: tuple[tuple[str, str], ...] = ()
     image: ImageRestore | None = None
+    helps: tuple[Help, ...] = ()
 
     def reports_on(self, code: str) -> tuple[str, ...]:
         """Return what is said that belongs to a reason."""

@@ -26,7 +26,8 @@ from simulator.facts.bits import (
     bits_with_words,
     place_of,
 )
-from simulator.facts.generations import ASKED_VERSIONS, BY_NAME, Generation
+from simulator.facts.capabilities import Hidden
+from simulator.facts.generations import ASKED_VERSIONS, BY_NAME, Generation, first_showing
 from simulator.kernel.containers import State
 from simulator.kernel.decision import (
     DESTINATION_SLM,
@@ -63,6 +64,17 @@ _UNSUPPORTED = {
     CPT_SLM_DMPRST: "source-slm-module",
 }
 
+#: Codes of features that the destination does not show, and what hides them, in words.
+FEATURE_CODES = frozenset(
+    {
+        "cpu-feature-missing",
+        "feature-hidden-by-kernel",
+        "feature-hidden-by-32-bit-kernel",
+        "feature-hidden-by-boot-option",
+        "feature-hidden-by-override",
+    }
+)
+
 #: Nodes of a large fleet have few kernels: so many pairs of them are remembered.
 _MOST_REMEMBERED = 1 << 14
 
@@ -73,8 +85,9 @@ class Refusals(Struct, frozen=True, cache_hash=True, gc=False):
     ``refused`` is what ``decision.refusals`` returns. Of it, ``unsupported`` is the container's
     own; of the features that the destination lacks, ``by_all`` are those that every container
     needs, ``by_fpu`` those of processes that have used the FPU, ``by_64_bit`` those of 64-bit
-    processes. ``sse4_2_bit`` is the bit that was looked at for CPT_CPU_X86_SSE4_2. Two that say
-    the same are equal, whatever kernels they are from.
+    processes. ``sse4_2_bit`` is the bit that was looked at for CPT_CPU_X86_SSE4_2. ``hidden`` is
+    what of the features the destination's CPU has. Two that say the same are equal, whatever
+    kernels they are from.
     """
 
     refused: int
@@ -83,6 +96,7 @@ class Refusals(Struct, frozen=True, cache_hash=True, gc=False):
     by_fpu: int
     by_64_bit: int
     sse4_2_bit: int
+    hidden: Hidden
 
     @property
     def verdict(self) -> Verdict:
@@ -95,7 +109,7 @@ class Refusals(Struct, frozen=True, cache_hash=True, gc=False):
         others = self.refused & ~self.unsupported
         for bit in bits_with_words(others):
             tested = self.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit
-            yield _missing_feature(bit, tested, self._who_needs(bit))
+            yield _missing_feature(bit, tested, self._who_needs(bit), self.hidden)
         if others & DESTINATION_SLM:
             yield _refused_bit("destination-slm-module", CPT_SLM_DMPRST, destination="1")
         for bit in range(self.unsupported.bit_length()):
@@ -215,8 +229,9 @@ def question(source: KernelTraits, destination: KernelTraits) -> Hashable:
     generation = source.generation
     suspended = bits_looked_at(generation, generation.test_caps_bits or 0)
     running = bits_looked_at(generation, generation.vecaps_bits) | OTHER_BITS
-    offered = destination.caps & (suspended | running)
-    return on_kernels, source.generation_name, source.caps & suspended, offered
+    looked_at = suspended | running
+    offered, hidden = destination.caps & looked_at, destination.hidden.among(looked_at)
+    return on_kernels, source.generation_name, source.caps & suspended, offered, hidden
 
 
 def _is_asked(source: KernelTraits, destination: KernelTraits) -> bool:
@@ -238,17 +253,21 @@ def findings_on_container(
     if container.caps is None:
         return (Reason("needs-unknown", Weight.UNKNOWN),)
     refused = refusals(source.generation, container.caps, destination.caps)
-    return _refusals(source.generation_name, refused) if refused else ()
+    return _refusals(source.generation_name, refused, destination.hidden) if refused else ()
 
 
 @lru_cache(_MOST_REMEMBERED)
-def _refusals(generation_name: str, refused: int) -> tuple[Refusals]:
+def _refusals(generation_name: str, refused: int, hidden: Hidden) -> tuple[Refusals]:
     """Sort what is refused; the kernel returns the last refusal, this names all."""
     generation = BY_NAME[generation_name]
     missing = refused & generation.vecaps_bits
     by_all = missing & by_word(generation, generation.always_bits)
     by_fpu = missing & by_word(generation, generation.fpu_bits) & ~by_all
     by_64_bit = missing & by_word(generation, generation.long_mode_bits) & ~(by_all | by_fpu)
+    sse4_2_bit, looked_at = CPT_CPU_X86_SSE4_2, missing
+    if missing >> CPT_CPU_X86_SSE4_2 & 1:
+        sse4_2_bit = generation.sse4_2_bit
+        looked_at = bits_looked_at(generation, missing)
     return (
         Refusals(
             refused,
@@ -256,7 +275,8 @@ def _refusals(generation_name: str, refused: int) -> tuple[Refusals]:
             by_all,
             by_fpu,
             by_64_bit,
-            generation.sse4_2_bit if missing >> CPT_CPU_X86_SSE4_2 & 1 else CPT_CPU_X86_SSE4_2,
+            sse4_2_bit,
+            hidden.among(looked_at),
         ),
     )
 
@@ -267,24 +287,46 @@ def _suspended_reasons(source: KernelTraits, destination: KernelTraits) -> Itera
     if generation.test_caps_bits is None:
         yield Reason("caps-not-compared", Weight.REMARK, source=source.generation_name)
         return
+    by_node = "the source node: the container is suspended"
     missing = missing_bits(generation, generation.test_caps_bits, source.caps, destination.caps)
     for bit in bits_with_words(missing):
         tested = generation.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit
-        yield _missing_feature(bit, tested, "the source node: the container is suspended")
+        yield _missing_feature(bit, tested, by_node, destination.hidden)
 
 
 @cache
-def _missing_feature(bit: int, tested: int, needed_by: str) -> Reason:
-    """Name a feature by its bit's word; its place and values are of the bit that is looked at."""
+def _missing_feature(bit: int, tested: int, needed_by: str, hidden: Hidden) -> Reason:
+    """Name a feature by its bit's word; all else is of the bit that is looked at."""
+    code, hidden_by = _what_hides(tested, hidden)
     return Reason(
-        "cpu-feature-missing",
+        code,
         Weight.REFUSES,
         feature=WORDS[bit],
         place=place_of(tested),
         source="1",
         destination="0",
         needed_by=needed_by,
+        hidden_by=hidden_by,
     )
+
+
+def _what_hides(bit: int, hidden: Hidden) -> tuple[str, str]:
+    """Return the code of what hides a bit, and all that does."""
+    first = first_showing(bit)
+    found = [
+        (
+            hidden.by_kernel,
+            "kernel",
+            f"its kernel, older than {first.label}" if first else "",
+        ),
+        (hidden.by_width, "32-bit-kernel", "its kernel is a 32-bit one"),
+        *((bits, "boot-option", f"its boot option {name}") for name, bits in hidden.by_option),
+        (hidden.by_override, "override", "its /proc/vz/cpuid_override"),
+    ]
+    hiding = [(cause, words) for bits, cause, words in found if bits >> bit & 1]
+    if not hiding:
+        return "cpu-feature-missing", ""
+    return f"feature-hidden-by-{hiding[0][0]}", ", ".join(words for _, words in hiding)
 
 
 @cache

@@ -10,7 +10,14 @@ from functools import lru_cache
 from msgspec import Struct
 
 from simulator.facts.bits import CPT_CPU_X86_FXSR, mask
-from simulator.facts.capabilities import I386, NodeFacts, node_capabilities
+from simulator.facts.capabilities import (
+    I386,
+    NOTHING_HIDDEN,
+    Hidden,
+    NodeFacts,
+    hidden_capabilities,
+    node_capabilities,
+)
 from simulator.facts.cpu_traits import CpuTraits, cpu_traits
 from simulator.facts.cpuid import CpuidTable
 from simulator.facts.generations import BY_NAME, Generation
@@ -32,6 +39,7 @@ class KernelTraits(Struct, frozen=True, cache_hash=True, gc=False):
 
     ``generation_name`` is the oldest generation's that decides as its own does. ``caps`` are
     the bits of its capability number that some answer depends on: as a source's that is little.
+    ``hidden`` is what of its CPU the number does not show, where it is a destination.
     """
 
     generation_name: str
@@ -39,6 +47,7 @@ class KernelTraits(Struct, frozen=True, cache_hash=True, gc=False):
     has_rst: bool
     is_64_bit: bool
     caps: int
+    hidden: Hidden = NOTHING_HIDDEN
 
     @property
     def generation(self) -> Generation:
@@ -94,6 +103,7 @@ def _traits_of(
         has_rst="vzrst" in modules,
         is_64_bit=facts.machine not in I386,
         caps=_asked_caps(facts, modules),
+        hidden=hidden_capabilities(facts) if "vzrst" in modules else NOTHING_HIDDEN,
     )
     return NodeTraits(kernel, cpu_traits(facts, cpus))
 

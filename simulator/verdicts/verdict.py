@@ -101,6 +101,7 @@ class Reason(Struct, frozen=True, cache_hash=True, gc=False):
     source: str = ""
     destination: str = ""
     needed_by: str = ""
+    hidden_by: str = ""
     is_waived: bool = False
 
     @property
@@ -170,3 +171,23 @@ def outcome_of(restore: Verdict, programs: Verdict) -> Outcome:
     if Verdict.UNKNOWN in {restore, programs}:
         return Outcome.UNKNOWN
     return Outcome.SAFE if programs is Verdict.POSSIBLE else Outcome.RISKY
+
+
+class Remedy(NamedTuple):
+    """What to do, what it costs, and on what condition, where it is not known whether it can be.
+
+    ``lines`` are what is to be written to the source's cpuid_override, if anything is.
+    """
+
+    action: str
+    cost: str
+    condition: str = ""
+    lines: str = ""
+
+
+class Help(NamedTuple):
+    """A remedy, the reasons that it turns away, and the outcome of the migration after it."""
+
+    remedy: Remedy
+    turns_away: tuple[Reason, ...]
+    outcome: Outcome

@@ -45,6 +45,7 @@ from support.named import (
 )
 from support.needed import find, require
 from support.running import NODE, ROOT, run, write_program
+from tools import reasons
 from tools.manuals import properties
 from vzcptcheck.cli import _COMMANDS, USAGE
 from vzcptcheck.outcome import ExitStatus
@@ -223,6 +224,10 @@ def test_the_operator_is_told_what_to_do_on_every_refusal() -> None:
         if code.verdict == "restore" and not code.name.startswith("image-")
     }
     assert {name for name in refusals if f"| `{name}` |" not in TEXTS["operator.md"]} == set()
+
+
+def test_the_table_of_reasons_says_what_explain_prints() -> None:
+    assert TEXTS["reasons.md"] == reasons.page(), "run: python tools/reasons.py"
 
 
 @pytest.mark.parametrize(

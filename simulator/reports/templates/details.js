@@ -6,6 +6,7 @@ const FACTS = [
   ["source", "source"],
   ["destination", "destination"],
   ["neededBy", "needed by"],
+  ["hiddenBy", "hidden by"],
 ];
 
 class Details {

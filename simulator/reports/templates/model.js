@@ -118,9 +118,9 @@ class Model {
   }
 
   reason(number) {
-    const [code, weight, feature, place, source, destination, neededBy, isWaived] =
+    const [code, weight, feature, place, source, destination, neededBy, hiddenBy, isWaived] =
       this.data.reasons[number];
-    return { code, weight, feature, place, source, destination, neededBy, isWaived };
+    return { code, weight, feature, place, source, destination, neededBy, hiddenBy, isWaived };
   }
 
   // What a verdict comes from, by code, with features: what counts, and what is waived.

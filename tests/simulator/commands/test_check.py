@@ -289,6 +289,7 @@ def test_the_codes_are_documented_beside_the_reasons() -> None:
         "verdict": "restore",
         "summary": code.summary,
         "explanation": code.explanation,
+        "hidden_by": code.hidden_by,
         "next_step": code.next_step,
     }
 
@@ -556,7 +557,9 @@ def test_a_code_is_explained_without_nodes(monkeypatch: pytest.MonkeyPatch, code
     status, stdout, stderr = check("--explain", code.name)
     assert (status, stderr) == (0, "")
     about = "restore" if code.verdict == "restore" else "programs; it may be waived"
-    said = f"{code.name} (on {about}): {code.summary}. {code.explanation} Next: {code.next_step}"
+    hidden_by = f" Hidden by: {code.hidden_by}." if code.hidden_by else ""
+    said = f"{code.name} (on {about}): {code.summary}. {code.explanation}{hidden_by}"
+    said += f" Next: {code.next_step}"
     assert " ".join(stdout.split()) == " ".join(said.split())
     assert max(map(len, stdout.splitlines())) < 60
 

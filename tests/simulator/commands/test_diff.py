@@ -87,7 +87,7 @@ def test_with_nodes_an_outcome_that_changes_matters() -> None:
     restore = first["restore"]
     assert (restore["old"], restore["new"], restore["gone"]) == ("possible", "not possible", [])
     assert [one["feature"] for one in restore["come"]] == ["xsave"]
-    assert "cpu-feature-missing" in document["codes"]
+    assert "feature-hidden-by-boot-option" in document["codes"]
 
 
 def test_with_nodes_a_difference_that_changes_no_verdict_does_not() -> None:
@@ -129,7 +129,7 @@ def test_the_answer_for_people_names_the_verdicts() -> None:
     status, stdout, stderr = diff(DEFAULT, NOXSAVE, DEFAULT)
     assert (status, stderr) == (2, "")
     assert f"\n  from {DEFAULT}, containers 101, 102, " in stdout
-    assert "\n    + cpu-feature-missing  xsave  CPUID 0x00000001 ecx bit 26" in stdout
+    assert "\n    + feature-hidden-by-boot-option  xsave  CPUID 0x00000001 ecx bit 26" in stdout
 
 
 # What is asked wrongly

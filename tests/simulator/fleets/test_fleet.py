@@ -4,6 +4,7 @@ import pytest
 from msgspec import structs
 
 from simulator.errors import UserError
+from simulator.facts.capabilities import NOTHING_HIDDEN
 from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.fleets.fleet import (
     Classes,
@@ -41,7 +42,7 @@ def test_a_recorded_node_is_of_the_class_that_its_traits_make(recorded: Fleet) -
         assert (member.name, node_class.traits) == (profile.name, traits)
         assert recorded.kernels[node_class.kernel] == traits.kernel
         assert recorded.source_kernels[node_class.source_kernel] == structs.replace(
-            traits.kernel, caps=0
+            traits.kernel, caps=0, hidden=NOTHING_HIDDEN
         )
         assert recorded.cpus[node_class.cpu] == traits.cpu
 

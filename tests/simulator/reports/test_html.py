@@ -245,7 +245,7 @@ class _Reader:
         verdict, reasons = self.data["opinions"][number]
         read = (self.data["reasons"][one] for one in reasons)
         reasons = (
-            Reason(one[0], list(Weight)[one[1]], *one[2:7], is_waived=bool(one[7])) for one in read
+            Reason(one[0], list(Weight)[one[1]], *one[2:8], is_waived=bool(one[8])) for one in read
         )
         return list(Verdict)[verdict], Opinion(tuple(reasons))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.errors import UserError
+from simulator.facts.capabilities import Hidden
 from simulator.kernel import restore as restore_module
 from simulator.kernel.containers import State
 from simulator.kernel.restore import Restorer
@@ -59,6 +60,12 @@ def offering(
     return node(kernel_traits=kernel(source)), node(kernel_traits=kernel(caps=offered)), container
 
 
+def hiding(**hidden: int) -> Example:
+    """Make a pair whose destination hides bits that the container needs."""
+    destination = kernel(caps=caps("CMOV"), hidden=Hidden(**hidden))
+    return NEW, node(kernel_traits=destination), ContainerTraits(caps=sum(hidden.values()))
+
+
 def losing(*names: str) -> Example:
     return node(*SANDY_BRIDGE, *names), NEW, None
 
@@ -104,6 +111,18 @@ EXAMPLES: dict[str, Example] = {
         recorded("042stab141.3.Penryn.default"),
         needing("AVX"),
     ),
+    "feature-hidden-by-kernel": (
+        recorded("042stab141.3.Haswell.default"),
+        recorded("13th-gen-intel-core-i7-1370p.042stab088.4"),
+        needing("RDRAND"),
+    ),
+    "feature-hidden-by-32-bit-kernel": hiding(by_width=caps("EMT64")),
+    "feature-hidden-by-boot-option": (
+        NEW,
+        recorded("042stab141.3.SandyBridge.noxsave"),
+        needing("XSAVE"),
+    ),
+    "feature-hidden-by-override": hiding(by_override=caps("AVX")),
     "destination-slm-module": (NEW, recorded("slm.dzhanibekov.1"), needing()),
     "source-slm-module": offering(WELCOMING, needing("SLM_DMPRST"), "2.6.32"),
     "container-entered": (NEW, NEW, needing("EXTERNAL_PROCESS")),
