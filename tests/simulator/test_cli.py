@@ -6,7 +6,6 @@ import io
 import json
 import os
 import runpy
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from simulator.profiles.profile import OriginKind
 from simulator.profiles.store import fixture_names, load_cpus, load_node
 from simulator.run.qemu import Differences, Emulation
 from support.programs import answer, mistake, vzcptsim
-from support.running import ROOT
+from support.running import finish, succeed
 from support.simulated_nodes import EVERYTHING, cpu
 from support.simulated_profiles import encoded, good_document, rows_of
 from vzcptcheck import __version__
@@ -387,12 +386,6 @@ def test_compose_writes_a_file_that_is_a_node(here: Path) -> None:
     assert node.origin.kind is OriginKind.COMPOSED
 
 
-def test_compose_replaces_a_file(here: Path) -> None:
-    (here / "node.json").write_text("old\n")
-    answer(*COMPOSE, "node.json")
-    assert load_node("node.json").kernel.release == KERNEL
-
-
 @pytest.mark.parametrize("before", [{}, {"node.json": "old\n"}], ids=["none", "an old one"])
 def test_a_file_that_cannot_be_written_changes_nothing(
     here: Path, monkeypatch: pytest.MonkeyPatch, before: dict[str, str]
@@ -427,16 +420,6 @@ def test_a_file_that_cannot_be_made(here: Path, output: str, problem: str) -> No
 def test_a_profile_that_is_refused_is_not_written(here: Path) -> None:
     mistake(*COMPOSE, "node.json", "--ct", "1", "--ct", "1")
     assert list(here.iterdir()) == []
-
-
-def test_a_pipe_is_written_and_not_replaced(here: Path) -> None:
-    pipe = here / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    assert answer(*COMPOSE, str(pipe)) == ""
-    assert pipe.is_fifo()
-    assert json.loads(os.read(reader, 1 << 16))["format"] == 1
-    os.close(reader)
 
 
 # Outputs that take nothing
@@ -485,23 +468,18 @@ def test_the_status_stands_where_nobody_can_be_told(monkeypatch: pytest.MonkeyPa
     assert stdout.getvalue() == ""
 
 
-def run_module(arguments: list[str], stdout: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simulator", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
-    )
+PROGRAM = [sys.executable, "-m", "simulator"]
 
 
 def test_the_module_runs_as_a_program() -> None:
-    done = run_module(["nodes", "ia64.028*", "--json"], subprocess.PIPE)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)[0]["node"] == "ia64.028stab056.1"
+    listed = json.loads(succeed([*PROGRAM, "nodes", "ia64.028*", "--json"]))
+    assert listed[0]["node"] == "ia64.028stab056.1"
 
 
-@pytest.mark.parametrize("arguments", [["kernels"], ["--help"]])
-def test_a_program_that_cannot_write_ends_with_1(arguments: list[str]) -> None:
+@pytest.mark.parametrize("argument", ["kernels", "--help"])
+def test_a_program_that_cannot_write_ends_with_1(argument: str) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        done = run_module(arguments, full)
+        done = finish([*PROGRAM, argument], stdout=full)
     said = "vzcptsim: standard output: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, said)
 
@@ -509,7 +487,7 @@ def test_a_program_that_cannot_write_ends_with_1(arguments: list[str]) -> None:
 def test_a_program_whose_reader_is_gone_ends_with_1() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = run_module(["kernels"], writer)
+    done = finish([*PROGRAM, "kernels"], stdout=writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "vzcptsim: standard output: Broken pipe\n")
 

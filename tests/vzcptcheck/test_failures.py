@@ -51,13 +51,6 @@ class Scenario:
         return calls.index(("ioctl", *self.deciding))
 
 
-#: Requests that decide, and a CPU that says why.
-VECAPS2_SAYS = {fakes.TEST_VECAPS: 2, fakes.TEST_VECAPS2: fill_in(1 << 20)}
-SAID = {fakes.CPT_TEST_VECAPS: DIAGNOSTICS}
-BY_DEVICE = {"/dev/cpu/0/cpuid": cpuid_device(CPUID)}
-BY_FLAGS = {"/proc/cpuinfo": b"processor: 0\nflags: fpu avx\n"}
-UNASKED = {fakes.TAKES_VERSION: error(errno.EINVAL), fakes.OWN_CAPS: 511}
-
 #: Kernels and CPUs that say why.
 VECAPS2_SAYS = {fakes.TEST_VECAPS2: fill_in(1 << 20)}
 SAID = {fakes.CPT_TEST_VECAPS: DIAGNOSTICS}

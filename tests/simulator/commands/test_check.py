@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.store import find_cpu, fixture_names, load_node
 from simulator.verdicts.codes import CODES, Code
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_061, build, change
-from support.programs import SGR, Said, Terminal, mistake, published, replay, vzcptsim
+from support.programs import SGR, Terminal, mistake, published, replay, vzcptsim
 from support.simulated_profiles import encoded, good_document
 
 SANDY_BRIDGE = "042stab141.3.SandyBridge.default"
@@ -32,9 +33,7 @@ OUTCOME_OF = {"possible": "safe", "not possible": "refused", "unknown": "unknown
 PAIRS = list(product(fixture_names(), repeat=2))[::1129]
 
 
-def check(*arguments: str) -> Said:
-    """Run the command, and return its status and what it wrote."""
-    return vzcptsim("check", *arguments)
+check = partial(vzcptsim, "check")
 
 
 def judged(*arguments: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from simulator.cli import main
 from simulator.profiles.store import fixture_names
-from support.programs import SGR, Said, Terminal, mistake, published, vzcptsim
+from support.programs import SGR, Terminal, mistake, published, vzcptsim
 from support.simulated_profiles import encoded, good_document
 
 DEFAULT = "042stab141.3.SandyBridge.default"
@@ -18,9 +19,7 @@ EAGER_OFF = "042stab141.3.SandyBridge.eagerfpu.off"
 PENRYN = "042stab141.3.Penryn.default"
 
 
-def diff(*arguments: str) -> Said:
-    """Run the command, and return its status and what it wrote."""
-    return vzcptsim("diff", *arguments)
+diff = partial(vzcptsim, "diff")
 
 
 def compared(*arguments: str) -> dict[str, Any]:
