@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -50,8 +50,6 @@ OFFERED = [
     (f"vzcptsim replay {NODE} -- ex", ["explain"]),
     (f"vzcptsim replay {NODE} -- explain ver", ["version"]),
 ]
-
-Complete = Callable[[str, Path], list[str]]
 
 
 def _started(command: Sequence[str], folder: Path, **variables: str) -> str:

@@ -10,8 +10,6 @@ from simulator.fleets.routes import Router, Ways
 from simulator.profiles.profile import NodeProfile
 from support.simulated_nodes import NEWEST, OLD, STRONG, WEAK, node
 
-NO_FPU = tuple(word for word in STRONG if word != "3dnow")
-
 
 def matrix_of(*nodes: NodeProfile) -> Matrix:
     fleet = gather_fleet(nodes)

@@ -329,9 +329,6 @@ def test_put_context_ends_even_a_sticky_one() -> None:
     assert listed(kernel) == []
 
 
-ANY_STATE_BUT_ERROR = [state for state in ContextState if state is not ContextState.ERROR]
-
-
 def in_state(state: ContextState, path: str = CPT) -> Client:
     """Return a client whose context is in a state that no simulated request leads to."""
     kernel = running()

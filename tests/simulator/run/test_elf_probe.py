@@ -64,12 +64,8 @@ def test_other_programs_read_its_headers(elf_class: ElfClass, tmp_path: Path) ->
 
 
 @both_classes
-def test_its_class_is_read_back(elf_class: ElfClass) -> None:
+def test_the_class_of_programs_for_an_x86(elf_class: ElfClass) -> None:
     assert parse_elf_class(build_probe(KEYS, elf_class)) is elf_class
-
-
-@both_classes
-def test_programs_for_an_x86(elf_class: ElfClass) -> None:
     assert parse_elf_class(STARTS[elf_class]) is elf_class
 
 

@@ -56,6 +56,7 @@ def test_a_descriptor_not_open_is_ebadf(caller: SimulatedSyscalls) -> None:
         lambda: caller.ioctl(NOT_OPEN, Request.TEST_CAPS, 0),
         lambda: caller.set_nonblocking(NOT_OPEN),
         lambda: caller.take(NOT_OPEN),
+        lambda: caller.file_size(NOT_OPEN),
     ):
         with failing(errno.EBADF):
             call()
@@ -65,24 +66,6 @@ def test_exists_is_whether_stat_finds_it(caller: SimulatedSyscalls) -> None:
     assert caller.exists(CPT)
     assert caller.exists("/proc/vz")
     assert not caller.exists("/proc/vz/cpuid_override")
-
-
-def test_files_that_are_none_of_the_nodes_have_this_machines_mode_and_size(
-    caller: SimulatedSyscalls, tmp_path: Path
-) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"123")
-    assert stat.S_ISREG(caller.stat_mode(str(path)))
-    assert caller.file_size(caller.open(str(path), os.O_RDONLY)) == 3
-    with failing(errno.ENOENT):
-        caller.stat_mode(str(tmp_path / "missing"))
-
-
-def test_the_nodes_own_files_have_its_modes_and_no_size(caller: SimulatedSyscalls) -> None:
-    assert caller.stat_mode(CPT) == stat.S_IFREG | 0o600
-    assert caller.file_size(caller.open(CPT, os.O_RDWR)) == 0
-    with failing(errno.EBADF):
-        caller.file_size(NOT_OPEN)
 
 
 # Pipes
@@ -214,7 +197,8 @@ def test_what_is_not_the_nodes_is_this_machines(caller: SimulatedSyscalls, tmp_p
     assert caller.write(fd, b"0123456789") == 10
     caller.fsync(fd)
     caller.close(fd)
-    assert stat.S_IMODE(caller.lstat_mode(path)) == 0o640
+    for mode in (caller.lstat_mode(path), caller.stat_mode(path)):
+        assert (stat.S_ISREG(mode), stat.S_IMODE(mode)) == (True, 0o640)
     caller.rename(path, other)
     fd = caller.open(other, os.O_RDONLY)
     assert (caller.read(fd, 4), caller.pread(fd, 2, 8)) == (b"0123", b"89")
@@ -223,6 +207,8 @@ def test_what_is_not_the_nodes_is_this_machines(caller: SimulatedSyscalls, tmp_p
         caller.ioctl(fd, Request.TEST_CAPS, 0)
     caller.close(fd)
     caller.unlink(other)
+    with failing(errno.ENOENT):
+        caller.stat_mode(other)
     assert list(tmp_path.iterdir()) == []
     assert caller.open_descriptors == ()
 
@@ -230,8 +216,9 @@ def test_what_is_not_the_nodes_is_this_machines(caller: SimulatedSyscalls, tmp_p
 def test_what_is_the_nodes_stays_as_it_is(caller: SimulatedSyscalls) -> None:
     with failing(errno.EACCES):
         caller.create("/proc/vz/file", 0o600)
-    assert caller.lstat_mode(CPT) == stat.S_IFREG | 0o600
+    assert caller.lstat_mode(CPT) == caller.stat_mode(CPT) == stat.S_IFREG | 0o600
     fd = caller.open(CPT, os.O_RDWR)
+    assert caller.file_size(fd) == 0
     with failing(errno.EINVAL):
         caller.fsync(fd)
 
