@@ -5,7 +5,10 @@ The kernel compares 19 features; the table in features.txt has the others too.
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from simulator.facts.capabilities import NodeFacts, shown_registers
 from simulator.facts.cpuid import (
@@ -53,7 +56,7 @@ _HEADERS_END = 576
 _AVX_PLACE = Registers(256, _HEADERS_END, 0, 0)
 
 
-class Component(NamedTuple):
+class Component(Struct, frozen=True, gc=False):
     """A part of XSAVE's area: its bit in XCR0, where it begins, and the first byte after it."""
 
     number: int
@@ -61,7 +64,7 @@ class Component(NamedTuple):
     end: int
 
 
-class XsaveArea(NamedTuple):
+class XsaveArea(Struct, frozen=True, cache_hash=True, gc=False):
     """What a process's FPU state is saved in, in XSAVE's standard form.
 
     ``components`` are those of ``COMPONENTS`` that are enabled. ``size`` in bytes is where the
@@ -72,7 +75,7 @@ class XsaveArea(NamedTuple):
     components: tuple[Component, ...] = ()
 
 
-class Hole(NamedTuple):
+class Hole(Struct, frozen=True, cache_hash=True, gc=False):
     """A node's CPUs where a leaf that matters was not recorded.
 
     ``cpus`` are without what is each processor's own, or its kernel's; ``unrecorded`` are the
@@ -86,7 +89,7 @@ class Hole(NamedTuple):
     enabled: int
 
 
-class CpuTraits(NamedTuple):
+class CpuTraits(Struct, frozen=True, cache_hash=True, gc=False):
     """A node's CPUs as programs in containers see them; masks are of features.
 
     ``shown``: CPUID tells of it on some CPU; ``usable``: it works on all of them; both may
@@ -123,7 +126,7 @@ def cpu_traits(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuTraits:
     with_more = _traits(facts, facts.cpuid, tables, most)
     if traits == with_more:
         return traits
-    return traits._replace(kernel=facts.release.label, with_more=with_more)
+    return replace(traits, kernel=facts.release.label, with_more=with_more)
 
 
 def _traits(

@@ -291,7 +291,7 @@ def _area_differences(
 ) -> Iterator[Reason]:
     used = [one for one in source.components if in_use >> one.number & 1]
     offsets = {one.number: one.offset for one in destination.components}
-    for number, _, _ in used:
+    for number in (one.number for one in used):
         if number not in offsets:
             yield Reason(
                 "xsave-component-missing",
@@ -301,7 +301,7 @@ def _area_differences(
                 source=_YES,
                 destination=_NO,
             )
-    for number, offset, _ in used:
+    for number, offset in ((one.number, one.offset) for one in used):
         if offsets.get(number, offset) != offset:
             yield Reason(
                 "xsave-layout-differs",

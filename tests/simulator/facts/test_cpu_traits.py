@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from simulator.facts.cpu_traits import Component, CpuTraits, Hole, XsaveArea, cpu_traits
 from simulator.facts.cpuid import CpuidTable, Registers
@@ -291,7 +292,7 @@ def test_between_two_trees_both_cases_are_kept_where_they_differ() -> None:
     seen = side(SKYLAKE, release=UNREAD)
     assert seen.kernel == "042stab104.1"
     assert seen.with_more == side(SKYLAKE)
-    assert seen._replace(kernel="", with_more=None) == side(SKYLAKE, generation="042stab092")
+    assert replace(seen, kernel="", with_more=None) == side(SKYLAKE, generation="042stab092")
     plain = cpu(*SANDY_BRIDGE)
     assert side(plain, release=UNREAD) == side(plain)
     assert side(cpu("sse"), release=UNREAD) == side(cpu("sse"))

@@ -184,7 +184,7 @@ def areas(
     **traits: Any,
 ) -> list[Reason]:
     """List the reasons between CPUs that differ in their areas; traits are the source's."""
-    one = cpu_of(*WITH_AVX512, area=source)._replace(**traits)
+    one = replace(cpu_of(*WITH_AVX512, area=source), **traits)
     return list(against(one, cpu_of(*WITH_AVX512, area=destination), container))
 
 
@@ -328,10 +328,10 @@ def test_its_kernel_may_disable_what_the_cpu_has() -> None:
 def test_of_one_model_a_leaf_must_be_missing_of_both() -> None:
     known = rows("bmi1", "erms")
     assert same_cpu(hole(unrecorded=known)) == [("cpuid-not-recorded", "avx2")]
-    twice = hole()._replace(cpus=(cpu("xsave"), cpu()))
+    twice = replace(hole(), cpus=(cpu("xsave"), cpu()))
     assert ("xsave-not-recorded", "") in same_cpu(twice)
     more = cpu("xsave").replace({(0x15, 0): Registers(1, 2, 3, 4)})
-    assert same_cpu(hole()._replace(cpus=(more,))) == []
+    assert same_cpu(replace(hole(), cpus=(more,))) == []
 
 
 # Kernels of which it is not known what they enable
@@ -340,7 +340,7 @@ def test_of_one_model_a_leaf_must_be_missing_of_both() -> None:
 def unread(release: str = "104.1", avx512: bool = True) -> CpuTraits:
     more = cpu_of(*WITH_AVX512, area=AVX512_AREA)
     traits = cpu_of(*SANDY_BRIDGE, area=AVX_AREA)
-    return traits._replace(kernel=release, with_more=more) if avx512 else traits
+    return replace(traits, kernel=release, with_more=more) if avx512 else traits
 
 
 def test_where_both_cases_come_to_one_end_nothing_is_unknown() -> None:
@@ -613,7 +613,7 @@ def cpus(draw: st.DrawFn, *, is_recorded: bool = False) -> CpuTraits:
     if draw(st.booleans()):
         return traits
     more = draw(read_cpus(is_recorded=is_recorded))
-    return traits._replace(kernel=draw(st.sampled_from(["104.1", "105.2"])), with_more=more)
+    return replace(traits, kernel=draw(st.sampled_from(["104.1", "105.2"])), with_more=more)
 
 
 containers = st.sampled_from([None, USED_FPU, IDLE, SUSPENDED, ContainerTraits()])
@@ -622,7 +622,7 @@ containers = st.sampled_from([None, USED_FPU, IDLE, SUSPENDED, ContainerTraits()
 def changed(traits: CpuTraits, change: Callable[[CpuTraits], CpuTraits]) -> CpuTraits:
     """Change a CPU, whatever its kernel enables."""
     more = traits.with_more
-    return change(traits)._replace(kernel=traits.kernel, with_more=more and change(more))
+    return replace(change(traits), kernel=traits.kernel, with_more=more and change(more))
 
 
 def verdict(
@@ -638,7 +638,7 @@ def test_more_features_on_the_destination_are_never_worse(
 ) -> None:
     better = changed(
         other,
-        lambda one: one._replace(usable=one.usable | more, may_be_usable=one.may_be_usable | more),
+        lambda one: replace(one, usable=one.usable | more, may_be_usable=one.may_be_usable | more),
     )
     after, before = (verdict(source, one, container) for one in (better, other))
     assert ORDER.index(after) >= ORDER.index(before)
@@ -658,8 +658,8 @@ def test_a_cpu_keeps_what_it_shows_itself(
 ) -> None:
     own = changed(
         cpu,
-        lambda one: one._replace(
-            usable=one.usable | one.shown, may_be_usable=one.usable | one.shown
+        lambda one: replace(
+            one, usable=one.usable | one.shown, may_be_usable=one.usable | one.shown
         ),
     )
     assert verdict(own, own, container) is Verdict.POSSIBLE
@@ -671,7 +671,7 @@ def test_learning_settles_a_verdict_and_turns_none(
 ) -> None:
     """Recording what was a hole changes no yes and no no."""
     before = verdict(source, destination)
-    learned = changed(source, lambda one: one._replace(shown=one.may_be_shown))
+    learned = changed(source, lambda one: replace(one, shown=one.may_be_shown))
     if before is not Verdict.UNKNOWN:
         assert verdict(learned, destination) is before
 
