@@ -4,6 +4,7 @@ Opinions are numbered in the order in which they come up, and equal ones have on
 """
 
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from simulator.facts.cpu_traits import CpuTraits
@@ -33,7 +34,8 @@ class Judge:
     """Answers what is asked of kinds of nodes; ``waived`` are codes that do not count.
 
     ``opinions`` and their ``verdicts`` are by their numbers, as are the ``places`` of verdicts in
-    ``Verdict``. ``together`` has the number of two opinions as one, by their numbers.
+    ``Verdict``. ``together`` has the number of two opinions as one, by their numbers. ``answers``
+    are by the numbers of questions, and by containers: those of opinions on restore.
     """
 
     def __init__(self, waived: Iterable[str] = ()) -> None:
@@ -43,24 +45,23 @@ class Judge:
         self.places: list[int] = []
         self.together: Memo[tuple[int, int], int] = Memo(self._put_together)
         self._numbers: dict[Opinion, int] = {}
-        self._on_restore: dict[Hashable, dict[ContainerTraits | None, int]] = {}
+        self.answers: list[Memo[ContainerTraits | None, int]] = []
+        self._questions: dict[Hashable, int] = {}
 
     def on_restore(
         self, source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None
     ) -> int:
         """Return the number of what is found on restoring a container; None is any at all."""
-        known = self.known_on_restore(source, destination)
-        number = known.get(container)
-        if number is None:
-            number = self._number(restore.restore_opinion(source, destination, container))
-            known[container] = number
-        return number
+        return self.answers[self.question(source, destination)][container]
 
-    def known_on_restore(
-        self, source: KernelTraits, destination: KernelTraits
-    ) -> dict[ContainerTraits | None, int]:
-        """Return what ``on_restore`` has found so far; kernels that answer alike share it."""
-        return self._on_restore.setdefault(restore.question(source, destination), {})
+    def question(self, source: KernelTraits, destination: KernelTraits) -> int:
+        """Return the number of what two kernels are asked; those that answer alike share one."""
+        question = restore.question(source, destination)
+        number = self._questions.setdefault(question, len(self._questions))
+        if number == len(self.answers):
+            ask = partial(restore.restore_opinion, source, destination)
+            self.answers.append(Memo(lambda container: self._number(ask(container))))
+        return number
 
     def on_kernels(self, source: KernelTraits, destination: KernelTraits) -> int:
         """Return the number of what two kernels alone do to programs."""

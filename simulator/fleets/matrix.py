@@ -11,8 +11,8 @@ it has none, of the nodes alone. How many there are of each outcome is kept besi
 for some containers only is seen in the counts.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, repeat
 from operator import add
 from typing import NamedTuple, cast
@@ -21,8 +21,7 @@ from msgspec import Struct
 
 from simulator.fleets.fleet import Fleet, Group, NodeClass
 from simulator.fleets.judge import Judge, Memo
-from simulator.verdicts import restore
-from simulator.verdicts.traits import KernelTraits
+from simulator.verdicts.traits import ContainerTraits
 from simulator.verdicts.verdict import (
     Judgement,
     Opinion,
@@ -147,9 +146,9 @@ class Matrix:
     """All migrations within a fleet; ``waived`` are codes that do not count.
 
     ``opinions``, ``verdicts`` and ``places`` (those of verdicts in counts) are by the numbers of
-    opinions. ``asked`` is what rows have asked of kernels so far: the source's, the destination's
-    kernel, the container's class, and the number of the opinion. ``seen`` is called for each row
-    (for a progress bar).
+    opinions; ``answers`` are opinions on restore, by question and by container. ``asked`` is what
+    rows have asked of kernels so far: the source's, the destination's kernel, the container's
+    class, and the number of the opinion. ``seen`` is called for each row (for a progress bar).
     """
 
     def __init__(self, fleet: Fleet, groups: tuple[Group, ...], waived: Iterable[str] = ()) -> None:
@@ -161,11 +160,10 @@ class Matrix:
         self.opinions: list[Opinion] = self._judge.opinions
         self.verdicts: list[Verdict] = self._judge.verdicts
         self.places = self._judge.places
+        self.answers = self._judge.answers
         self.asked: list[tuple[int, int, int | None, int]] = []
         self._kernels_asked: dict[tuple[int, int | None], set[int]] = {}
         self._questions: dict[int, Memo[int, int]] = {}
-        self._numbers_of_questions: dict[Hashable, int] = {}
-        self._answers: list[Memo[int | None, int]] = []
         self._of_kernels: dict[int, Memo[int, int]] = {}
         self._of_cpus: dict[tuple[int, bool], Memo[int, int]] = {}
         self._programs: dict[tuple[int, int, bool], ProgramsOpinions] = {}
@@ -175,11 +173,12 @@ class Matrix:
         self, source: NodeClass, destination: NodeClass, container: int | None
     ) -> int:
         """Return the number of what is found on restoring a container of a class."""
-        return self.restore_opinions(source.source_kernel, destination.kernel)[container]
+        question = self.questions(source.source_kernel)[destination.kernel]
+        return self.answers[question][self.traits(container)]
 
-    def restore_opinions(self, source: int, destination: int) -> Memo[int | None, int]:
-        """Return the numbers of what two kernels answer, by container: each when looked up."""
-        return self.answers(self.questions(source)[destination])
+    def traits(self, container: int | None) -> ContainerTraits | None:
+        """Return the traits of a class of containers; None is any at all."""
+        return None if container is None else self.fleet.containers[container]
 
     def questions(self, source: int) -> Memo[int, int]:
         """Return the numbers of what a source's kernel and others are asked, by the others.
@@ -187,26 +186,9 @@ class Matrix:
         Kernels that answer alike are asked one question.
         """
         if source not in self._questions:
-            self._questions[source] = Memo(partial(self._number_question, source))
+            make, kernels, ask = self.fleet.source_kernels[source], self.fleet.kernels, self._judge
+            self._questions[source] = Memo(lambda other: ask.question(make, kernels[other]))
         return self._questions[source]
-
-    def answers(self, question: int) -> Memo[int | None, int]:
-        """Return the numbers of what kernels say to a question, by container."""
-        return self._answers[question]
-
-    def _number_question(self, source: int, destination: int) -> int:
-        kernels = self.fleet.source_kernels[source], self.fleet.kernels[destination]
-        numbers = self._numbers_of_questions
-        number = numbers.setdefault(restore.question(*kernels), len(numbers))
-        if number == len(self._answers):
-            self._answers.append(Memo(partial(self._ask_kernels, *kernels)))
-        return number
-
-    def _ask_kernels(
-        self, source: KernelTraits, destination: KernelTraits, container: int | None
-    ) -> int:
-        traits = None if container is None else self.fleet.containers[container]
-        return self._judge.on_restore(source, destination, traits)
 
     def kernels_asked(self, source: int, container: int | None) -> set[int]:
         """Return the kernels, to be added to, that a source's was compared with for a container."""
@@ -348,8 +330,9 @@ class _Moved:
         self._no_fpu = matrix.programs_opinions(node_class, uses_fpu=False)
         self._fpu = matrix.programs_opinions(node_class, uses_fpu=True)
         loads = sorted(source.loads, key=lambda load: matrix.uses_fpu(load.container))
-        self._loads = [(load.container, load.count) for load in loads]
-        self._cut = sum(not matrix.uses_fpu(container) for container, _ in self._loads)
+        self._loads = [(matrix.traits(load.container), load.count) for load in loads]
+        self._containers = [load.container for load in loads]
+        self._cut = sum(not matrix.uses_fpu(container) for container in self._containers)
         self._needs = self._cut > 0, self._cut < len(loads)
 
     def ask(self, destinations: Sequence[NodeClass], *, asks_both: bool) -> None:
@@ -360,16 +343,19 @@ class _Moved:
                 said.ask(numbers)
         matrix, source = self._matrix, self._kernel
         kernels = dict.fromkeys([other.kernel for other in destinations])
-        asked = [(one, matrix.kernels_asked(source, one)) for one, _ in self._loads]
-        new = [(container, those) for container, those in asked if not kernels.keys() <= those]
+        asked = [
+            (one, matrix.traits(one), matrix.kernels_asked(source, one)) for one in self._containers
+        ]
+        new = [one for one in asked if not kernels.keys() <= one[-1]]
+        questions = matrix.questions(source)
         for kernel in kernels if new else ():
-            opinions = matrix.restore_opinions(source, kernel)
+            opinions = matrix.answers[questions[kernel]]
             matrix.asked += [
-                (source, kernel, container, opinions[container])
-                for container, those in new
+                (source, kernel, container, opinions[traits])
+                for container, traits, those in new
                 if kernel not in those
             ]
-        for _, those in new:
+        for _, _, those in new:
             those.update(kernels)
 
     def summarize(
@@ -394,11 +380,11 @@ class _Moved:
 
     def _count(self, question: int) -> tuple[int, ...]:
         """Count what kernels answer: of what cannot have used the FPU, of the rest."""
-        opinions, places = self._matrix.answers(question), self._matrix.places
+        opinions, places = self._matrix.answers[question], self._matrix.places
         counts = [0] * 6
-        for number, (container, count) in enumerate(self._loads):
+        for number, (traits, count) in enumerate(self._loads):
             part = 0 if number < self._cut else 3
-            counts[part + places[opinions[container]]] += count
+            counts[part + places[opinions[traits]]] += count
         return tuple(counts)
 
 

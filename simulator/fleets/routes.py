@@ -128,10 +128,11 @@ class Router:
         """Return the kernels on which a container of a kernel's can be restored."""
         key = make, container
         if key not in self._known_takers:
-            matrix, questions = self._matrix, self._matrix.questions(make)
+            matrix, traits = self._matrix, self._matrix.traits(container)
+            questions = matrix.questions(make)
             takes: Memo[int, bool] = Memo(
                 lambda question: (
-                    matrix.verdicts[matrix.answers(question)[container]] is Verdict.POSSIBLE
+                    matrix.verdicts[matrix.answers[question][traits]] is Verdict.POSSIBLE
                 )
             )
             self._known_takers[key] = frozenset(

@@ -1,7 +1,7 @@
 """Recorded nodes and CPUs, which come along, and any other node by its profile's path."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -109,20 +109,15 @@ def load_profile(where: str | os.PathLike[str]) -> NodeProfile:
 
 def load_node(node: str) -> NodeProfile:
     """Read a profile by its path, or by the name of a recorded node."""
-    if is_fixture(node):
-        return load_profile(_fixture_path(node))
-    path = node or os.curdir
-    if not os.path.exists(path):
-        near = _near(node, fixture_names(), 3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "; see 'vzcptsim nodes'"
-        raise UnknownNodeError(f"no node is recorded as {node!r}, and no file is there{hint}")
-    return load_profile(path)
-
-
-def load_fixtures() -> Iterator[NodeProfile]:
-    """Read every recorded node, by name."""
-    for name in fixture_names():
-        yield load_profile(_fixture_path(name))
+    path = _fixture_path(node) if is_fixture(node) else node or os.curdir
+    try:
+        return load_profile(path)
+    except (ProfileError, ValueError):  # No path has the character 0.
+        if os.path.exists(path):
+            raise
+    near = _near(node, fixture_names(), 3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; see 'vzcptsim nodes'"
+    raise UnknownNodeError(f"no node is recorded as {node!r}, and no file is there{hint}")
 
 
 @cache

@@ -13,13 +13,13 @@ from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import format_profile, parse_profile
-from simulator.profiles.store import load_fixtures
 from simulator.run.in_process import SimulatedSyscalls
 from support.programs import replay
 from support.running import commands_on_nodes
+from support.simulated_profiles import recorded_nodes
 from vzcptcheck.cli import main
 
-NODES = list(load_fixtures())
+NODES = list(recorded_nodes().values())
 
 
 def command(profile: NodeProfile) -> list[str]:

@@ -4,11 +4,11 @@ import pytest
 
 from simulator.facts.generations import GENERATIONS
 from simulator.profiles.profile import NodeProfile
-from simulator.profiles.store import load_fixtures
 from support.programs import replay
 from support.running import commands_on_nodes
+from support.simulated_profiles import recorded_nodes
 
-NODES = list(load_fixtures())
+NODES = list(recorded_nodes().values())
 
 
 def commands(profile: NodeProfile) -> list[list[str]]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from simulator.cli import build_parser
 from simulator.profiles.profile import OriginKind
-from simulator.profiles.store import load_fixtures, load_node
+from simulator.profiles.store import load_node
 from support.documents import command_after, read_blocks, with_programs
 from support.recorded import NAMES, read_rows
 from support.running import ROOT, finish, succeed, write_program
 from support.samples import read_vectors
+from support.simulated_profiles import recorded_nodes
 from tools.programs import vzcptcheck
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -30,7 +31,7 @@ def test_the_main_job_is_between_two_recorded_nodes() -> None:
 
 
 def test_the_figures_are_the_projects() -> None:
-    kinds = [profile.origin.kind for profile in load_fixtures()]
+    kinds = [profile.origin.kind for profile in recorded_nodes().values()]
     rows = [row.kind for name in NAMES for row in read_rows(name)]
     vectors = sum(map(len, map(read_vectors, ("caps.tsv", "vecaps.tsv", "versions.tsv"))))
     observed = sum(kind not in {"container", "open", "close"} for kind in rows)

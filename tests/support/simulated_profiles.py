@@ -26,7 +26,7 @@ from simulator.profiles.profile import (
     Origin,
     OriginKind,
 )
-from simulator.profiles.store import load_fixtures
+from simulator.profiles.store import fixture_names, load_node
 from support.samples import document
 from support.simulated_nodes import cpu
 
@@ -57,7 +57,7 @@ for _cpu in _GOOD["cpus"]:
 @cache
 def recorded_nodes() -> Mapping[str, NodeProfile]:
     """Return every fixture by its name, read once for all tests."""
-    return {profile.name: profile for profile in load_fixtures()}
+    return {name: load_node(name) for name in fixture_names()}
 
 
 def captured_nodes() -> list[NodeProfile]:

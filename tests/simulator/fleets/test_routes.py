@@ -8,7 +8,8 @@ from simulator.fleets.fleet import Group, gather_fleet, group_by_class, group_by
 from simulator.fleets.matrix import Counts, Matrix, Outcomes, Row, Summary
 from simulator.fleets.routes import Router, Ways
 from simulator.profiles.profile import NodeProfile
-from support.simulated_nodes import NEWEST, OLD, STRONG, WEAK, node
+from simulator.verdicts.verdict import Verdict
+from support.simulated_nodes import AMD, NEWEST, OLD, STRONG, WEAK, node
 
 
 def matrix_of(*nodes: NodeProfile) -> Matrix:
@@ -145,6 +146,18 @@ def test_the_best_destination_is_the_one_that_has_least_against_it() -> None:
     found = routes(matrix, restore_only=True)[1]
     assert found[0] == "same"
     assert set(found) == {"same", "weak", "other-vendor"}
+
+
+def test_of_cpus_with_as_much_against_them_those_of_the_same_vendor_come_first() -> None:
+    lesser = [word for word in STRONG if word != "sse4a"]
+    other = node("other-vendor", vendor=AMD)
+    matrix = matrix_of(node("a", "1"), other, node("same-vendor", words=lesser))
+    source, *others = matrix.fleet.classes
+    numbers = [matrix.programs_opinion(source, one, uses_fpu=False) for one in others]
+    assert {(matrix.verdicts[one], matrix.opinions[one].size) for one in numbers} == {
+        (Verdict.POSSIBLE, 1)
+    }
+    assert routes(matrix)[1] == ["same-vendor", "other-vendor"]
 
 
 def test_the_nearest_generation_comes_first_of_kernels_that_are_fine() -> None:

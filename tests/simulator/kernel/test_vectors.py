@@ -12,10 +12,11 @@ from simulator.kernel.containers import Container, Needs
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.profile import KernelFacts, NodeProfile
-from simulator.profiles.store import find_cpu, load_fixtures
+from simulator.profiles.store import find_cpu
 from simulator.run.in_process import SimulatedSyscalls
 from support.programs import replay
 from support.samples import read_vectors
+from support.simulated_profiles import recorded_nodes
 
 CAPS = read_vectors("caps.tsv")
 VECAPS = read_vectors("vecaps.tsv")
@@ -60,7 +61,7 @@ def test_caps_shows_the_number_that_each_kernel_makes_of_the_registers(row: dict
 def test_every_plain_composed_fixture_shows_the_number_of_its_cpu_and_kernel() -> None:
     numbers = {row["cpu"]: row for row in CAPS}
     compared = 0
-    for profile in load_fixtures():
+    for profile in recorded_nodes().values():
         cpu_name = profile.name.partition(".")[0]
         if cpu_name in numbers:
             generation = profile.facts().release.generation.name

@@ -13,7 +13,6 @@ from simulator.profiles.store import (
     fixtures_folder,
     is_no_profile,
     load_cpus,
-    load_fixtures,
     load_node,
     load_profile,
 )
@@ -45,7 +44,7 @@ def test_a_node_is_found_by_listing(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     (tmp_path / "README.md").write_text("no node\n")
     monkeypatch.setattr(fixtures, "fixtures_folder", lambda: str(tmp_path))
     assert fixture_names() == ["a", "b.1"]
-    assert [profile.name for profile in load_fixtures()] == ["a", "b.1"]
+    assert [load_node(name).name for name in fixture_names()] == ["a", "b.1"]
     assert load_node("b.1").name == "b.1"
 
 
@@ -119,6 +118,7 @@ def test_a_name_goes_before_a_file_and_a_path_does_not(here: Path) -> None:
         ("ia64.028stab056.2", "; did you mean ia64.028stab056.1"),
         ("fixtures/ia64.028stab056.1.json", ""),
         ("???", "; see 'vzcptsim nodes'"),
+        ("no\0path", "; see 'vzcptsim nodes'"),
     ],
 )
 def test_an_unknown_name_brings_those_near_it(here: Path, name: str, hint: str) -> None:
