@@ -50,7 +50,8 @@ class Option(Struct, frozen=True, eq=False):
     options that are taken away. ``basis`` is what lines are made of, None where there can be none;
     ``has_file``: it is certain that the node has cpuid_override. ``shown`` are the features that
     programs are shown, and ``was_shown`` those where its mask, if it has one, is not lifted;
-    ``least_needs`` are the bits that its containers need of a destination whatever it hides.
+    ``needs`` are the bits that its containers need of a destination, and ``least_needs`` those of
+    them that they need whatever it hides.
     ``area`` is the size in bytes that XSAVE's area may have.
     ``age`` sorts options by their releases, 0 where the kernel stays; ``weight`` is without lines.
     """
@@ -62,6 +63,7 @@ class Option(Struct, frozen=True, eq=False):
     has_file: bool
     shown: int
     was_shown: int
+    needs: int
     least_needs: int
     area: int
     age: int
@@ -196,6 +198,7 @@ def _option(
         has_file,
         cpu.shown,
         was_shown,
+        behaviour.needs,
         least,
         _area(cpu),
         age,

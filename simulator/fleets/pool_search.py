@@ -30,7 +30,7 @@ _USERS = {name: USERS[number] & MASKABLE for number, name in COMPONENTS.items()}
 
 #: So many ways to choose options for a group are all tried; of more, those that treat nodes alike
 #: that can, and that cannot, be given lines.
-_MOST_CHOICES = 64
+_MOST_CHOICES = 256
 
 #: What each kind of a group is made.
 Choice = Mapping[Kind, Option]
@@ -202,7 +202,7 @@ class Search:
                         self._in_the_way = kind, other
                         return None
                     features |= demanded
-            hidden[kind] = with_dependents(features) if features else 0
+            hidden[kind] = with_dependents(features)
         return hidden
 
     def _ask(self, source: Option, destination: Option) -> int | None:
@@ -260,13 +260,13 @@ def _grow(option: Option, hidden: int, common: int) -> int:
     """Return what a node has to hide where it is offered no more than ``common``."""
     if option.basis is None:
         return hidden
-    return with_dependents(hidden | features_of(option.node.behaviour.needs & ~common))
+    return with_dependents(hidden | features_of(option.needs & ~common))
 
 
 def _lacking(option: Option, hidden: int, common: int) -> int:
     """Return what a node's containers need and ``common`` does not have."""
     generation = option.node.behaviour.traits.kernel.generation
-    needs = option.node.behaviour.needs & ~numbers_bits(hidden)
+    needs = option.needs & ~numbers_bits(hidden)
     return missing_bits(generation, generation.vecaps_bits, needs, common)
 
 

@@ -8,6 +8,7 @@ is used), Linux arch/x86/kernel/cpu/cpuid-deps.c.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from simulator.facts.bits import COMPARED
@@ -43,6 +44,9 @@ _DEPENDENTS = tuple(
     (one.mask, sum(BY_NAME[name].mask for name in one.needs)) for one in FEATURES if one.needs
 )
 
+#: Few sets of features are hidden in one fleet: so many are remembered.
+_MOST_REMEMBERED = 1024
+
 #: The lowest 24 bits of leaf 1's EBX; those above are an APIC id, which every CPU has its own of.
 _ALL_BUT_APIC_ID = 0x00FFFFFF
 
@@ -61,10 +65,9 @@ class Basis(NamedTuple):
     kept: tuple[OverrideEntry, ...]
 
 
+@lru_cache(_MOST_REMEMBERED)
 def numbers_bits(features: int) -> int:
     """Return the bits of a capability number that go with features."""
-    if not features:
-        return 0
     return sum(1 << bit for bit, one in COMPARED.items() if features & one.mask)
 
 
@@ -74,6 +77,7 @@ def features_of(capability_bits: int) -> int:
     return found & MASKABLE
 
 
+@lru_cache(_MOST_REMEMBERED)
 def with_dependents(features: int) -> int:
     """Return features together with all that cannot be without them.
 
