@@ -98,6 +98,9 @@ class CpuTraits(Struct, frozen=True, cache_hash=True, gc=False):
     None where that is its own, 0 where programs do not use XSAVE. ``vendor`` is empty on ia64,
     which has no CPUID.
 
+    ``disabled`` are features that all CPUs have, and that do not work as the kernel does not
+    enable the state that they need.
+
     ``with_more`` are the traits that the node has if its kernel enables more components than
     these were made of: it is not known of the release named ``kernel`` whether it does.
     """
@@ -112,6 +115,7 @@ class CpuTraits(Struct, frozen=True, cache_hash=True, gc=False):
     hole: Hole | None = None
     kernel: str = ""
     with_more: Optional["CpuTraits"] = None
+    disabled: int = 0
 
 
 def cpu_traits(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuTraits:
@@ -138,9 +142,11 @@ def _traits(
     hidden = _hidden(facts.override) if facts.release.generation.masked_cpuid else 0
     shown = may_be_shown = unrecorded = 0
     usable = may_be_usable = enabled
+    disabled = ~enabled
     for table in cpus:
         has, may_have = _masks(table)
         usable &= has
+        disabled &= has
         may_be_usable &= may_have
         unrecorded |= may_have & ~has
         shown |= has & enabled & ~hidden
@@ -152,7 +158,7 @@ def _traits(
         kinds = tuple(dict.fromkeys(models_own(table) for table in cpus))
         hole = Hole(kinds, unrecorded, xcr0, enabled)
     masks = shown, may_be_shown, usable, may_be_usable
-    return CpuTraits(first.vendor, *masks, area, _told(facts, area), hole)
+    return CpuTraits(first.vendor, *masks, area, _told(facts, area), hole, disabled=disabled)
 
 
 def _kernel_sees_xsave(facts: NodeFacts, cpuid: CpuidTable) -> bool:

@@ -23,7 +23,11 @@ from simulator.verdicts.restore import FEATURE_CODES
 from simulator.verdicts.verdict import Reason, Verdict
 
 #: Codes of reasons that go where their feature is hidden on the source.
-_LINES_HELP = FEATURE_CODES | {"instructions-missing", "instructions-differ"}
+_LINES_HELP = FEATURE_CODES | {
+    "instructions-missing",
+    "instructions-not-enabled",
+    "instructions-differ",
+}
 
 #: What uses each component of XSAVE's area: it holds nothing where none of it was ever shown.
 _USERS = {name: USERS[number] & MASKABLE for number, name in COMPONENTS.items()}

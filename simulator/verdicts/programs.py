@@ -25,6 +25,9 @@ _CODES = {
     "kernel": "instructions-kernel-only",
 }
 
+#: The code of a crash that the destination's kernel makes, and not its CPU.
+_NOT_ENABLED = "instructions-not-enabled"
+
 _WITH_EFFECT = {
     effect: sum(one.mask for one in FEATURES if one.effect == effect) for effect in _CODES
 }
@@ -53,11 +56,13 @@ class Losses(Struct, frozen=True, cache_hash=True, gc=False):
     """Features that programs were shown and that do not work on the destination, as masks.
 
     ``unused`` are those of them that no process can have used so far, as none has used the FPU;
-    ``waived`` those whose code does not count.
+    ``disabled`` those that the destination's CPU has and its kernel does not enable, ``waived``
+    those whose code does not count.
     """
 
     lost: int
     unused: int
+    disabled: int = 0
     waived: int = 0
 
     @property
@@ -71,10 +76,9 @@ class Losses(Struct, frozen=True, cache_hash=True, gc=False):
         """Every feature by its name, in the order of the table."""
         found: tuple[Reason, ...] = ()
         for shift in _REGISTERS:
-            lost = self.lost >> shift & ALL_BITS
-            if lost:
-                unused, waived = self.unused >> shift & ALL_BITS, self.waived >> shift & ALL_BITS
-                found += _lost_in(shift, lost, unused, waived)
+            if self.lost >> shift & ALL_BITS:
+                masks = self.lost, self.unused, self.disabled, self.waived
+                found += _lost_in(shift, *(mask >> shift & ALL_BITS for mask in masks))
         return found
 
     @property
@@ -85,7 +89,8 @@ class Losses(Struct, frozen=True, cache_hash=True, gc=False):
     def waive(self, codes: frozenset[str]) -> "Losses":
         """Return the losses, with those marked whose code is one of these."""
         effects = (effect for effect, code in _CODES.items() if code in codes)
-        return replace(self, waived=self.lost & sum(_WITH_EFFECT[effect] for effect in effects))
+        waived = self.lost & ~self.disabled & sum(_WITH_EFFECT[effect] for effect in effects)
+        return replace(self, waived=waived | (self.disabled if _NOT_ENABLED in codes else 0))
 
 
 def programs_opinion(
@@ -188,7 +193,8 @@ def _unknown_kernel(source: CpuTraits, destination: CpuTraits) -> Reason:
 def _differences(source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -> Iterator[Finding]:
     lost = source.shown & ~destination.may_be_usable
     if lost:
-        yield Losses(lost, 0 if uses_fpu else lost & _NEEDS_FPU)
+        disabled = lost & destination.disabled & _WITH_EFFECT["crash"]
+        yield Losses(lost, 0 if uses_fpu else lost & _NEEDS_FPU, disabled)
     unsure = source.may_be_shown & ~destination.usable & ~lost & _HARMFUL
     if not uses_fpu:
         unsure &= ~_NEEDS_FPU
@@ -207,27 +213,28 @@ def _differences(source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -
 
 
 @cache
-def _lost_in(shift: int, lost: int, unused: int, waived: int) -> tuple[Reason, ...]:
+def _lost_in(shift: int, lost: int, unused: int, disabled: int, waived: int) -> tuple[Reason, ...]:
     """Name the features that are lost in one register of CPUID."""
     return tuple(
-        _lost(feature.mask, is_unused=bool(unused & bit), is_waived=bool(waived & bit))
+        _lost(feature.mask, *(bool(mask & bit) for mask in (unused, disabled, waived)))
         for feature in features_in(lost << shift)
         for bit in (feature.mask >> shift,)
     )
 
 
 @cache
-def _lost(mask: int, *, is_unused: bool, is_waived: bool) -> Reason:
+def _lost(mask: int, is_unused: bool, is_disabled: bool, is_waived: bool) -> Reason:
     """Name a feature that programs were shown, and that does not work there."""
     (feature,) = features_in(mask)
     return Reason(
-        _CODES[feature.effect],
+        _NOT_ENABLED if is_disabled else _CODES[feature.effect],
         Weight.REFUSES if mask & _HARMFUL and not is_unused else Weight.REMARK,
         feature=feature.name,
         place=feature.place,
         source=_YES,
         destination=_NO,
         needed_by=_who_needs(feature, is_unused=is_unused),
+        hidden_by="its kernel, which does not enable it" if is_disabled else "",
         is_waived=is_waived,
     )
 

@@ -153,6 +153,11 @@ EXAMPLES: dict[str, Example] = {
     "kernel-narrower": (NEW, NARROW, None),
     "vendor-differs": (NEW, node(vendor="AuthenticAMD"), None),
     "instructions-missing": losing("avx2"),
+    "instructions-not-enabled": (
+        recorded("042stab141.3.SandyBridge.default"),
+        recorded("042stab141.3.SandyBridge.noxsave"),
+        None,
+    ),
     "instructions-differ": losing("abm"),
     "instructions-slower": losing("erms"),
     "instructions-kernel-only": losing("smep"),
