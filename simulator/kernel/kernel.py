@@ -36,6 +36,10 @@ IF_INET6 = "/proc/net/if_inet6"
 #: vzcpt (read in the source of 042stab141.3; that every kernel here has it is an estimate).
 DEBUG_CPT = "/proc/sys/debug/cpt"
 
+#: The kernel's log, which reads here as dmesg shows it. On 2.6.32 it can only be written, and dmesg
+#: asks by syslog(2), which no simulated node answers.
+KMSG = "/dev/kmsg"
+
 #: Folders of /proc and /sys that an OpenVZ node has; the second is not there inside a container.
 PROC_VZ = "/proc/vz"
 PROC_BC = "/proc/bc"
@@ -46,7 +50,7 @@ MODULE_IPV6 = "/sys/module/ipv6"
 VZ_CONF = "/etc/vz/conf"
 
 #: Paths that are the node's even if nothing is there: the host's files must not show through.
-_OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION, CMDLINE, IF_INET6, DEBUG_CPT)
+_OWN_FILES = (CPT, RST, CPUINFO, PROC_VERSION, CMDLINE, IF_INET6, DEBUG_CPT, KMSG)
 _OWN_FOLDERS = (PROC_VZ, PROC_BC, MODULE_IPV6, DEV_CPU, VZ_CONF)
 
 #: /proc/net/if_inet6 of the loopback interface.
@@ -226,6 +230,10 @@ class SimulatedKernel:
         if self._debug_level:
             self.log.append(line)
 
+    def log_text(self) -> str:
+        """Return the text of the kernel's log."""
+        return "".join(f"{line}\n" for line in self.log)
+
     def write_debug_level(self, text: str) -> None:
         """Set the sysctl debug.cpt; fail with EINVAL if that is no number."""
         if not re.fullmatch(r"\s*\d{1,9}\s*", text, re.ASCII):
@@ -317,7 +325,7 @@ class SimulatedKernel:
         }
 
     def _devices(self, modules: frozenset[str], has_override: bool) -> dict[str, NodeFile]:
-        files = {}
+        files = {KMSG: NodeFile(stat.S_IFCHR | 0o644, partial(TextFile, self.log_text))}
         if "vzcpt" in modules:
             files[CPT] = NodeFile(stat.S_IFREG | 0o600, self.cpt.open)
             level = partial(TextFile, lambda: f"{self._debug_level}\n", self.write_debug_level)

@@ -76,6 +76,7 @@ def read(kernel: SimulatedKernel, path: str) -> str:
         (CPUID, stat.S_IFCHR | 0o400),
         ("/proc/vz", stat.S_IFDIR | 0o555),
         ("/proc/bc", stat.S_IFDIR | 0o555),
+        ("/dev/kmsg", stat.S_IFCHR | 0o644),
         ("/etc/vz/conf", stat.S_IFDIR | 0o755),
         ("/etc/vz/conf/101.conf", stat.S_IFREG | 0o644),
     ],
@@ -161,7 +162,7 @@ def test_a_suspended_container_is_in_the_list_of_contexts() -> None:
         ("/dev/cpu", 0, ["0/", "1/", "17/"]),
         ("/dev/cpu/17", 0, ["cpuid"]),
         ("/dev/cpu", 101, []),
-        ("/dev", 0, ["cpu/"]),
+        ("/dev", 0, ["cpu/", "kmsg"]),
         ("/nowhere", 0, []),
     ],
 )
@@ -173,7 +174,7 @@ def test_a_folder_lists_what_its_reader_sees(path: str, ctid: int, names: list[s
     assert sorted(kernel.list_folder(path, SimulatedSyscalls(kernel, ctid=ctid))) == names
     # A node whose CPU is not known has no processors.
     unknown = SimulatedKernel(node_facts(machine="ia64", cpuid=None))
-    assert unknown.list_folder("/dev", root(unknown)) == []
+    assert unknown.list_folder("/dev", root(unknown)) == ["kmsg"]
 
 
 def test_each_processor_answers_for_itself() -> None:
@@ -325,6 +326,7 @@ def test_the_kernels_log_has_each_diagnostic_unless_the_sysctl_is_0(
     client.ask(Request.TEST_VECAPS, 0xFFFF & ~caps("CMOV"))
     line = "CPT ERR: ffff88003ee00000,101 :Destination cpu does not have cmov"
     assert kernel.log == [line]
+    assert read(kernel, "/dev/kmsg") == f"{line}\n"
 
     fd = client.process.open(DEBUG_CPT, WRITE)
     assert client.process.write(fd, b" 0\n") == 3

@@ -276,6 +276,14 @@ class TestFiles:
         assert ended.stdout == "1\n0\n"
         assert "Invalid argument" in ended.stderr or "I/O error" in ended.stderr  # dash, bash
 
+    def test_the_kernels_log_has_what_was_refused(self) -> None:
+        asking = f"{sys.executable} -m vzcptcheck caps 102 0 2>/dev/null"
+        ended = run("sh", "-c", f"{asking}; cat /dev/kmsg")
+        lines = ended.stdout.splitlines()
+        assert all(line.startswith("CPT ERR: ffff8800") for line in lines)
+        assert lines[0].endswith(",102 :Destination cpu does not have cmov")
+        assert len(lines) == len(set(lines)) > 5
+
     @pytest.mark.parametrize("node", [NODE, MASKING_NODE])
     def test_writing_to_a_file_that_takes_none_is_refused(self, node: str) -> None:
         ended = guest(
