@@ -41,6 +41,7 @@ TESTS = {
     "facts/features": ("facts/features",),
     "facts/generations": ("facts/generations", "facts/cpu_traits"),
     "facts/override": ("facts/override",),
+    "facts/words": ("facts/words",),
     "kernel/decision": ("kernel/decision", "kernel/needs", "fleets/judge"),
     "verdicts/programs": ("verdicts/programs", "fleets/judge"),
     "verdicts/restore": ("verdicts/restore", "fleets/judge"),

@@ -65,7 +65,7 @@ def words_of(release: Release) -> tuple[Word, ...]:
     """
     words = [entry.word for entry in _own() if _is_since(release, entry.since)]
     for entry in _features().values():
-        if _is_since(release, entry.since) is not False:
+        if _is_since(release, entry.since) in (True, None):
             words.append(entry.word)
         elif entry.before is not None:
             words.append(entry.before)

@@ -147,6 +147,43 @@ RULES: dict[str, tuple[CpuidTable, dict[str, Any], str]] = {
         made("intel", 6, 0x3F), {"has_faulting": True, "release": RELEASES["042stab"]},
         "- cpuid_faulting",
     ),
+    "dca": (made("intel", 6, 0x17, L1={"ecx": 1 << 18}, last=9), {}, "dca"),
+    "monitor, many leaves": (made("intel", 6, 0x17, L1={"ecx": 1 << 3}), {}, "monitor"),
+    "amd, family 0x11": (made("amd", 0x11, 3, L1=APIC), {}, "rep_good extd_apicid retpoline"),
+    "amd, family 0x12": (made("amd", 0x12, 1), {}, "ibp_disable - retpoline"),
+    "amd, family 0x13": (made("amd", 0x13, 1), {}, "retpoline - ibp_disable"),
+    "amd, family 0x15": (made("amd", 0x15, 1), {}, "retpoline - ibp_disable"),
+    "amd, family 0x16": (made("amd", 0x16, 0), {}, "ibp_disable - retpoline"),
+    "amd, family 0x17": (made("amd", 0x17, 1), {}, "retpoline - ibp_disable"),
+    "intel of amd's family": (made("intel", 6, 0x10), {}, "retpoline - ibp_disable"),
+    "amd k8, later": (made("amd", 0xF, 0x6B, L80000001={"ecx": 1}), {}, "lahf_lm"),
+    "amd k10, lahf": (made("amd", 0x10, 2, L80000001={"ecx": 1}), {}, "lahf_lm"),
+    "intel, lahf": (made("intel", 0xF, 4, L80000001={"ecx": 1}), {}, "lahf_lm"),
+    "amd k8 after c": (made("amd", 0xF, 5, 0), {}, "- rep_good"),
+    "amd k8, revision e": (made("amd", 0xF, 0x25, 1), {}, "rep_good"),
+    "intel netburst, pat": (made("intel", 0xF, 3, L1={"edx": 1 << 16}), {}, "pat"),
+    "intel p6, later, pat": (made("intel", 6, 0x17, L1={"edx": 1 << 16}), {}, "pat"),
+    "amd k7, pat": (made("amd", 6, 8, L1={"edx": 1 << 16}), {}, "pat"),
+    "hygon, pat": (made("hygon", 6, 8, L1={"edx": 1 << 16}), {}, "pat"),
+    "centaur before the c7": (made("centaur", 6, 0xE), {}, "- constant_tsc rep_good"),
+    "centaur after the c7": (made("centaur", 6, 0x19), {}, "constant_tsc rep_good"),
+    "intel, counters of version 1": (
+        made("intel", 6, 0x17, LA={"eax": 0x0201}), {}, "arch_perfmon",
+    ),
+    "intel, counters of version 2": (
+        made("intel", 6, 0x17, LA={"eax": 0x0202}), {}, "arch_perfmon",
+    ),
+    "intel, three counters": (made("intel", 6, 0x17, LA={"eax": 0x0302}), {}, "arch_perfmon"),
+    "intel, version without counters": (made("intel", 6, 0x17, LA={"eax": 2}), {},
+                                        "- arch_perfmon"),
+    "intel, last leaf of threads": (made("intel", 6, 0x17, last=0xB), {}, "xtopology"),
+    "intel, invalid level": (made("intel", 6, 0x3F, LB={"ebx": 2}), {}, "- xtopology"),
+    "before 088": (
+        made("intel", 6, 0x17, L1={"edx": ALL_BITS}), {"release": "2.6.32-042stab087.9"}, "- sep",
+    ),
+    "of 088": (
+        made("intel", 6, 0x17, L1={"edx": ALL_BITS}), {"release": "2.6.32-042stab088"}, "sep",
+    ),
     "no faulting": (made("intel", 6, 0x3F), {}, "- cpuid_faulting"),
 }  # fmt: skip
 
@@ -196,6 +233,11 @@ def test_a_flag_stands_for_its_bit(words: tuple[str, ...], flags: tuple[str, ...
 def test_leaves_that_were_not_recorded_have_no_flags() -> None:
     answers = {key: cpu("cmov")[key] for key in ((0, 0), (1, 0))}
     assert flags_of(node_facts("2.6.32", cpuid=CpuidTable(answers.items()))) == ("cmov",)
+
+
+def test_faulting_is_there_where_it_is_said_to_be() -> None:
+    facts = node_facts(release=identify(LATEST))
+    assert set(flags_of(facts, has_faulting=True)) - set(flags_of(facts)) == {"cpuid_faulting"}
 
 
 def test_a_cpu_without_cpuid_has_no_flags() -> None:

@@ -60,6 +60,12 @@ def test_between_two_trees_it_is_not_known(release: str, name: str, known: bool 
     assert knows_word(identify(release), BY_NAME[name]) is known
 
 
+def test_between_two_trees_words_of_features_are_there_and_of_the_kernel_not() -> None:
+    words = {word.name for word in words_of(identify("2.6.32-042stab120.1"))}
+    assert {"hwp", "clzero"} <= words
+    assert not {"retpoline", "eagerfpu"} & words
+
+
 def test_a_word_may_have_another_name_and_place() -> None:
     old, new = (words_of(identify(f"2.6.32-042stab{one}")) for one in ("061.9", "141.3"))
     places = [
