@@ -85,8 +85,13 @@ class TestCaps:
             "capnum": 0x60000001,
             "hexadecimal": "0x60000001",
             "features": [
-                {"bit": bit, "name": name, "word": word, "origin": origin}
-                | {"shown_since": since[name]}
+                {
+                    "bit": bit,
+                    "name": name,
+                    "word": word,
+                    "origin": origin,
+                    "shown_since": since[name],
+                }
                 for bit, name, word, origin in features
             ],
             "unknown_bits": [30],
