@@ -26,6 +26,7 @@ _COMMANDS = {
     "run": "run any program, with all that it starts, on a recorded node",
     "compose": "make a node's profile from a CPU's registers and a kernel release",
     "import": "read a register dump in any form, and write it in the project's own (JSON)",
+    "where": "say where a container can go, the best destination first",
     "check": "say whether containers can migrate from one node to another, and why not",
     "matrix": "say who can migrate where: all pairs of nodes",
     "diff": "say what differs between two nodes, and which verdicts change with it",

@@ -1,12 +1,12 @@
 """vzcptsim check: one migration, its outcome explained."""
 
 import argparse
-import reprlib
 
 from simulator.commands.options import (
     HelpAsked,
     add_counted,
     add_json,
+    container_id,
     terminal_columns,
     waived_codes,
 )
@@ -49,12 +49,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("destination", metavar="DESTINATION", help="the node they are to go to")
     container = parser.add_mutually_exclusive_group()
     container.add_argument(
-        "--ct", metavar="ID", type=_container_id, help="judge this container of SOURCE alone"
+        "--ct", metavar="ID", type=container_id, help="judge this container of SOURCE alone"
     )
     container.add_argument(
         "--suspended",
         metavar="ID",
-        type=_container_id,
+        type=container_id,
         help="judge a container that is suspended on SOURCE, recorded or not: by its node",
     )
     container.add_argument(
@@ -72,12 +72,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="say what a reason's code means; no nodes",
     )
     parser.set_defaults(command=_check)
-
-
-def _container_id(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 0 < int(text) < 1 << 32):
-        raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is no container's number")
-    return int(text)
 
 
 def _check(options: argparse.Namespace, streams: Streams) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import reprlib
 from functools import partial
 
 from simulator.errors import UsageError, UserError
@@ -80,3 +81,10 @@ def waived_codes(options: argparse.Namespace) -> tuple[str, ...]:
                     "reasons about programs alone can be waived"
                 )
     return codes
+
+
+def container_id(text: str) -> int:
+    """Return a container's number; ArgumentTypeError where the text is none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 0 < int(text) < 1 << 32):
+        raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is no container's number")
+    return int(text)

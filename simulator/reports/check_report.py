@@ -244,12 +244,12 @@ def override_command(text: str) -> str:
     return "printf '%s\\n' " + " ".join(_quoted(text)) + " > /proc/vz/cpuid_override"
 
 
-def override_command_lines(text: str) -> Iterator[Line]:
+def override_command_lines(text: str, indent: int = 4) -> Iterator[Line]:
     """Write that command on short lines, which no terminal folds: it is to be copied."""
-    yield line(4, "printf '%s\\n' \\")
+    yield line(indent, "printf '%s\\n' \\")
     for one in _quoted(text):
-        yield line(6, f"{one} \\")
-    yield line(6, "> /proc/vz/cpuid_override")
+        yield line(indent + 2, f"{one} \\")
+    yield line(indent + 2, "> /proc/vz/cpuid_override")
 
 
 def _quoted(text: str) -> list[str]:
@@ -344,16 +344,17 @@ def _migration(migration: Migration, *, restore_only: bool) -> dict[str, Any]:
         "container": migration.ctid,
         "suspended": migration.is_suspended,
         "outcome": judgement.outcome(restore_only=restore_only).value,
-        "restore": _verdict(migration, judgement.restore),
-        "programs": _verdict(migration, judgement.programs),
-        "remedies": list(map(_help, migration.helps)),
+        "restore": verdict_document(migration, judgement.restore),
+        "programs": verdict_document(migration, judgement.programs),
+        "remedies": list(map(help_document, migration.helps)),
         "other_reports": list(migration.reports_on("")),
         "image": image and image_facts(image.image),
         "answer": image and image.answer and image.answer._asdict(),
     }
 
 
-def _verdict(migration: Migration, opinion: Opinion) -> dict[str, Any]:
+def verdict_document(migration: Migration, opinion: Opinion) -> dict[str, Any]:
+    """Return a verdict and all its reasons as plain data."""
     return {
         "verdict": opinion.verdict.value,
         "reasons": [
@@ -363,7 +364,8 @@ def _verdict(migration: Migration, opinion: Opinion) -> dict[str, Any]:
     }
 
 
-def _help(found: Help) -> dict[str, Any]:
+def help_document(found: Help) -> dict[str, Any]:
+    """Return a remedy as plain data."""
     return {
         **found.remedy._asdict(),
         "turns_away": [
