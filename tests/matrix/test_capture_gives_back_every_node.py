@@ -40,7 +40,11 @@ def assert_gives_back(profile: NodeProfile, stdout: str) -> None:
     """Compare what was captured, as it is and as it is loaded, with the profile."""
     captured = json.loads(stdout)
     assert captured["origin"]["kind"] == "captured"
-    assert without_origin(captured) == without_origin(json.loads(format_profile(profile)))
+    expected = without_origin(json.loads(format_profile(profile)))
+    if "vzcpt" not in profile.kernel.modules:  # Nobody can be asked whether one runs.
+        for container in expected["containers"]:
+            container["state"] = "unknown"
+    assert without_origin(captured) == expected
     check_profile(parse_profile(stdout.encode(), profile.name, profile.name), profile.name)
 
 
