@@ -12,6 +12,7 @@ from operator import and_, or_
 from msgspec import Struct
 from msgspec.structs import replace
 
+from simulator.facts.capabilities import NOTHING_HIDDEN
 from simulator.facts.cpu_traits import CpuTraits
 from simulator.facts.cpuid import MissingLeafError
 from simulator.facts.features import FEATURES
@@ -146,7 +147,8 @@ def _asked_of(option: Option) -> Hashable:
         bool(generation.ipv6_text),
         generation.tests_namespaces,
     )
-    seen = replace(kernel, generation_name=""), behaviour.traits.cpu, behaviour.containers
+    shown = replace(kernel, generation_name="", hidden=NOTHING_HIDDEN)
+    seen = shown, behaviour.traits.cpu, behaviour.containers
     return rules, seen, option.basis is None, option.has_file
 
 

@@ -80,8 +80,8 @@ _NO_KERNEL_HELPS = "No kernel helps: give such a node its own pool, or leave it 
 
 _REMEDIES: Mapping[Obstacle, str] = MappingProxyType(
     {
-        Obstacle.KERNEL: "Upgrade to 042stab101.5 or later: on CPUs with CPUID faulting (Intel's "
-        "from Ivy Bridge on) that has the file.",
+        Obstacle.KERNEL: "Upgrade to 042stab101.5 or later: that has the file if the CPU has CPUID "
+        "faulting, as Intel's from Ivy Bridge on may.",
         Obstacle.CPU: _NO_KERNEL_HELPS,
         Obstacle.FILE: _NO_KERNEL_HELPS,
         Obstacle.NOT_TOLD: _HOW_TO_FIND_OUT,
@@ -115,10 +115,10 @@ def can_be_masked(profile: NodeProfile) -> bool | None:
 def obstacle_to_masking(profile: NodeProfile) -> Obstacle | None:
     """Return why a node cannot be given lines, or not certainly; None where it can."""
     facts = profile.facts()
-    if not facts.release.generation.masked_cpuid:
-        return Obstacle.KERNEL
     if facts.cpuid is None:
         return Obstacle.CPU
+    if not facts.release.generation.masked_cpuid:
+        return Obstacle.KERNEL if _may_fault(facts.cpuid) else Obstacle.CPU
     if profile.cpuid_override is not None:
         return Obstacle.FULL if len(facts.override) > MAX_KEPT else None
     if profile.origin.kind is not OriginKind.COMPOSED:

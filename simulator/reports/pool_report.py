@@ -2,10 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from simulator.fleets.pool import Difference, Node, Pairs, Stage, count_pairs, differences, unlocked
-from simulator.fleets.pool_change import NEWEST, Change, Mask, Pool, Upgrade, loss_of, obstacles
+from simulator.fleets.pool_change import (
+    NEWEST,
+    Boot,
+    Change,
+    Mask,
+    Pool,
+    Upgrade,
+    loss_of,
+    obstacles,
+)
 from simulator.profiles.changes import Obstacle
 from simulator.reports.check_report import (
     FORMAT,
@@ -31,6 +41,14 @@ _REBOOTED = "A node that is rebooted starts its containers anew: they are shown 
 _LIFTED = (
     "Where a mask is lifted nothing has to be started again: what runs there has been shown less."
 )
+
+_RECORDED = (
+    "Of containers whose needs alone were recorded it is taken that they need after a change what "
+    "they needed before it, and what is new where they have used the FPU."
+)
+
+#: Codes of reasons that another recording of the nodes may settle.
+_NOT_RECORDED = frozenset({"cpuid-not-recorded", "xsave-not-recorded"})
 
 _ANY_CONTAINER = (
     "This is for the containers that are there. --any-container asks for those to come, too."
@@ -96,7 +114,7 @@ def _change_lines(now: Stage, change: Change) -> Iterator[Line]:
     yield line(0, ("Proven", HEADING), " on the simulated nodes:")
     yield from _proof_lines(now, change.after)
     yield line(0)
-    for note in _notes(change):
+    for note in _notes(now, change):
         yield line(0, note)
 
 
@@ -122,8 +140,8 @@ def _mask_lines(now: Stage, after: Stage, mask: Mask) -> Iterator[Line]:
         yield line(4, f"if it can be done there: {Obstacle.NOT_TOLD.value}")
 
 
-def _notes(change: Change) -> Iterator[str]:
-    """Yield what the changes cost."""
+def _notes(now: Stage, change: Change) -> Iterator[str]:
+    """Yield what the changes cost, and what is not certain of them."""
     if change.upgrades or change.boots:
         yield _REBOOTED
     if any(mask.text for mask in change.masks):
@@ -134,6 +152,11 @@ def _notes(change: Change) -> Iterator[str]:
         yield _LIFTED
     if not all(mask.is_certain for mask in change.masks):
         yield Obstacle.NOT_TOLD.remedy
+    parts: tuple[Upgrade | Boot | Mask, ...] = (*change.upgrades, *change.boots, *change.masks)
+    changed = chain.from_iterable(part.nodes for part in parts)
+    containers = chain.from_iterable(now.nodes[number].profile.containers for number in changed)
+    if any(one.contents is None and one.needs for one in containers):
+        yield _RECORDED
 
 
 def _short(release: str) -> str:
@@ -171,17 +194,12 @@ def _pairs_lines(title: str, stage: Stage, found: tuple[Pairs, ...]) -> Iterator
 def _apart_lines(pool: Pool) -> Iterator[Line]:
     """Write what keeps each other group from the first one, and possible remedies."""
     stage = pool.last
-    hopeless = "No newer kernel, no mask and no boot option helps"
-    if pool.change is not None:
-        hopeless = "This change does not bring together"
-    elif pool.pairs:
-        hopeless = "No change makes fewer groups"
     first, *others = stage.groups
-    yield line(0, (hopeless, HEADING), f"; apart from {_label(stage, 0)} are:")
-    found: list[Difference] = []
-    for number, other in enumerate(others, 1):
-        between = differences(stage, first, other)
-        found += between
+    apart = [differences(stage, first, other) for other in others]
+    found = [difference for between in apart for difference in between]
+    title = _what_keeps_apart(pool, found)
+    yield line(0, (title, HEADING), f"; apart from {_label(stage, 0)} are:")
+    for number, (other, between) in enumerate(zip(others, apart, strict=True), 1):
         yield line(2, f"{_label(stage, number)}:")
         for (code, is_back), features in _by_code(between, set(other)).items():
             way = "from it" if is_back else "to it"
@@ -191,6 +209,17 @@ def _apart_lines(pool: Pool) -> Iterator[Line]:
         if pair:
             yield line(4, f"some can be: vzcptsim pool {' '.join(stage.name(pair))}")
     yield from _advice_lines(stage, found)
+
+
+def _what_keeps_apart(pool: Pool, found: Iterable[Difference]) -> str:
+    """Say that nothing helps where nothing does, as far as that is recorded."""
+    if pool.change is not None:
+        return "This change does not bring together"
+    if pool.pairs:
+        return "No change makes fewer groups"
+    if any(difference.code in _NOT_RECORDED for difference in found):
+        return "As far as nodes were recorded, no newer kernel, no mask and no boot option helps"
+    return "No newer kernel, no mask and no boot option helps"
 
 
 def _by_code(found: Iterable[Difference], others: set[int]) -> dict[tuple[str, bool], list[str]]:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from simulator.facts.cpuid import CpuidTable
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
 from support.programs import validator, vzcptsim
@@ -229,6 +231,28 @@ def test_lines_where_nobody_knows_of_the_file_say_how_to_find_out() -> None:
     found = document("a.json", "b.json")
     assert found["nodes"][0]["can_mask"] is None
     assert [mask["is_certain"] for mask in found["change"]["masks"]] == [False]
+
+
+@pytest.mark.usefixtures("here")
+def test_how_needs_that_were_recorded_alone_are_treated_is_said() -> None:
+    masked = maskable("b", "aesni", override="1: 206d7 0 0 7808800\n", containers=("101:fpu",))
+    said = "Of containers whose needs alone were recorded it is taken"
+    _, text = pool(*write(plain("a", "aesni"), masked))
+    assert said not in text
+    bare = tuple(replace(one, contents=None) for one in masked.containers)
+    _, text = pool(*write(plain("a", "aesni"), replace(masked, containers=bare)))
+    assert "  on b, lift the mask:\n" in text
+    assert said in text
+
+
+@pytest.mark.usefixtures("here")
+def test_what_was_not_recorded_is_not_called_hopeless_without_saying_so() -> None:
+    whole = cpu(*BASELINE)
+    table = CpuidTable((key, one) for key, one in whole.items() if key != (7, 0))
+    _, text = pool(*write(plain("a", table=table), plain("b")))
+    assert "As far as nodes were recorded, no newer kernel, no mask and no boot option" in text
+    assert "    from it: cpuid-not-recorded" not in text
+    assert "    to it: cpuid-not-recorded: " in text
 
 
 @pytest.mark.usefixtures("here")

@@ -51,6 +51,8 @@ PENTIUM = 0x543
         (maskable("a", override=FULL), True, None),
         (maskable("a", override=FULL + "3: 0 0 0 0\n"), False, Obstacle.FULL),
         (plain("a", release=V092, table=signed(IVY_BRIDGE)), False, Obstacle.KERNEL),
+        (plain("a", release=V092, table=signed(SANDY_BRIDGE_EP)), False, Obstacle.CPU),
+        (plain("a", release=V092, vendor=AMD), False, Obstacle.CPU),
         (plain("a", table=signed(IVY_BRIDGE)), None, Obstacle.NOT_TOLD),
         (plain("a", table=signed(DIAMOND_RAPIDS)), None, Obstacle.NOT_TOLD),
         (plain("a", table=signed(SANDY_BRIDGE_EP)), False, Obstacle.CPU),

@@ -188,7 +188,7 @@ FULL = "".join(f"8000000{number}: 0 0 0 0\n" for number in range(2, 9)) + "2: 0 
 @pytest.mark.parametrize(
     ("profile", "why"),
     [
-        (plain("a", release="2.6.32-042stab092.1"), Obstacle.KERNEL),
+        (plain("a", release="2.6.32-042stab092.1"), Obstacle.CPU),
         (plain("a"), Obstacle.CPU),
         (plain("a", machine="ia64", override=""), Obstacle.CPU),
         (maskable("a", override=FULL + "3: 0 0 0 0\n"), Obstacle.FULL),
