@@ -489,7 +489,7 @@ def test_a_narrow_kernel_is_told() -> None:
 def test_a_node_without_cpuid_is_told() -> None:
     fleet = gather_fleet([node("a"), node("b", release=OLD)])
     first = fleet.classes[0]
-    traits = structs.replace(first.traits, cpu=fleet.cpus[0]._replace(vendor=""))
+    traits = structs.replace(first.traits, cpu=structs.replace(fleet.cpus[0], vendor=""))
     classes = (structs.replace(first, traits=traits), *fleet.classes[1:])
     odd = fleet._replace(classes=classes)
     assert by_title(View(odd, is_by_class=True))["Classes of nodes"].rows[0][3] == "ia64"
