@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 _FLOOR = (3, 11)
 
+_INTERRUPTED = 130
+
 
 def run() -> int:
     """Run the command line, or say which Python it takes (this file runs on older ones too)."""
@@ -35,7 +37,11 @@ def script() -> "NoReturn":
     tenth of a command that answers at once.
     """
     gc.set_threshold(50000)
-    status = run()
+    try:
+        status = run()
+    except KeyboardInterrupt:  # It came while modules were imported.
+        sys.stderr.write("vzcptsim: interrupted\n")
+        status = _INTERRUPTED
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:

@@ -49,6 +49,9 @@ def main(
         streams.remark(str(error))
     except OSError as error:
         streams.remark(f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        streams.remark("interrupted")
+        return ExitStatus.INTERRUPTED
     return ExitStatus.ERROR
 
 

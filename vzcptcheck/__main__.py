@@ -2,7 +2,10 @@
 
 import sys
 
-from vzcptcheck.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from vzcptcheck.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # It came while modules were imported, or at the end.
+        sys.exit(130)

@@ -61,7 +61,7 @@ def main(
     except CheckError as error:
         outcome = _failure(error)
     except KeyboardInterrupt:
-        outcome = Outcome(ExitStatus.ERROR, remarks=["interrupted"])
+        outcome = Outcome(ExitStatus.INTERRUPTED, remarks=["interrupted"])
     return _write(outcome, stdout, stderr)
 
 

@@ -32,6 +32,8 @@ class ExitStatus:
     YES = 0
     ERROR = 1
     NO = 2
+    #: By Ctrl-C: what shells give for SIGINT.
+    INTERRUPTED = 130
 
 
 class Outcome:

@@ -6,7 +6,10 @@ import io
 import json
 import os
 import runpy
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -653,3 +656,55 @@ def test_where_something_was_not_written_python_says_so_as_it_ends(
     with pytest.raises(SystemExit) as ended:
         __main__.script()
     assert (ended.value.code, ended_with) == (0, [])
+
+
+# Ctrl-C
+
+
+def test_an_interrupt_is_one_line_and_a_status_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulator.profiles.store.fixture_names", interrupt)
+    assert vzcptsim("nodes") == (130, "", "vzcptsim: interrupted\n")
+
+
+def test_an_interrupt_while_modules_are_imported_is_no_other(
+    ended_with: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setattr(__main__, "run", interrupt)
+    with pytest.raises(_Ended):
+        __main__.script()
+    assert (ended_with, stderr.getvalue()) == ([130], "vzcptsim: interrupted\n")
+
+
+_STARTED = "import simulator.__main__ as program; print(flush=True); program.script()"
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.03, 0.1, 0.2, 0.4, 0.8])
+def test_at_every_moment_an_interrupt_leaves_nothing_half_done(
+    tmp_path: Path, moment: float
+) -> None:
+    output = tmp_path / "matrix.html"
+    command = ["matrix", *fixture_names()[:60], "--format", "html", "-o", str(output)]
+    with subprocess.Popen(
+        [sys.executable, "-c", _STARTED, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(moment)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    left = list(tmp_path.iterdir())
+    if process.returncode == 0:
+        assert (said, left) == ("", [output])
+    else:
+        assert (process.returncode, said, left) == (130, "vzcptsim: interrupted\n", [])

@@ -232,7 +232,7 @@ class TestInterrupt:
             (CPT, fakes.CPT_TEST_VECAPS, ["caps", "101", "511"]),
         ],
     )
-    def test_it_is_an_error_and_leaves_nothing_open(self, path, request_number, arguments):
+    def test_it_ends_with_130_and_leaves_nothing_open(self, path, request_number, arguments):
         kernel = FakeKernel({(path, request_number): self.interrupt})
-        assert run_command(kernel, *arguments) == (1, "", "vzcptcheck: interrupted\n")
+        assert run_command(kernel, *arguments) == (130, "", "vzcptcheck: interrupted\n")
         assert kernel.open_paths == []

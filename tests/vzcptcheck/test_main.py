@@ -118,6 +118,17 @@ def test_the_module_exits_with_the_commands_status(monkeypatch, capsys):
     assert capsys.readouterr().out == "0 = 0x00000000\n  nothing\n"
 
 
+def test_an_interrupt_while_the_module_starts_has_no_traceback(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vzcptcheck.cli.main", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(MAIN, run_name="__main__")
+    assert caught.value.code == 130
+    assert capsys.readouterr() == ("", "")
+
+
 def test_the_module_does_nothing_when_it_is_imported(capsys):
-    assert callable(runpy.run_path(MAIN, run_name="imported")["main"])
+    assert "main" not in runpy.run_path(MAIN, run_name="imported")
     assert capsys.readouterr() == ("", "")
