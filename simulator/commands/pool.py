@@ -13,7 +13,7 @@ What is proposed is the smallest change that makes one group, or else fewer: new
 options to take away, masks to lift or widen, and lines for /proc/vz/cpuid_override. It is applied
 to the simulated nodes, and what these answer is told. Where a dump does not tell whether a node has
 that file, its lines are conditional: compose it with --cpuid-override '' where it has.
-The exit status is 0 where the nodes are one group as they are, 2 where some pair is not possible,
+The exit status is 0 where the nodes are one group as they are, 2 where some pair is not safe,
 3 where some pair is unknown, 1 on an error; what is proposed does not change it. The JSON's shape
 is simulator/schema/pool.schema.json.
 """
@@ -39,7 +39,7 @@ def _pool(options: argparse.Namespace, streams: Streams) -> int:
     from simulator.profiles.store import load_node
     from simulator.verdicts.verdict import Verdict
 
-    rule = Rule(options.any_container, not options.restore_only, waived_codes(options))
+    rule = Rule(options.any_container, options.restore_only, waived_codes(options))
     pool = make_pool(map(load_node, options.nodes), rule)
     if options.json:
         from simulator.reports.pool_report import format_pool

@@ -43,10 +43,10 @@ _GREEDY = (
 
 
 class Rule(NamedTuple):
-    """What counts: containers to come, too; programs, too (``strict``), less what is waived."""
+    """What counts: containers to come, too; programs, less what is waived, or restore alone."""
 
     any_container: bool = False
-    strict: bool = False
+    restore_only: bool = False
     waived: tuple[str, ...] = ()
 
 
@@ -87,7 +87,7 @@ class Node(Struct, frozen=True, dict=True):
     def behaviour(self) -> Behaviour:
         """What matters of it."""
         traits = node_traits(self.profile)
-        if not self.rule.strict:
+        if self.rule.restore_only:
             traits = replace(traits, cpu=CpuTraits())
         return Behaviour(traits, _counted(self.profile, self.rule))
 
@@ -100,7 +100,7 @@ class Judge:
     """Judges what is asked of two behaviours, each distinct question once."""
 
     def __init__(self, rule: Rule) -> None:
-        self._strict = rule.strict
+        self._restore_only = rule.restore_only
         self._migrations = MigrationJudge(rule.waived)
         self._known: dict[tuple[Behaviour, Behaviour], tuple[int, ...]] = {}
         self._verdicts: dict[tuple[Behaviour, Behaviour], Verdict] = {}
@@ -134,7 +134,7 @@ class Judge:
         one, other = source.traits, destination.traits
         for container in source.containers or (None,):
             yield self._migrations.on_restore(one.kernel, other.kernel, container)
-            if self._strict:
+            if not self._restore_only:
                 uses_fpu = container is None or container.may_have_used_fpu
                 yield self._migrations.on_programs(one, other, uses_fpu=uses_fpu)
 

@@ -261,7 +261,8 @@ def _nodes(count: int) -> str:
 
 def _of(stage: Stage) -> str:
     count = len(stage.nodes)
-    return f"{stage.possible_pairs} of {count * (count - 1)} ordered pairs are possible"
+    safe = "restored" if stage.nodes[0].rule.restore_only else "safe"
+    return f"{stage.possible_pairs} of {count * (count - 1)} ordered pairs are {safe}"
 
 
 # As JSON
@@ -274,7 +275,7 @@ def format_pool(pool: Pool) -> str:
     document = {
         "format": FORMAT,
         "any_container": pool.rule.any_container,
-        "restore_only": not pool.rule.strict,
+        "restore_only": pool.rule.restore_only,
         "waived": list(pool.rule.waived),
         "verdict": pool.now.verdict.value,
         "nodes": list(map(_node, pool.now.nodes)),

@@ -16,6 +16,9 @@ class Verdict(Enum):
     NOT_POSSIBLE = "not possible"
     UNKNOWN = "unknown"
 
+    #: That of Enum is a Python function, and verdicts are looked up by the ten thousand.
+    __hash__ = object.__hash__
+
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the worst of verdicts: a definite no outranks what is not known.
@@ -57,6 +60,8 @@ class Weight(Enum):
     REFUSES = "refuses"
     UNKNOWN = "leaves unknown"
     REMARK = "remark"
+
+    __hash__ = object.__hash__
 
 
 _VERDICT_OF_WEIGHT = {

@@ -8,7 +8,7 @@ from simulator.profiles.store import fixture_names
 from support.pool_changes import apply_steps, check_pair, stage_of, steps_of
 from support.simulated_profiles import recorded_nodes
 
-RULES = [Rule(strict=True), Rule()]
+RULES = [Rule(), Rule(restore_only=True)]
 
 
 @pytest.mark.parametrize("rule", RULES)

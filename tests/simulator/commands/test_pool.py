@@ -112,9 +112,7 @@ def test_upgrades_and_lines() -> None:
     assert status == 2
     assert "  group 1, 2 nodes: a, b\n  group 2, 2 nodes: c, d\n" in text
     assert "  upgrade the kernel of c, d:\n    to 042stab088.4 or later\n" in text
-    assert (
-        "Proven on the simulated nodes:\n  1 group; 12 of 12 ordered pairs are possible\n" in text
-    )
+    assert "Proven on the simulated nodes:\n  1 group; 12 of 12 ordered pairs are safe\n" in text
     assert "    unlocked: 8\n" not in text
     assert "\nA node that is rebooted starts its containers anew: " in text
 
@@ -124,7 +122,7 @@ def test_upgrades_alone() -> None:
     _, text = pool(*write(plain("a"), plain("c", release=EARLY)))
     assert "write" not in text
     assert "Programs that run already" not in text
-    assert "1 group; 2 of 2 ordered pairs are possible\n    unlocked: 1\n      a -> c\n" in text
+    assert "1 group; 2 of 2 ordered pairs are safe\n    unlocked: 1\n      a -> c\n" in text
 
 
 @pytest.mark.usefixtures("here")

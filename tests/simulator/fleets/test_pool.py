@@ -54,7 +54,8 @@ ODD = cpu(*BASELINE, "sse4_1", "sse4_2", "aesni", "avx")
 
 
 def pool(*profiles: NodeProfile, **rule: Any) -> Pool:
-    return make_pool(profiles, Rule(**rule))
+    """Make a pool by restore alone, unless the rule says otherwise."""
+    return make_pool(profiles, Rule(**{"restore_only": True, **rule}))
 
 
 def groups(stage: Stage) -> list[str]:
@@ -322,30 +323,30 @@ def test_pairs_that_a_change_takes_away_are_named() -> None:
     assert (lost.sources, lost.destinations) == ((1,), (0,))
 
 
-# Our opinion
+# Programs
 
 
-def test_our_opinion_counts_where_it_is_strict() -> None:
+def test_programs_count_unless_they_are_left_out() -> None:
     names = ("masked-nothing.042stab113.5", "042stab141.3.SandyBridge.default")
     haswell, sandy = map(load_node, names)
-    kernel = make_pool([haswell, sandy], Rule())
-    assert kernel.change is not None
-    loss = loss_of(kernel.now.nodes[0], kernel.change.after.nodes[0])
+    restored = make_pool([haswell, sandy], Rule(restore_only=True))
+    assert restored.change is not None
+    loss = loss_of(restored.now.nodes[0], restored.change.after.nodes[0])
     assert {row.name for row in loss.features} == {"rdrand"}
-    strict = make_pool([haswell, sandy], Rule(strict=True))
-    assert strict.change is not None
-    assert strict.change.after.verdict is Verdict.POSSIBLE
-    loss = loss_of(strict.now.nodes[0], strict.change.after.nodes[0])
+    both = make_pool([haswell, sandy], Rule())
+    assert both.change is not None
+    assert both.change.after.verdict is Verdict.POSSIBLE
+    loss = loss_of(both.now.nodes[0], both.change.after.nodes[0])
     lost = {row.name for row in loss.features}
     assert {"rdrand", "fma", "movbe", "f16c", "bmi1", "avx2", "bmi2", "abm"} <= lost
-    waived = make_pool([haswell, sandy], Rule(strict=True, waived=("instructions-missing",)))
+    waived = make_pool([haswell, sandy], Rule(waived=("instructions-missing",)))
     assert waived.change is not None
     loss = loss_of(waived.now.nodes[0], waived.change.after.nodes[0])
     assert {row.name for row in loss.features} == {"rdrand", "abm"}
 
 
 def test_what_was_never_shown_is_in_no_area() -> None:
-    made = pool(load_node(MASKING), load_node(PENRYN), strict=True)
+    made = pool(load_node(MASKING), load_node(PENRYN), restore_only=False)
     found = {one.code for one in differences(made.now, *made.now.groups)}
     assert {"xsave-area-smaller", "xsave-component-missing"} <= found
     assert made.change is not None
@@ -356,7 +357,7 @@ def test_what_was_never_shown_is_in_no_area() -> None:
 def test_where_nobody_can_be_asked_the_fpu_may_be_used() -> None:
     nodes = map(load_node, (MASKING, PENRYN))
     unasked = [replace(one, kernel=replace(one.kernel, modules=frozenset())) for one in nodes]
-    made = pool(*unasked, strict=True)
+    made = pool(*unasked, restore_only=False)
     found = {one.code for one in differences(made.now, *made.now.groups)}
     assert {"module-missing", "xsave-area-smaller"} <= found
 
@@ -548,7 +549,7 @@ def test_an_old_kernel_is_upgraded_and_then_given_lines() -> None:
 
 def test_nodes_on_both_sides_of_avx512_are_one_group_with_lines_on_both() -> None:
     smaller, larger = with_xsave(with_avx512=False), with_xsave(with_avx512=True)
-    made = pool(maskable("a", table=smaller), maskable("b", table=larger), strict=True)
+    made = pool(maskable("a", table=smaller), maskable("b", table=larger), restore_only=False)
     assert groups(made.now) == ["a", "b"]
     assert made.now.possible_pairs == 0
     assert made.change is not None
@@ -565,7 +566,7 @@ def test_nodes_on_both_sides_of_avx512_are_one_group_with_lines_on_both() -> Non
 def test_an_upgrade_that_enables_the_same_state_does_without_lines() -> None:
     table = with_xsave(with_avx512=True)
     old = plain("a", table=table, release="2.6.32-042stab092.1")
-    change = changed(old, plain("b", table=table), strict=True)
+    change = changed(old, plain("b", table=table), restore_only=False)
     assert change.upgrades == (Upgrade("2.6.32-042stab108.1", or_later=True, nodes=(0,)),)
     assert change.masks == ()
 
@@ -692,7 +693,7 @@ def _with_hidden(profile: NodeProfile, hidden: int) -> NodeProfile:
 
 
 def test_no_group_of_recorded_nodes_holds_a_pair_that_is_not_possible() -> None:
-    now = make_pool(recorded_nodes().values(), Rule()).now
+    now = make_pool(recorded_nodes().values(), Rule(restore_only=True)).now
     assert sorted(number for group in now.groups for number in group) == list(range(len(now.nodes)))
     for group in now.groups:
         for one, other in product(group, repeat=2):
@@ -704,7 +705,7 @@ def test_no_group_of_recorded_nodes_holds_a_pair_that_is_not_possible() -> None:
 def test_a_thousand_nodes_take_no_longer_than_their_classes() -> None:
     kinds = [maskable("x", "aesni"), maskable("x", "rdrand"), plain("x"), plain("x", vendor=AMD)]
     fleet = [replace(kinds[number % 4], name=f"n{number}") for number in range(1000)]
-    made = make_pool(fleet, Rule())
+    made = make_pool(fleet, Rule(restore_only=True))
     assert [len(group) for group in made.now.groups] == [250] * 4
     assert made.change is not None
     assert [len(group) for group in made.change.after.groups] == [750, 250]

@@ -9,7 +9,7 @@ from simulator.fleets.pool import Rule
 from support.pool_changes import check_change, check_pair, pairs_of
 from support.simulated_profiles import recorded_nodes
 
-RULES = [Rule(strict=True), Rule(), Rule(any_container=True, strict=True)]
+RULES = [Rule(), Rule(restore_only=True), Rule(any_container=True)]
 
 
 @pytest.mark.parametrize("rule", RULES)
