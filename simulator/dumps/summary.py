@@ -1,7 +1,7 @@
 """What a dump tells of a machine: processors of one kind, how kinds differ, what is unknown."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from simulator.dumps.model import (
@@ -14,7 +14,6 @@ from simulator.dumps.model import (
 )
 from simulator.facts.cpu_traits import COMPONENTS
 from simulator.facts.cpuid import (
-    ALL_BITS,
     BRAND_LEAVES,
     EXTENDED_LEAF,
     PROCESSORS_OWN,
@@ -31,14 +30,6 @@ from simulator.facts.cpuid import (
 )
 from simulator.facts.features import JUDGED_LEAVES
 from vzcptcheck.processors import format_ranges
-
-#: What any two processors of one machine may differ in. Sources: Xen's public header cpuid.h for
-#: its own leaf, Intel SDM volume 2A for the serial number of a Pentium III or a Transmeta CPU.
-_PROCESSORS_OWN: Mapping[tuple[int, RegisterName], int] = {
-    **PROCESSORS_OWN,
-    **{(0x3, name): ALL_BITS for name in REGISTERS},
-    (0x4000_0004, "ebx"): ALL_BITS,
-}
 
 #: Linux has at most 8192; who writes more writes a name.
 _MOST_PROCESSORS = 1 << 16
@@ -120,7 +111,7 @@ def _comparable(dump: CpuDump) -> dict[Key, PartialAnswer]:
 
 def _without_own(key: Key, answer: PartialAnswer) -> PartialAnswer:
     leaf, _ = key
-    masks = (_PROCESSORS_OWN.get((leaf, name), 0) for name in REGISTERS)
+    masks = (PROCESSORS_OWN.get((leaf, name), 0) for name in REGISTERS)
     values = (value & ~mask for value, mask in zip(answer.values, masks, strict=True))
     return answer._replace(values=Registers(*values))
 

@@ -50,18 +50,30 @@ _VENDORS_WITH_RANGES = ("GenuineTMx86", "TransmetaCPU", "CentaurHauls", "  Shang
 COUNTED_LEAVES = frozenset({0x7, 0x14, 0x17, 0x18, 0x1D, 0x24})
 
 #: What any two processors of one machine may differ in: bits by leaf and register. Sources: Intel
-#: SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
+#: SDM volume 2A, CPUID; AMD APM volume 3, appendix E; for leaf 3 the SDM, and it is the serial
+#: number of a Pentium III or a Transmeta CPU; for VIA's leaves Todd Allen's cpuid, which prints
+#: them as temperature, voltage and clock of the moment; Xen's public header arch-x86/cpuid.h.
 PROCESSORS_OWN: Mapping[tuple[int, RegisterName], int] = MappingProxyType(
     {
         (0x1, "ebx"): 0xFF00_0000,  # the initial APIC id
+        **{(0x3, name): ALL_BITS for name in REGISTERS},
+        (0x6, "edx"): 0xFFFF_0000,  # the processor's row in the hardware feedback table
         (0xB, "edx"): ALL_BITS,  # the x2APIC id
         (0x1F, "edx"): ALL_BITS,  # the x2APIC id
+        (0x4000_0004, "ebx"): ALL_BITS,  # the virtual processor's number in Xen
+        (0x4000_0104, "ebx"): ALL_BITS,  # the same, where Xen shows Hyper-V's leaves first
         (0x8000_001E, "eax"): ALL_BITS,  # the extended APIC id
         (0x8000_001E, "ebx"): 0xFF,  # the core's number
         (0x8000_001E, "ecx"): 0xFF,  # the node's number
+        (0x8000_001F, "edx"): ALL_BITS,  # the least ASID of a guest with SEV and without SEV-ES
         (0x8000_0026, "edx"): ALL_BITS,  # the x2APIC id
+        **{(0xC000_0002, name): ALL_BITS for name in REGISTERS},
+        **{(0xC000_0004, name): ALL_BITS for name in REGISTERS},
     }
 )
+
+#: Of leaf 0xD, subleaves from this one on describe a state component each.
+_FIRST_COMPONENT = 2
 
 _HEX = r"0x[0-9A-Fa-f]{1,8}"
 _ROW_LENGTH = 6
@@ -80,7 +92,9 @@ class CpuidTable:
     """One CPU's answers to CPUID: an immutable mapping of (leaf, subleaf) to ``Registers``.
 
     It is made from pairs of a key and its registers, as ``items`` gives them. ``ValueError``
-    is raised where leaf 0 is not among them, and where a key has two different answers.
+    is raised where leaf 0 is not among them, and where a key has two different answers. A
+    component of XSAVE that the CPU has has a size, and, one of programs, a place behind x87's and
+    SSE's: an answer without was made up by an old dumping program, and counts as not recorded.
 
     ``table[leaf, subleaf]`` is what was recorded, and nothing else. ``answer`` is what a
     program may rely on: it knows which leaves the CPU does not have. A leaf that the CPU has
@@ -301,7 +315,23 @@ def _collect(answers: Iterable[tuple[Key, Registers]]) -> dict[Key, Registers]:
             raise ValueError(f"leaf {key[0]:#010x} subleaf {key[1]:#x} has two different answers")
     if (VENDOR_LEAF, 0) not in collected:
         raise ValueError("leaf 0x00000000 is not there: no CPU is without it")
+    for key in _made_up(collected):
+        del collected[key]
     return dict(sorted(collected.items()))
+
+
+def _made_up(answers: Mapping[Key, Registers]) -> list[Key]:
+    """Return the subleaves of XSAVE's leaf that describe no component, though the CPU has it."""
+    users = user_components(answers.get((XSAVE_LEAF, 0), ZEROS))
+    every = users | supervisor_components(answers.get((XSAVE_LEAF, 1), ZEROS))
+    return [
+        (leaf, number)
+        for (leaf, number), (size, place, _, _) in answers.items()
+        if leaf == XSAVE_LEAF
+        and number >= _FIRST_COMPONENT
+        and every >> number & 1
+        and (not size or (not place and users >> number & 1))
+    ]
 
 
 def _characters(*registers: int) -> str:

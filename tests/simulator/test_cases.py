@@ -194,3 +194,18 @@ def test_equal_cpus_are_not_unknown_to_each_other(tmp_path: Path, leaf: str) -> 
     )
     assert check(nodes[0], nodes[1])[0] == 0
     assert check(nodes[2], nodes[0])[0] != 0
+
+
+def test_an_area_of_which_a_component_was_made_up_is_not_known(tmp_path: Path) -> None:
+    """An old dumping program wrote zeros for the last component: no area ends before it begins."""
+    whole = intel(ALL_OF_XSAVE, AVX512F)
+    rows = {key: answer for key, answer in whole.items() if key != (0xD, 7)}
+    zeros = CpuidTable({**rows, (0xD, 7): Registers(0, 0, 0, 0)}.items())
+    source, destination = written(
+        tmp_path,
+        node("source", "1:fpu", table=whole, release=EAGER),
+        node("destination", table=zeros, release=EAGER),
+    )
+    status, _, document = check(source, destination)
+    assert status == 3
+    assert codes(document, "programs") == {"xsave-not-recorded"}

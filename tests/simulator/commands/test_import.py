@@ -87,6 +87,38 @@ def test_kinds_of_cpus_in_one_machine_are_told_in_one_line(here: Path) -> None:
     ]
 
 
+#: A processor of four cores: the kernel's table of hardware feedback has a row for each.
+FEEDBACK = """------[ Logical CPU #{0} ]------
+
+CPUID 00000000: 0000000D-756E6547-6C65746E-49656E69
+CPUID 00000001: 000B0671-{0:02X}080800-7FFAFBBF-BFEBFBFF
+CPUID 00000006: 00DFCFF7-00000002-00000401-00{0:02X}0001
+CPUID 0000000D: 0000001F-00000340-00000440-00000000 [SL 00]
+CPUID 0000000D: 0000000F-00000340-00000000-00000000 [SL 01]
+CPUID 0000000D: 00000100-00000240-00000000-00000000 [SL 02]
+CPUID 0000000D: 00000040-000003C0-00000000-00000000 [SL 03]
+CPUID 0000000D: 00000000-00000000-00000000-00000000 [SL 04]
+CPUID 80000000: 80000001-00000000-00000000-00000000
+CPUID 80000001: 00000000-00000000-00000121-2C100800
+
+"""
+
+
+def test_the_row_of_hardware_feedback_is_each_processors_own(here: Path) -> None:
+    (here / "dump.txt").write_text("".join(map(FEEDBACK.format, range(4))))
+    [cpu], said = imported("dump.txt")
+    assert cpu["processors"] == "0-3"
+    assert "4 processors, 1 kind of CPU" in said[0]
+
+
+def test_a_component_without_a_size_was_not_recorded(here: Path) -> None:
+    (here / "dump.txt").write_text(FEEDBACK.format(0))
+    [cpu], _ = imported("dump.txt")
+    rows = {(row[0], row[1]) for row in cpu["cpuid"]}
+    assert ("0x0000000d", "0x3") in rows
+    assert ("0x0000000d", "0x4") not in rows
+
+
 def test_many_differences_are_counted(here: Path) -> None:
     (here / "dump.txt").write_text(CELERON + "CPU#0 AffMask: 4\n" + CELERON.split("\n")[1] + "\n")
     _, said = imported("dump.txt")

@@ -285,17 +285,24 @@ def processor(number: int, answers: dict[tuple[int, int], Registers], **traits: 
     return CpuDump(str(number), table, infer_mode(table), "form", **traits)
 
 
-#: What is the processor's own: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
+#: What is the processor's own: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E; Todd
+#: Allen's cpuid for VIA's leaves.
 OWN = [
     (0x1, 0, "ebx", 0xFF00_0000),
     (0x3, 0, "edx", ALL_BITS),
+    (0x6, 0, "edx", 0xFFFF_0000),
     (0xB, 1, "edx", ALL_BITS),
     (0x1F, 2, "edx", ALL_BITS),
     (0x4000_0004, 0, "ebx", ALL_BITS),
+    (0x4000_0104, 0, "ebx", ALL_BITS),
     (0x8000_001E, 0, "eax", ALL_BITS),
     (0x8000_001E, 0, "ebx", 0xFF),
     (0x8000_001E, 0, "ecx", 0xFF),
+    (0x8000_001F, 0, "edx", ALL_BITS),
     (0x8000_0026, 3, "edx", ALL_BITS),
+    (0xC000_0002, 0, "eax", ALL_BITS),
+    (0xC000_0004, 0, "eax", ALL_BITS),
+    (0xC000_0004, 0, "ebx", ALL_BITS),
 ]
 
 
@@ -311,7 +318,15 @@ def test_processors_of_one_kind(leaf: int, subleaf: int, register: str, mask: in
 
 @pytest.mark.parametrize(
     ("leaf", "register", "value"),
-    [(0x1, "ebx", 1 << 23), (0x8000_001E, "ebx", 1 << 8), (0xB, "ebx", 1), (0x1A, "eax", 1)],
+    [
+        (0x1, "ebx", 1 << 23),
+        (0x6, "edx", 1 << 15),
+        (0x8000_001E, "ebx", 1 << 8),
+        (0x8000_001F, "ecx", 1),
+        (0xB, "ebx", 1),
+        (0x1A, "eax", 1),
+        (0xC000_0001, "edx", 1),
+    ],
 )
 def test_kinds(leaf: int, register: str, value: int) -> None:
     one = processor(0, {(leaf, 0): ZEROS})

@@ -266,3 +266,36 @@ def test_a_component_of_xcr0_needs_no_subleaf_1() -> None:
     assert table.answer(0xD, 2) == avx
     with pytest.raises(MissingLeafError, match="leaf 0x0000000d subleaf 0x1"):
         table.answer(0xD, 8)
+
+
+# State components that old dumping programs made up
+
+COMPONENTS = {
+    (0xD, 0): Registers(0x2E7, 0x340, 0xA88, 0),
+    (0xD, 1): Registers(0xF, 0, 0x100, 0),
+    (0xD, 7): Registers(1024, 1664, 0, 0),
+    (0xD, 8): Registers(128, 0, 1, 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("component", "answer"),
+    [(7, ZEROS), (7, Registers(1024, 0, 0, 0)), (7, Registers(0, 1664, 0, 0)), (8, ZEROS)],
+)
+def test_no_component_is_without_size_or_place(component: int, answer: Registers) -> None:
+    table = table_of({**COMPONENTS, (0xD, component): answer})
+    assert (0xD, component) not in table
+    with pytest.raises(MissingLeafError):
+        table.answer(0xD, component)
+    assert len(table) == len(COMPONENTS)
+
+
+def test_components_that_are_described_are_kept() -> None:
+    table = table_of(COMPONENTS)
+    assert {key: table[key] for key in COMPONENTS} == COMPONENTS
+
+
+def test_zeros_are_the_answer_where_the_cpu_lacks_the_component() -> None:
+    table = table_of({**COMPONENTS, (0xD, 3): ZEROS, (0xD, 11): ZEROS})
+    assert table.answer(0xD, 3) == table.answer(0xD, 11) == table[0xD, 3] == ZEROS
+    assert table_of({(0xD, 7): ZEROS})[0xD, 7] == ZEROS
