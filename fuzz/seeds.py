@@ -364,7 +364,7 @@ def nodes() -> Iterator[bytes]:
 
 
 def diagnostics() -> Iterator[bytes]:
-    """Yield what a kernel says of a container: the result, unsupported bits, text."""
+    """Yield what a kernel writes of a container: the result, unsupported bits, text."""
     yield struct.pack("<BI", 2, 0x10000) + _REPORTS
     yield struct.pack("<BI", 1, 0xFFFFFFFF) + _REPORTS[:90]
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _FIRST_CTID = 101
 
 #: What in a kernel's report a container's owner chose: a process's name, which stands in
-#: parentheses and may hold some itself, up to what the kernel says after it; a device's.
+#: parentheses and may hold some itself, up to what the kernel writes after it; a device's.
 _PROCESS_NAME = re.compile(r"(\d[/,]\d+)\(.*\)(?= (?:inside|is)\b|$)")
 _NETDEVICE = re.compile(r"(unsupported netdevice ).*")
 

@@ -31,7 +31,7 @@ _NO_CPU_FEATURE = 1
 _NO_IPV6_MODULE = 3
 _NO_MNT_NAMESPACES = 5
 
-#: What the kernel says where it takes private mount namespaces for a feature of the destination.
+#: What the kernel writes where it takes private mount namespaces for a feature of the destination.
 _NAMESPACES_TEXT = "Error: Mount namespaces migration support"
 
 #: The kernel's page of diagnostics: what does not fit is lost without a word.
@@ -61,7 +61,7 @@ class NodeAnswers(namedtuple("NodeAnswers", ("caps", "has_test_version", "has_ip
 
 
 class Needs(namedtuple("Needs", ("caps", "reports"))):
-    """Capability bits, and what the kernel says of the container, without 'Error: '."""
+    """Capability bits, and what the kernel writes of the container, without 'Error: '."""
 
     __slots__ = ()
 

@@ -146,7 +146,7 @@ class Device:
         if problem is None:
             return lines
         reason = describe_failure(problem)
-        return [*lines, f"(what the kernel says cannot be read: {reason})"]
+        return [*lines, f"(what the kernel writes cannot be read: {reason})"]
 
     def whole_diagnostics(self) -> "List[str]":
         """Take them where they are part of an answer: DeviceError if they cannot be read on."""

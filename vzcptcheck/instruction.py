@@ -57,7 +57,7 @@ def execute_cpuid(leaf: "int", subleaf: "int") -> "tuple[int, int, int, int]":
 
     All six are unsigned 32-bit numbers. The answer is that of the CPU which this process runs
     on at that moment. Raises ``OSError``: ENOSYS on another machine than an x86 and on a Python
-    that cannot call machine code, else what the kernel says to an executable page.
+    that cannot call machine code, else what the kernel writes to an executable page.
     """
     if ctypes is None:
         raise _not_here("this Python has no ctypes to call machine code with")

@@ -94,7 +94,7 @@ class Contents(FormatStruct, frozen=True, gc=False, cache_hash=True):
 
     ``unsupported_devices`` are names of network devices, ``unsupported_mounts`` types of file
     systems that cannot be checkpointed; those that can are of no interest. ``dump_failure`` is
-    what the kernel says when it is told to write an image: no simulated kernel writes any.
+    what the kernel writes when it is told to write an image: no simulated kernel writes any.
     """
 
     processes: Annotated[tuple[Process, ...], Meta(min_length=1)]

@@ -88,14 +88,14 @@ def by_word(generation: Generation, caps: int) -> int:
 def missing_bits(
     generation: Generation, compared: int, required_caps: int, offered_caps: int
 ) -> int:
-    """Return the bits, of those compared, that a kernel says the destination does not have."""
+    """Return the bits, of those compared, that a kernel finds missing on the destination."""
     return by_word(generation, required_caps & ~offered_caps) & compared
 
 
 def refusals(generation: Generation, required_caps: int, offered_caps: int) -> int:
     """Return all that CPT_TEST_VECAPS has against a container; 0 where it lets it go.
 
-    A bit stands for what the kernel says of it: a feature that the destination lacks
+    A bit stands for what the kernel writes of it: a feature that the destination lacks
     (``vecaps_bits``), something of the container's that is unsupported (``unsupported_mask``), no
     IPv6 and no mount namespaces on the destination, DESTINATION_SLM.
     """

@@ -108,7 +108,7 @@ def _architecture_of(machine: str) -> int:
 def find_refusals(image: Image, kernel: Restorer) -> tuple[Finding, ...]:
     """Return every check that an image does not pass, in the kernel's order.
 
-    The first is what the kernel says; but one that only leaves unknown is passed, or not. Of a
+    The first is what the kernel writes; but one that only leaves unknown is passed, or not. Of a
     file that has no signature at either end nothing is said but that.
     """
     findings = [*_size(image)]

@@ -191,7 +191,7 @@ class Notification(Struct, frozen=True):
 class Listener:
     """The supervisor's end: it receives notifications and answers each of them once.
 
-    If the process is gone before its answer, the kernel says ENOENT, which is ignored.
+    If the process is gone before its answer, the kernel answers ENOENT, which is ignored.
     """
 
     def __init__(self, fd: int) -> None:

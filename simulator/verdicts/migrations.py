@@ -57,7 +57,7 @@ class ImageRestore(NamedTuple):
 class Migration(NamedTuple):
     """One container on its way, and what comes of it; ``ctid`` is None for the nodes alone.
 
-    ``reports`` are what the source's kernel says of the container, each with the code of the
+    ``reports`` are what the source's kernel writes of the container, each with the code of the
     reason that it belongs to, or with none (""). ``image`` is there where the container is in a
     checkpoint image, which has no number. ``helps`` are remedies that were tried.
     """

@@ -105,7 +105,7 @@ class Refusals(Struct, frozen=True, cache_hash=True, gc=False):
 
     @property
     def reasons(self) -> Iterator[Reason]:
-        """All that the kernel says, in its order."""
+        """All that the kernel writes, in its order."""
         others = self.refused & ~self.unsupported
         for bit in bits_with_words(others):
             tested = self.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit

@@ -39,7 +39,7 @@ def offered_numbers() -> tuple[int, ...]:
 
 
 def written_version(profile: NodeProfile) -> int:
-    """Return the version that a node writes, as its kernel says or is known to."""
+    """Return the version that a node writes, as its kernel tells or is known to."""
     return profile.answers.image_version or WRITTEN.get(generation_of(profile), 0x803)
 
 

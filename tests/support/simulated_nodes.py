@@ -198,7 +198,7 @@ def failing(number: int) -> Iterator[None]:
 
 
 class Client:
-    """A process that has /proc/cpt or /proc/rst open, and a pipe for what the kernel says."""
+    """A process that has /proc/cpt or /proc/rst open, and a pipe for what the kernel writes."""
 
     def __init__(self, kernel: SimulatedKernel, path: str = "/proc/cpt") -> None:
         self.process = SimulatedSyscalls(kernel)

@@ -533,7 +533,7 @@ class TestRunningContainer:
         # open, pipe, set_nonblocking, SET_ERRORFD, close, SET_VEID, TEST_VECAPS, read, VECAPS2
         failing = {7: errno.EIO, 8: errno.ESRCH}
         assert self.remarks(2, "Error: lost\n", failing=failing) == (
-            "  kernel: (what the kernel says cannot be read: Input/output error (EIO))\n"
+            "  kernel: (what the kernel writes cannot be read: Input/output error (EIO))\n"
             + STOPPED_ADVICE
         )
 

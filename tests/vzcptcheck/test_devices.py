@@ -218,7 +218,7 @@ class TestDiagnostics:
         text = b"Error: first\nError: sec"
         assert self.collected(text, failing={7: errno.EIO}, piece=13) == [
             "Error: first",
-            "(what the kernel says cannot be read: Input/output error (EIO))",
+            "(what the kernel writes cannot be read: Input/output error (EIO))",
         ]
 
     @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ class TestEmulating:
 
     @emulated
     def test_requests_of_the_checkpoint_get_to_no_kernel(self) -> None:
-        """A kernel says ENOTTY to such a request of this file."""
+        """A kernel answers ENOTTY to such a request of this file."""
         request = "import fcntl; fcntl.ioctl(open('/dev/null'), 0x2d05, 0)"
         ended = finish(emulate([PYTHON, "-S", "-c", request], XEON).command)
         assert f"OSError: [Errno {errno.ENOSYS}]" in ended.stderr

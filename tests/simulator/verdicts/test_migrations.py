@@ -101,7 +101,7 @@ def test_what_is_waived_is_about_programs_alone() -> None:
     assert all(reason.is_waived for reason in waived.programs.reasons)
 
 
-# What the kernel says of a container
+# What the kernel writes of a container
 
 
 @pytest.mark.parametrize(("report", "bit", "code"), REPORTS)
