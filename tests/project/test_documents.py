@@ -4,6 +4,7 @@ import io
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -261,7 +262,8 @@ def test_vzcptchecks_options_and_commands_are_those_of_its_source() -> None:
 
 @pytest.mark.parametrize("page", ["vzcptcheck.8", "vzcptsim.1"])
 def test_a_manual_has_every_exit_status(page: str) -> None:
-    statuses = {str(ExitStatus.YES), str(ExitStatus.ERROR), str(ExitStatus.NO)}
+    interrupted = 128 + signal.SIGINT
+    statuses = {*map(str, (ExitStatus.YES, ExitStatus.ERROR, ExitStatus.NO, interrupted))}
     if page == "vzcptsim.1":
         statuses.add(str(status_of(Outcome.UNKNOWN)))
     assert tags(section(PAGES[page], "EXIT STATUS")) == statuses
