@@ -19,7 +19,7 @@ def partition(weights: Sequence[int], neighbours: Sequence[int]) -> list[list[in
         left = component
         while left:
             group = _heaviest(weights, neighbours, left)
-            groups.append(list(_vertices(group)))
+            groups.append(list(vertices(group)))
             left &= ~group
     return sorted(groups, key=lambda group: (-sum(weights[one] for one in group), group))
 
@@ -27,13 +27,13 @@ def partition(weights: Sequence[int], neighbours: Sequence[int]) -> list[list[in
 def _heaviest(weights: Sequence[int], neighbours: Sequence[int], left: int) -> int:
     """Return the heaviest clique, as a mask, among the vertices that are left."""
     merged = list(_twins(neighbours, left))
-    sums = [sum(weights[vertex] for vertex in _vertices(twins)) for twins in merged]
+    sums = [sum(weights[vertex] for vertex in vertices(twins)) for twins in merged]
     reached = [_reach(neighbours, twins, merged) for twins in merged]
     best = (0, 0)
     for component in _components(reached):
         find = _exact if component.bit_count() <= EXACT else _grown
         best = max(best, find(sums, reached, component), key=_first)
-    return sum(merged[vertex] for vertex in _vertices(best[1]))
+    return sum(merged[vertex] for vertex in vertices(best[1]))
 
 
 #: A clique and how much it weighs.
@@ -43,13 +43,13 @@ _Found = tuple[int, int]
 def _first(found: _Found) -> tuple[int, list[int]]:
     """Rank cliques: by weight, then by their vertices, of which the first are best."""
     weight, clique = found
-    return weight, [-vertex for vertex in _vertices(clique)]
+    return weight, [-vertex for vertex in vertices(clique)]
 
 
 def _twins(neighbours: Sequence[int], left: int) -> Iterator[int]:
     """Yield masks of vertices that are neighbours, and of the same others."""
     by_closed: dict[int, int] = {}
-    for vertex in _vertices(left):
+    for vertex in vertices(left):
         closed = (neighbours[vertex] | 1 << vertex) & left
         by_closed[closed] = by_closed.get(closed, 0) | 1 << vertex
     yield from by_closed.values()
@@ -57,7 +57,7 @@ def _twins(neighbours: Sequence[int], left: int) -> Iterator[int]:
 
 def _reach(neighbours: Sequence[int], twins: int, merged: Sequence[int]) -> int:
     """Return the neighbours of merged vertices, as merged ones are numbered."""
-    own = neighbours[next(_vertices(twins))]
+    own = neighbours[next(vertices(twins))]
     return sum(
         1 << number for number, others in enumerate(merged) if others != twins and own & others
     )
@@ -70,7 +70,7 @@ def _components(neighbours: Sequence[int]) -> Iterator[int]:
         component = grown = left & -left
         while grown:
             around = 0
-            for vertex in _vertices(grown):
+            for vertex in vertices(grown):
                 around |= neighbours[vertex]
             grown = around & ~component
             component |= around
@@ -84,11 +84,11 @@ def _exact(weights: Sequence[int], neighbours: Sequence[int], among: int) -> _Fo
     def search(clique: int, candidates: int, done: int) -> Iterator[_Found]:
         if not candidates:
             if not done:
-                yield sum(weights[vertex] for vertex in _vertices(clique)), clique
+                yield sum(weights[vertex] for vertex in vertices(clique)), clique
             return
         both = candidates | done
-        pivot = max(_vertices(both), key=lambda one: (neighbours[one] & candidates).bit_count())
-        for vertex in _vertices(candidates & ~neighbours[pivot]):
+        pivot = max(vertices(both), key=lambda one: (neighbours[one] & candidates).bit_count())
+        for vertex in vertices(candidates & ~neighbours[pivot]):
             own = neighbours[vertex]
             yield from search(clique | 1 << vertex, candidates & own, done & own)
             candidates &= ~(1 << vertex)
@@ -101,14 +101,15 @@ def _grown(weights: Sequence[int], neighbours: Sequence[int], among: int) -> _Fo
     """Grow a clique: always by the heaviest vertex, the first of those that weigh the same."""
     clique = weight = 0
     while among:
-        vertex = max(_vertices(among), key=lambda one: (weights[one], -one))
+        vertex = max(vertices(among), key=lambda one: (weights[one], -one))
         clique |= 1 << vertex
         weight += weights[vertex]
         among &= neighbours[vertex]
     return weight, clique
 
 
-def _vertices(mask: int) -> Iterator[int]:
+def vertices(mask: int) -> Iterator[int]:
+    """Yield the vertices of a mask, the first first."""
     while mask:
         lowest = mask & -mask
         yield lowest.bit_length() - 1

@@ -1,44 +1,130 @@
-"""A matrix as one HTML file that needs nothing else: a heat map to filter, click and print.
+"""A matrix as one HTML file that needs nothing else: four questions, a view each.
 
 The page's text, style and script are in templates/. Data is embedded once and referred to by
-number. No name of a node or a container becomes markup: Jinja2 escapes the page, and the script
-inserts text only.
+number: what is found on each pair of classes of nodes, not of nodes, of which the script counts
+what it shows. No name of a node or a container becomes markup: Jinja2 escapes the page, and the
+script inserts text only.
 """
 
 import base64
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined, Template
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from simulator.fleets.fleet import Classes, ContainerGroup, Group, NodeClass
+from simulator.facts.generations import GENERATIONS
+from simulator.fleets.fleet import Classes, Member, NodeClass
+from simulator.fleets.matrix import Outcomes
+from simulator.fleets.safe_pools import find_pools
 from simulator.reports.check_report import code_documents
 from simulator.reports.view import Note, View, container_words, kernel_words
 from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
 from vzcptcheck.outcome import printable
 
 #: In the order in which they are put together: each may use what those before it define.
-_SCRIPTS = ("elements", "model", "filters", "heatmap", "details", "table", "main")
-
-#: Places in a row that belong to no pair: a node and itself.
-_NO_PAIR = -1
+_SCRIPTS = (
+    "elements",
+    "model",
+    "names",
+    "reasons",
+    "pair",
+    "where",
+    "cells",
+    "grid",
+    "keys",
+    "filters",
+    "fleet",
+    "obstacles",
+    "pools",
+    "main",
+)
 
 _VERDICTS = tuple(Verdict)
 _WEIGHTS = tuple(Weight)
+_AGE = {generation.name: number for number, generation in enumerate(GENERATIONS)}
+
+
+class Change(NamedTuple):
+    """A change of one node, of either side, and the codes that it may turn away.
+
+    A code stands with a feature where it is for that alone.
+    """
+
+    action: str
+    side: str
+    codes: tuple[str, ...]
+
+
+CHANGES = (
+    Change(
+        "Upgrade the kernel",
+        "destination",
+        (
+            "feature-hidden-by-kernel",
+            "version-too-new",
+            "restore-version-too-new",
+            "destination-namespaces",
+            "xsave-not-settled",
+        ),
+    ),
+    Change("Lift the mask in cpuid_override", "destination", ("feature-hidden-by-override",)),
+    Change("Boot without the option", "destination", ("feature-hidden-by-boot-option",)),
+    Change(
+        "Boot a 64-bit kernel",
+        "destination",
+        ("feature-hidden-by-32-bit-kernel", "kernel-narrower"),
+    ),
+    Change(
+        "Load the modules",
+        "destination",
+        ("module-missing vzrst", "destination-ipv6", "destination-slm-module"),
+    ),
+    Change("Load the modules", "source", ("module-missing vzcpt", "source-slm-module")),
+    Change(
+        "Mask the CPU by cpuid_override, and start its containers again",
+        "source",
+        (
+            "instructions-missing",
+            "instructions-differ",
+            "xsave-component-missing",
+            "xsave-layout-differs",
+            "xsave-area-smaller",
+            "xsave-area-larger",
+        ),
+    ),
+)
+
+
+_MEANINGS = {
+    Outcome.SAFE: "it is restored, and programs go on",
+    Outcome.RISKY: "it is restored, and programs may crash",
+    Outcome.REFUSED: "it is not restored",
+    Outcome.UNKNOWN: "what it takes to say so is not recorded",
+}
+
+
+class Tally(NamedTuple):
+    """One outcome's part of all migrations: its count, its start and its width in percent."""
+
+    outcome: str
+    meaning: str
+    migrations: int
+    begin: float
+    width: float
 
 
 def html_text(
     view: View, *, made: str = "", notes: Mapping[str, Note] = MappingProxyType({})
 ) -> Iterator[str]:
     """Yield the document; ``made`` is the time to show, ``notes`` are keyed by the node's name."""
-    page = _Page(view, notes)
+    counted = _Counted(view)
     style, script = _style(), _script()
     yield from _template().generate(
         is_by_class=view.is_by_class,
@@ -47,131 +133,138 @@ def html_text(
         made=made,
         nodes=len(view.fleet.members),
         containers=sum(len(member.containers) for member in view.fleet.members),
-        data=htmlsafe_json_dumps(page.document(), separators=(",", ":")),
-        tally=page.tally(),
+        data=htmlsafe_json_dumps(_Page(view, notes).document(), separators=(",", ":")),
+        migrations=counted.migrations.total(),
+        tally=counted.tally(),
+        pairs=counted.pairs,
         style=Markup(style),  # noqa: S704 (it lies in templates/)
         script=Markup(script),  # noqa: S704 (as above)
         policy=_policy(style, script),
     )
 
 
+class _Counted:
+    """What the matrix comes to: migrations by outcome, and pairs of nodes.
+
+    A pair is as its migrations are where all have one outcome; "partly" where some are safe and
+    others are not; else as the worst of them.
+    """
+
+    def __init__(self, view: View) -> None:
+        self.migrations: Counter[Outcome] = Counter()
+        self.pairs = dict.fromkeys(("safe", "partly", "risky", "refused", "unknown"), 0)
+        for pair in view.matrix.pairs():
+            outcomes = pair.summary.outcomes(restore_only=view.restore_only)
+            destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
+            for outcome, count in zip(Outcome, outcomes, strict=True):
+                self.migrations[outcome] += count * destinations
+            self.pairs[kind_of(outcomes)] += len(pair.source.nodes) * destinations
+
+    def tally(self) -> list[Tally]:
+        """Return each outcome's part of the migrations."""
+        begin = 0.0
+        parts = []
+        for outcome in Outcome:
+            width = 100 * self.migrations[outcome] / (self.migrations.total() or 1)
+            about = outcome.value, _MEANINGS[outcome], self.migrations[outcome]
+            parts.append(Tally(*about, round(begin, 3), round(width, 3)))
+            begin += width
+        return parts
+
+
+def kind_of(outcomes: Outcomes) -> str:
+    """Return what a pair's migrations come to: an outcome, or "partly"."""
+    is_partly = 0 < outcomes.safe < sum(outcomes)
+    return "partly" if is_partly else outcomes.outcome.value
+
+
 class _Page:
     """The data that the script reads: equal values are stored once, and have a number.
 
-    A row has a value for each kernel, or each class, of destinations.
+    A row has what is found for each kernel, or each class, of destinations.
     """
 
     def __init__(self, view: View, notes: Mapping[str, Note]) -> None:
         self._view = view
         self._notes = notes
         self._rows: Classes[tuple[int, ...]] = Classes()
-        self._summaries: Classes[tuple[int, ...]] = Classes()
         self._opinions: Classes[int] = Classes()
         self._reasons: Classes[Reason] = Classes()
         self._restore_rows: dict[tuple[int, int | None], int] = {}
         self._programs_rows: dict[tuple[int, bool], int] = {}
-        self._found: Counter[Outcome] = Counter()
         self._of_kernel = {one.kernel: one for one in view.fleet.classes}
 
     def document(self) -> dict[str, Any]:
-        """Return the data; call this before ``tally``."""
-        groups = [self._group(group) for group in self._view.matrix.groups]
+        """Return the data."""
+        fleet = self._view.fleet
+        held: dict[int, dict[int | None, None]] = {one.number: {} for one in fleet.classes}
+        for member in fleet.members:
+            for _, container in member.containers or ((None, None),):
+                held[member.node_class][container] = None
+        classes = [self._class(one, held[one.number]) for one in fleet.classes]
         opinions = [self._opinion(self._view.matrix.opinions[one]) for one in self._opinions]
         return {
             "byClass": self._view.is_by_class,
             "restoreOnly": self._view.restore_only,
-            "groups": groups,
-            "classes": [self._class(one) for one in self._view.fleet.classes],
-            "containers": [container_words(one) for one in self._view.fleet.containers],
+            "nodes": [self._node(member) for member in fleet.members],
+            "classes": classes,
+            "containers": [container_words(one) for one in fleet.containers],
             "rows": list(self._rows),
-            "summaries": list(self._summaries),
             "opinions": opinions,
             "reasons": [_reason(reason) for reason in self._reasons],
             "codes": code_documents(self._reasons),
+            "changes": CHANGES,
+            "pools": find_pools(self._view.matrix, restore_only=self._view.restore_only),
         }
 
-    def tally(self) -> list[tuple[str, int, float, float]]:
-        """Return each outcome of pairs of nodes: its count, its start and width in percent."""
-        begin = 0.0
-        parts = []
-        for outcome in Outcome:
-            width = 100 * self._found[outcome] / (self._found.total() or 1)
-            parts.append((outcome.value, self._found[outcome], round(begin, 3), round(width, 3)))
-            begin += width
-        return parts
+    def _node(self, member: Member) -> tuple[object, ...]:
+        """Return name, class, release, CPU, and containers by their ctids and classes."""
+        note = self._notes.get(member.name, Note("", ""))
+        words = (printable(text) for text in (member.name, note.release, note.cpu))
+        name, release, cpu = words
+        return name, member.node_class, release, cpu, member.containers
 
-    def _group(self, group: Group) -> dict[str, Any]:
-        notes = [self._notes[name] for name in group.nodes if name in self._notes]
-        return {
-            "name": self._name(group),
-            "nodes": list(map(printable, group.nodes)),
-            "class": group.node_class,
-            "releases": sorted({printable(note.release) for note in notes}),
-            "models": sorted({printable(note.cpu) for note in notes if note.cpu}),
-            "loads": [self._load(group, load) for load in group.loads],
-            "row": self._summary_row(group),
-        }
+    def _class(self, node_class: NodeClass, held: Iterable[int | None]) -> dict[str, Any]:
+        """Describe a class; ``held`` are the classes of its containers.
 
-    def _name(self, group: Group) -> str:
-        """Return a group's name, short enough for the edge of the heat map."""
-        name = printable(group.nodes[0])
-        if self._view.is_by_class:
-            more = f" +{len(group.nodes) - 1}" if len(group.nodes) > 1 else ""
-            return f"{group.number}: {name}{more}"
-        return name
-
-    def _class(self, node_class: NodeClass) -> dict[str, Any]:
+        For each of these it has the rows of what restore and what programs meet.
+        """
+        kernel = node_class.traits.kernel
         return {
             "kernel": node_class.kernel,
-            "generation": node_class.traits.kernel.generation_name,
-            "words": kernel_words(node_class.traits.kernel),
+            "generation": kernel.generation_name,
+            "age": _AGE[kernel.generation_name],
+            "words": kernel_words(kernel),
             "cpu": node_class.cpu,
             "vendor": node_class.traits.cpu.vendor or "ia64",
+            "found": {
+                one: (self._restore_row(node_class, one), self._programs_row(node_class, one))
+                for one in held
+            },
         }
 
-    def _load(self, group: Group, load: ContainerGroup) -> tuple[int | None, ...]:
-        """Return label, class, count, and the rows on restore and on programs."""
-        uses_fpu = self._view.matrix.uses_fpu(load.container)
-        return (
-            load.label,
-            load.container,
-            load.count,
-            self._restore_row(group.node_class, load.container),
-            self._programs_row(group.node_class, uses_fpu=uses_fpu),
-        )
-
-    def _restore_row(self, source: int, container: int | None) -> int:
+    def _restore_row(self, source: NodeClass, container: int | None) -> int:
         """Return the row of what restore meets, by the destination's kernel."""
-        one = self._view.fleet.classes[source]
-        key = one.source_kernel, container
+        key = source.source_kernel, container
         if key not in self._restore_rows:
             kernels = range(len(self._view.fleet.kernels))
             opinion = self._view.matrix.restore_opinion
-            row = (opinion(one, self._of_kernel[kernel], container) for kernel in kernels)
-            self._restore_rows[key] = self._rows[tuple(map(self._opinions.__getitem__, row))]
+            row = (opinion(source, self._of_kernel[one], container) for one in kernels)
+            self._restore_rows[key] = self._row(row)
         return self._restore_rows[key]
 
-    def _programs_row(self, source: int, *, uses_fpu: bool) -> int:
+    def _programs_row(self, source: NodeClass, container: int | None) -> int:
         """Return the row of what programs meet, by the destination's class."""
-        key = source, uses_fpu
+        key = source.number, self._view.matrix.uses_fpu(container)
         if key not in self._programs_rows:
-            classes = self._view.fleet.classes
+            classes, (_, uses_fpu) = self._view.fleet.classes, key
             opinion = self._view.matrix.programs_opinion
-            row = (opinion(classes[source], other, uses_fpu=uses_fpu) for other in classes)
-            self._programs_rows[key] = self._rows[tuple(map(self._opinions.__getitem__, row))]
+            row = (opinion(source, other, uses_fpu=uses_fpu) for other in classes)
+            self._programs_rows[key] = self._row(row)
         return self._programs_rows[key]
 
-    def _summary_row(self, source: Group) -> int:
-        """Return the row of the summaries, by the destination's class; count the pairs."""
-        row = [_NO_PAIR] * len(self._view.fleet.classes)
-        for pair in self._view.matrix.row(source):
-            restore, programs = pair.summary.restore.outcomes(), pair.summary.programs
-            risks = programs.possible, programs.not_possible, 0, programs.unknown
-            outcomes = pair.summary.outcomes(restore_only=self._view.restore_only)
-            row[pair.destination.node_class] = self._summaries[(*outcomes, *restore, *risks)]
-            destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
-            self._found[outcomes.outcome] += len(source.nodes) * destinations
-        return self._rows[tuple(row)]
+    def _row(self, opinions: Iterator[int]) -> int:
+        return self._rows[tuple(self._opinions[one] for one in opinions)]
 
     def _opinion(self, opinion: Opinion) -> tuple[int, list[int]]:
         reasons = [self._reasons[reason] for reason in opinion.reasons]

@@ -1,25 +1,27 @@
-"""The HTML report in a real Chromium: filters, clicks, keys, colours, paper, hostile names."""
+"""The HTML report in a real Chromium: its four questions, filters, keys, colours, paper."""
 
 import importlib.util
-import re
-import statistics
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import chain, product
+from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from msgspec.structs import replace
 
 from simulator.fleets.fleet import Group, gather_fleet
-from simulator.fleets.matrix import Alike, Outcomes, Pair, Summary
+from simulator.fleets.matrix import Alike, Outcomes, Pair
 from simulator.fleets.routes import Ways
+from simulator.fleets.safe_pools import find_pools
 from simulator.profiles.profile import NodeProfile
+from simulator.reports.as_html import CHANGES
 from simulator.reports.view import View, container_words
 from simulator.verdicts.codes import CODES
 from simulator.verdicts.traits import NodeTraits
-from simulator.verdicts.verdict import Judgement, Outcome
+from simulator.verdicts.verdict import Judgement, Outcome, Reason, Verdict
 from support.simulated_profiles import captured_nodes, recorded_nodes
 
 pytest.importorskip("selenium", reason="selenium is not installed")
@@ -31,7 +33,7 @@ from support.running import temporary_folder
 pytestmark = needs("chromium", "chromedriver")
 
 LARGE_SIZE = 200
-LIMIT_MS = 2000
+LIMIT_MS = 500
 HOSTILE_NAMES = (
     "<script>window.x=1</script>",
     '"><img src=x onerror=window.x=1>',
@@ -89,6 +91,10 @@ class Report:
         browser.open(self.path, fragment)
         return ReportPage(browser)
 
+    def counts(self, pair: Pair) -> Outcomes:
+        """Count a pair's migrations by outcome."""
+        return pair.summary.outcomes(restore_only=self.view.restore_only)
+
     def traits(self, group: Group) -> NodeTraits:
         return self.view.fleet.classes[group.node_class].traits
 
@@ -108,6 +114,7 @@ CAPTURED = Report(captured_nodes())
 CLASSES = Report(captured_nodes(), is_by_class=True)
 RESTORED = Report(captured_nodes(), restore_only=True)
 HOSTILE = Report(list(map(named, captured_nodes()[::7], HOSTILE_NAMES)))
+SAFE = Report([replace(captured_nodes()[24], name=name, containers=()) for name in ("one", "two")])
 RECORDED = list(recorded_nodes().values())
 TWINS = [replace(node, name=f"{node.name}.too") for node in RECORDED[: LARGE_SIZE - len(RECORDED)]]
 LARGE = Report([*RECORDED, *TWINS], is_by_class=False)
@@ -117,12 +124,9 @@ def shown(page_pairs: list[Pair]) -> str:
     """Say what the filters leave, as the page does."""
     sources = {pair.source.number for pair in page_pairs}
     destinations = {pair.destination.number for pair in page_pairs}
-    return ", ".join(
-        f"{number:,} {noun}{'' if number == 1 else 's'}{more}"
-        for number, noun, more in (
-            (len(page_pairs), "pair", f" shown: {_counted(len(sources), 'source')}"),
-            (len(destinations), "destination", ""),
-        )
+    return (
+        f"{_counted(len(page_pairs), 'pair')}: {_counted(len(sources), 'source')}, "
+        f"{_counted(len(destinations), 'destination')}"
     )
 
 
@@ -137,24 +141,35 @@ def counts_words(counts: Outcomes) -> str:
     return ", ".join(f"{count} of {sum(counts)} {outcome}" for count, outcome in present)
 
 
-def counts_of(summary: Summary, about: str) -> Outcomes:
-    """Return what there is of a pair by both verdicts, by restore alone, or by programs alone."""
-    restore, programs = summary.restore, summary.programs
-    return {
-        "outcome": summary.outcomes(restore_only=False),
-        "restore": Outcomes(restore.possible, 0, restore.not_possible, restore.unknown),
-        "programs": Outcomes(programs.possible, programs.not_possible, 0, programs.unknown),
-    }[about]
+def pair_fragment(source: Group, destination: Group, view: str = "fleet") -> str:
+    """Return the address of a pair."""
+    both = {"view": view, "from": source.nodes[0], "to": destination.nodes[0]}
+    return f"#{urlencode(both)}"
+
+
+def outcome_of(report: Report, source: int, destination: int, container: int | None) -> Outcome:
+    """Return a migration's outcome; nodes and containers are by their classes."""
+    judgement = report.view.matrix.judge(source, destination, container)
+    return judgement.outcome(restore_only=report.view.restore_only)
+
+
+def counting(judgement: Judgement) -> set[Reason]:
+    """Return the reasons that an outcome comes from."""
+    reasons = chain(judgement.restore.reasons, judgement.programs.reasons)
+    return {one for one in reasons if one.verdict is not Verdict.POSSIBLE}
+
+
+FLEET = "#/view=fleet"
 
 
 @pytest.fixture
 def few(browser: Chromium) -> ReportPage:
-    return FEW.open(browser)
+    return FEW.open(browser, FLEET)
 
 
 @pytest.fixture
 def page(browser: Chromium) -> ReportPage:
-    return CAPTURED.open(browser)
+    return CAPTURED.open(browser, FLEET)
 
 
 class TestSaysWhatTheMatrixSays:
@@ -162,23 +177,20 @@ class TestSaysWhatTheMatrixSays:
         expected = {(one, one): f"{one} → {one}; the node itself" for one in CAPTURED.names}
         for pair in CAPTURED.pairs:
             one, other = pair.source.nodes[0], pair.destination.nodes[0]
-            counts = counts_of(pair.summary, "outcome")
-            expected[one, other] = f"{one} → {other}; {counts_words(counts)}"
+            expected[one, other] = f"{one} → {other}; {counts_words(CAPTURED.counts(pair))}"
         assert page.read_all() == [expected[both] for both in product(CAPTURED.names, repeat=2)]
 
-    @pytest.mark.parametrize(
-        ("report", "about"), [(CLASSES, "outcome"), (RESTORED, "restore")], ids=["classes", "nodes"]
-    )
+    @pytest.mark.parametrize("report", [CLASSES, RESTORED], ids=["classes", "restore only"])
     def test_of_every_pair_of_classes_and_where_programs_are_left_out(
-        self, browser: Chromium, report: Report, about: str
+        self, browser: Chromium, report: Report
     ) -> None:
-        read = report.open(browser).read_all()
+        read = report.open(browser, FLEET).read_all()
         said = [text.split("; ", 1)[1] for text in read if not text.endswith("; the node itself")]
-        assert said == [counts_words(counts_of(pair.summary, about)) for pair in report.pairs]
+        assert said == [counts_words(report.counts(pair)) for pair in report.pairs]
 
     @pytest.mark.parametrize("report", [CAPTURED, RESTORED], ids=["outcomes", "restore"])
     def test_of_one_way_pairs(self, browser: Chromium, report: Report) -> None:
-        page = report.open(browser, "#one-way=yes")
+        page = report.open(browser, f"{FLEET}&one-way=yes")
         ways = Ways(report.groups, restore_only=report.view.restore_only)
         watched = list(chain.from_iterable(ways.watch(report.view.matrix.rows())))
         one_way = {
@@ -189,25 +201,194 @@ class TestSaysWhatTheMatrixSays:
         ]
         assert left
         assert page.found() == shown(left)
+        assert f"{len(left):,} pairs are one-way" in page.text("#panel")
 
-    def test_in_the_table_of_what_is_not_safe(self, few: ReportPage) -> None:
-        few.push("#list summary")
-        rows = few.texts("#table tbody tr")
-        matrix = FEW.view.matrix
-        expected = 0
-        for source in FEW.groups:
-            unsafe = {
-                alike
-                for pair in matrix.row(source)
-                for alike in matrix.alike(source, pair.destination)
-                if FEW.outcome(alike) is not Outcome.SAFE
-            }
-            expected += len(unsafe)
-            for alike in unsafe:
-                because = [FEW.view.why(one) for one in (alike.restore, alike.programs)]
-                end = f" {FEW.outcome(alike).value} {'; '.join(filter(None, because))}"
-                assert any(row.startswith(source.nodes[0]) and row.endswith(end) for row in rows)
-        assert len(rows) == expected
+
+class TestWhere:
+    @pytest.mark.parametrize("report", [FEW, CLASSES, RESTORED], ids=["few", "classes", "restore"])
+    def test_every_destination_of_every_container_is_told(
+        self, browser: Chromium, report: Report
+    ) -> None:
+        page = report.open(browser)
+        for member in report.view.fleet.members[::4]:
+            for ctid, container in member.containers[::3] or ((None, None),):
+                page.go(f"#{urlencode({'of': member.name} | ({'ct': ctid} if ctid else {}))}")
+                expected: dict[str, list[str]] = {}
+                for group in report.groups:
+                    if group.nodes != (member.name,):
+                        outcome = outcome_of(report, member.node_class, group.node_class, container)
+                        expected.setdefault(outcome.value, []).append(group.nodes[0])
+                assert page.destinations() == {
+                    outcome: sorted(names) for outcome, names in expected.items()
+                }
+
+    def test_what_is_in_the_way_stands_beside_each_destination(self, browser: Chromium) -> None:
+        member = CAPTURED.view.fleet.members[25]
+        ctid, container = member.containers[1]
+        page = CAPTURED.open(browser, f"#{urlencode({'of': member.name, 'ct': ctid})}")
+        seen = set()
+        for names, text in page.blocks():
+            for name in names:
+                (other,) = (one for one in CAPTURED.view.fleet.members if one.name == name)
+                judgement = CAPTURED.view.matrix.judge(
+                    member.node_class, other.node_class, container
+                )
+                reasons = counting(judgement)
+                assert {CODES[one.code].summary in text for one in reasons} <= {True}
+                assert all(one.feature in text and one.hidden_by in text for one in reasons)
+                seen |= {one.code for one in reasons}
+        helps = page.text("#answer .remedies")
+        assert len(seen) > 4
+        assert all(CODES[code].next_step in helps for code in seen)
+
+    def test_the_best_is_first_of_the_same_cpu_and_the_nearest_kernel(
+        self, browser: Chromium
+    ) -> None:
+        name = "042stab141.3.SandyBridge.default"
+        page = CAPTURED.open(browser, f"#{urlencode({'of': name, 'ct': 102})}")
+        safe = page.texts("#answer .block:first-of-type .place")
+        assert "Sandy" in safe[0]
+        assert "Haswell" in safe[-1]
+
+    def test_a_number_finds_its_containers_and_enter_takes_the_first(
+        self, browser: Chromium
+    ) -> None:
+        page = FEW.open(browser)
+        page.type("#find", "107")
+        rows = page.texts("#answer tbody tr")
+        holding = [
+            member.name
+            for member in FEW.view.fleet.members
+            if any(str(ctid).startswith("107") for ctid, _ in member.containers)
+        ]
+        assert len(rows) == len(holding) > 1
+        page.browser.press("Enter")
+        page.browser.frame()
+        assert page.text("#answer h2") == f"107 on {holding[0]}"
+
+    def test_a_part_of_a_name_finds_its_nodes(self, browser: Chromium) -> None:
+        page = CAPTURED.open(browser)
+        page.type("#find", "sandyBRIDGE")
+        found = [name for name in CAPTURED.names if "SandyBridge" in name]
+        assert len(page.texts("#answer tbody tr")) == len(found)
+        page.push("#answer tbody a")
+        assert page.text("#answer h2") == found[0]
+        assert page.texts("#answer .chips a")[0] == "All"
+
+    def test_of_what_is_not_there_it_says_so(self, browser: Chromium) -> None:
+        page = FEW.open(browser)
+        page.type("#find", "no such node")
+        assert page.text("#answer") == "No node and no container is called that."
+        page.browser.press("Enter")
+        assert page.text("#answer") == "No node and no container is called that."
+
+    @pytest.mark.parametrize("fragment", ["#of=nobody", "#of=042stab061.9.Opteron_G3.default&ct=7"])
+    def test_what_is_not_there_any_more_gives_the_list(
+        self, browser: Chromium, fragment: str
+    ) -> None:
+        assert len(FEW.open(browser, fragment).texts("#answer tbody tr")) == len(FEW.nodes)
+
+    def test_a_destination_opens_the_pair(self, browser: Chromium) -> None:
+        name = FEW.names[1]
+        page = FEW.open(browser, f"#{urlencode({'of': name, 'ct': 102})}")
+        page.push("#answer .place")
+        assert page.text("#panel-title").startswith(f"{name} → ")
+        page.push("#close")
+        assert page.text("#panel-title") == name
+
+
+class TestObstacles:
+    @pytest.fixture
+    def obstacles(self, browser: Chromium) -> ReportPage:
+        return CAPTURED.open(browser, "#view=obstacles")
+
+    @staticmethod
+    def judged(report: Report) -> Iterator[tuple[Pair, set[Reason], int]]:
+        """Yield each migration that is not safe, what counts against it, and how many are alike."""
+        for pair in report.pairs:
+            for load in pair.source.loads:
+                ends = pair.source.node_class, pair.destination.node_class
+                judgement = report.view.matrix.judge(*ends, load.container)
+                if judgement.outcome() is not Outcome.SAFE:
+                    others = len(pair.destination.nodes) - (pair.source is pair.destination)
+                    yield pair, counting(judgement), load.count * others
+
+    @pytest.mark.parametrize("report", [CAPTURED, CLASSES], ids=["nodes", "classes"])
+    def test_every_code_is_counted(self, browser: Chromium, report: Report) -> None:
+        page = report.open(browser, "#view=obstacles")
+        stops: Counter[str] = Counter()
+        alone: Counter[str] = Counter()
+        pairs: dict[str, set[int]] = {}
+        for pair, reasons, times in self.judged(report):
+            codes = {one.code for one in reasons}
+            for code in codes:
+                stops[code] += times
+                alone[code] += times * (len(codes) == 1)
+                pairs.setdefault(code, set()).add(id(pair))
+        expected = {
+            f"{CODES[code].summary} {code} {stops[code]:,} {alone[code]:,} {len(pairs[code]):,}"
+            for code in stops
+        }
+        assert set(page.texts("#obstacles tbody tr")) == expected
+
+    def test_a_code_shows_its_features_and_its_pairs(self, obstacles: ReportPage) -> None:
+        code = "feature-hidden-by-boot-option"
+        obstacles.go(f"#view=obstacles&code={code}")
+        panel = obstacles.text("#panel")
+        assert CODES[code].next_step in panel
+        features: Counter[tuple[str, str, str]] = Counter()
+        pairs = set()
+        for pair, reasons, times in self.judged(CAPTURED):
+            for one in reasons:
+                if one.code == code:
+                    features[one.feature, one.place, one.hidden_by] += times
+                    pairs.add((pair.source.nodes[0], pair.destination.nodes[0]))
+        rows = obstacles.texts("#panel tbody tr")
+        assert set(rows) == {f"{' '.join(about)} {times:,}" for about, times in features.items()}
+        obstacles.push_all("#panel .more")
+        assert len(obstacles.texts("#panel .pairs a")) == len(pairs)
+        obstacles.push("#panel .pairs a")
+        assert " → " in obstacles.text("#panel-title")
+
+    def test_what_one_change_frees(self, obstacles: ReportPage) -> None:
+        freed: Counter[tuple[str, str, str]] = Counter()
+        for pair, reasons, times in self.judged(CAPTURED):
+            for change in CHANGES:
+                codes = {f"{one.code} {one.feature}" for one in reasons}
+                if all(one in change.codes or one.split()[0] in change.codes for one in codes):
+                    group = pair.source if change.side == "source" else pair.destination
+                    freed[change.action, group.nodes[0], change.side] += times
+        best = freed.most_common(8)
+        rows = obstacles.texts("#panel tbody tr")
+        assert [row.rsplit(" ", 1)[1] for row in rows] == [f"{times:,}" for _, times in best]
+        assert {f"{one[0]}: {one[1]} as {one[2]} {freed[one]:,}" for one in freed} >= set(rows)
+
+    def test_where_all_is_safe_nothing_is_in_the_way(self, browser: Chromium) -> None:
+        page = SAFE.open(browser, "#view=obstacles")
+        assert page.text("#obstacles") == "Nothing: every migration is safe."
+        assert "no change of one node" in page.text("#panel")
+
+    def test_a_code_that_does_not_come_up_is_passed_over(self, obstacles: ReportPage) -> None:
+        obstacles.go("#view=obstacles&code=image-hz")
+        assert obstacles.text("#panel-title") == "What one change would free"
+
+
+class TestPools:
+    @pytest.mark.parametrize("report", [CAPTURED, CLASSES, RESTORED], ids=["nodes", "classes", "r"])
+    def test_are_those_of_the_matrix(self, browser: Chromium, report: Report) -> None:
+        page = report.open(browser, "#view=pools")
+        pools = find_pools(report.view.matrix, restore_only=report.view.restore_only)
+        sizes = [
+            sum(len(report.groups[one].nodes) for one in pool) for pool in pools if len(pool) > 1
+        ]
+        titles = page.texts("#pools h3")
+        expected = [f"Pool {at} {_counted(size, 'node')}" for at, size in enumerate(sizes, 1)]
+        assert [title for title in titles if title in expected] == expected
+        first = page.texts("#pools section:first-of-type .name")
+        names = [report.groups[one].nodes for one in pools[0]]
+        assert first == [
+            nodes[0] + (f" +{len(nodes) - 1}" if len(nodes) > 1 else "") for nodes in names
+        ]
 
 
 HASWELL = "Intel Core Processor (Haswell)"
@@ -236,123 +417,138 @@ class TestFilters:
     def test_by_what_nodes_are(self, page: ReportPage, name: str) -> None:
         fields, is_left = FILTERS[name]
         for field, value in fields.items():
-            page.set(field, value)
+            page.fill(field, value)
         left = list(filter(is_left, CAPTURED.pairs))
         assert left
         assert page.found() == shown(left)
+        assert page.text("#filters-title") == f"Filters ({len(fields)})"
 
-    @pytest.mark.parametrize(
-        ("about", "kind"),
-        [
-            *product(["outcome"], ["safe", "risky", "refused", "unknown", "partly"]),
-            *product(["restore"], ["safe", "refused", "unknown", "partly"]),
-            *product(["programs"], ["safe", "risky", "unknown", "partly"]),
-        ],
-    )
-    def test_by_outcome(self, page: ReportPage, about: str, kind: str) -> None:
+    @pytest.mark.parametrize("kind", ["safe", "partly", "risky", "refused", "unknown"])
+    def test_by_outcome(self, page: ReportPage, kind: str) -> None:
         def matches(counts: Outcomes) -> bool:
             is_mixed = 0 < counts.safe < sum(counts)
             if kind == "partly":
                 return is_mixed
             return not is_mixed and counts.outcome.value == kind
 
-        page.set(about, kind)
-        left = [pair for pair in CAPTURED.pairs if matches(counts_of(pair.summary, about))]
+        page.fill("outcome", kind)
+        left = [pair for pair in CAPTURED.pairs if matches(CAPTURED.counts(pair))]
         assert page.found() == shown(left)
         assert page.is_seen("#nothing") is (not left)
 
+    def test_are_folded_away_until_wanted(self, page: ReportPage) -> None:
+        assert not page.is_seen("#filters")
+        page.push("#filters-title")
+        assert page.is_seen("#filters")
+
     def test_where_nothing_is_left_it_says_so_and_can_be_cleared(self, page: ReportPage) -> None:
-        page.set("source-name", "no such node")
+        page.fill("source-name", "no such node")
         assert page.text("#nothing") == "No pair is left by these filters."
         assert not page.is_seen("#grid")
         page.push("#clear")
         assert not page.is_seen("#nothing")
         assert page.found() == shown(CAPTURED.pairs)
-        assert page.fragment() == ""
+        assert page.fragment() == FLEET
 
-    def test_the_order_can_be_by_kernel(self, page: ReportPage) -> None:
-        page.set("order", "kernel")
-        page.set("source-cpu", "AuthenticAMD")
-        keys = {
-            group.number: (traits.kernel.generation_name, traits.cpu.vendor, group.number)
-            for group in CAPTURED.groups
-            for traits in [CAPTURED.traits(group)]
-        }
-        ordered = sorted(CAPTURED.groups, key=lambda group: keys[group.number])
-        source = next(one for one in ordered if keys[one.number][1] == "AuthenticAMD")
-        assert page.read_all()[0].startswith(f"{source.nodes[0]} → {ordered[0].nodes[0]}")
+    def test_the_order_can_be_by_pool(self, page: ReportPage) -> None:
+        page.fill("order", "pool")
+        pools = find_pools(CAPTURED.view.matrix)
+        read = page.read_all()
+        names = [CAPTURED.names[one] for one in chain.from_iterable(pools)]
+        assert [text.split(" → ")[0] for text in read[:: len(names)]] == names
+
+    @pytest.mark.parametrize("order", ["name", "kernel", "cpu"])
+    def test_an_order_leaves_nothing_out(self, page: ReportPage, order: str) -> None:
+        before = page.read_all()
+        page.fill("order", order)
+        assert sorted(page.read_all()) == sorted(before)
 
     def test_the_state_is_in_the_address(self, page: ReportPage) -> None:
-        page.set("source-name", "a&b=c <d>")
-        page.set("source-name", "Haswell")
-        page.set("restore", "safe")
-        page.set("one-way", True)
-        page.set("size", "30")
+        page.fill("source-name", "a&b=c <d>")
+        page.fill("source-name", "Haswell")
+        page.fill("outcome", "risky")
+        page.fill("one-way", True)
+        page.fill("size", "32")
         found, fragment = page.found(), page.fragment()
         CAPTURED.open(page.browser, fragment)
         assert page.found() == found
-        assert page.size() == 30
         assert page.fragment() == fragment
 
     @pytest.mark.parametrize(
         "fragment",
-        ["#pair=0-0", "#pair=999-1", "#pair=x", "#restore=%3Cb%3E&no-such=1", "#%", "#pair=-1"],
+        ["&from=x&to=y", "&outcome=%3Cb%3E&no-such=1", "&%", "&view=x&from=__proto__", "&code=%"],
     )
     def test_an_address_that_makes_no_sense_is_passed_over(
         self, browser: Chromium, fragment: str
     ) -> None:
-        page = CAPTURED.open(browser, fragment)
+        page = CAPTURED.open(browser, FLEET + fragment)
         assert page.found() == shown(CAPTURED.pairs)
-        assert page.text("#details").startswith("Choose a pair")
+        assert page.text("#panel-title") == "At a glance"
+
+    def test_an_unknown_view_is_the_first(self, browser: Chromium) -> None:
+        for fragment in ("#view=nothing", "#view=constructor", ""):
+            page = CAPTURED.open(browser, fragment)
+            assert page.is_seen("#view-where")
+            assert not page.is_seen("#view-fleet")
 
     def test_going_to_another_address_of_the_page_follows_it(self, page: ReportPage) -> None:
-        page.go("#source-name=Haswell&pair=21-3")
-        assert page.text("#details-title") == f"{CAPTURED.names[21]} → {CAPTURED.names[3]}"
+        page.go(pair_fragment(CAPTURED.groups[21], CAPTURED.groups[3]) + "&source-name=Haswell")
+        assert page.text("#panel-title") == f"{CAPTURED.names[21]} → {CAPTURED.names[3]}"
         assert "3 sources" in page.found()
 
+    def test_the_way_back_in_the_browser_leads_back(self, page: ReportPage) -> None:
+        page.push('#views a[data-view="pools"]')
+        assert page.is_seen("#view-pools")
+        page.back()
+        assert page.is_seen("#view-fleet")
 
-class TestDetails:
+
+class TestPair:
     def test_a_click_shows_both_verdicts_with_all_reasons(self, few: ReportPage) -> None:
         few.click(1, 3)
-        assert few.text("#details-title") == f"{FEW.names[1]} → {FEW.names[3]}"
+        assert few.text("#panel-title") == f"{FEW.names[1]} → {FEW.names[3]}"
         self._compare(few, FEW.groups[1], FEW.groups[3])
 
     def test_of_every_pair_all_is_there(self, few: ReportPage) -> None:
         for pair in FEW.pairs:
-            few.go(f"#pair={pair.source.number}-{pair.destination.number}")
+            few.go(pair_fragment(pair.source, pair.destination))
             self._compare(few, pair.source, pair.destination)
 
     def _compare(self, page: ReportPage, source: Group, destination: Group) -> None:
         matrix = FEW.view.matrix
-        sections = page.texts("#details .outcome")
+        sections = page.texts("#panel .migration")
         migrations = matrix.alike(source, destination)
         assert len(sections) == len(migrations)
+        steps = page.texts("#panel .next")
         for section, alike in zip(sections, migrations, strict=True):
-            labels = ", ".join(map(str, alike.labels))
+            labels = ", ".join(map(str, alike.labels[:12]))
             title = f"Container{'s' if len(alike.labels) > 1 else ''} {labels}"
             if labels == "None":
-                title = "The nodes alone (there is no container)"
-            assert section.startswith(f"{title}: {FEW.outcome(alike).value}")
+                title = "Any container"
+            assert section.startswith(title)
+            assert f": {FEW.outcome(alike).value} " in section
             for load in source.loads:
                 if load.container is not None and load.label in alike.labels:
                     container = FEW.view.fleet.containers[load.container]
                     assert container_words(container) in section
             for about, number in (("Restore", alike.restore), ("Programs", alike.programs)):
-                assert f"{about}: {matrix.verdicts[number].value}" in section
-                for reason in matrix.opinions[number].reasons:
+                reasons = matrix.opinions[number].reasons
+                if reasons:
+                    assert f"{about}: {matrix.verdicts[number].value}" in section
+                for reason in reasons:
                     code = CODES[reason.code]
-                    said = (code.summary, code.name, code.next_step, reason.feature, reason.place)
+                    said = (code.summary, reason.feature, reason.place, reason.hidden_by)
                     values = (reason.source, reason.destination, reason.needed_by)
                     missing = [text for text in (*said, *values) if text not in section]
                     assert not missing
+                    assert steps.count(code.next_step) == 1
 
-    def test_the_way_back_is_a_button_away(self, few: ReportPage) -> None:
+    def test_the_way_back_is_a_link_away(self, few: ReportPage) -> None:
         few.click(0, 4)
-        few.push("#details button")
+        few.push("#way-back")
         way_back = f"{FEW.names[4]} → {FEW.names[0]}"
-        assert few.text("#details-title") == way_back
+        assert few.text("#panel-title") == way_back
         assert few.active().startswith(way_back)
-        assert "pair=4-0" in few.fragment()
 
     def test_one_way_pairs_are_marked_from_both_ends(self, few: ReportPage) -> None:
         ways = Ways(FEW.groups)
@@ -360,42 +556,64 @@ class TestDetails:
         source = FEW.groups[0]
         other = ways.one_way(source)[0]
         few.click(source.number, other.number)
-        assert "One-way something can go there safely, and nothing back" in few.text("#details")
-        few.push("#details button")
-        assert "One-way something can come back safely, and nothing go there" in few.text(
-            "#details"
-        )
+        assert "One way: something can go there safely, and nothing back" in few.text("#panel")
+        few.push("#way-back")
+        assert "One way: something can come back safely, and nothing go there" in few.text("#panel")
 
     def test_a_node_and_itself_is_no_pair(self, few: ReportPage) -> None:
         few.click(2, 2)
-        assert few.text("#details").startswith("Choose a pair")
+        assert few.text("#panel-title") == "At a glance"
         assert few.active().endswith("the node itself")
 
     def test_a_class_names_its_nodes(self, browser: Chromium) -> None:
-        text = CLASSES.open(browser, "#pair=4-7").text("#details")
+        fragment = pair_fragment(CLASSES.groups[4], CLASSES.groups[7])
+        page = CLASSES.open(browser, fragment)
+        page.push_all("#panel .sides summary")
         for group in (CLASSES.groups[4], CLASSES.groups[7]):
-            assert f"nodes: {' '.join(group.nodes)}" in text
-        assert re.search(r"Containers class \d+ \(\d+\)", text)
+            assert len(group.nodes) == 1 or ", ".join(group.nodes) in page.text("#panel")
+        assert any(len(group.nodes) > 1 for group in (CLASSES.groups[4], CLASSES.groups[7]))
 
     def test_pointing_tells_the_names_and_the_outcome(self, few: ReportPage) -> None:
         few.point(*few.place(0, 1))
         (pair,) = (
             one for one in FEW.pairs if (one.source.number, one.destination.number) == (0, 1)
         )
-        words = counts_words(counts_of(pair.summary, "outcome"))
+        words = counts_words(FEW.counts(pair))
         assert few.text("#tip") == f"{FEW.names[0]} → {FEW.names[1]} {words}"
         few.point(1, 1)
         assert not few.is_seen("#tip")
 
 
+class TestAtAGlance:
+    def test_the_best_takers_are_first_and_those_cut_off_are_named(self, page: ReportPage) -> None:
+        safe: Counter[str] = Counter()
+        for pair in CAPTURED.pairs:
+            safe[pair.destination.nodes[0]] += CAPTURED.counts(pair).safe
+            safe[pair.source.nodes[0]] += 0
+        names = page.texts("#panel .takers .name")
+        everything = {
+            name: sum(
+                sum(CAPTURED.counts(pair))
+                for pair in CAPTURED.pairs
+                if pair.destination.nodes[0] == name
+            )
+            for name in CAPTURED.names
+        }
+        share = {name: safe[name] / everything[name] for name in CAPTURED.names}
+        best = sorted(share.values(), reverse=True)[:5]
+        assert [share[name] for name in names] == best
+        assert page.texts("#panel .takers td:last-child") == [
+            f"{int(100 * one + 0.5)} %" for one in best
+        ]
+
+
 class TestKeyboard:
-    def test_tab_comes_by_the_map_and_the_details(self, few: ReportPage) -> None:
-        few.browser.run("document.getElementById('clear').focus()")
-        stops = []
-        for _ in range(3):
-            few.browser.press("Tab")
-            stops.append(few.focused())
-        assert stops[:2] == ["grid", "details"]
+    def test_tab_comes_by_the_grid_and_the_panel(self, few: ReportPage) -> None:
+        few.browser.run("document.getElementById('filters-title').focus()")
+        few.browser.press("Tab")
+        assert few.focused() == "grid"
+        few.browser.press("Tab")
+        assert few.browser.run("return document.activeElement.closest('#panel') !== null")
 
     def test_keys_move_within_the_map(self, page: ReportPage) -> None:
         names = CAPTURED.names
@@ -422,18 +640,18 @@ class TestKeyboard:
             page.browser.press(key, ctrl=ctrl)
             assert page.active().startswith(f"{names[row]} → {names[column]};"), (key, ctrl)
 
-    def test_enter_goes_to_the_details_and_escape_back(self, few: ReportPage) -> None:
+    def test_enter_goes_to_the_panel_and_escape_back(self, few: ReportPage) -> None:
         few.focus()
         few.browser.press("ArrowRight")
         few.browser.press("Enter")
         few.browser.frame()
-        assert few.focused() == "details"
-        assert few.text("#details-title").endswith(FEW.names[1])
+        assert few.focused() == "panel"
+        assert few.text("#panel-title").endswith(FEW.names[1])
         few.browser.press("Escape")
         assert few.focused() == "grid"
         few.browser.press("ArrowRight")
         few.browser.press(" ")
-        assert few.text("#details-title").endswith(FEW.names[2])
+        assert few.text("#panel-title").endswith(FEW.names[2])
 
     def test_other_keys_are_the_browser_s(self, few: ReportPage) -> None:
         few.focus()
@@ -463,9 +681,19 @@ class TestAccessibility:
         browser.resize(width, 900)
         browser.devtools("Page.setBypassCSP", enabled=True)
         try:
-            page = FEW.open(browser, "#pair=0-3")
-            page.push("#list summary")
-            assert page.violations(_axe()) == "[]"
+            fragment = pair_fragment(FEW.groups[0], FEW.groups[3])
+            for address in (
+                "",
+                f"#{urlencode({'of': FEW.names[0]})}",
+                fragment,
+                f"{FLEET}&outcome=risky",
+                "#view=obstacles",
+                "#view=obstacles&code=instructions-missing",
+                "#view=pools",
+            ):
+                page = FEW.open(browser, address)
+                page.push("#filters-title")
+                assert page.violations(_axe()) == "[]", address
         finally:
             browser.devtools("Page.setBypassCSP", enabled=False)
 
@@ -498,37 +726,17 @@ class TestColours:
             brighter, darker = max(safe, refused), min(safe, refused)
             assert (brighter + 0.05) / (darker + 0.05) > 2.4, scheme
 
-    def test_colours_can_be_by_one_verdict_alone(self, page: ReportPage) -> None:
-        wanted = next(
-            pair
-            for pair in CAPTURED.pairs
-            if _all_are(pair, Outcome.REFUSED) and not sum(pair.summary.programs[::2])
-        )
-        risky = next(pair for pair in CAPTURED.pairs if _all_are(pair, Outcome.RISKY))
-        for colour, names in (
-            ("outcome", ("refused", "risky")),
-            ("restore", ("refused", "safe")),
-            ("programs", ("risky", "risky")),
-        ):
-            page.set("colour", colour)
-            for pair, name in zip((wanted, risky), names, strict=True):
-                left = _left_of(page, pair.source.number, pair.destination.number)
-                assert page.colour(*left) == page.variable(name), (colour, name)
-
-    def test_the_legend_has_every_outcome(self, page: ReportPage) -> None:
-        assert page.texts("#legend li") == [
-            "safe",
-            "risky: restored, programs may crash",
-            "refused",
-            "unknown",
-            "safe for some containers: the larger, the more",
-        ]
+    def test_the_legend_has_every_outcome_and_counts_it(self, page: ReportPage) -> None:
+        found: Counter[Outcome] = Counter()
+        for pair in CAPTURED.pairs:
+            found.update(dict(zip(Outcome, CAPTURED.counts(pair), strict=True)))
+        assert page.texts("#legend li") == [f"{found[one]:,} {one.value}" for one in Outcome]
 
     def test_what_is_filtered_out_of_a_row_is_paler(self, page: ReportPage) -> None:
         kept = [
             pair
             for pair in CAPTURED.pairs
-            for counts in (counts_of(pair.summary, "outcome"),)
+            for counts in (CAPTURED.counts(pair),)
             if 0 < counts.safe < sum(counts)
         ]
         rows = sorted({pair.source.number for pair in kept})
@@ -540,7 +748,7 @@ class TestColours:
             and pair.source.number in rows
             and pair.destination.number in columns
         )
-        page.set("outcome", "partly")
+        page.fill("outcome", "partly")
         source, destination = wanted.source.number, wanted.destination.number
         left = _left_of(page, rows.index(source), columns.index(destination))
         full, surface = page.variable("refused"), page.variable("surface")
@@ -549,7 +757,7 @@ class TestColours:
 
 def _all_are(pair: Pair, outcome: Outcome) -> bool:
     """Tell whether all of a pair's migrations have one outcome."""
-    counts = counts_of(pair.summary, "outcome")
+    counts = pair.summary.outcomes(restore_only=False)
     return dict(zip(Outcome, counts, strict=True))[outcome] == sum(counts)
 
 
@@ -568,56 +776,69 @@ def _lightness(colour: str) -> float:
 
 
 class TestPaper:
-    def test_prints_the_whole_map_and_the_table(self, few: ReportPage) -> None:
+    def test_prints_the_whole_grid(self, few: ReportPage) -> None:
         few.browser.prefer(color_scheme="dark")
         script = """
           window.printed = [];
-          window.addEventListener("beforeprint", () => printed.push(
-            document.querySelectorAll("#printed canvas").length,
-            document.querySelectorAll("#table tbody tr").length));"""
+          window.addEventListener("beforeprint", () => {
+            const canvas = document.querySelector("#printed canvas");
+            const { width, height } = canvas;
+            const { buffer } = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+            printed.push(width, height, new Set(new Uint32Array(buffer)).size);
+          });"""
         few.browser.run(script)
         few.print()
-        canvases, rows = few.browser.run("return printed")
-        assert canvases == 1
-        assert rows > 10
-        assert few.browser.run("return document.querySelectorAll('#printed canvas').length") == 0
-        assert few.attribute("#list", "open") is None
+        width, height, colours = few.browser.run("return printed")
+        assert min(width, height) > 100
+        assert colours > 5
 
-    def test_shows_no_controls_on_paper(self, few: ReportPage) -> None:
-        few.browser.prefer(media="print")
-        for selector in ("#filters fieldset", "#clear", "#grid", "#details", "#list summary"):
-            assert not few.is_seen(selector), selector
-        assert few.is_seen("#printed")
-        assert few.is_seen("#found")
+    @pytest.mark.parametrize("view", ["where", "fleet", "obstacles", "pools"])
+    def test_every_question_can_be_printed_without_controls(
+        self, browser: Chromium, view: str
+    ) -> None:
+        page = FEW.open(browser, f"#view={view}")
+        browser.prefer(media="print")
+        for selector in ("#views", "#find", "#filters", "#grid", "#panel", "#close"):
+            assert not page.is_seen(selector), selector
+        assert page.is_seen(f"#view-{view}")
+        assert page.is_seen("#legend")
+        page.print()
 
     def test_shows_the_chosen_pair_on_paper(self, browser: Chromium) -> None:
-        page = FEW.open(browser, "#pair=0-1")
+        page = FEW.open(browser, pair_fragment(FEW.groups[0], FEW.groups[1]))
         browser.prefer(media="print")
-        assert page.is_seen("#details")
-        assert not page.is_seen("#details button")
+        assert page.is_seen("#panel")
+        assert not page.is_seen("#close")
 
-    def test_prints_nothing_of_a_map_without_pairs(self, few: ReportPage) -> None:
-        few.set("source-name", "no such node")
+    def test_prints_nothing_of_a_grid_without_pairs(self, few: ReportPage) -> None:
+        few.fill("source-name", "no such node")
         few.print()
+
+    def test_prints_what_was_never_looked_at(self, browser: Chromium) -> None:
+        FEW.open(browser, "#view=pools").print()
 
 
 class TestHostileNames:
     def test_names_are_text_everywhere(self, browser: Chromium) -> None:
-        page = HOSTILE.open(browser)
-        page.push("#list summary")
+        page = HOSTILE.open(browser, FLEET)
         page.read_all()
         for row, name in enumerate(HOSTILE_NAMES):
             page.click(row, (row + 1) % len(HOSTILE_NAMES))
-            assert name[:20].strip("\u2028\u202e") in page.text("#details-title")
+            assert name[:20].strip("\u2028\u202e") in page.text("#panel-title")
             assert page.text("#tip")
         page.print()
         for side in ("source", "destination"):
             for name in HOSTILE_NAMES[:4]:
-                page.set(f"{side}-name", name)
+                page.fill(f"{side}-name", name)
                 alike = sum(name in other for other in HOSTILE_NAMES)
                 assert _counted(alike, side) in page.found()
             page.push("#clear")
         HOSTILE.open(browser, page.fragment())
+        for view in ("where", "obstacles&code=instructions-missing", "pools"):
+            HOSTILE.open(browser, f"#view={view}")
+        for name in HOSTILE_NAMES[:4]:
+            page.go(f"#{urlencode({'of': name})}")
+            assert page.text("#answer h2") == " ".join(name.split())
         assert browser.run("return typeof window.x") == "undefined"
         assert browser.run("return document.scripts.length") == 2
         assert browser.run("return document.images.length") == 0
@@ -637,22 +858,29 @@ class TestHostileNames:
 
 
 class TestLarge:
-    def test_can_be_used_within_two_seconds(
-        self, browser: Chromium, capsys: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize("view", ["where", "fleet", "obstacles", "pools"])
+    def test_can_be_used_within_half_a_second(
+        self, browser: Chromium, capsys: pytest.CaptureFixture[str], view: str
     ) -> None:
         script = "return performance.getEntriesByName('interactive')[0].startTime"
-        times = [LARGE.open(browser).browser.run(script) for _ in range(7)]
-        median = statistics.median(times)
+        times = [
+            (browser.busy(), LARGE.open(browser, f"#view={view}").browser.run(script))
+            for _ in range(7)
+        ]
+        spent = [
+            after - before for (before, _), (after, _) in pairwise([*times, (browser.busy(), 0)])
+        ]
         with capsys.disabled():
-            each = ", ".join(f"{one:.0f}" for one in sorted(times))
+            each = ", ".join(f"{one:.0f}" for _, one in sorted(times))
             print(
-                f"\n{LARGE_SIZE} x {LARGE_SIZE}: {LARGE.path.stat().st_size / 2**20:.2f} MiB, "
-                f"interactive after {median:.0f} ms (median of {each})"
+                f"\n{LARGE_SIZE} x {LARGE_SIZE}, {view}: "
+                f"{LARGE.path.stat().st_size / 2**20:.2f} MiB, interactive after {each} ms, "
+                f"of which the page's thread was busy for {min(spent):.0f} ms at least"
             )
-        assert median < LIMIT_MS
+        assert min(spent) < LIMIT_MS
 
     def test_filters_and_keys_answer_at_once(self, browser: Chromium) -> None:
-        LARGE.open(browser)
+        LARGE.open(browser, FLEET)
         script = """
           const [name, value] = arguments;
           const field = document.forms.filters.elements[name];
@@ -660,11 +888,11 @@ class TestLarge:
           field.value = value;
           field.dispatchEvent(new Event("input", { bubbles: true }));
           return performance.now() - begun;"""
-        for name, value in (("restore", "safe"), ("source-name", "e5"), ("size", "4")):
+        for name, value in (("outcome", "safe"), ("source-name", "e5"), ("size", "6")):
             assert browser.run(script, name, value) < 1000, name
 
     def test_the_far_corner_is_in_reach(self, browser: Chromium) -> None:
-        page = LARGE.open(browser)
+        page = LARGE.open(browser, f"{FLEET}&size=14")
         page.focus()
         browser.press("End", ctrl=True)
         browser.frame()
@@ -680,34 +908,48 @@ class TestLarge:
                   box.top + document.getElementById("grid").clientHeight - 30];"""
         browser.run("document.getElementById('grid').scrollIntoView()")
         browser.click(*browser.run(corner))
-        assert page.text("#details-title").endswith(f"→ {TWINS[-1].name}")
+        browser.frame()
+        assert page.text("#panel-title").endswith(f"→ {TWINS[-1].name}")
 
-    def test_the_table_is_given_in_parts(self, browser: Chromium) -> None:
-        page = LARGE.open(browser, "#source-name=xeon")
-        page.push("#list summary")
-        assert len(page.texts("#table tbody tr")) == 300
-        total = re.search(r"first 300 of ([\d,]+) rows", page.text("#table > p"))
-        assert total
-        page.push("#table button")
-        assert len(page.texts("#table tbody tr")) == int(total[1].replace(",", ""))
-        assert page.texts("#table button") == []
+    def test_long_lists_are_given_in_parts(self, browser: Chromium) -> None:
+        page = LARGE.open(browser)
+        assert len(page.texts("#answer tbody tr")) == 60
+        assert "And 140 other nodes: type to find them." in page.text("#answer")
 
 
 class TestWindow:
-    @pytest.mark.parametrize("width", [1400, 800, 380])
-    def test_nothing_sticks_out(self, browser: Chromium, width: int) -> None:
+    @pytest.mark.parametrize("width", [2560, 1400, 800, 400])
+    @pytest.mark.parametrize("view", ["where", "fleet", "obstacles", "pools"])
+    def test_nothing_sticks_out(self, browser: Chromium, width: int, view: str) -> None:
         browser.resize(width, 800)
-        CAPTURED.open(browser, "#pair=0-5").push("#list summary")
+        fragment = pair_fragment(CAPTURED.groups[0], CAPTURED.groups[5], view)
+        CAPTURED.open(browser, fragment)
         script = "return document.documentElement.scrollWidth - innerWidth"
         assert browser.run(script) <= 0
 
-    def test_in_a_narrow_one_a_click_shows_the_details(self, browser: Chromium) -> None:
-        browser.resize(380, 700)
-        CAPTURED.open(browser).click(0, 1)
-        script = "return document.getElementById('details').getBoundingClientRect().top"
-        assert 0 <= browser.run(script) < 700
+    def test_in_a_narrow_one_a_tap_opens_the_panel_over_the_grid(self, browser: Chromium) -> None:
+        browser.resize(400, 800)
+        page = CAPTURED.open(browser, FLEET)
+        before = browser.run("return document.documentElement.scrollHeight")
+        page.click(0, 1)
+        top, bottom, over = browser.run(
+            """
+            const { top, bottom } = document.getElementById("panel").getBoundingClientRect();
+            const panel = document.elementFromPoint(200, 700).closest("#panel");
+            return [top, bottom, panel !== null];"""
+        )
+        assert 0 < top < 300
+        assert bottom == 800
+        assert over
+        page.push("#close")
+        assert page.text("#panel-title") == "At a glance"
+        assert browser.run("return document.documentElement.scrollHeight") == before
 
-    def test_the_map_follows_the_window(self, few: ReportPage) -> None:
+    def test_cells_are_large_enough_for_a_finger(self, browser: Chromium) -> None:
+        browser.resize(400, 800)
+        assert CAPTURED.open(browser, FLEET).size() >= 20
+
+    def test_the_grid_follows_the_window(self, few: ReportPage) -> None:
         few.browser.resize(500, 900)
         few.browser.frame(2)
         script = "return document.getElementById('canvas').getBoundingClientRect().right"

@@ -97,6 +97,11 @@ class Chromium:
         """Use Chromium's own protocol."""
         return self._driver.execute_cdp_cmd(command, parameters)
 
+    def busy(self) -> float:
+        """Return for how many milliseconds the tab's thread has run so far."""
+        metrics = self.devtools("Performance.getMetrics")["metrics"]
+        return sum(1000 * one["value"] for one in metrics if one["name"] == "TaskDuration")
+
     def problems(self) -> list[str]:
         """Return what the console has said since it was last asked."""
         return [entry["message"] for entry in self._driver.get_log("browser")]
@@ -120,7 +125,9 @@ def started(folder: Path) -> Iterator[Chromium]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
     try:
-        yield Chromium(driver)
+        browser = Chromium(driver)
+        browser.devtools("Performance.enable", timeDomain="threadTicks")
+        yield browser
     finally:
         driver.quit()
 
@@ -138,6 +145,8 @@ _FIRST_CELL = _script("first-cell")
 _READ_ALL = _script("read-all")
 
 _COLOUR = _script("colour")
+
+_DESTINATIONS = _script("destinations")
 
 
 def write_report(view: View, path: Path, notes: dict[str, Any]) -> Path:
@@ -173,11 +182,11 @@ class ReportPage:
         return self.browser.run(script, selector, name)
 
     def is_seen(self, selector: str) -> bool:
-        """Tell whether an element takes any room."""
-        script = "return document.querySelector(arguments[0]).getClientRects().length > 0"
+        """Tell whether an element is shown."""
+        script = "return document.querySelector(arguments[0]).checkVisibility()"
         return bool(self.browser.run(script, selector))
 
-    def set(self, name: str, value: str | bool) -> None:
+    def fill(self, name: str, value: str | bool) -> None:
         """Fill in a field of the filters."""
         self.browser.run(_SET, name, value)
         self.browser.frame()
@@ -186,6 +195,38 @@ class ReportPage:
         """Push a button."""
         self.browser.run("document.querySelector(arguments[0]).click()", selector)
         self.browser.frame()
+
+    def push_all(self, selector: str) -> None:
+        """Push all buttons alike, until none is left that was not pushed."""
+        script = "document.querySelectorAll(arguments[0]).forEach((one) => one.click())"
+        self.browser.run(script, selector)
+        self.browser.frame()
+
+    def type(self, selector: str, text: str) -> None:
+        """Type a text into a field, and leave the focus there."""
+        self.browser.run("document.querySelector(arguments[0]).focus()", selector)
+        self.browser.devtools("Input.insertText", text=text)
+        self.browser.frame()
+
+    def back(self) -> None:
+        """Go back in the browser's history."""
+        self.browser.run("history.back()")
+        self.browser.frame(3)
+
+    def destinations(self) -> dict[str, list[str]]:
+        """Return the destinations in the answer to "where can it go", by outcome."""
+        found: dict[str, list[str]] = self.browser.run(_DESTINATIONS)
+        return {outcome: sorted(names) for outcome, names in found.items()}
+
+    def blocks(self) -> list[tuple[list[str], str]]:
+        """Return the destinations that have the same in their way, and what that is."""
+        script = """
+          document.querySelectorAll("#answer details").forEach((one) => (one.open = true));
+          return [...document.querySelectorAll("#answer .block")].map((block) => [
+            [...block.querySelectorAll(".place")].map((place) => place.title),
+            block.querySelector(".because")?.innerText ?? "",
+          ]);"""
+        return [(names, text) for names, text in self.browser.run(script)]
 
     def found(self) -> str:
         """Return what the filters say that they leave."""
@@ -206,7 +247,7 @@ class ReportPage:
         assert base64.b64decode(answer["data"]).startswith(b"%PDF")
 
     def focus(self) -> None:
-        """Go to the heat map."""
+        """Go to the grid."""
         self.browser.run("document.getElementById('grid').focus()")
         self.browser.frame()
 
@@ -235,7 +276,7 @@ class ReportPage:
 
     def size(self) -> int:
         """Return how large cells are."""
-        return int(self.browser.run("return document.forms.filters.elements.size.value"))
+        return int(self.browser.run("return document.getElementById('grid').dataset.size"))
 
     def place(self, row: int, column: int) -> tuple[float, float]:
         """Return where the middle of a cell is, in the window."""
@@ -253,7 +294,7 @@ class ReportPage:
         self.browser.frame()
 
     def colour(self, x: float, y: float) -> str:
-        """Return the colour of a point of the heat map."""
+        """Return the colour of a point of the grid."""
         return str(self.browser.run(_COLOUR, x, y))
 
     def variable(self, name: str) -> str:

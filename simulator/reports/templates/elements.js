@@ -13,15 +13,67 @@ function element(tag, attributes, ...children) {
   return made;
 }
 
-function tableOf(attributes, titles, rows) {
-  const cells = (tag, values, more) => values.map((value) => element(tag, more, value));
-  const head = element("tr", {}, ...cells("th", titles, { scope: "col" }));
-  const body = rows.map((row) => element("tr", {}, ...cells("td", row, {})));
-  return element("table", attributes, element("thead", {}, head), element("tbody", {}, ...body));
+function quiet(...children) {
+  return element("span", { class: "quiet" }, ...children);
 }
 
-function count(number, noun) {
-  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+// A name that may be broken where one of its parts ends, and nowhere else.
+function breakable(name) {
+  const parts = name.split(/(?<=[-._:/])(?=[^-._:/])/);
+  const pieces = parts.flatMap((part) => [part, document.createElement("wbr")]);
+  return element("span", { class: "name" }, ...pieces.slice(0, -1));
+}
+
+// A row is a list of cells: texts, elements, or lists of these. A column of empty texts is left out.
+function tableOf(attributes, titles, rows) {
+  const used = [...titles.keys()].filter((at) => rows.some((cells) => cells[at] !== ""));
+  const head = used.map((at) => element("th", { scope: "col" }, titles[at]));
+  const body = rows.map((cells) =>
+    element("tr", {}, ...used.map((at) => element("td", {}, ...[cells[at]].flat()))),
+  );
+  return element(
+    "table",
+    attributes,
+    element("thead", {}, element("tr", {}, ...head)),
+    element("tbody", {}, ...body),
+  );
+}
+
+function folded(title, ...children) {
+  return element("details", {}, element("summary", {}, title), ...children);
+}
+
+// The first of some entries, and a button that shows the others.
+function firstOf(entries, most, show) {
+  const shown = entries.slice(0, most).map(show);
+  if (entries.length <= most) {
+    return shown;
+  }
+  const rest = entries.slice(most);
+  const more = element("button", { type: "button", class: "more" }, `${number(rest.length)} more`);
+  const place = shown[0].tagName === "LI" ? element("li", {}, more) : more;
+  more.addEventListener("click", () => place.replaceWith(...rest.map(show)));
+  return [...shown, place];
+}
+
+function number(value) {
+  return value.toLocaleString("en");
+}
+
+function count(value, noun) {
+  return `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+// The list that a key has in a map; a new one where it has none.
+function listAt(map, key) {
+  if (!map.has(key)) {
+    map.set(key, []);
+  }
+  return map.get(key);
 }
 
 // Call a function once before the next frame, however often it is asked for.

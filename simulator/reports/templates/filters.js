@@ -1,135 +1,101 @@
-// The filters: a form, kept in the address's fragment, and the rows and columns that they leave.
-
-const SIDES = ["source", "destination"];
+// The filters of the grid: a form, kept in the address, and the rows and columns that they leave.
 
 class Filters {
   constructor(form, model, onChange) {
     this.form = form;
     this.model = model;
-    this.onChange = onChange;
+    this.fields = [...form.elements].filter((field) => field.name);
+    this.names = this.fields.map(({ name }) => name);
     this.fillOptions();
-    form.elements.size.defaultValue = firstSize(model.groups.length);
-    form.addEventListener("input", () => onChange());
+    form.addEventListener("input", () => onChange(this.values()));
     form.addEventListener("submit", (event) => event.preventDefault());
     find("clear").addEventListener("click", () => {
-      this.restore(new URLSearchParams());
-      onChange();
+      onChange(Object.fromEntries(this.names.map((name) => [name, null])));
     });
   }
 
   fillOptions() {
-    const { data } = this.model;
-    const generations = [...new Set(data.classes.map((one) => one.generation))].sort();
-    const vendors = [...new Set(data.classes.map((one) => one.vendor))].sort();
-    const models = [...new Set(data.groups.flatMap((group) => group.models))].sort();
-    for (const side of SIDES) {
-      addOptions(this.form.elements[`${side}-kernel`], "", generations);
-      addOptions(this.form.elements[`${side}-cpu`], "Vendors", vendors);
-      addOptions(this.form.elements[`${side}-cpu`], "Models", models);
+    const { classes } = this.model.data;
+    const sorted = (values) => [...new Set(values)].filter(Boolean).sort();
+    const kernels = sorted(classes.map(({ generation }) => generation));
+    const vendors = sorted(classes.map(({ vendor }) => vendor));
+    const cpus = sorted(this.model.nodes.map(({ cpu }) => cpu));
+    const options = (values) => values.map((value) => element("option", { value }, value));
+    for (const side of ["source", "destination"]) {
+      this.form.elements[`${side}-kernel`].append(...options(kernels));
+      this.form.elements[`${side}-cpu`].append(
+        element("optgroup", { label: "Vendors" }, ...options(vendors)),
+        element("optgroup", { label: "CPUs" }, ...options(cpus)),
+      );
+    }
+  }
+
+  // What is filled in, as the address has it.
+  values() {
+    const value = (field) => (field.type === "checkbox" ? field.checked && "yes" : field.value);
+    return Object.fromEntries(this.fields.map((field) => [field.name, value(field) || null]));
+  }
+
+  // Fill the form from the address; a choice that is not there (any more) is none.
+  read(state) {
+    for (const field of this.fields) {
+      if (field.type === "checkbox") {
+        field.checked = state.has(field.name);
+      } else if (field.value !== (state.get(field.name) ?? "")) {
+        field.value = state.get(field.name) ?? "";
+        field.selectedIndex = Math.max(0, field.selectedIndex ?? 0);
+      }
     }
   }
 
   get(name) {
-    const field = this.form.elements[name];
-    return field.type === "checkbox" ? field.checked : field.value;
+    return this.form.elements[name].value;
   }
 
-  // What is shown: rows and columns by the groups' numbers, and which of their pairs match.
+  // The rows and columns that have a pair that matches.
   apply() {
+    const { model } = this;
     const matches = this.pairTest();
-    const sources = this.order().filter((group) => this.hasSide("source", group));
-    const destinations = this.order().filter((group) => this.hasSide("destination", group));
-    const isLeft = (source, destination) =>
-      this.model.summary(source, destination) >= 0 && matches(source, destination);
+    const ordered = this.ordered();
+    const sources = ordered.filter((group) => this.isSide("source", group));
+    const destinations = ordered.filter((group) => this.isSide("destination", group));
+    const isLeft = (one, other) => model.isPair(one, other) && matches(one, other);
     const rows = sources.filter((one) => destinations.some((other) => isLeft(one, other)));
     const columns = destinations.filter((other) => rows.some((one) => isLeft(one, other)));
     return { rows, columns, matches };
   }
 
-  hasSide(side, number) {
-    const group = this.model.groups[number];
-    const { generation, vendor } = this.model.classOf(number);
+  isSide(side, group) {
+    const { generation, vendor } = this.model.classOf(group);
     const name = this.get(`${side}-name`).trim().toLowerCase();
-    const kernel = this.get(`${side}-kernel`);
-    const cpu = this.get(`${side}-cpu`);
+    const [kernel, cpu] = [this.get(`${side}-kernel`), this.get(`${side}-cpu`)];
     return (
-      (!name || [group.name, ...group.nodes].some((one) => one.toLowerCase().includes(name))) &&
+      group.nodes.some((node) => node.name.toLowerCase().includes(name)) &&
       (!kernel || kernel === generation) &&
-      (!cpu || cpu === vendor || group.models.includes(cpu))
+      (!cpu || cpu === vendor || group.nodes.some((node) => node.cpu === cpu))
     );
   }
 
   pairTest() {
     const { model } = this;
-    const wanted = VIEWS.map((name, view) => [view, KINDS.indexOf(this.get(name))]).filter(
-      ([, kind]) => kind >= 0,
-    );
-    const oneWay = this.get("one-way");
+    const kind = KINDS.indexOf(this.get("outcome"));
+    const isOneWay = this.form.elements["one-way"].checked;
     return (source, destination) =>
-      wanted.every(([one, kind]) => model.kind(source, destination, one) === kind) &&
-      (!oneWay || model.isOneWay(source, destination));
+      (kind < 0 || model.kind(source, destination) === kind) &&
+      (!isOneWay || model.isOneWay(source, destination));
   }
 
-  order() {
+  ordered() {
     const { model } = this;
-    const numbers = model.groups.map((_, number) => number);
+    const pools = new Map(model.data.pools.flatMap((pool, at) => pool.map((group) => [group, at])));
     const keys = {
-      name: (number) => [model.groups[number].name],
-      kernel: (number) => [model.classOf(number).generation, model.classOf(number).vendor],
-      cpu: (number) => [model.classOf(number).vendor, String(model.classOf(number).cpu)],
+      name: ({ name }) => name,
+      kernel: (group) => `${model.classOf(group).age} ${kernelWords(model, group)}`,
+      cpu: (group) => `${model.classOf(group).vendor} ${cpuWords(model, group)}`,
+      pool: ({ at }) => String(pools.get(at)),
     };
     const key = keys[this.get("order")];
-    const compare = (one, other) =>
-      key(one).join("\n").localeCompare(key(other).join("\n"), "en", { numeric: true });
-    return key ? numbers.sort(compare) : numbers;
-  }
-
-  // Read the form from a fragment's parameters; what is not there is as at first.
-  restore(parameters) {
-    for (const field of this.fields()) {
-      if (field.type === "checkbox") {
-        field.checked = parameters.has(field.name);
-      } else {
-        field.value = parameters.get(field.name) ?? this.firstValue(field);
-      }
-      // A choice that is not there (any more) is none.
-      if (field.selectedIndex === -1) {
-        field.selectedIndex = 0;
-      }
-    }
-  }
-
-  fields() {
-    return [...this.form.elements].filter((field) => field.name);
-  }
-
-  // Write what differs from the first state as parameters.
-  parameters() {
-    const parameters = new URLSearchParams();
-    for (const field of this.fields()) {
-      const value = field.type === "checkbox" ? field.checked && "yes" : field.value;
-      if (value && value !== this.firstValue(field)) {
-        parameters.set(field.name, value);
-      }
-    }
-    return parameters;
-  }
-
-  firstValue(field) {
-    return field.tagName === "SELECT" ? field.options[0].value : field.defaultValue;
-  }
-}
-
-// Few cells are large ones.
-function firstSize(groups) {
-  return 2 * Math.max(9, Math.min(16, Math.floor(350 / groups)));
-}
-
-function addOptions(select, title, values) {
-  const options = values.map((value) => element("option", { value }, value));
-  if (title && values.length) {
-    select.append(element("optgroup", { label: title }, ...options));
-  } else {
-    select.append(...options);
+    const compare = (one, other) => key(one).localeCompare(key(other), "en", { numeric: true });
+    return key ? [...model.groups].sort(compare) : model.groups;
   }
 }

@@ -1,120 +1,106 @@
-// Puts the parts together, and keeps what is shown in the address's fragment.
+// Puts the views together. What is shown is in the address's fragment, and nowhere else.
 
 class Report {
   constructor(data) {
     this.model = new Model(data);
-    this.chosen = null;
-    this.list = new List(this.model);
-    this.map = new HeatMap(this.model, (...pair) => this.choose(...pair));
-    this.filters = new Filters(find("filters"), this.model, () => this.update());
-    this.details = new Details(this.model, {
-      onGo: (source, destination) => this.go(source, destination),
-      onLeave: () => find("grid").focus(),
-    });
-    this.listen();
-    this.restore();
+    this.byName = new Map(this.model.nodes.map((node) => [node.name, node]));
+    this.state = new URLSearchParams();
+    this.views = {
+      where: new Where(this.model, this),
+      fleet: new FleetView(this.model, this),
+      obstacles: new Obstacles(this.model, this),
+      pools: new Pools(this.model, this),
+    };
+    this.shown = {};
+    this.panel = find("panel");
+    this.panel.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+    find("close").addEventListener("click", () => this.close());
+    window.addEventListener("hashchange", () => this.read());
+    window.addEventListener("popstate", () => this.read());
+    window.addEventListener("beforeprint", () => this.views.fleet.print());
+    this.read();
   }
 
-  listen() {
-    window.addEventListener("hashchange", () => this.restore());
-    window.addEventListener("beforeprint", () => this.print());
-    window.addEventListener("afterprint", () => this.afterPrint());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.legend());
-  }
-
-  legend(palette = this.map.palette) {
-    drawLegend(find("legend"), palette);
-  }
-
-  // Show what the filters leave.
-  update() {
-    const shown = this.filters.apply();
-    const [size, colour] = [Number(this.filters.get("size")), this.filters.get("colour")];
-    const isEmpty = shown.rows.length === 0;
-    find("grid").hidden = isEmpty;
-    find("nothing").hidden = !isEmpty;
-    this.map.show(shown, { size, colour });
-    this.list.show(shown);
-    this.legend();
-    find("found").textContent = this.found(shown);
-    this.remember();
-  }
-
-  found({ rows, columns, matches }) {
-    let pairs = 0;
-    for (const source of rows) {
-      for (const destination of columns) {
-        pairs += this.model.summary(source, destination) >= 0 && matches(source, destination);
+  // The address of what is shown, with changes.
+  href(changes) {
+    const state = new URLSearchParams(this.state);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null || value === "") {
+        state.delete(name);
+      } else {
+        state.set(name, value);
       }
     }
-    const noun = this.model.data.byClass ? "class pair" : "pair";
-    return `${count(pairs, noun)} shown: ${count(rows.length, "source")}, ${count(columns.length, "destination")}`;
+    return `#/${state}`;
   }
 
-  choose(source, destination, isByKey) {
-    this.chosen = [source, destination];
-    this.details.show(source, destination);
+  // Go to another address; typing leaves no trace in the history.
+  go(changes, isTyping = false, isByKey = false) {
+    const href = this.href(changes);
+    if (href !== (location.hash || "#/")) {
+      history[isTyping ? "replaceState" : "pushState"](null, "", href);
+    }
+    this.read();
     if (isByKey) {
-      this.details.focus();
-    }
-    this.remember();
-  }
-
-  // Choose a pair from elsewhere than the map.
-  go(source, destination) {
-    this.map.activatePair(source, destination);
-    this.choose(source, destination, true);
-  }
-
-  remember() {
-    const parameters = this.filters.parameters();
-    if (this.chosen) {
-      parameters.set("pair", this.chosen.join("-"));
-    }
-    const fragment = parameters.toString();
-    if (fragment !== location.hash.slice(1)) {
-      history.replaceState(null, "", `#${fragment}`);
+      this.panel.focus();
     }
   }
 
-  restore() {
-    const parameters = new URLSearchParams(location.hash.slice(1));
-    const pair = /^(\d+)-(\d+)$/.exec(parameters.get("pair"))?.slice(1).map(Number);
-    parameters.delete("pair");
-    this.filters.restore(parameters);
-    if (pair && this.isPair(...pair)) {
-      this.chosen = pair;
+  read() {
+    this.state = new URLSearchParams(location.hash.replace(/^#\/?/, ""));
+    const name = Object.hasOwn(this.views, this.state.get("view"))
+      ? this.state.get("view")
+      : "where";
+    for (const link of document.querySelectorAll("#views a")) {
+      const view = link.dataset.view;
+      link.href = this.href({ view, from: null, to: null, code: null });
+      link.setAttribute("aria-current", view === name ? "page" : "false");
+      find(`view-${view}`).hidden = view !== name;
     }
-    this.update();
-    if (this.chosen) {
-      this.map.activatePair(...this.chosen);
-      this.details.show(...this.chosen);
+    this.showView(name);
+    this.showPanel(this.views[name]);
+  }
+
+  // A view is made anew only where something that it uses has changed.
+  showView(name) {
+    const view = this.views[name];
+    const uses = JSON.stringify(view.uses.map((one) => this.state.get(one)));
+    if (this.shown[name] !== uses) {
+      this.shown[name] = uses;
+      view.show(this.state);
     }
   }
 
-  isPair(source, destination) {
-    const { groups } = this.model;
-    return Boolean(
-      groups[source] && groups[destination] && this.model.summary(source, destination) >= 0,
-    );
-  }
-
-  print() {
-    const canvas = element("canvas", {});
-    find("printed").replaceChildren(canvas);
-    if (this.map.rows.length) {
-      this.map.drawWhole(canvas);
+  showPanel(view) {
+    const pair = this.pair(this.state);
+    const isChosen = Boolean(pair) || this.state.has("code");
+    const content = pair ? pairContent(this.model, this, ...pair) : view.overview(this.state);
+    if (pair) {
+      view.mark?.(...pair);
     }
-    this.legend(readPalette(find("printed")));
-    this.wasOpen = find("list").open;
-    find("list").open = true;
-    this.list.refresh();
+    find("content").replaceChildren(...content);
+    find("close").hidden = !isChosen;
+    this.panel.classList.toggle("chosen", isChosen);
+    this.panel.scrollTop = 0;
+    if (isChosen && !this.isChosen) {
+      this.opener = document.activeElement;
+    }
+    this.isChosen = isChosen;
   }
 
-  afterPrint() {
-    find("printed").replaceChildren();
-    find("list").open = this.wasOpen;
-    this.legend();
+  // The pair that is chosen; nothing where there is no such pair.
+  pair(state) {
+    const [source, destination] = ["from", "to"].map((name) => {
+      return this.model.groupOf.get(this.byName.get(state.get(name)));
+    });
+    return source && destination && this.model.isPair(source, destination)
+      ? [source, destination]
+      : null;
+  }
+
+  close() {
+    this.go({ from: null, to: null, code: null });
+    this.opener?.focus();
   }
 }
 

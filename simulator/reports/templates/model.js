@@ -1,165 +1,190 @@
-// What the page knows: groups of nodes, and what is said of each ordered pair of them.
+// What is found on each migration, and what it comes to. The data has a row for each class of
+// nodes and of containers; what is counted here is counted when it is looked at.
 
-const VERDICTS = ["possible", "not possible", "unknown"];
-const WEIGHTS = ["refuses", "unknown", "remark"];
-const VIEWS = ["outcome", "restore", "programs"];
-
-// What a pair's migrations come to: an outcome of all, or "partly", where some only are safe. Of
-// restore alone, and of programs alone, it is the outcome that there would be without the other.
 const OUTCOMES = ["safe", "risky", "refused", "unknown"];
-const KINDS = [...OUTCOMES, "partly"];
+const [SAFE, RISKY, REFUSED, UNKNOWN] = OUTCOMES.keys();
+const WORST_FIRST = [REFUSED, RISKY, UNKNOWN, SAFE];
+
+// Of a pair: the outcome of all its migrations, or "partly", where some are safe and others not.
 const PARTLY = 4;
+const KINDS = [...OUTCOMES, "partly"];
 
-function kindOf([safe, ...others]) {
-  return safe && others.some(Boolean) ? PARTLY : worst([safe, ...others]);
-}
+const IS_POSSIBLE = 0;
+const IS_REMARK = 2;
+const [VERDICTS, WEIGHTS] = [
+  ["possible", "not possible", "unknown"],
+  ["refuses", "unknown", "remark"],
+];
 
-// How a cell looks: a kind or, where some are safe, how many, and what the others are.
-const SHARES = 4;
-
-function lookOf(counts) {
-  const kind = kindOf(counts);
-  if (kind !== PARTLY) {
-    return kind;
-  }
-  const share = counts[0] / counts.reduce((sum, one) => sum + one, 0);
-  return partlyLook(Math.floor(share * SHARES), worst(counts));
-}
-
-function partlyLook(step, rest) {
-  return PARTLY + step + SHARES * (rest - 1);
-}
-
-// The share of a look that is safe, and the kind of the rest.
-function partsOf(look) {
-  const number = look - PARTLY;
-  return { share: ((number % SHARES) + 1) / (SHARES + 1), rest: 1 + Math.floor(number / SHARES) };
-}
-
-// The worst kind that there is: refused, risky, unknown, safe.
 function worst(counts) {
-  return [2, 1, 3].find((kind) => counts[kind]) ?? 0;
+  return WORST_FIRST.find((outcome) => counts[outcome]) ?? SAFE;
+}
+
+function kindOf(counts) {
+  return counts[SAFE] && worst(counts) !== SAFE ? PARTLY : worst(counts);
 }
 
 class Model {
   constructor(data) {
     this.data = data;
-    this.groups = data.groups;
-    this.kinds = data.summaries.map((summary) =>
-      VIEWS.map((_, view) => kindOf(countsOf(summary, view))),
+    this.verdicts = data.opinions.map(([verdict]) => verdict);
+    this.reasons = data.reasons.map(reasonOf);
+    this.counted = data.opinions.map(([, reasons]) =>
+      reasons.filter((one) => this.reasons[one].counts),
     );
-    this.looks = data.summaries.map((summary) =>
-      VIEWS.map((_, view) => lookOf(countsOf(summary, view))),
-    );
+    this.nodes = data.nodes.map(([name, nodeClass, release, cpu, containers], at) => {
+      return { at, name, class: nodeClass, release, cpu, containers };
+    });
+    this.groups = this.group().map((nodes, at) => {
+      const group = { at, nodes, class: nodes[0].class };
+      const loads = this.loads(nodes);
+      const size = sum(loads.map(({ containers }) => containers.length));
+      return Object.assign(group, { loads, size, name: groupName(nodes) });
+    });
+    this.groupOf = new Map(this.groups.flatMap((one) => one.nodes.map((node) => [node, one])));
+    this.rows = [];
+  }
+
+  group() {
+    if (!this.data.byClass) {
+      return this.nodes.map((node) => [node]);
+    }
+    const groups = this.data.classes.map(() => []);
+    this.nodes.forEach((node) => groups[node.class].push(node));
+    return groups;
   }
 
   classOf(group) {
-    return this.data.classes[this.groups[group].class];
+    return this.data.classes[group.class];
   }
 
-  // The number of what is said of a pair in short; -1 of a node and itself.
-  summary(source, destination) {
-    const group = this.groups[source];
-    if (source === destination && group.nodes.length === 1) {
-      return -1;
+  // The containers of nodes of one class, those together on which the same is found everywhere.
+  // A node without any stands for itself: its container is null.
+  loads(nodes, isMeant = () => true) {
+    const alike = new Map();
+    const { found } = this.data.classes[nodes[0].class];
+    for (const node of nodes) {
+      for (const [ctid, container] of node.containers.length ? node.containers : [[null, null]]) {
+        if (isMeant(ctid)) {
+          listAt(alike, String(found[container])).push({ node, ctid, container });
+        }
+      }
     }
-    return this.data.rows[group.row][this.groups[destination].class];
+    return [...alike.values()].map((containers) => {
+      const [restore, programs] = found[containers[0].container].map((row) => this.data.rows[row]);
+      return { containers, restore, programs };
+    });
   }
 
-  // How many migrations of the pair come to each outcome.
-  counts(source, destination, view) {
-    return countsOf(this.data.summaries[this.summary(source, destination)], view);
+  // A node, or one container of it, as what is to be moved.
+  source(node, ctid) {
+    const isMeant = ctid === null ? undefined : (other) => String(other) === ctid;
+    return { group: this.groupOf.get(node), node, loads: this.loads([node], isMeant) };
   }
 
-  kind(source, destination, view) {
-    return this.kinds[this.summary(source, destination)][view];
+  // The nodes of a group that something can be moved to from a source.
+  room(source, group) {
+    return group.nodes.length - ((source.group ?? source) === group);
+  }
+
+  isPair(source, destination) {
+    return this.room(source, destination) > 0;
+  }
+
+  outcome(restore, programs) {
+    const restored = this.verdicts[restore];
+    const survive = this.data.restoreOnly ? IS_POSSIBLE : this.verdicts[programs];
+    if (restored === 1) {
+      return REFUSED;
+    }
+    return restored === 2 || survive === 2 ? UNKNOWN : survive;
+  }
+
+  // What is found on moving containers that are alike to a group.
+  found(load, group) {
+    const restore = load.restore[this.classOf(group).kernel];
+    const programs = load.programs[group.class];
+    return { load, restore, programs, outcome: this.outcome(restore, programs) };
+  }
+
+  // How many migrations to a class come to each outcome, by the class.
+  row(source) {
+    const { classes } = this.data;
+    const row = new Uint32Array(4 * classes.length);
+    for (const { restore, programs, containers } of source.loads) {
+      for (let other = 0; other < classes.length; other += 1) {
+        const outcome = this.outcome(restore[classes[other].kernel], programs[other]);
+        row[4 * other + outcome] += containers.length;
+      }
+    }
+    return row;
+  }
+
+  // How many migrations from one group to another come to each outcome.
+  counts(source, destination) {
+    const row = (this.rows[source.at] ??= this.row(source));
+    return row.subarray(4 * destination.class, 4 * destination.class + 4);
+  }
+
+  // How many of them come to one outcome.
+  count(source, destination, outcome) {
+    const row = (this.rows[source.at] ??= this.row(source));
+    return row[4 * destination.class + outcome];
+  }
+
+  kind(source, destination) {
+    return kindOf(this.counts(source, destination));
   }
 
   // Something can go there safely, and nothing back.
   isOneWay(source, destination) {
-    if (source === destination) {
-      return false;
-    }
-    const [safe] = this.counts(source, destination, 0);
-    const [back, , , unknown] = this.counts(destination, source, 0);
-    return safe > 0 && back === 0 && unknown === 0;
+    const isOpen = source !== destination && this.count(source, destination, SAFE) > 0;
+    const back = [SAFE, UNKNOWN];
+    return isOpen && back.every((outcome) => !this.count(destination, source, outcome));
   }
 
-  // The migrations of a pair, sorted by what is found on them.
+  // The migrations of a pair; those together on which the same is found.
   migrations(source, destination) {
-    const { rows } = this.data;
-    const other = this.classOf(destination);
-    const found = new Map();
-    for (const [label, container, number, restoreRow, programsRow] of this.groups[source].loads) {
-      const restore = rows[restoreRow][other.kernel];
-      const programs = rows[programsRow][this.groups[destination].class];
-      const key = `${restore} ${programs}`;
-      if (!found.has(key)) {
-        found.set(key, { restore, programs, loads: [] });
-      }
-      found.get(key).loads.push({ label, container, number });
+    const alike = new Map();
+    for (const load of source.loads) {
+      const found = this.found(load, destination);
+      listAt(alike, `${found.restore} ${found.programs}`).push(found);
     }
-    return [...found.values()];
+    return [...alike.values()].map((found) => {
+      const containers = found.flatMap(({ load }) => load.containers);
+      return { ...found[0], containers: containers.sort((one, other) => one.ctid - other.ctid) };
+    });
   }
 
-  // The outcome of what is found on restore and on programs, by their numbers.
-  outcome(restore, programs) {
-    const verdicts = [restore, programs].map((number) => this.data.opinions[number][0]);
-    const [restored, survive] = this.data.restoreOnly ? [verdicts[0], 0] : verdicts;
-    if (restored === 1) {
-      return 2;
-    }
-    return restored === 2 || survive === 2 ? 3 : survive;
+  // The reasons that an outcome comes from, each once, by number.
+  against({ restore, programs }) {
+    const others = this.data.restoreOnly ? [] : this.counted[programs];
+    return [...new Set([...this.counted[restore], ...others])];
   }
 
-  opinion(number) {
-    const [verdict, reasons] = this.data.opinions[number];
-    return { verdict, reasons: reasons.map((reason) => this.reason(reason)) };
-  }
-
-  reason(number) {
-    const [code, weight, feature, place, source, destination, neededBy, hiddenBy, isWaived] =
-      this.data.reasons[number];
-    return { code, weight, feature, place, source, destination, neededBy, hiddenBy, isWaived };
-  }
-
-  // What a verdict comes from, by code, with features: what counts, and what is waived.
-  why(number) {
-    const features = new Map();
-    for (const reason of this.opinion(number).reasons) {
-      if (reason.isWaived || WEIGHTS[reason.weight] !== "remark") {
-        const code = reason.isWaived ? `${reason.code} (waived)` : reason.code;
-        features.set(code, [...(features.get(code) ?? []), reason.feature]);
-      }
-    }
-    return [...features]
-      .map(([code, names]) => [code, names.filter(Boolean).join(" ")].filter(Boolean).join(": "))
-      .join("; ");
+  // All that is said, whether it counts or not.
+  said(opinion) {
+    return this.data.opinions[opinion][1].map((at) => this.reasons[at]);
   }
 }
 
-function countsOf(summary, view) {
-  return summary.slice(4 * view, 4 * view + 4);
+function reasonOf(values) {
+  const [code, weight, feature, place, source, destination, neededBy, hiddenBy, isWaived] = values;
+  const counts = weight !== IS_REMARK && !isWaived;
+  return {
+    code,
+    weight,
+    feature,
+    place,
+    source,
+    destination,
+    neededBy,
+    hiddenBy,
+    isWaived,
+    counts,
+  };
 }
 
-// Say counts: one word where all are alike.
-function countsWords(counts) {
-  const total = counts.reduce((sum, one) => sum + one, 0);
-  const parts = OUTCOMES.map((outcome, number) => [counts[number], outcome]);
-  const present = parts.filter(([number]) => number);
-  if (present.length === 1) {
-    return present[0][1];
-  }
-  return present.map(([number, verdict]) => `${number} of ${total} ${verdict}`).join(", ");
-}
-
-function labelsWords(loads, byClass) {
-  return loads
-    .map(({ label, number }) => {
-      if (label === null) {
-        return byClass ? `nodes alone (${number})` : "any";
-      }
-      return byClass ? `class ${label} (${number})` : String(label);
-    })
-    .join(", ");
+function groupName(nodes) {
+  return nodes.length > 1 ? `${nodes[0].name} +${nodes.length - 1}` : nodes[0].name;
 }

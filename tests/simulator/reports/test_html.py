@@ -6,17 +6,19 @@ import json
 import re
 from collections import Counter
 from functools import cache
+from itertools import permutations, product
 from typing import Any
 
 import html5lib
 import pytest
 from msgspec.structs import replace
 
-from simulator.fleets.fleet import Group, gather_fleet
+from simulator.fleets.fleet import gather_fleet
 from simulator.profiles.profile import NodeProfile
-from simulator.reports.as_html import html_text
+from simulator.reports.as_html import CHANGES, html_text
 from simulator.reports.view import Note, View, note_on
-from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
+from simulator.verdicts.codes import CODES
+from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight, worst_outcome
 from support.simulated_profiles import captured_nodes
 
 HOSTILE = (
@@ -71,6 +73,11 @@ def words_of(document: Any) -> str:
     return " ".join("".join(head.itertext()).split())
 
 
+def text_by_id(document: Any, name: str) -> str:
+    (found,) = (one for one in document.iter() if one.get("id") == name)
+    return " ".join("".join(found.itertext()).split())
+
+
 @cache
 def plain() -> Any:
     return parsed(text_of(view_of(nodes())))
@@ -92,7 +99,7 @@ class TestDocument:
             for name, value in one.attrib.items()
             if name in {"src", "href", "srcset", "action", "data", "poster"}
         ]
-        assert references == ["data:,"]
+        assert [one for one in references if not one.startswith("#")] == ["data:,"]
         (style,) = all_of(document, "style")
         assert not re.search(r"url\(|@import", style.text)
         assert not re.search(r"https?:|fetch\(|XMLHttpRequest|WebSocket", script_of(document))
@@ -153,7 +160,7 @@ class TestNames:
         assert HOSTILE[0] in words_of(document)
 
     def test_names_are_shown_as_they_are_but_for_what_cannot_be_seen(self) -> None:
-        names = [group["name"] for group in data_of(text_of(view_of(named(*HOSTILE))))["groups"]]
+        names = [node[0] for node in data_of(text_of(view_of(named(*HOSTILE))))["nodes"]]
         assert names == [*HOSTILE[:3], "\\u2028\\u202emoc.{{ 7 * 7 }}&amp;"]
 
     def test_data_cannot_leave_its_element(self) -> None:
@@ -162,7 +169,7 @@ class TestNames:
         begin = text.index('id="data">') + len('id="data">')
         data = text[begin : text.index("</script>", begin)]
         assert not set(data) & set("<>&\u2028\u2029\u202e")
-        assert json.loads(data)["groups"][0]["releases"] == [HOSTILE[2]]
+        assert json.loads(data)["nodes"][0][2] == HOSTILE[2]
 
 
 class TestHead:
@@ -190,19 +197,46 @@ class TestHead:
 
     @pytest.mark.parametrize("restore_only", [False, True])
     @pytest.mark.parametrize("is_by_class", [False, True])
-    def test_counts_pairs_of_nodes_by_outcome(self, is_by_class: bool, restore_only: bool) -> None:
+    def test_counts_migrations_by_outcome(self, is_by_class: bool, restore_only: bool) -> None:
         doubled = [*nodes(), *(replace(one, name=f"{one.name}.too") for one in nodes())]
         view = view_of(doubled, is_by_class=is_by_class, restore_only=restore_only)
         found: Counter[Outcome] = Counter()
-        for pair in view.matrix.pairs():
-            others = len(pair.destination.nodes) - (pair.source is pair.destination)
-            outcome = pair.summary.outcomes(restore_only=restore_only).outcome
-            found[outcome] += len(pair.source.nodes) * others
-        assert found.total() == len(doubled) * (len(doubled) - 1)
+        kinds: Counter[str] = Counter()
+        for source, destination in permutations(view.fleet.members, 2):
+            outcomes = [
+                view.matrix.judge(source.node_class, destination.node_class, container).outcome(
+                    restore_only=restore_only
+                )
+                for _, container in source.containers or ((None, None),)
+            ]
+            found.update(outcomes)
+            is_partly = Outcome.SAFE in outcomes and set(outcomes) != {Outcome.SAFE}
+            kinds["partly" if is_partly else worst_outcome(outcomes).value] += 1
         document = parsed(text_of(view))
-        (row,) = document.find(f".//{_XHTML}tbody").findall(f"{_XHTML}tr")
-        *cells, _ = ("".join(cell.itertext()) for cell in row.findall(f"{_XHTML}td"))
-        assert cells == [f"{found[one]:,} {one.value}" for one in Outcome]
+        assert text_by_id(document, "migrations") == f"{found.total():,} migrations of containers"
+        assert text_by_id(document, "legend") == " ".join(
+            f"{found[one]:,} {one.value}" for one in Outcome
+        )
+        if not is_by_class:
+            pairs = text_by_id(document, "pairs")
+            words = re.findall(r"([\d,]+) (safe|partly|risky|refused|unknown)", pairs)
+            assert {kind: int(count.replace(",", "")) for count, kind in words} == {
+                "safe": 0,
+                **kinds,
+            }
+            assert pairs.startswith(f"{kinds.total():,} pairs of nodes: ")
+
+    def test_a_class_is_partly_safe_where_some_of_its_containers_are(self) -> None:
+        view = view_of(captured_nodes(), is_by_class=True)
+        pairs = text_by_id(parsed(text_of(view)), "pairs")
+        kinds: Counter[str] = Counter()
+        for pair in view.matrix.pairs():
+            outcomes = pair.summary.outcomes(restore_only=False)
+            is_partly = 0 < outcomes.safe < sum(outcomes)
+            others = len(pair.destination.nodes) - (pair.source is pair.destination)
+            kind = "partly" if is_partly else outcomes.outcome.value
+            kinds[kind] += len(pair.source.nodes) * others
+        assert all(f"{count:,} {kind}" in pairs for kind, count in kinds.items())
 
     def test_the_bar_s_parts_are_as_wide_as_their_shares(self) -> None:
         document = plain()
@@ -220,6 +254,7 @@ class TestHead:
     def test_a_single_node_has_no_pairs(self) -> None:
         words = words_of(parsed(text_of(view_of(nodes()[:1]))))
         assert "0 safe 0 risky 0 refused 0 unknown" in words
+        assert words.endswith("0 pairs of nodes: 0 safe, 0 partly.")
 
 
 class _Reader:
@@ -228,18 +263,12 @@ class _Reader:
     def __init__(self, data: Any) -> None:
         self.data = data
 
-    def summary(self, source: Group, destination: Group) -> int:
-        row = self.data["rows"][self.data["groups"][source.number]["row"]]
-        return int(row[self.data["groups"][destination.number]["class"]])
-
-    def migrations(self, source: Group, destination: Group) -> list[tuple[Any, ...]]:
-        """Return the containers' labels, and what is found on restore and on programs."""
-        other = self.data["groups"][destination.number]["class"]
-        kernel, rows = self.data["classes"][other]["kernel"], self.data["rows"]
-        return [
-            (load[0], self.opinion(rows[load[3]][kernel]), self.opinion(rows[load[4]][other]))
-            for load in self.data["groups"][source.number]["loads"]
-        ]
+    def migration(self, source: int, destination: int, container: int | None) -> list[Any]:
+        """Return what is found on a migration between classes: on restore, and on programs."""
+        key = "null" if container is None else str(container)
+        restore, programs = self.data["classes"][source]["found"][key]
+        kernel, rows = self.data["classes"][destination]["kernel"], self.data["rows"]
+        return [self.opinion(rows[restore][kernel]), self.opinion(rows[programs][destination])]
 
     def opinion(self, number: int) -> tuple[Verdict, Opinion]:
         verdict, reasons = self.data["opinions"][number]
@@ -255,44 +284,27 @@ class TestData:
     def view(self, is_by_class: bool) -> View:
         return view_of(captured_nodes(), waived=("vendor-differs",), is_by_class=is_by_class)
 
-    def test_has_the_counts_of_every_pair(self, is_by_class: bool) -> None:
+    def test_has_every_node_with_its_containers(self, is_by_class: bool) -> None:
         view = self.view(is_by_class)
-        data = data_of(text_of(view))
-        for pair in view.matrix.pairs():
-            source, destination, summary = pair.source, pair.destination, pair.summary
-            number = _Reader(data).summary(source, destination)
-            # Safe, risky, refused, unknown: of both, of restore alone, of programs alone.
-            restore, programs = summary.restore, summary.programs
-            assert data["summaries"][number] == [
-                *summary.outcomes(restore_only=False),
-                *(restore.possible, 0, restore.not_possible, restore.unknown),
-                *(programs.possible, programs.not_possible, 0, programs.unknown),
-            ]
+        found = data_of(text_of(view))["nodes"]
+        assert [(one[0], one[1], one[4]) for one in found] == [
+            (one.name, one.node_class, [list(both) for both in one.containers])
+            for one in view.fleet.members
+        ]
 
-    def test_has_the_outcomes_of_restore_alone_where_programs_are_left_out(
-        self, is_by_class: bool
-    ) -> None:
-        view = view_of(captured_nodes(), is_by_class=is_by_class, restore_only=True)
-        data = data_of(text_of(view))
-        assert data["restoreOnly"] is True
-        assert all(one[:4] == one[4:8] for one in data["summaries"])
+    def test_says_whether_programs_are_left_out(self, is_by_class: bool) -> None:
+        view = view_of(nodes(), is_by_class=is_by_class, restore_only=True)
+        assert data_of(text_of(view))["restoreOnly"] is True
+        assert data_of(text_of(self.view(is_by_class)))["restoreOnly"] is False
 
     def test_has_both_verdicts_on_every_migration(self, is_by_class: bool) -> None:
         view = self.view(is_by_class)
-        data = data_of(text_of(view))
-        opinions, verdicts = view.matrix.opinions, view.matrix.verdicts
-        for pair in view.matrix.pairs():
-            source, destination = pair.source, pair.destination
-            expected = {
-                label: tuple(
-                    (verdicts[one], Opinion(opinions[one].reasons))
-                    for one in (alike.restore, alike.programs)
-                )
-                for alike in view.matrix.alike(source, destination)
-                for label in alike.labels
-            }
-            found = _Reader(data).migrations(source, destination)
-            assert {label: tuple(both) for label, *both in found} == expected
+        reader = _Reader(data_of(text_of(view)))
+        for source, destination in product(view.fleet.members, view.fleet.classes):
+            for _, container in source.containers or ((None, None),):
+                judgement = view.matrix.judge(source.node_class, destination.number, container)
+                found = reader.migration(source.node_class, destination.number, container)
+                assert found == [(one.verdict, Opinion(one.reasons)) for one in judgement]
 
     def test_explains_each_code_that_comes_up(self, is_by_class: bool) -> None:
         data = data_of(text_of(self.view(is_by_class)))
@@ -301,40 +313,36 @@ class TestData:
 
     def test_says_each_thing_once(self, is_by_class: bool) -> None:
         data = data_of(text_of(self.view(is_by_class)))
-        for key in ("rows", "summaries", "reasons", "opinions"):
+        for key in ("rows", "reasons", "opinions"):
             entries = [json.dumps(entry) for entry in data[key]]
             assert len(entries) == len(set(entries)), key
 
 
-class TestGroups:
-    def test_a_node_that_is_alone_of_its_class_has_no_pair_with_it(self) -> None:
-        view = view_of(nodes())
-        data = data_of(text_of(view))
-        classes = Counter(member.node_class for member in view.fleet.members)
-        for group in view.matrix.groups:
-            is_alone = classes[group.node_class] == 1
-            assert (_Reader(data).summary(group, group) == -1) is is_alone
-
-    def test_classes_are_called_by_number_and_first_node(self) -> None:
-        twins = [nodes()[0], replace(nodes()[0], name="twin"), nodes()[1]]
-        groups = data_of(text_of(view_of(twins, is_by_class=True)))["groups"]
-        first, second = nodes()[0].name, nodes()[1].name
-        assert [group["name"] for group in groups] == [f"0: {first} +1", f"1: {second}"]
-        assert [group["nodes"] for group in groups] == [[first, "twin"], [second]]
-
+class TestNotes:
     def test_what_is_known_of_kernels_and_cpus_is_noted(self) -> None:
         one, other = nodes()[:2]
         (cpu,) = one.cpus
         notes = {one.name: note_on(one)}
-        first, second = data_of(text_of(view_of([one, other]), notes=notes))["groups"]
-        assert (first["releases"], first["models"]) == ([one.kernel.release], [cpu.model_name])
-        assert (second["releases"], second["models"]) == ([], [])
+        first, second = data_of(text_of(view_of([one, other]), notes=notes))["nodes"]
+        assert first[2:4] == [one.kernel.release, cpu.model_name]
+        assert second[2:4] == ["", ""]
 
     def test_a_node_may_have_several_cpus_or_none_that_is_named(self) -> None:
         (cpu,) = nodes()[0].cpus
         several = [replace(cpu, model_name=name) for name in ("One", None, "Two", "One")]
         assert note_on(replace(nodes()[0], cpus=tuple(several))).cpu == "One, Two"
-        nameless = note_on(replace(nodes()[0], cpus=()))
-        assert nameless.cpu == ""
-        group = data_of(text_of(view_of(nodes()[:1]), notes={nodes()[0].name: nameless}))["groups"]
-        assert group[0]["models"] == []
+        assert note_on(replace(nodes()[0], cpus=())).cpu == ""
+
+
+class TestChanges:
+    def test_every_code_that_a_change_may_turn_away_is_one(self) -> None:
+        codes = [code.split()[0] for change in CHANGES for code in change.codes]
+        assert set(codes) <= set(CODES)
+
+    def test_each_code_is_turned_away_by_one_change(self) -> None:
+        codes = [code for change in CHANGES for code in change.codes]
+        assert len(codes) == len(set(codes))
+
+    def test_what_hides_a_feature_can_be_changed(self) -> None:
+        hiding = {name for name in CODES if name.startswith("feature-hidden-by-")}
+        assert hiding <= {code for change in CHANGES for code in change.codes}

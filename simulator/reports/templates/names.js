@@ -1,0 +1,100 @@
+// Names of nodes, CPUs and containers, as short as can be read.
+
+const ENDS_A_PART = /[-._:/ ]/;
+
+// Names without what all of them begin and end with, cut where a part of a name ends.
+class ShortNames {
+  constructor(names) {
+    this.start = names.length > 1 ? commonStart(names) : "";
+    const rest = names.map((name) => reversed(name.slice(this.start.length)));
+    this.end = names.length > 1 ? reversed(commonStart(rest)) : "";
+  }
+
+  of(name) {
+    return name.slice(this.start.length, name.length - this.end.length);
+  }
+
+  get words() {
+    const cut = [this.start && `“${this.start}” before`, this.end && `“${this.end}” behind`];
+    return cut.filter(Boolean).join(", ");
+  }
+}
+
+function commonStart(texts) {
+  const [first, ...others] = texts.map((text) => [...text]);
+  let length = 0;
+  while (length < first.length && others.every((other) => other[length] === first[length])) {
+    length += 1;
+  }
+  length = Math.min(length, Math.min(first.length, ...others.map((other) => other.length)) - 1);
+  while (length > 0 && !ENDS_A_PART.test(first[length - 1])) {
+    length -= 1;
+  }
+  return first.slice(0, Math.max(0, length)).join("");
+}
+
+function reversed(text) {
+  return [...text].reverse().join("");
+}
+
+// A CPU's name without what says nothing.
+function shortCpu(name) {
+  return name
+    .replace(/\((R|TM|tm)\)/g, "")
+    .replace(/\b(CPU|Processor|Core Processor|Genuine|\d+-Core)\b|@.*$/g, "")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+function cpuWords(model, group) {
+  const names = new Set(group.nodes.map((node) => shortCpu(node.cpu)).filter(Boolean));
+  return [...names].join(", ") || model.classOf(group).vendor;
+}
+
+function kernelWords(model, group) {
+  const short = ({ release }) => release.replace(/^2\.6\.\d+-(?=\d+stab)/, "");
+  const releases = new Set(group.nodes.map(short).filter(Boolean));
+  return [...releases].join(", ") || model.classOf(group).generation;
+}
+
+function aboutNode(model, group) {
+  return element(
+    "div",
+    { class: "about" },
+    `${cpuWords(model, group)} · ${kernelWords(model, group)}`,
+  );
+}
+
+// Containers by their numbers; those of several nodes by their count.
+function containersWords(containers, most = 12) {
+  if (containers.every(({ ctid }) => ctid === null)) {
+    return "Any container";
+  }
+  if (new Set(containers.map(({ node }) => node)).size > 1) {
+    return count(containers.length, "container");
+  }
+  const shown = containers.slice(0, most).map(({ ctid }) => ctid);
+  const more = containers.length > most ? ` and ${containers.length - most} more` : "";
+  return `Container${containers.length > 1 ? "s" : ""} ${shown.join(", ")}${more}`;
+}
+
+// What the containers are, as far as the kernel looks at it.
+function statesWords(model, containers) {
+  const known = containers.filter(({ container }) => container !== null);
+  if (!known.length) {
+    return "no container is recorded there: the nodes alone are compared";
+  }
+  return [...new Set(known.map(({ container }) => model.data.containers[container]))].join("; ");
+}
+
+// Say counts: one word where all are alike.
+function countsWords(counts) {
+  const total = sum([...counts]);
+  const present = OUTCOMES.map((outcome, at) => [counts[at], outcome]).filter(([one]) => one);
+  if (present.length === 1) {
+    return present[0][1];
+  }
+  return present
+    .map(([one, outcome]) => `${number(one)} of ${number(total)} ${outcome}`)
+    .join(", ");
+}
