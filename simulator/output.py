@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+#: The width of a terminal that does not tell it.
+_COLUMNS = 80
+
+
+def terminal_columns() -> int:
+    """Return the terminal's width, as shutil does, whose import takes long."""
+    try:
+        return int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size().columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
+
+
 class OutputError(UserError):
     """An answer could not be written completely."""
 

@@ -7,11 +7,10 @@ from simulator.commands.options import (
     add_counted,
     add_json,
     container_id,
-    terminal_columns,
     waived_codes,
 )
 from simulator.errors import UsageError
-from simulator.output import Streams
+from simulator.output import Streams, terminal_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

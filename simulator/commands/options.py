@@ -1,11 +1,11 @@
 """What commands share: their parser, and options that several of them have."""
 
 import argparse
-import os
 import reprlib
 from functools import partial
 
 from simulator.errors import UsageError, UserError
+from simulator.output import terminal_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
 # Commands speak English. gettext would look for catalogs of argparse's words, and import locale.
 setattr(argparse, "_", str)  # noqa: B010 (argparse's own: no type has it)
-
-#: The width of a terminal that does not tell it.
-_COLUMNS = 80
-
-
-def terminal_columns() -> int:
-    """Return the terminal's width, as shutil does, whose import takes long."""
-    try:
-        return int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size().columns or _COLUMNS
-    except (OSError, ValueError):
-        return _COLUMNS
 
 
 class HelpAsked(Exception):  # noqa: N818 (nothing is wrong)

@@ -1,15 +1,25 @@
 """Judged migrations: for people, the outcome, both verdicts and the next steps; and as JSON."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from simulator.kernel.restore import Answer
-from simulator.reports.terminal import HEADING, Line, line, styled_word
+from simulator.reports.terminal import DIM, HEADING, Line, line, styled_word
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.migrations import Check, Migration
-from simulator.verdicts.verdict import Help, Opinion, Outcome, Reason, Remedy, Verdict, Weight
+from simulator.verdicts.verdict import (
+    Help,
+    Judgement,
+    Opinion,
+    Outcome,
+    Reason,
+    Remedy,
+    Verdict,
+    Weight,
+)
 
 FORMAT = 2
 
@@ -36,6 +46,7 @@ _Paragraph = list[_Found]
 def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
     """Write a check: the outcome first, then all reasons, each once."""
     yield line(0, styled_word(check.outcome.value), f": {check.source} to {check.destination}")
+    yield line(0, _why(check))
     yield from _outcome_lines(check)
     yield from _answer_lines(check.migrations)
     if check.waived:
@@ -47,6 +58,30 @@ def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
     title = "Programs, left out by --restore-only:" if check.restore_only else "Programs:"
     yield from _opinion_lines(title, programs, is_verbose=is_verbose)
     yield from _help_lines(check)
+
+
+def _why(check: Check) -> str:
+    """Say in a sentence where the outcome comes from, and for how many containers."""
+    worst = [one.judgement for one in check.migrations]
+    worst = [one for one in worst if one.outcome(restore_only=check.restore_only) is check.outcome]
+    if check.outcome is Outcome.SAFE:
+        return "It restores, and programs survive." if not check.restore_only else "It restores."
+    sentences = Counter(main_reason(one, restore_only=check.restore_only) for one in worst)
+    ((sentence, count),) = sentences.most_common(1)
+    every = len(check.migrations)
+    return sentence if every == 1 else f"{sentence} ({count} of {every} containers)"
+
+
+def main_reason(judgement: Judgement, *, restore_only: bool = False) -> str:
+    """Say in a sentence why a migration is not safe: the first reason, with its features."""
+    restore, programs = judgement
+    outcome = judgement.outcome(restore_only=restore_only)
+    verdict = Verdict.UNKNOWN if outcome is Outcome.UNKNOWN else Verdict.NOT_POSSIBLE
+    opinion = restore if restore.verdict is verdict else programs
+    reasons = [reason for reason in opinion.reasons if reason.verdict is verdict]
+    code = reasons[0].code
+    features = " ".join(reason.feature for reason in reasons if reason.code == code)
+    return find_code(code).summary + (f": {features}" if features else "")
 
 
 def name_containers(ctids: Sequence[int]) -> str:
@@ -161,7 +196,7 @@ def _mark(reason: Reason) -> tuple[tuple[str, str], ...]:
     if reason.is_waived:
         marked = ("waived", HEADING)
     elif reason.weight is Weight.REMARK:
-        marked = (word, "dim")
+        marked = (word, DIM)
     else:
         marked = styled_word(word)
     return marked, (": ", ""), (reason.code, HEADING)

@@ -1,4 +1,7 @@
-"""Tables of recorded nodes, of kernels and of CPUs, for people and as JSON."""
+"""Tables of recorded nodes, of kernels and of CPUs, for people and as JSON.
+
+What matters most comes first: a narrow terminal gets the first columns alone.
+"""
 
 import json
 from collections.abc import Iterable
@@ -11,8 +14,9 @@ from simulator.facts.capabilities import X86_64, NodeFacts, node_capabilities
 from simulator.facts.generations import EXAMPLES, GENERATIONS, Generation, identify
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import RecordedCpu
-from simulator.reports.terminal import render_table
+from simulator.reports.terminal import render_listing
 from vzcptcheck import versions
+from vzcptcheck.processors import format_ranges
 
 
 class Listing(Struct, frozen=True):
@@ -27,22 +31,22 @@ class Listing(Struct, frozen=True):
         return json.dumps(documents, indent=2, ensure_ascii=False) + "\n"
 
     def as_table(self, stream: TextIO | None) -> str:
-        """Return the table as text for a stream, folded if that is a terminal."""
+        """Return the table as text for a stream; a narrow terminal gets the first columns."""
         titles = [column.replace("_", " ") for column in self.columns]
-        return render_table(titles, [list(map(_cell, row)) for row in self.rows], stream)
+        return render_listing(titles, [list(map(_cell, row)) for row in self.rows], stream)
 
 
 def node_listing(profiles: Iterable[NodeProfile]) -> Listing:
     """List recorded nodes."""
-    columns = ("node", "origin", "generation", "cpu", "capability_number", "containers")
+    columns = ("node", "cpu", "generation", "origin", "containers", "capability_number")
     rows = (
         (
             profile.name,
-            profile.origin.kind.value,
-            profile.facts().release.generation.name,
             profile.cpus[0].model_name if profile.cpus else None,
-            profile.answers.capability_number,
+            profile.facts().release.generation.name,
+            profile.origin.kind.value,
             [container.ctid for container in profile.containers],
+            profile.answers.capability_number,
         )
         for profile in profiles
     )
@@ -92,5 +96,6 @@ def _kernel_row(generation: Generation) -> tuple[Any, ...]:
 
 def _cell(value: object) -> str:
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        numbers = sorted(one for one in value if isinstance(one, int))
+        return format_ranges(numbers).replace(",", " ") if numbers else " ".join(value)
     return "" if value is None else str(value)

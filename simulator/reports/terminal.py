@@ -1,36 +1,45 @@
 """Text for people: plain where nobody looks at it, folded and in colour on a terminal.
 
-Names cannot control the terminal. rich takes long to import: only a terminal needs it.
+Lines are folded between words alone: names stay whole, and can be copied. Names cannot control the
+terminal. rich takes long to import: only a progress bar needs it.
 """
 
+import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from io import StringIO
-from typing import TYPE_CHECKING, TextIO
+from itertools import groupby, zip_longest
+from typing import TextIO
 from unicodedata import combining, east_asian_width
 
 from msgspec import Struct
 
+from simulator.output import terminal_columns
 from simulator.verdicts.verdict import Outcome, Verdict
 from vzcptcheck.outcome import printable
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
 
 #: Seconds after which a bar appears.
 _PATIENCE = 1.0
 
-HEADING = "bold"
+#: Styles are the parameters of SGR (ECMA-48, 8.3.117).
+HEADING = "1"
+DIM = "2"
+PARTLY = "partly"
 STYLES = {
-    Outcome.SAFE.value: "green",
-    Outcome.RISKY.value: "magenta",
-    Outcome.REFUSED.value: "bold red",
-    Verdict.POSSIBLE.value: "green",
-    Verdict.NOT_POSSIBLE.value: "bold red",
-    Verdict.UNKNOWN.value: "yellow",
+    Outcome.SAFE.value: "32",
+    PARTLY: "36",
+    Outcome.RISKY.value: "35",
+    Outcome.REFUSED.value: "1;31",
+    Verdict.POSSIBLE.value: "32",
+    Verdict.NOT_POSSIBLE.value: "1;31",
+    Verdict.UNKNOWN.value: "33",
 }
+
+#: What columns of tables, and of listings, are folded to at most.
+_NARROWEST, _NARROWEST_LISTED = 16, 24
+_GAP = 2
+_WORDS = re.compile(" +|[^ ]+")
 
 #: A text, or a text and its style.
 Word = str | tuple[str, str]
@@ -53,51 +62,148 @@ def styled_word(word: str) -> tuple[str, str]:
     return word, STYLES[word]
 
 
+def width_of(stream: TextIO | None) -> int | None:
+    """Return the columns of a terminal; None where a stream is none, and nothing is folded."""
+    return terminal_columns() if _is_terminal(stream) else None
+
+
 def render(lines: Iterable[Line], stream: TextIO | None) -> str:
     """Return lines as text for a stream: folded and in colour if that is a terminal."""
-    if not _is_terminal(stream):
-        return "".join(f"{' ' * one.indent}{''.join(map(_text, one.words))}\n" for one in lines)
-    from rich.padding import Padding
-    from rich.text import Text
-
-    console, text = _console()
-    for one in lines:
-        if one.words:
-            words = Text.assemble(*map(_styled, one.words), overflow="fold")
-            console.print(Padding(words, (0, 0, 0, one.indent), expand=False))
-        else:
-            console.line()
-    return text.getvalue()
+    width = width_of(stream)
+    folded = lines if width is None else (part for one in lines for part in _fold(one, width))
+    write = _paint if width is not None and not _is_colourless() else _plain
+    return "".join(f"{' ' * one.indent}{write(one.words)}\n" for one in folded)
 
 
 def render_table(
     titles: Sequence[str], rows: Iterable[Sequence[Word]], stream: TextIO | None
 ) -> str:
-    """Return a table as text for a stream: folded and in colour if that is a terminal."""
-    if not _is_terminal(stream):
-        return _plain_table([titles, *rows])
-    from rich.table import Table
+    """Return a table as text for a stream; on a terminal it is folded, and in colour.
 
-    console, text = _console()
-    table = Table(box=None, pad_edge=False, header_style=HEADING)
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*map(_styled, row))
-    console.print(table)
-    return text.getvalue()
+    The first column is never folded. A table that does not fit is written as a list: the first
+    cell of each row, and below it the others with their titles.
+    """
+    table = _Table(titles, rows)
+    width = width_of(stream)
+    widths = table.widths if width is None else table.fit(len(titles), width, _NARROWEST)
+    return render(table.lines(widths) if widths else table.items(), stream)
 
 
-def _plain_table(rows: Sequence[Sequence[Word]]) -> str:
-    texts = [list(map(_text, row)) for row in rows]
-    widths = [max(map(_columns, column)) for column in zip(*texts, strict=True)]
-    return "".join(
-        "  ".join(
-            cell + " " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)
-        )
-        + "\n"
-        for row in texts
-    )
+def render_listing(
+    titles: Sequence[str], rows: Iterable[Sequence[Word]], stream: TextIO | None
+) -> str:
+    """Return a table as text for a stream; a terminal gets the first columns, as many as fit."""
+    table = _Table(titles, rows)
+    width = width_of(stream)
+    if width is None:
+        return render(table.lines(table.widths), stream)
+    fitting = (table.fit(count, width, _NARROWEST_LISTED) for count in range(len(titles), 1, -1))
+    widths = next(filter(None, fitting), table.widths[:1])
+    lines = list(table.lines(widths))
+    if len(widths) < len(titles):
+        left_out = ", ".join(titles[len(widths) :])
+        lines.append(line(0, (f"Left out, as the terminal is narrow: {left_out}.", DIM)))
+    return render(lines, stream)
+
+
+class _Table:
+    """The cells of a table, and how wide its columns are."""
+
+    def __init__(self, titles: Sequence[str], rows: Iterable[Sequence[Word]]) -> None:
+        self._titles = titles
+        self._rows: list[Sequence[Word]] = [[(title, HEADING) for title in titles], *rows]
+        texts = [list(map(_text, row)) for row in self._rows]
+        self.widths = [max(map(_columns, column)) for column in zip(*texts, strict=True)]
+        words = (" ".join(column).split() for column in zip(*texts, strict=True))
+        self._longest = [max(map(_columns, found), default=0) for found in words]
+
+    def fit(self, count: int, width: int, narrowest: int) -> list[int]:
+        """Return the widths of the first columns within a width; none where they do not fit.
+
+        No column is made narrower than ``narrowest``, or than a word in it.
+        """
+        natural = self.widths[:count]
+        least = [
+            max(longest, min(wide, narrowest))
+            for wide, longest in zip(natural, self._longest[:count], strict=True)
+        ]
+        least[0] = natural[0]
+        slack = width - _GAP * (count - 1) - sum(least)
+        if slack < 0:
+            return []
+        wanting = sorted(range(count), key=lambda column: natural[column] - least[column])
+        for place, column in enumerate(wanting):
+            given = min(natural[column] - least[column], slack // (count - place))
+            least[column] += given
+            slack -= given
+        return least
+
+    def lines(self, widths: Sequence[int]) -> Iterator[Line]:
+        """Write the first columns, as many as there are widths."""
+        for row in self._rows:
+            cells = [list(_fold(Line(0, (cell,)), at)) for cell, at in zip(row, widths)]  # noqa: B905
+            for parts in zip_longest(*cells, fillvalue=Line(0, ())):
+                words: list[Word] = []
+                blank = 0
+                for part, width in zip(parts, widths, strict=True):
+                    if part.words:
+                        words += [" " * blank, *part.words]
+                        blank = 0
+                    blank += width - sum(_columns(_text(word)) for word in part.words) + _GAP
+                yield Line(0, tuple(words))
+
+    def items(self) -> Iterator[Line]:
+        """Write each row as its first cell, and below it the others with their titles."""
+        for first, *others in self._rows[1:]:
+            yield line(0, first)
+            for title, cell in zip(self._titles[1:], others, strict=True):
+                if _text(cell):
+                    yield line(2, (f"{title}: ", DIM), cell)
+
+
+def _fold(one: Line, width: int) -> Iterator[Line]:
+    """Break a line between words, as late as it can be; a word that is too wide stays whole."""
+    begun: list[tuple[str, str]] = []
+    column = one.indent
+    gap = 0
+    for parts in _unbroken(one.words):
+        text = "".join(text for text, _ in parts)
+        if text.startswith(" "):
+            gap = len(text)
+            continue
+        size = _columns(text)
+        if begun and column + gap + size > width:
+            yield Line(one.indent, tuple(begun))
+            begun, column = [], one.indent
+        elif gap:
+            begun.append(_gap(gap, begun, parts))
+            column += gap
+        begun += parts
+        column += size
+        gap = 0
+    yield Line(one.indent, tuple(begun))
+
+
+def _gap(
+    size: int, before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]
+) -> tuple[str, str]:
+    """Return a gap, in the style of both words beside it where they have one in common."""
+    style = before[-1][1] if before else ""
+    return " " * size, style if style == after[0][1] else ""
+
+
+def _unbroken(words: Iterable[Word]) -> Iterator[list[tuple[str, str]]]:
+    """Yield what stands between two spaces, whatever its styles are, and the spaces between."""
+    begun: list[tuple[str, str]] = []
+    for word in words:
+        style = "" if isinstance(word, str) else word[1]
+        for part in _WORDS.findall(_text(word)):
+            if begun and part.startswith(" ") != begun[0][0].startswith(" "):
+                yield begun
+                begun = []
+            begun.append((part, style))
+    if begun:
+        yield begun
 
 
 def _columns(text: str) -> int:
@@ -111,22 +217,30 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def _is_dumb() -> bool:
+    return os.environ.get("TERM") in {"dumb", "unknown"}
+
+
+def _is_colourless() -> bool:
+    """Tell whether a terminal shows, or is asked for, no colours (https://no-color.org)."""
+    return _is_dumb() or bool(os.environ.get("NO_COLOR"))
+
+
 def _text(word: Word) -> str:
     return printable(word if isinstance(word, str) else word[0])
 
 
-def _styled(word: Word) -> "Text":
-    from rich.text import Text
-
-    return Text(_text(word), "" if isinstance(word, str) else word[1])
+def _plain(words: Iterable[Word]) -> str:
+    return "".join(map(_text, words))
 
 
-def _console() -> "tuple[Console, StringIO]":
-    """Return a console for the terminal, and the buffer that it writes to."""
-    from rich.console import Console
-
-    text = StringIO()
-    return Console(file=text, force_terminal=True, highlight=False), text
+def _paint(words: Iterable[Word]) -> str:
+    """Write words in their styles; neighbours that have one in common together."""
+    painted = ""
+    for style, parts in groupby(words, lambda word: "" if isinstance(word, str) else word[1]):
+        text = _plain(parts)
+        painted += f"\x1b[{style}m{text}\x1b[0m" if style else text
+    return painted
 
 
 @contextmanager

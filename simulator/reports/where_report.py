@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from simulator.fleets.destinations import Destination, Search
@@ -10,44 +11,57 @@ from simulator.reports.check_report import (
     code_documents,
     format_document,
     help_document,
+    main_reason,
     override_command_lines,
     verdict_document,
 )
-from simulator.reports.terminal import HEADING, Line, line, styled_word
-from simulator.reports.view import why
-from simulator.verdicts.verdict import Outcome
+from simulator.reports.terminal import DIM, HEADING, Line, line, styled_word
+from simulator.verdicts.verdict import Judgement, Outcome, Verdict
 
 
 def search_lines(search: Search) -> Iterator[Line]:
     """Write what was found, the best first."""
-    yield line(0, (_headline(search), HEADING))
-    if search.waived:
-        yield line(2, f"waived: {', '.join(search.waived)}")
-    width = max(len(one.outcome.value) for one in search.destinations)
-    for destination in search.destinations:
-        gap = " " * (width + 2 - len(destination.outcome.value))
-        yield line(2, styled_word(destination.outcome.value), gap, destination.name)
-        yield from _reason_lines(destination, 2 + width + 2)
-
-
-def _headline(search: Search) -> str:
     moved = "any container" if search.ctid is None else f"container {search.ctid}"
+    yield line(0, (f"{moved} of {search.source}", HEADING))
+    yield line(0, _counts(search))
+    if search.waived:
+        yield line(0, f"waived: {', '.join(search.waived)}")
+    yield line(0)
+    width = max(len(one.outcome.value) for one in search.destinations) + 2
+    for destination in search.destinations:
+        gap = " " * (width - len(destination.outcome.value))
+        yield line(0, styled_word(destination.outcome.value), gap, (destination.name, HEADING))
+        if destination.outcome is not Outcome.SAFE:
+            yield from _reason_lines(destination, search, width)
+
+
+def _counts(search: Search) -> str:
     counts = Counter(one.outcome for one in search.destinations)
     found = ", ".join(f"{counts[one]} {one.value}" for one in Outcome if counts[one])
-    alone = ", by restore alone" if search.restore_only else ""
-    return f"{moved} of {search.source}, to {len(search.destinations)} nodes: {found}{alone}"
+    nodes = f"{sum(counts.values())} node{'s' if len(search.destinations) > 1 else ''}"
+    return f"to {nodes}: {found}{', by restore alone' if search.restore_only else ''}"
 
 
-def _reason_lines(destination: Destination, indent: int) -> Iterator[Line]:
+def _reason_lines(destination: Destination, search: Search, indent: int) -> Iterator[Line]:
     """Write why, and the first remedy that works."""
-    reasons = "; ".join(filter(None, map(why, destination.migration.judgement)))
-    if reasons and destination.outcome is not Outcome.SAFE:
-        yield line(indent, reasons)
+    judgement = destination.migration.judgement
+    yield line(indent, main_reason(judgement, restore_only=search.restore_only))
+    yield line(indent, (", ".join(_codes(judgement, restore_only=search.restore_only)), DIM))
     remedy = destination.remedy
     if remedy is not None:
-        yield line(indent, f"{remedy.remedy.action} Then ", styled_word(remedy.outcome.value))
+        yield line(
+            indent, f"Helps: {remedy.remedy.action} Then ", styled_word(remedy.outcome.value), "."
+        )
         if remedy.remedy.lines:
             yield from override_command_lines(remedy.remedy.lines, indent)
+
+
+def _codes(judgement: Judgement, *, restore_only: bool) -> Iterator[str]:
+    """Yield the codes of what stands against a migration, each once."""
+    reasons = chain.from_iterable(one.reasons for one in judgement[: 1 if restore_only else 2])
+    yield from dict.fromkeys(
+        reason.code for reason in reasons if reason.verdict is not Verdict.POSSIBLE
+    )
 
 
 # As JSON

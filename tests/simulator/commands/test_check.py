@@ -14,7 +14,7 @@ import pytest
 from simulator.cli import main
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.store import find_cpu, fixture_names, load_node
-from simulator.verdicts.codes import CODES, Code
+from simulator.verdicts.codes import CODES, Code, find_code
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_061, build, change
 from support.programs import SGR, Terminal, mistake, published, replay, vzcptsim
 from support.simulated_profiles import encoded, good_document
@@ -156,7 +156,12 @@ def test_the_nodes_alone_are_judged_where_there_is_no_container(
 def test_the_readmes_container_lacks_four_features() -> None:
     status, stdout, stderr = check("--ct", "102", SANDY_BRIDGE, PENRYN)
     assert (status, stderr) == (2, "")
-    assert stdout.startswith(f"refused: {SANDY_BRIDGE} to {PENRYN}\n  container 102: refused, ")
+    assert stdout.startswith(
+        f"refused: {SANDY_BRIDGE} to {PENRYN}\n"
+        "The destination's CPU lacks a feature that the source's kernel compares: "
+        "sse4_2 xsave avx aesni\n"
+        "  container 102: refused, "
+    )
     restore = stdout.partition("\nPrograms:")[0]
     for name, bit, number in [("sse4_2", 20, 14), ("xsave", 26, 25), ("avx", 28, 26)]:
         place = f"CPUID 0x00000001 ecx bit {bit}, capability bit {number}"
@@ -345,6 +350,7 @@ def test_what_restore_answers_and_what_it_does_not_come_to(tmp_path: Path) -> No
     assert (status, stderr) == (2, "")
     assert stdout.startswith(
         f"refused: {path} to {SANDY_BRIDGE}\n"
+        f"{find_code('image-hz').summary}\n"
         "  the image: refused, restore not possible, programs not possible\n"
         "  restore answers -1 EINVAL at image-hz, and looks no further\n"
         "    Error: HZ mismatch: 100 != 1000\n"

@@ -96,20 +96,32 @@ def test_people_read_a_line_each_with_why_and_the_first_remedy() -> None:
     status, text, _ = vzcptsim("where", f"{SOURCE}:102", *ALL)
     assert status == 0
     assert text.splitlines() == [
-        f"container 102 of {SOURCE}, to 4 nodes: 1 safe, 3 refused",
-        f"  safe     {HASWELL}",
-        f"  refused  {OLD}",
-        "           version-too-new",
-        f"           Upgrade {OLD}'s kernel to 042stab088.4 or later. Then safe",
-        f"  refused  {NOXSAVE}",
-        "           feature-hidden-by-boot-option: xsave; instructions-not-enabled: xsave avx "
-        "xsaveopt; xsave-component-missing: AVX; xsave-area-smaller",
-        f"           Boot {NOXSAVE} without noxsave. Then safe",
-        f"  refused  {PENRYN}",
-        "           cpu-feature-missing: sse4_2 xsave avx aesni; instructions-missing: pclmulqdq "
-        "sse4_2 popcnt aes xsave avx xsaveopt rdtscp; xsave-component-missing: AVX; "
+        f"container 102 of {SOURCE}",
+        "to 4 nodes: 1 safe, 3 refused",
+        "",
+        f"safe     {HASWELL}",
+        f"refused  {OLD}",
+        "         The destination's kernel is too old for the source's image version",
+        "         version-too-new",
+        f"         Helps: Upgrade {OLD}'s kernel to 042stab088.4 or later. Then safe.",
+        f"refused  {NOXSAVE}",
+        "         The destination's CPU has the feature, and its kernel was booted without it: "
+        "xsave",
+        "         feature-hidden-by-boot-option, instructions-not-enabled, "
+        "xsave-component-missing, xsave-area-smaller",
+        f"         Helps: Boot {NOXSAVE} without noxsave. Then safe.",
+        f"refused  {PENRYN}",
+        "         The destination's CPU lacks a feature that the source's kernel compares: "
+        "sse4_2 xsave avx aesni",
+        "         cpu-feature-missing, instructions-missing, xsave-component-missing, "
         "xsave-area-smaller",
     ]
+
+
+def test_codes_of_programs_are_not_told_where_restore_alone_counts() -> None:
+    _, text, _ = vzcptsim("where", f"{SOURCE}:102", PENRYN, "--restore-only")
+    assert text.splitlines()[1] == "to 1 node: 1 refused, by restore alone"
+    assert text.splitlines()[5] == "         cpu-feature-missing"
 
 
 def test_lines_to_write_are_shown_and_what_is_left_out_is_told(tmp_path: Path) -> None:

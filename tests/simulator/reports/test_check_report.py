@@ -3,6 +3,8 @@
 import io
 from functools import partial
 
+import pytest
+
 from simulator.reports.check_report import check_lines, name_containers
 from simulator.reports.terminal import render
 from simulator.verdicts.codes import find_code
@@ -51,6 +53,7 @@ def next_step(code: str) -> str:
 def test_a_container_that_can_go() -> None:
     assert written(moved(101)) == [
         "safe: here to there",
+        "It restores, and programs survive.",
         "  container 101: safe, restore possible, programs possible",
         "",
         "Restore: nothing against it",
@@ -62,11 +65,12 @@ def test_a_container_that_can_go() -> None:
 def test_programs_that_are_left_out() -> None:
     assert written(moved(101, (), (BMI,)))[0] == "risky: here to there"
     lines = written(moved(101, (), (BMI,)), restore_only=True)
-    assert lines[:2] == [
+    assert lines[:3] == [
         "safe: here to there",
+        "It restores.",
         "  container 101: safe, restore possible, programs not possible",
     ]
-    assert lines[5:7] == [
+    assert lines[6:8] == [
         "Programs, left out by --restore-only:",
         f"  not possible: instructions-missing: {summary('instructions-missing')}",
     ]
@@ -74,21 +78,43 @@ def test_programs_that_are_left_out() -> None:
 
 def test_the_nodes_alone() -> None:
     lines = written(moved(None, (LOCKED,)))
-    assert lines[:2] == [
+    assert lines[:3] == [
         "unknown: here to there",
+        summary("container-locked"),
         "  any container: unknown, restore unknown, programs possible",
     ]
     # What concerns all of them needs no line that says whom.
-    assert lines[4:7] == [
+    assert lines[5:8] == [
         f"  unknown: container-locked: {summary('container-locked')}",
         "      source: locked",
         next_step("container-locked"),
     ]
 
 
+@pytest.mark.parametrize(
+    ("restore", "programs", "told"),
+    [
+        ((ENTERED, LOCKED), (BMI,), summary("container-entered")),
+        ((LOCKED,), (BMI,), summary("container-locked")),
+        ((), (VENDOR, HLE, BMI), f"{summary('instructions-missing')}: bmi1"),
+        ((LOCKED, AVX, SSE4_1), (), f"{summary('cpu-feature-missing')}: avx sse4_1"),
+        ((), (Reason("needs-unknown", Weight.UNKNOWN),), summary("needs-unknown")),
+    ],
+)
+def test_the_first_reason_that_counts_is_told_at_once(
+    restore: tuple[Reason, ...], programs: tuple[Reason, ...], told: str
+) -> None:
+    assert written(moved(101, restore, programs))[1] == told
+
+
+def test_what_most_containers_meet_is_told_at_once() -> None:
+    lines = written(moved(1, (ENTERED,)), moved(2, (AVX,)), moved(3, (AVX,)), moved(4, (LOCKED,)))
+    assert lines[1] == f"{summary('cpu-feature-missing')}: avx (2 of 4 containers)"
+
+
 def test_a_suspended_container_is_called_so() -> None:
     migration = Migration(7, Judgement(Opinion(), Opinion()), is_suspended=True)
-    assert written(migration)[1].startswith("  suspended container 7: ")
+    assert written(migration)[2].startswith("  suspended container 7: ")
 
 
 def test_every_reason_at_once_and_each_once() -> None:
@@ -100,6 +126,7 @@ def test_every_reason_at_once_and_each_once() -> None:
     )
     assert lines == [
         "refused: here to there",
+        f"{summary('cpu-feature-missing')}: sse4_1 avx (2 of 3 containers)",
         "  containers 101, 102: refused, restore not possible, programs possible",
         "  container 103: unknown, restore unknown, programs not possible",
         "",
@@ -130,7 +157,7 @@ def test_every_reason_at_once_and_each_once() -> None:
 
 def test_a_reason_of_other_containers_has_lines_of_its_own() -> None:
     lines = written(moved(101, (AVX,)), moved(102, (AVX, SSE4_1)))
-    assert [line.strip() for line in lines[5:9]] == [
+    assert [line.strip() for line in lines[6:10]] == [
         "needed by somebody:",
         "avx  CPUID 0x00000001 ecx bit 28  source: 1, destination: 0",
         "container 102, needed by somebody:",
@@ -141,7 +168,7 @@ def test_a_reason_of_other_containers_has_lines_of_its_own() -> None:
 
 def test_a_reason_without_values_is_its_code() -> None:
     lines = written(moved(101, (Reason("needs-unknown", Weight.UNKNOWN),)))
-    assert lines[4:6] == [
+    assert lines[5:7] == [
         f"  unknown: needs-unknown: {summary('needs-unknown')}",
         next_step("needs-unknown"),
     ]
@@ -163,7 +190,7 @@ def test_remarks_on_features_are_short_and_come_last() -> None:
 
 def test_remarks_on_features_are_whole_where_it_is_verbose() -> None:
     lines = written(moved(101, (), (HLE, ERMS)), verbose=True)
-    assert lines[6:] == [
+    assert lines[7:] == [
         f"  remark: instructions-slower: {summary('instructions-slower')}",
         "      hle   there  source: yes",
         "      erms  there  source: yes",
@@ -174,12 +201,13 @@ def test_remarks_on_features_are_whole_where_it_is_verbose() -> None:
 def test_what_is_waived_is_said_to_be() -> None:
     waived = Reason("instructions-missing", Weight.REFUSES, feature="bmi1", is_waived=True)
     lines = written(moved(101, (), (waived,)), waived=("instructions-missing", "vendor-differs"))
-    assert lines[:3] == [
+    assert lines[:4] == [
         "safe: here to there",
+        "It restores, and programs survive.",
         "  container 101: safe, restore possible, programs possible",
         "  waived: instructions-missing, vendor-differs",
     ]
-    assert lines[5:8] == [
+    assert lines[6:9] == [
         "",
         "Programs:",
         f"  waived: instructions-missing: {summary('instructions-missing')}",

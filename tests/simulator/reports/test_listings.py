@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from simulator.profiles.profile_json import parse_profile
 from simulator.profiles.store import load_cpus
 from simulator.reports.listings import Listing, cpu_listing, kernel_listing, node_listing
-from support.programs import Terminal
+from support.programs import SGR, Terminal
 from support.samples import read_vectors
 from support.simulated_nodes import RELEASES
 from support.simulated_profiles import CAPABILITY_NUMBER, encoded, good_document
@@ -60,10 +60,19 @@ def test_a_table_is_as_wide_as_it_needs_where_it_is_no_terminal(narrow: None) ->
     assert wide.as_table(None).splitlines()[1].rstrip() == "x" * 500
 
 
-def test_a_table_is_as_wide_as_its_terminal(narrow: None) -> None:
-    text = Listing(("name",), (("x" * 100,),)).as_table(Terminal())
-    folded = text.splitlines()[1:]
-    assert [line.strip() for line in folded] == ["x" * 40, "x" * 40, "x" * 20]
+def test_on_a_terminal_a_name_is_whole_and_columns_are_left_out(narrow: None) -> None:
+    text = Listing(("name", "what"), (("x" * 100, "y"),)).as_table(Terminal())
+    assert SGR.sub("", text).splitlines() == [
+        "name",
+        "x" * 100,
+        "Left out, as the terminal is narrow:",
+        "what.",
+    ]
+
+
+def test_containers_are_told_in_ranges() -> None:
+    listing = Listing(("node", "containers"), (("a", [101, 103, 102, 7]), ("b", [])))
+    assert lines(listing)[1:] == ["a     7 101-103", "b"]
 
 
 @pytest.mark.parametrize("text", ["[bold]x[/bold]", "[/x]", ":smile:", "\\[x]"])

@@ -8,11 +8,13 @@ import pytest
 
 from simulator.reports.terminal import (
     HEADING,
+    PARTLY,
     STYLES,
     Line,
     line,
     progress,
     render,
+    render_listing,
     render_table,
     styled_word,
 )
@@ -55,21 +57,43 @@ def test_on_a_terminal_a_line_is_folded_with_its_indent() -> None:
     ]
 
 
-def test_a_word_that_is_wider_than_the_terminal_is_folded() -> None:
-    assert on_terminal(line(0, "x" * 30)).split() == ["x" * 20, "x" * 10]
+def test_a_word_that_is_wider_than_the_terminal_stays_whole() -> None:
+    assert on_terminal(line(2, "a ", "x" * 30, " b")).splitlines() == [
+        "  a",
+        f"  {'x' * 30}",
+        "  b",
+    ]
+
+
+def test_words_of_several_styles_without_a_space_are_not_parted() -> None:
+    folded = SGR.sub("", on_terminal(line(0, "12345678901234 ", styled_word("safe"), ", b")))
+    assert folded == "12345678901234 safe,\nb\n"
+    folded = SGR.sub("", on_terminal(line(0, "123456789012345 ", styled_word("safe"), ", b")))
+    assert folded == "123456789012345\nsafe, b\n"
+
+
+def test_spaces_between_columns_are_kept_where_a_line_is_not_broken() -> None:
+    assert on_terminal(line(1, "  a   b")) == "   a   b\n"
+
+
+def test_neighbours_of_one_style_are_told_it_once() -> None:
+    assert on_terminal(line(0, ("not  possible", "31"), (" x", "31"))) == (
+        "\x1b[31mnot  possible x\x1b[0m\n"
+    )
 
 
 def test_outcomes_and_verdicts_have_colours_on_a_terminal() -> None:
     colours = {one: SGR.findall(on_terminal(line(0, styled_word(one))))[0] for one in STYLES}
     assert colours == {
         "safe": "\x1b[32m",
+        "partly": "\x1b[36m",
         "possible": "\x1b[32m",
         "risky": "\x1b[35m",
         "refused": "\x1b[1;31m",
         "not possible": "\x1b[1;31m",
         "unknown": "\x1b[33m",
     }
-    assert set(STYLES) == {one.value for one in (*Outcome, *Verdict)}
+    assert set(STYLES) == {PARTLY, *(one.value for one in (*Outcome, *Verdict))}
 
 
 def test_no_color_takes_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,10 +132,60 @@ def test_a_word_is_text_and_no_markup(text: str) -> None:
 def test_columns_are_as_wide_as_their_characters() -> None:
     rows = [("\u65e5\u672c", "x"), ("e\u0301", HOSTILE)]
     assert render_table(("title", "t"), rows, None).splitlines() == [
-        f"title  t{' ' * (len(SHOWN) - 1)}",
-        f"\u65e5\u672c   x{' ' * (len(SHOWN) - 1)}",
+        "title  t",
+        "\u65e5\u672c   x",
         f"e\u0301      {SHOWN}",
     ]
+
+
+def table(columns: int, monkeypatch: pytest.MonkeyPatch, *rows: tuple[str, ...]) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    return render_table(("name", "what it is", "why"), rows, Terminal()).splitlines()
+
+
+def test_a_table_is_folded_in_all_columns_but_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ("a name", "words that are many of them", "some reasons, and others")
+    assert table(80, monkeypatch, row) == [
+        "name    what it is                   why",
+        "a name  words that are many of them  some reasons, and others",
+    ]
+    assert table(46, monkeypatch, row, ("b", "", "x")) == [
+        "name    what it is          why",
+        "a name  words that are      some reasons, and",
+        "        many of them        others",
+        "b                           x",
+    ]
+
+
+def test_a_table_that_does_not_fit_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ("a name", "words that are many of them", "some reasons, and others")
+    assert table(30, monkeypatch, row, ("b", "", "x")) == [
+        "a name",
+        "  what it is: words that are",
+        "  many of them",
+        "  why: some reasons, and",
+        "  others",
+        "b",
+        "  why: x",
+    ]
+
+
+def test_a_listing_has_as_many_columns_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    titles, row = ("name", "what", "more"), ("n" * 30, "w" * 10, "m" * 10)
+    for columns, left in (
+        (54, []),
+        (53, ["Left out, as the terminal is narrow: more."]),
+        (42, ["Left out, as the terminal is narrow: more."]),
+        (41, ["Left out, as the terminal is narrow:", "what, more."]),
+        (20, ["Left out, as the", "terminal is narrow:", "what, more."]),
+    ):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        title, first, *others = render_listing(titles, [row], Terminal()).splitlines()
+        shown = len(title.split())
+        assert (first, others) == ("  ".join(row[:shown]), left)
+    assert render_listing(titles, [row], None).splitlines()[1] == "  ".join(row)
 
 
 # The progress bar: on a terminal, and after a second
