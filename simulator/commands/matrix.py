@@ -4,12 +4,13 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from simulator.commands.options import add_counted, waived_codes
-from simulator.errors import UsageError
+from simulator.errors import UsageError, UserError
 from simulator.output import Streams, write_atomically
 from vzcptcheck.outcome import ExitStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from simulator.fleets.expectation_changes import Comparison
     from simulator.fleets.expectations import Expectation
     from simulator.fleets.fleet import Fleet
     from simulator.reports.view import Note, View
@@ -21,9 +22,12 @@ _EPILOG = """\
 A pair's outcome is the worst of its containers'; of a source without any, the nodes' alone: safe,
 risky (it restores, and programs may crash), refused or unknown. Nodes that are alike are one
 class: up to 64 nodes are reported one by one, more by class, and --by says otherwise. The exit
-status is 0 where the matrix is made, whatever it says; with --expect 2 where it is not as kept; 1
-on an error. With --expect the differences are the answer; where --format is given too, the matrix
-is, and they go to standard error. The JSON's shape is simulator/schema/matrix.schema.json.
+status is 0 where the matrix is made, whatever it says; 1 on an error. With --expect the
+differences are the answer, and it is 2 where one is worse: what was safe and is no more, or was
+risky and is refused. Better outcomes, other reasons, and nodes and containers that came or went
+are told, and fail with --fail-on any. Where --format is given too, the matrix is the answer, and
+they go to standard error; JUnit's failures are then what is worse. The JSON's shape is
+simulator/schema/matrix.schema.json.
 """
 
 
@@ -48,6 +52,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --expect: keep this matrix there, compare nothing",
     )
+    parser.add_argument(
+        "--fail-on",
+        choices=("worse", "any"),
+        default="worse",
+        help="with --expect: status 2 for what is worse (if not said), or for any difference",
+    )
+    parser.add_argument(
+        "--ignore-containers",
+        action="store_true",
+        help="with --expect: compare pairs of nodes, whatever containers they have by now",
+    )
     parser.set_defaults(command=_matrix)
 
 
@@ -59,13 +74,14 @@ def _matrix(options: argparse.Namespace, streams: Streams) -> int:
     notes: dict[str, Note] = {}
     with progress(streams.stderr, "reading nodes", len(options.nodes)) as step:
         fleet = _read(options.nodes, step, notes)
+    is_compared = options.expect is not None and not options.update
+    comparison = _compare(fleet, waived, options) if is_compared else None
     if options.format is not None or options.expect is None:
-        _report(fleet, notes, waived, options, streams)
-    if options.expect is None:
-        return ExitStatus.YES
+        worse = None if comparison is None else comparison.worse
+        _report(fleet, notes, (waived, worse), options, streams)
     if options.update:
         return _update(fleet, waived, options, streams)
-    return _compare(fleet, waived, options, streams)
+    return _tell(comparison, options, streams) if comparison is not None else ExitStatus.YES
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -77,6 +93,8 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError("matrix: --full takes --format csv or --format json")
     if options.full and options.by == "class":
         raise UsageError("matrix: --full is by node")
+    if options.ignore_containers and options.expect is None:
+        raise UsageError("matrix: --ignore-containers takes --expect FILE, to compare with")
     if options.output is not None and options.format is None and options.expect is not None:
         raise UsageError("matrix: with --expect, --output takes a --format")
 
@@ -99,15 +117,19 @@ def _read(nodes: Sequence[str], step: Callable[[], None], notes: "dict[str, Note
 def _report(
     fleet: "Fleet",
     notes: "Mapping[str, Note]",
-    waived: tuple[str, ...],
+    counted: "tuple[tuple[str, ...], frozenset[tuple[str, str]] | None]",
     options: argparse.Namespace,
     streams: Streams,
 ) -> None:
+    """Report the fleet; ``counted`` are waived codes, and the pairs that became worse."""
     from simulator.reports.terminal import progress
     from simulator.reports.view import View
 
+    waived, worse = counted
+
     is_by_class = False if options.full else {"node": False, "class": True}.get(options.by)
     view = View(fleet, waived, is_by_class=is_by_class, restore_only=options.restore_only)
+    view.worse = worse
     with progress(streams.stderr, "comparing", len(view.matrix.groups)) as view.matrix.seen:
         left = _hand_on(_chunks(view, notes, options, streams), options, streams)
     _answer(left, streams)
@@ -183,20 +205,27 @@ def _update(
     return ExitStatus.YES
 
 
-def _compare(
-    fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace, streams: Streams
-) -> int:
+def _compare(fleet: "Fleet", waived: tuple[str, ...], options: argparse.Namespace) -> "Comparison":
     from pathlib import Path
 
-    from simulator.fleets.expectation_changes import compare
+    from simulator.fleets.expectation_changes import compare, compare_nodes
     from simulator.fleets.expectation_text import read_expectation
 
-    old = read_expectation(Path(options.expect))
-    comparison = compare(old, _expectation(fleet, waived))
-    if options.format is None:
-        for line in comparison.lines():
+    try:
+        old = read_expectation(Path(options.expect))
+    except FileNotFoundError as error:
+        problem = "there is no such file; --update keeps this matrix there"
+        raise UserError(f"{options.expect}: {problem}") from error
+    differ = compare_nodes if options.ignore_containers else compare
+    return differ(old, _expectation(fleet, waived), restore_only=options.restore_only)
+
+
+def _tell(comparison: "Comparison", options: argparse.Namespace, streams: Streams) -> int:
+    """Say what is different, and whether that fails."""
+    for line in comparison.lines():
+        if options.format is None:
             streams.answer(f"{line}\n")
-    else:
-        for line in comparison.lines():
+        else:
             streams.remark(line)
-    return ExitStatus.NO if comparison else ExitStatus.YES
+    fails = bool(comparison.worse) if options.fail_on == "worse" else bool(comparison)
+    return ExitStatus.NO if fails else ExitStatus.YES

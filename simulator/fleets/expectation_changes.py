@@ -1,11 +1,22 @@
 """What is different between a kept matrix and a new one: the pairs that changed, and why."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from enum import Enum
+from itertools import permutations, product
 from typing import NamedTuple
 
 from simulator.fleets.expectations import Expectation, Kept, KeptNode
+from simulator.verdicts.verdict import Outcome, Verdict, outcome_of, worst_outcome
 from vzcptcheck.outcome import printable
+
+
+class Kind(Enum):
+    """What a change is to those who rely on the matrix as it was kept."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    OTHER = "changed"
+    REASONS = "other reasons"
 
 
 class Change(NamedTuple):
@@ -20,6 +31,40 @@ class Change(NamedTuple):
     old: tuple[Kept, Kept]
     new: tuple[Kept, Kept]
 
+    def kind(self, *, restore_only: bool = False) -> Kind:
+        """Tell what the change is: worse is what was safe and is no more, or risky and refused."""
+        return kind_of(
+            _outcome(self.old, restore_only=restore_only),
+            _outcome(self.new, restore_only=restore_only),
+        )
+
+    def line(self, *, restore_only: bool = False) -> str:
+        """Say what has changed."""
+        what = " ".join("any" if one is None else str(one) for one in self.ctids)
+        verdicts = zip(("restore", "programs"), self.old, self.new, strict=True)
+        said = (f"{about}: {old} -> {new}" for about, old, new in verdicts if old != new)
+        pair = f"{printable(self.source)} to {printable(self.destination)}"
+        kind = self.kind(restore_only=restore_only).value
+        return f"{kind}: {pair}, containers {what}: {'; '.join(said)}"
+
+
+class PairChange(NamedTuple):
+    """An ordered pair of nodes whose outcome has changed, the worst of all its containers'."""
+
+    source: str
+    destination: str
+    old: Outcome
+    new: Outcome
+
+    def kind(self, **_: bool) -> Kind:
+        """Tell what the change is."""
+        return kind_of(self.old, self.new)
+
+    def line(self, **_: bool) -> str:
+        """Say what has changed."""
+        pair = f"{printable(self.source)} to {printable(self.destination)}"
+        return f"{self.kind().value}: {pair}: {self.old.value} -> {self.new.value}"
+
 
 class Comparison(NamedTuple):
     """What is different between a kept matrix and a new one.
@@ -32,17 +77,19 @@ class Comparison(NamedTuple):
     vanished: tuple[str, ...]
     appeared_containers: tuple[tuple[str, int], ...]
     vanished_containers: tuple[tuple[str, int], ...]
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] | tuple[PairChange, ...]
+    restore_only: bool = False
 
     def __bool__(self) -> bool:
-        return any(
-            (
-                self.appeared,
-                self.vanished,
-                self.appeared_containers,
-                self.vanished_containers,
-                self.changes,
-            )
+        return any(self[:5])
+
+    @property
+    def worse(self) -> frozenset[tuple[str, str]]:
+        """The pairs on which something is worse."""
+        return frozenset(
+            (change.source, change.destination)
+            for change in self.changes
+            if change.kind(restore_only=self.restore_only) is Kind.WORSE
         )
 
     def lines(self) -> Iterator[str]:
@@ -57,22 +104,63 @@ class Comparison(NamedTuple):
             for name, ctid in containers:
                 yield f"container {ctid} of node {printable(name)} has {word}"
         for change in self.changes:
-            what = " ".join("any" if one is None else str(one) for one in change.ctids)
-            opinions = zip(("restore", "programs"), change.old, change.new, strict=True)
-            said = (f"{about}: {old} -> {new}" for about, old, new in opinions if old != new)
-            pair = f"{printable(change.source)} to {printable(change.destination)}"
-            yield f"{pair}, containers {what}: {'; '.join(said)}"
+            yield change.line(restore_only=self.restore_only)
 
 
-def compare(old: Expectation, new: Expectation) -> Comparison:
+def kind_of(old: Outcome, new: Outcome) -> Kind:
+    """Tell what a changed outcome is to those who rely on the old one."""
+    if old is new:
+        return Kind.REASONS
+    if old is Outcome.SAFE or (old, new) == (Outcome.RISKY, Outcome.REFUSED):
+        return Kind.WORSE
+    if new is Outcome.SAFE or (old, new) == (Outcome.REFUSED, Outcome.RISKY):
+        return Kind.BETTER
+    return Kind.OTHER
+
+
+def _outcome(said: tuple[Kept, Kept], *, restore_only: bool) -> Outcome:
+    restore, programs = (one.verdict for one in said)
+    return outcome_of(restore, Verdict.POSSIBLE if restore_only else programs)
+
+
+def compare(old: Expectation, new: Expectation, *, restore_only: bool = False) -> Comparison:
     """Say what is different: nothing where both are equal."""
     common = sorted(old.nodes.keys() & new.nodes.keys())
     return Comparison(
-        appeared=tuple(sorted(new.nodes.keys() - old.nodes.keys())),
-        vanished=tuple(sorted(old.nodes.keys() - new.nodes.keys())),
+        *_appeared_and_vanished(old, new),
         appeared_containers=tuple(_only_in(new, old, common)),
         vanished_containers=tuple(_only_in(old, new, common)),
         changes=() if old == new else tuple(_changes(old, new, common)),
+        restore_only=restore_only,
+    )
+
+
+def compare_nodes(old: Expectation, new: Expectation, *, restore_only: bool = False) -> Comparison:
+    """Say which pairs of nodes come to another outcome, whatever containers they have by now."""
+    changes = (
+        PairChange(source, destination, before, after)
+        for source, destination in permutations(sorted(old.nodes.keys() & new.nodes.keys()), 2)
+        for before, after in [
+            [_worst(one, source, destination, restore_only=restore_only) for one in (old, new)]
+        ]
+        if before is not after
+    )
+    found = _appeared_and_vanished(old, new)
+    return Comparison(*found, (), (), tuple(changes), restore_only=restore_only)
+
+
+def _appeared_and_vanished(
+    old: Expectation, new: Expectation
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    appeared, vanished = new.nodes.keys() - old.nodes.keys(), old.nodes.keys() - new.nodes.keys()
+    return tuple(sorted(appeared)), tuple(sorted(vanished))
+
+
+def _worst(kept: Expectation, source: str, destination: str, *, restore_only: bool) -> Outcome:
+    one, other = kept.nodes[source], kept.nodes[destination]
+    kinds = set(one.migrations.values())
+    return worst_outcome(
+        _outcome(_opinions(kept, one, other, kind), restore_only=restore_only) for kind in kinds
     )
 
 

@@ -28,7 +28,10 @@ def note_on(profile: NodeProfile) -> Note:
 
 
 class View:
-    """A matrix to report; ``restore_only``: programs are left out."""
+    """A matrix to report; ``restore_only``: programs are left out.
+
+    ``worse`` are pairs of nodes by name that became worse, where that was compared.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class View:
         groups = group_by_class(fleet) if self.is_by_class else group_by_node(fleet)
         self.matrix = Matrix(fleet, groups, waived)
         self.restore_only = restore_only
+        self.worse: frozenset[tuple[str, str]] | None = None
         self._why: dict[int, str] = {}
 
     @property

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from simulator.errors import UserError
-from simulator.fleets.expectation_changes import Comparison, compare
+from simulator.fleets.expectation_changes import Comparison, compare, compare_nodes, kind_of
 from simulator.fleets.expectation_text import format_expectation, parse_expectation
 from simulator.fleets.expectations import Expectation, Kept, expect, keep
 from simulator.fleets.fleet import gather_fleet, group_by_class
 from simulator.fleets.matrix import Matrix
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.migrations import NodePair
-from simulator.verdicts.verdict import Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
 from support.simulated_nodes import OLD, WEAK, node, small_nodes
 
 UNKNOWN = Kept(Verdict.UNKNOWN, ("surely-new",))
@@ -228,10 +228,10 @@ def test_a_change_is_told_with_its_reasons() -> None:
     nodes = node("a", "1:fpu", "2:fpu", "3:stopped"), node("b", "4")
     after = node("a", "1:fpu", "2:fpu", "3:stopped"), node("b", "4", ipv6=False)
     assert lines(compare(expected(*nodes), expected(*after))) == [
-        "a to b, containers 1 2: restore: possible -> not possible (destination-ipv6)"
+        "worse: a to b, containers 1 2: restore: possible -> not possible (destination-ipv6)"
     ]
     assert lines(compare(expected(*after), expected(*nodes))) == [
-        "a to b, containers 1 2: restore: not possible (destination-ipv6) -> possible"
+        "better: a to b, containers 1 2: restore: not possible (destination-ipv6) -> possible"
     ]
 
 
@@ -239,7 +239,7 @@ def test_changed_reasons_are_a_change_where_the_verdict_is_the_same() -> None:
     before = expected(node("a", "1:entered"), node("b"))
     after = expected(node("a", "1:entered"), node("b", ipv6=False))
     assert lines(compare(before, after)) == [
-        "a to b, containers 1: restore: not possible (container-entered) -> "
+        "other reasons: a to b, containers 1: restore: not possible (container-entered) -> "
         "not possible (container-entered destination-ipv6)"
     ]
 
@@ -248,7 +248,7 @@ def test_programs_are_told_beside_restore() -> None:
     before, after = expected(node("a"), node("b")), expected(node("a"), node("b", words=WEAK))
     (line,) = lines(compare(before, after))
     assert line.startswith(
-        "a to b, containers any: programs: possible -> not possible (instructions-"
+        "worse: a to b, containers any: programs: possible -> not possible (instructions-"
     )
 
 
@@ -257,7 +257,7 @@ def test_a_changed_source_changes_what_leaves_it() -> None:
     after = expected(
         node("a", "1:fpu", "2", words=WEAK, modules=frozenset({"vzrst"})), node("b"), node("c")
     )
-    assert [line.partition(":")[0] for line in lines(compare(before, after))] == [
+    assert [line.split(": ")[1] for line in lines(compare(before, after))] == [
         "a to b, containers 1 2",
         "a to c, containers 1 2",
         "b to a, containers any",
@@ -282,8 +282,49 @@ def test_the_nodes_alone_are_compared_where_there_are_no_containers_before_and_a
         "container 1 of node a has appeared"
     ]
     assert lines(compare(before, expected(node("a"), node("b", modules=frozenset({"vzcpt"}))))) == [
-        "a to b, containers any: restore: possible -> unknown (module-missing)"
+        "worse: a to b, containers any: restore: possible -> unknown (module-missing)"
     ]
+
+
+SAFE, RISKY, REFUSED, MAYBE = Outcome.SAFE, Outcome.RISKY, Outcome.REFUSED, Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        (SAFE, RISKY, "worse"),
+        (SAFE, REFUSED, "worse"),
+        (SAFE, MAYBE, "worse"),
+        (RISKY, REFUSED, "worse"),
+        (RISKY, SAFE, "better"),
+        (REFUSED, SAFE, "better"),
+        (MAYBE, SAFE, "better"),
+        (REFUSED, RISKY, "better"),
+        (RISKY, MAYBE, "changed"),
+        (REFUSED, MAYBE, "changed"),
+        (MAYBE, RISKY, "changed"),
+        (MAYBE, REFUSED, "changed"),
+        (SAFE, SAFE, "other reasons"),
+    ],
+)
+def test_worse_is_what_was_safe_or_becomes_refused(old: Outcome, new: Outcome, kind: str) -> None:
+    assert kind_of(old, new).value == kind
+
+
+def test_pairs_of_nodes_are_compared_whatever_containers_they_have() -> None:
+    before = expected(node("a", "1:fpu", "2"), node("b"))
+    moved = expected(node("a", "3:fpu"), node("b", "4"))
+    assert lines(compare_nodes(before, moved)) == []
+    worse = compare_nodes(before, expected(node("a", "3:fpu"), node("b", "4", ipv6=False)))
+    assert lines(worse) == ["worse: a to b: safe -> refused"]
+    assert worse.worse == {("a", "b")}
+
+
+def test_where_restore_alone_counts_a_risk_is_not_worse() -> None:
+    before, after = expected(node("a"), node("b")), expected(node("a"), node("b", words=WEAK))
+    assert compare(before, after).worse == {("a", "b")}
+    assert compare(before, after, restore_only=True).worse == set()
+    assert lines(compare_nodes(before, after, restore_only=True)) == []
 
 
 @given(st.data())
