@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from simulator.commands.options import HelpAsked, Parser
-from simulator.errors import UserError
+from simulator.errors import UsageError, UserError
 from simulator.output import Streams
 from vzcptcheck import __version__
 from vzcptcheck.outcome import ExitStatus
@@ -31,6 +31,8 @@ _COMMANDS = {
     "matrix": "say who can migrate where: all pairs of nodes",
     "diff": "say what differs between two nodes, and which verdicts change with it",
     "pool": "group nodes that can all migrate to each other, and say what makes one group",
+    "schema": "print the JSON Schema of what a command answers, or of a profile",
+    "help": "say how a command is used",
 }
 
 
@@ -46,6 +48,7 @@ def main(
     try:
         return _run(sys.argv[1:] if arguments is None else arguments, streams)
     except UserError as error:
+        streams.show_usage(error.usage if isinstance(error, UsageError) else "")
         streams.remark(str(error))
     except OSError as error:
         streams.remark(f"{error.filename}: {error.strerror}")
@@ -56,7 +59,7 @@ def main(
 
 
 def _run(arguments: Sequence[str], streams: Streams) -> int:
-    own, words = _split(arguments)
+    own, words = _split(_asking_help(arguments))
     try:
         options = build_parser(own).parse_args(own)
     except HelpAsked as asked:
@@ -65,6 +68,13 @@ def _run(arguments: Sequence[str], streams: Streams) -> int:
     options.words = words
     status: int = options.command(options, streams)
     return status
+
+
+def _asking_help(arguments: Sequence[str]) -> Sequence[str]:
+    """Return 'COMMAND --help' for 'help COMMAND', and '--help' for 'help' alone."""
+    if arguments[:1] == ["help"] or arguments[:1] == ("help",):
+        return [*arguments[1:2], "--help"]
+    return arguments
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -95,10 +105,11 @@ def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
         "--version", action=_Version, nargs=0, help="show program's version number and exit"
     )
     commands = parser.add_subparsers(prog=parser.prog, required=True, metavar="COMMAND")
+    parser.commands = commands.choices
     # A command that comes first is the one that is meant: to make the parsers of others takes time.
     for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
         command = commands.add_parser(name, help=_COMMANDS[name])
-        if words is None or name in words:
+        if name != "help" and (words is None or name in words):
             module = "import_" if name == "import" else name
             import_module(f"simulator.commands.{module}").add_options(command)
     return parser

@@ -6,4 +6,8 @@ class UserError(Exception):
 
 
 class UsageError(UserError):
-    """The command line is wrong; the text ends with the usage."""
+    """The command line is wrong; ``usage`` is what is shown before the text, where it helps."""
+
+    def __init__(self, problem: str, usage: str = "") -> None:
+        super().__init__(problem)
+        self.usage = usage

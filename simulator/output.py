@@ -46,6 +46,14 @@ class Streams:
             _close(self.stdout)
             raise OutputError(f"standard output: {reason_of(error, str(error))}") from error
 
+    def show_usage(self, usage: str) -> None:
+        """Write how a command is used to standard error, before what is wrong with it."""
+        try:
+            if self.stderr is not None and usage:
+                self.stderr.write(f"{usage}\n")
+        except (OSError, ValueError):
+            pass
+
     def remark(self, text: str) -> None:
         """Write a remark to standard error; a failure to do so is ignored."""
         try:

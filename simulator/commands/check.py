@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 There are two verdicts. Restore: what 'vzcptcheck version' and 'vzcptcheck caps' answer on the two
-nodes. Programs: whether what runs in the container survives, which the kernels do not look at.
-The outcome is safe (both possible; exit status 0), risky (it restores, and programs may crash; 2),
+nodes. Programs: whether what runs in the container survives, which the kernels do not look at. The
+outcome is safe (both possible; exit status 0), risky (it restores, and programs may crash; 2),
 refused (it does not restore; 2), or unknown (3); an error is 1. Without --ct and --suspended,
-every container of SOURCE is judged, and the worst outcome counts. The JSON's shape is
-simulator/schema/check.schema.json.
+every container of SOURCE is judged, and the worst outcome counts. 'vzcptsim schema check' prints
+the JSON's shape.
 
 SOURCE may be the checkpoint image of a suspended container. Restore is then what the kernel of
 DESTINATION answers to the image, with every check that it would not pass; programs are judged by

@@ -26,8 +26,8 @@ status is 0 where the matrix is made, whatever it says; 1 on an error. With --ex
 differences are the answer, and it is 2 where one is worse: what was safe and is no more, or was
 risky and is refused. Better outcomes, other reasons, and nodes and containers that came or went
 are told, and fail with --fail-on any. Where --format is given too, the matrix is the answer, and
-they go to standard error; JUnit's failures are then what is worse. The JSON's shape is
-simulator/schema/matrix.schema.json.
+they go to standard error; JUnit's failures are then what is worse. 'vzcptsim schema matrix' prints
+the JSON's shape.
 """
 
 

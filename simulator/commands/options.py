@@ -1,6 +1,7 @@
 """What commands share: their parser, and options that several of them have."""
 
 import argparse
+import re
 import reprlib
 from functools import partial
 
@@ -9,6 +10,7 @@ from simulator.output import terminal_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any, NoReturn
 
 
@@ -26,14 +28,47 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **traits: "Any") -> None:  # noqa: ANN401 (argparse's own)
         formatter = partial(argparse.HelpFormatter, width=terminal_columns() - 2)
         super().__init__(formatter_class=formatter, **traits)
+        self.commands: Mapping[str, argparse.ArgumentParser] = {}
 
     def error(self, message: str) -> "NoReturn":
         """Raise UsageError."""
-        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
+        given = next(iter(self.commands.values())) if len(self.commands) == 1 else self
+        raise UsageError(self._explained(message), given.format_usage().rstrip())
+
+    def _explained(self, message: str) -> str:
+        """Say what was meant, where a word is near to one that there is."""
+        if message.startswith("argument COMMAND: invalid choice: "):
+            word = message.split("'")[1]
+            return f"there is no command {word!r}{near(word, self.commands, 'see vzcptsim help')}"
+        if ": invalid choice: " in message:
+            word, *choices = re.findall(r"'([^']*)'", message)
+            return f"{message}{near(word, choices)}"
+        if message.startswith("unrecognized arguments: "):
+            word = message.removeprefix("unrecognized arguments: ").split()[0]
+            if word.startswith("-"):
+                options = self.options_of_command()
+                return f"there is no option {word!r}{near(word.partition('=')[0], options)}"
+            return f"{message}; a command for a node comes after --"
+        return message
+
+    def options_of_command(self) -> "list[str]":
+        """List the options of the parser, and of the command that was given."""
+        parsers = [self, *self.commands.values()]
+        return [option for one in parsers for option in one._option_string_actions]  # noqa: SLF001 (argparse lists them nowhere else)
 
     def print_help(self, file: object = None) -> "NoReturn":  # noqa: ARG002 (argparse gives it)
         """Raise HelpAsked."""
         raise HelpAsked(self.format_help())
+
+
+def near(word: str, words: "Iterable[str]", otherwise: str = "") -> str:
+    """Return what was meant by a word, as the end of a sentence."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, list(words), n=3, cutoff=0.65)
+    if found:
+        return f"; did you mean {' or '.join(found)}?"
+    return f"; {otherwise}" if otherwise else ""
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

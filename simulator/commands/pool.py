@@ -8,14 +8,13 @@ from simulator.output import Streams
 _EPILOG = """\
 A node counts for its running containers whose needs are known. What keeps a container from being
 moved at all (somebody has entered it, it is locked...) is its own matter, and splits no group. A
-node without such containers counts for one that uses all that the node has.
-What is proposed is the smallest change that makes one group, or else fewer: newer kernels, boot
-options to take away, masks to lift or widen, and lines for /proc/vz/cpuid_override. It is applied
-to the simulated nodes, and what these answer is told. Where a dump does not tell whether a node has
-that file, its lines are conditional: compose it with --cpuid-override '' where it has.
-The exit status is 0 where the nodes are one group as they are, 2 where some pair is not safe,
-3 where some pair is unknown, 1 on an error; what is proposed does not change it. The JSON's shape
-is simulator/schema/pool.schema.json.
+node without such containers counts for one that uses all that the node has. What is proposed is
+the smallest change that makes one group, or else fewer: newer kernels, boot options to take away,
+masks to lift or widen, and lines for /proc/vz/cpuid_override. It is applied to the simulated
+nodes, and what these answer is told. Where a dump does not tell whether a node has that file, its
+lines are conditional: compose it with --cpuid-override '' where it has. The exit status is 0 where
+the nodes are one group as they are, 2 where some pair is not safe, 3 where some pair is unknown, 1
+on an error; what is proposed does not change it. 'vzcptsim schema pool' prints the JSON's shape.
 """
 
 

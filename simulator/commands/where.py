@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _EPILOG = """\
 The first NODE is where the container is, and NODE:ID names both. With --ct alone the node is found
 among those that are given. The exit status is that of the best destination: 0 where one is safe, 2
-where the best is risky or refused, 3 where it is unknown; 1 on an error. The JSON's shape is
-simulator/schema/where.schema.json.
+where the best is risky or refused, 3 where it is unknown; 1 on an error. 'vzcptsim schema where'
+prints the JSON's shape.
 """
 
 

@@ -70,9 +70,16 @@ def test_the_version_is_the_packages() -> None:
     ("arguments", "problem"),
     [
         ((), "the following arguments are required: COMMAND"),
-        (("frobnicate",), "invalid choice: 'frobnicate'"),
-        (("kernels", "extra"), "unrecognized arguments: extra"),
-        (("nodes", "--jason"), "unrecognized arguments: --jason"),
+        (("frobnicate",), "there is no command 'frobnicate'; see vzcptsim help"),
+        (("chek",), "there is no command 'chek'; did you mean check?"),
+        (("help", "matrx"), "there is no command 'matrx'; did you mean matrix?"),
+        (
+            ("kernels", "extra"),
+            "unrecognized arguments: extra; a command for a node comes after --",
+        ),
+        (("replay", NODE, "version"), "unrecognized arguments: version; a command for a node"),
+        (("nodes", "--jason"), "there is no option '--jason'; did you mean --json?"),
+        (("nodes", "--frobnicate=1"), "there is no option '--frobnicate=1'"),
         (("replay",), "the following arguments are required: NODE"),
         (("replay", "--user", "root", NODE), "argument --user: invalid int value: 'root'"),
         (("compose",), "the following arguments are required: --kernel"),
@@ -81,10 +88,24 @@ def test_the_version_is_the_packages() -> None:
         (("compose", "--kernel", KERNEL, "--processor", "x"), "invalid int value: 'x'"),
     ],
 )
-def test_a_wrong_command_line_ends_in_its_usage(arguments: tuple[str, ...], problem: str) -> None:
-    message = mistake(*arguments)
-    assert problem in message
-    assert "\nusage: vzcptsim" in message
+def test_what_is_wrong_comes_last_after_the_usage(arguments: tuple[str, ...], problem: str) -> None:
+    assert problem in mistake(*arguments)
+    assert vzcptsim(*arguments).stderr.startswith("usage: vzcptsim")
+
+
+def test_help_is_a_command_too() -> None:
+    assert answer("help") == answer("--help")
+    assert answer("help", "check") == answer("check", "--help")
+
+
+@pytest.mark.parametrize("name", ["check", "diff", "dump", "matrix", "pool", "profile", "where"])
+def test_a_published_schema_is_printed(name: str) -> None:
+    document = json.loads(answer("schema", name))
+    assert document["$id"].startswith(f"urn:vzcptcheck:{name}")
+
+
+def test_a_schema_that_there_is_not_names_those_that_there_are() -> None:
+    assert mistake("schema", "chek").endswith("'profile', 'where'); did you mean check?")
 
 
 # Listings

@@ -66,11 +66,12 @@ def mistake(*arguments: str) -> str:
     """Return the one message that a wrong command of vzcptsim's ends in."""
     said = vzcptsim(*arguments)
     assert (said.status, said.stdout) == (1, "")
-    assert said.stderr.startswith("vzcptsim: ")
-    assert said.stderr.endswith("\n")
-    assert said.stderr.count("vzcptsim: ") == 1
+    usage, name, message = said.stderr.rpartition("vzcptsim: ")
+    assert not usage or (usage.startswith("usage: vzcptsim ") and usage.endswith("\n"))
+    assert name
+    assert message.endswith("\n")
     assert "Traceback" not in said.stderr
-    return said.stderr.removeprefix("vzcptsim: ").removesuffix("\n")
+    return message.removesuffix("\n")
 
 
 def published(command: str, *arguments: str) -> tuple[int, Any]:

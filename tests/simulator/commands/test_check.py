@@ -493,7 +493,7 @@ def test_a_migration_between_nodes_has_no_image() -> None:
         ((), "the following arguments are required: SOURCE, DESTINATION"),
         ((SANDY_BRIDGE,), "the following arguments are required: DESTINATION"),
         ((SANDY_BRIDGE, PENRYN, HASWELL), f"unrecognized arguments: {HASWELL}"),
-        ((SANDY_BRIDGE, PENRYN, "--strict"), "unrecognized arguments: --strict"),
+        ((SANDY_BRIDGE, PENRYN, "--strict"), "there is no option '--strict'"),
         ((SANDY_BRIDGE, PENRYN, "--ct", "0"), "argument --ct: '0' is no container's number"),
         ((SANDY_BRIDGE, PENRYN, "--ct", "x"), "argument --ct: 'x' is no container's number"),
         ((SANDY_BRIDGE, PENRYN, "--ct", "-1"), "argument --ct: '-1' is no container's number"),
@@ -506,10 +506,9 @@ def test_a_migration_between_nodes_has_no_image() -> None:
         ),
     ],
 )
-def test_a_wrong_command_line_ends_in_its_usage(arguments: tuple[str, ...], problem: str) -> None:
-    message = mistake("check", *arguments)
-    assert problem in message
-    assert "\nusage: vzcptsim " in message
+def test_what_is_wrong_comes_last_after_the_usage(arguments: tuple[str, ...], problem: str) -> None:
+    assert problem in mistake("check", *arguments)
+    assert vzcptsim("check", *arguments).stderr.startswith("usage: vzcptsim check ")
 
 
 @pytest.mark.parametrize(
