@@ -9,6 +9,7 @@ pytest finds it wherever vzcptcheck is installed; so it imports nothing but the 
 and pytest until a test asks for it. Running takes what 'vzcptsim run' takes.
 """
 
+import functools
 import subprocess
 import sys
 
@@ -19,13 +20,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+#: A recorded node, to try whether programs can be run on any.
+_PROBE = "042stab141.3.SandyBridge.default"
+
+
+class SimulationError(Exception):
+    """A node cannot be simulated here: no status that a test may take for its program's answer."""
+
+
+class Judged:
+    """What 'vzcptsim check' says of a migration.
+
+    ``outcome`` is safe, risky, refused or unknown; ``codes`` are those of the reasons that count,
+    in order, each once.
+    """
+
+    def __init__(self, outcome: "str", codes: "Sequence[str]") -> "None":
+        self.outcome = outcome
+        self.codes = tuple(codes)
+
+    def __repr__(self) -> "str":
+        return " ".join([self.outcome, *self.codes])
+
 
 class SimulatedNode:
     """A node that commands can be run on: a recorded one's name, or a profile's path.
 
     Each run boots it anew. ``user`` is who runs it to the node (root if not said), ``inside``
     the container that it runs in; ``node_for`` and ``sshd_for`` are other nodes that its ssh
-    reaches, by host name, directly or through a real sshd.
+    reaches, by host name, directly or through a real sshd. SimulationError is raised where there
+    is no such node, or what it takes is not installed.
     """
 
     def __init__(
@@ -37,6 +61,7 @@ class SimulatedNode:
         node_for: "Mapping[str, str] | None" = None,
         sshd_for: "Mapping[str, str] | None" = None,
     ) -> "None":
+        self.profile = _load(str(node))
         self.options = ["--node", str(node)]
         if user is not None:
             self.options += ["--user", str(user)]
@@ -44,7 +69,32 @@ class SimulatedNode:
             self.options += ["--inside", str(inside)]
         for option, hosts in (("--node-for", node_for), ("--sshd-for", sshd_for)):
             for host, other in (hosts or {}).items():
+                _load(str(other))
                 self.options += [option, "{}={}".format(host, other)]
+
+    @property
+    def caps(self) -> "int | None":
+        """The node's capability number; None where its kernel gives none. No process is started."""
+        number: "int | None" = self.profile.answers.capability_number
+        return number
+
+    def check(self, destination: "str", ct: "int | None" = None) -> "Judged":
+        """Judge moving a container, or any container, to another node; nothing is started.
+
+        SimulationError is raised where there is no such node or container.
+        """
+        from simulator.errors import UserError
+        from simulator.verdicts.migrations import NodePair
+        from simulator.verdicts.verdict import Weight
+
+        pair = NodePair(self.profile, _load(str(destination)))
+        try:
+            judgement = (pair.judge_nodes() if ct is None else pair.judge_one(ct)).judgement
+        except UserError as error:
+            raise SimulationError(str(error)) from None
+        reasons = [reason for opinion in judgement for reason in opinion.reasons]
+        counted = [one.code for one in reasons if one.weight is not Weight.REMARK]
+        return Judged(judgement.outcome().value, list(dict.fromkeys(counted)))
 
     def command_line(self, command: "Sequence[str]") -> "list[str]":
         """Return what to start, by any means, to run a command on the node."""
@@ -56,11 +106,42 @@ class SimulatedNode:
         """Run a command on the node to its end; options are those of ``subprocess.run``.
 
         Its output is captured as text, and no status raises, unless they say otherwise.
+        SimulationError is raised where the system does not let programs be run on nodes.
         """
-        defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        status_raises = options.pop("check", False)
-        settings = {**defaults, **options}
+        _require_running()
+        settings = {"text": True, "check": False, **options}
+        if not settings.pop("capture_output", False):
+            settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings}
+        else:
+            settings["capture_output"] = True
+        status_raises = settings.pop("check")
         return subprocess.run(self.command_line(command), check=status_raises, **settings)
+
+
+def _load(node: "str") -> "Any":
+    """Return a node's profile; SimulationError says why there is none."""
+    try:
+        from simulator.profiles.store import load_node
+    except ImportError as error:
+        raise SimulationError(
+            "{}: simulated nodes take pip install 'vzcptcheck[sim]'".format(error)
+        ) from error
+    from simulator.errors import UserError
+
+    try:
+        return load_node(node)
+    except (UserError, OSError) as error:
+        raise SimulationError(str(error)) from None
+
+
+@functools.lru_cache(maxsize=None)
+def _require_running() -> "None":
+    """Run nothing on a node, once: what does not go well is no program's doing."""
+    probe = [sys.executable, "-P", "-m", "simulator", "run", "--node", _PROBE, "--", "true"]
+    ended = subprocess.run(probe, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if ended.returncode:
+        said = ended.stderr.decode("utf-8", "replace").strip()
+        raise SimulationError("programs cannot be run on simulated nodes here: {}".format(said))
 
 
 @pytest.fixture

@@ -1,13 +1,17 @@
 """The pytest plugin: other projects' tests run programs on simulated nodes."""
 
 import os
+import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from simulator.pytest_plugin import SimulatedNode
+from simulator import pytest_plugin
+from simulator.profiles.store import load_node
+from simulator.pytest_plugin import SimulatedNode, SimulationError
 from support.running import NODE, ROOT, Ended, finish, printed
 
 WITH_ROOT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -43,10 +47,10 @@ def test_pytest_finds_it_by_its_entry_point() -> None:
 
 
 def test_what_is_started_can_be_started_by_any_means() -> None:
-    node = SimulatedNode(NODE, sshd_for={"dest": "other.json"})
+    node = SimulatedNode(NODE, sshd_for={"dest": NODE})
     assert node.command_line(["a", "b"]) == [
         *(sys.executable, "-P", "-m", "simulator", "run", "--node", NODE),
-        *("--sshd-for", "dest=other.json", "--", "a", "b"),
+        *("--sshd-for", f"dest={NODE}", "--", "a", "b"),
     ]
 
 
@@ -55,3 +59,58 @@ def test_nothing_of_the_simulator_is_imported_until_a_test_asks() -> None:
     loaded = printed(finish([sys.executable, "-c", script], WITH_ROOT)).split()
     ours = [name for name in loaded if name.split(".")[0] in ("simulator", "vzcptcheck")]
     assert ours == ["simulator", "simulator.pytest_plugin"]
+
+
+def test_a_node_that_is_not_there_is_no_programs_answer() -> None:
+    for make in (
+        lambda: SimulatedNode("042stab141.3.SandyBridg.default"),
+        lambda: SimulatedNode(NODE, node_for={"b": "nowhere"}),
+        lambda: SimulatedNode(NODE).check("nowhere"),
+        lambda: SimulatedNode(NODE).check(NODE, ct=7),
+    ):
+        with pytest.raises(SimulationError, match=r"no node is recorded|no container 7"):
+            make()
+
+
+def test_without_the_simulators_libraries_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "simulator.profiles.store", None)
+    with pytest.raises(SimulationError, match=r"pip install 'vzcptcheck\[sim\]'"):
+        SimulatedNode(NODE)
+
+
+def test_where_the_system_refuses_nothing_is_taken_for_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pytest_plugin, "_PROBE", "nowhere")
+    pytest_plugin._require_running.cache_clear()  # what was tried before is remembered
+    with pytest.raises(SimulationError, match="cannot be run on simulated nodes here: vzcptsim: "):
+        SimulatedNode(NODE).run(["true"])
+    pytest_plugin._require_running.cache_clear()
+
+
+def test_a_node_is_judged_without_a_process() -> None:
+    node = SimulatedNode(NODE)
+    assert node.caps == load_node(NODE).answers.capability_number
+    assert repr(node.check("042stab141.3.Haswell.default", ct=102)) == "safe"
+    refused = node.check("042stab141.3.Penryn.default", ct=102)
+    assert (refused.outcome, refused.codes[0]) == ("refused", "cpu-feature-missing")
+    assert node.check("042stab141.3.Haswell.default").outcome == "safe"
+
+
+@pytest.mark.parametrize(
+    ("options", "stdout"),
+    [
+        ({}, "hello\n"),
+        ({"capture_output": True}, "hello\n"),
+        ({"text": False}, b"hello\n"),
+        ({"stdout": None}, None),
+        ({"env": {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}, "timeout": 60}, "hello\n"),
+    ],
+)
+def test_a_run_takes_what_subprocess_takes(options: dict[str, Any], stdout: object) -> None:
+    given = "hello\n" if options.get("text", True) else b"hello\n"
+    assert SimulatedNode(NODE).run(["cat"], input=given, **options).stdout == stdout
+    with pytest.raises(subprocess.CalledProcessError):
+        SimulatedNode(NODE).run(["false"], check=True)
