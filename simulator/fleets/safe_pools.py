@@ -19,26 +19,28 @@ from simulator.verdicts.verdict import Verdict
 def find_pools(matrix: Matrix, *, restore_only: bool = False) -> list[list[int]]:
     """Cut a matrix's groups into pools, by their numbers: the one of most nodes first.
 
-    A group whose own nodes are not safe to each other is alone.
+    Groups that are in none are left out.
     """
     there = list(map(_SafeGroups(matrix, restore_only=restore_only).of, matrix.groups))
-    neighbours = []
-    for number, others in enumerate(there):
-        back = _mask(other for other in vertices(others) if there[other] >> number & 1)
-        neighbours.append(back)
+    mutual = [
+        _mask(other for other in vertices(others) if there[other] >> number & 1)
+        for number, others in enumerate(there)
+    ]
+    nodes = [len(group.nodes) for group in matrix.groups]
     apart = _mask(
-        group.number
-        for group in matrix.groups
-        if len(group.nodes) > 1 and not neighbours[group.number] >> group.number & 1
+        number
+        for number, others in enumerate(mutual)
+        if nodes[number] > 1 and not others >> number & 1
     )
-    weights = [len(group.nodes) for group in matrix.groups]
-    return partition(
-        weights,
-        [
-            0 if apart >> number & 1 else others & ~apart & ~(1 << number)
-            for number, others in enumerate(neighbours)
-        ],
-    )
+    neighbours = [
+        0 if apart >> number & 1 else others & ~apart & ~(1 << number)
+        for number, others in enumerate(mutual)
+    ]
+    return [
+        pool
+        for pool in partition(nodes, neighbours)
+        if len(pool) > 1 or (nodes[pool[0]] > 1 and not apart >> pool[0] & 1)
+    ]
 
 
 class _SafeGroups:

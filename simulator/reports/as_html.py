@@ -41,6 +41,7 @@ _SCRIPTS = (
     "keys",
     "filters",
     "fleet",
+    "tally",
     "obstacles",
     "pools",
     "main",
@@ -64,7 +65,7 @@ class Change(NamedTuple):
 
 CHANGES = (
     Change(
-        "Upgrade the kernel",
+        "Upgrade the destination's kernel",
         "destination",
         (
             "feature-hidden-by-kernel",
@@ -74,21 +75,25 @@ CHANGES = (
             "xsave-not-settled",
         ),
     ),
-    Change("Lift the mask in cpuid_override", "destination", ("feature-hidden-by-override",)),
-    Change("Boot without the option", "destination", ("feature-hidden-by-boot-option",)),
+    Change("Lift the mask on the destination", "destination", ("feature-hidden-by-override",)),
     Change(
-        "Boot a 64-bit kernel",
+        "Boot the destination without the option", "destination", ("feature-hidden-by-boot-option",)
+    ),
+    Change(
+        "Boot the destination with a 64-bit kernel",
         "destination",
         ("feature-hidden-by-32-bit-kernel", "kernel-narrower"),
     ),
     Change(
-        "Load the modules",
+        "Load the module on the destination",
         "destination",
         ("module-missing vzrst", "destination-ipv6", "destination-slm-module"),
     ),
-    Change("Load the modules", "source", ("module-missing vzcpt", "source-slm-module")),
     Change(
-        "Mask the CPU by cpuid_override, and start its containers again",
+        "Load the module on the source", "source", ("module-missing vzcpt", "source-slm-module")
+    ),
+    Change(
+        "Mask the source's CPU and start its containers anew",
         "source",
         (
             "instructions-missing",

@@ -4,43 +4,56 @@ function find(id) {
   return document.getElementById(id);
 }
 
-function element(tag, attributes, ...children) {
+// Make an element of "tag.class" with attributes, if any, and children; lists of these are taken
+// apart, and what is not there is left out.
+function element(kind, ...children) {
+  const [tag, ...classes] = kind.split(".");
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    made.setAttribute(name, value);
+  if (classes.length) {
+    made.className = classes.join(" ");
   }
-  made.append(...children);
+  for (const child of children.flat(Infinity)) {
+    if (child?.constructor === Object) {
+      Object.entries(child).forEach(([name, value]) => made.setAttribute(name, value));
+    } else if (child) {
+      made.append(child);
+    }
+  }
   return made;
 }
 
 function quiet(...children) {
-  return element("span", { class: "quiet" }, ...children);
+  return element("span.quiet", children);
 }
 
 // A name that may be broken where one of its parts ends, and nowhere else.
 function breakable(name) {
   const parts = name.split(/(?<=[-._:/])(?=[^-._:/])/);
   const pieces = parts.flatMap((part) => [part, document.createElement("wbr")]);
-  return element("span", { class: "name" }, ...pieces.slice(0, -1));
+  return element("span.name", pieces.slice(0, -1));
 }
 
-// A row is a list of cells: texts, elements, or lists of these. A column of empty texts is left out.
-function tableOf(attributes, titles, rows) {
+// A table of a class; cells are texts, elements, or lists of these. A column of empty texts is left
+// out.
+function tableOf(kind, titles, rows) {
   const used = [...titles.keys()].filter((at) => rows.some((cells) => cells[at] !== ""));
   const head = used.map((at) => element("th", { scope: "col" }, titles[at]));
   const body = rows.map((cells) =>
-    element("tr", {}, ...used.map((at) => element("td", {}, ...[cells[at]].flat()))),
+    element(
+      "tr",
+      used.map((at) => element("td", cells[at])),
+    ),
   );
-  return element(
-    "table",
-    attributes,
-    element("thead", {}, element("tr", {}, ...head)),
-    element("tbody", {}, ...body),
+  const table = element(
+    `table.${kind}`,
+    element("thead", element("tr", head)),
+    element("tbody", body),
   );
+  return element("div.wide", table);
 }
 
 function folded(title, ...children) {
-  return element("details", {}, element("summary", {}, title), ...children);
+  return element("details", element("summary", title), children);
 }
 
 // The first of some entries, and a button that shows the others.
@@ -50,8 +63,8 @@ function firstOf(entries, most, show) {
     return shown;
   }
   const rest = entries.slice(most);
-  const more = element("button", { type: "button", class: "more" }, `${number(rest.length)} more`);
-  const place = shown[0].tagName === "LI" ? element("li", {}, more) : more;
+  const more = element("button.more", { type: "button" }, `${number(rest.length)} more`);
+  const place = shown[0].tagName === "LI" ? element("li", more) : more;
   more.addEventListener("click", () => place.replaceWith(...rest.map(show)));
   return [...shown, place];
 }

@@ -92,7 +92,7 @@ class Filters {
       name: ({ name }) => name,
       kernel: (group) => `${model.classOf(group).age} ${kernelWords(model, group)}`,
       cpu: (group) => `${model.classOf(group).vendor} ${cpuWords(model, group)}`,
-      pool: ({ at }) => String(pools.get(at)),
+      pool: ({ at }) => String(pools.get(at) ?? pools.size),
     };
     const key = keys[this.get("order")];
     const compare = (one, other) => key(one).localeCompare(key(other), "en", { numeric: true });

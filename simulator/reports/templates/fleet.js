@@ -4,11 +4,9 @@ const MOST_NAMED = 5;
 
 class FleetView {
   constructor(model, navigation) {
-    this.model = model;
-    this.navigation = navigation;
-    this.grid = new Grid(model);
+    Object.assign(this, { model, navigation, grid: new Grid(model) });
     this.keys = new Keys(this.grid, (source, destination, isByKey) => {
-      navigation.go({ from: source.nodes[0].name, to: destination.nodes[0].name }, false, isByKey);
+      navigation.go(pairState(source, destination), false, isByKey);
     });
     this.filters = new Filters(find("filters"), model, (changes) => navigation.go(changes, true));
     this.uses = this.filters.names;
@@ -28,10 +26,8 @@ class FleetView {
     find("filters-title").textContent = changed ? `Filters (${changed})` : "Filters";
     find("found").textContent = this.found(shown);
     this.grid.show(shown, Number(this.filters.get("size")));
-    const { words } = this.grid.short;
-    find("cut").textContent = words && `Names are without ${words}.`;
-    const pair = this.navigation.pair(state);
-    this.keys.show(...(pair ?? []));
+    find("cut").textContent = this.grid.short.words;
+    this.keys.show(...(this.navigation.pair(state) ?? []));
   }
 
   // A pair was chosen, here or elsewhere.
@@ -45,15 +41,11 @@ class FleetView {
 
   found({ rows, columns, matches }) {
     const { model } = this;
-    const pairs = sum(
-      rows.map(
-        (one) => columns.filter((other) => model.isPair(one, other) && matches(one, other)).length,
-      ),
-    );
-    const noun = model.data.byClass ? "pair of classes" : "pair";
-    const words =
-      noun === "pair" || pairs === 1 ? count(pairs, noun) : `${number(pairs)} pairs of classes`;
-    return `${words}: ${count(rows.length, "source")}, ${count(columns.length, "destination")}`;
+    const left = (one) =>
+      columns.filter((other) => model.isPair(one, other) && matches(one, other));
+    const pairs = count(sum(rows.map((one) => left(one).length)), "pair");
+    const kind = model.data.byClass ? " of classes" : "";
+    return `${pairs}${kind}: ${count(rows.length, "source")}, ${count(columns.length, "destination")}`;
   }
 
   overview() {
@@ -61,7 +53,7 @@ class FleetView {
   }
 
   print() {
-    const canvas = element("canvas", {});
+    const canvas = element("canvas");
     find("printed").replaceChildren(canvas);
     if (this.grid.seen && this.grid.rows.length) {
       this.grid.drawWhole(canvas, readPalette(find("printed")));
@@ -91,55 +83,37 @@ function fleetTotals(model) {
 // What there is to be seen before anything is chosen.
 function fleetOverview(model, navigation) {
   const { totals, oneWay } = fleetTotals(model);
-  const share = (part, all) => `${Math.round((100 * part) / (all || 1))} %`;
-  const takers = totals
-    .filter(({ to }) => to)
-    .sort((one, other) => other.to / other.all - one.to / one.all);
-  const cutOff = totals.filter(({ from, to, group }) => !from && !to && group.nodes.length === 1);
-  const leave = totals.filter(({ from, to }) => !from && to);
-  const link = (group) =>
-    element(
-      "a",
-      {
-        href: navigation.href({
-          view: "where",
-          of: group.nodes[0].name,
-          ct: null,
-          from: null,
-          to: null,
-        }),
-      },
-      breakable(group.name),
-    );
-  const named = (some) => firstOf(some, MOST_NAMED, ({ group }) => element("li", {}, link(group)));
-  const best = takers
-    .slice(0, MOST_NAMED)
-    .map(({ group, to, all }) => [[link(group), aboutNode(model, group)], share(to, all)]);
-  const parts = [
-    best.length && [
-      element("h3", {}, "Takes the most"),
-      tableOf({ class: "takers" }, ["Node", "Safe there"], best),
-    ],
-    leave.length && [
-      element("h3", {}, `Nothing can leave safely: ${number(leave.length)}`),
-      element("ul", { class: "names" }, ...named(leave)),
-    ],
-    cutOff.length && [
-      element("h3", {}, `No safe way in or out: ${number(cutOff.length)}`),
-      element("ul", { class: "names" }, ...named(cutOff)),
-    ],
-    oneWay && [
+  const share = ({ to, all }) => to / (all || 1);
+  const takers = totals.filter(({ to }) => to).sort((one, other) => share(other) - share(one));
+  const link = ({ group }) =>
+    element("a", { href: navigation.href(chosen(group.nodes[0])) }, breakable(group.name));
+  const best = takers.slice(0, MOST_NAMED).map((one) => {
+    return [[link(one), aboutNode(model, one.group)], `${Math.round(100 * share(one))} %`];
+  });
+  const named = (title, some) =>
+    some.length > 0 && [
+      element("h3", `${title}: ${number(some.length)}`),
       element(
-        "p",
-        {},
-        element(
-          "a",
-          { href: navigation.href({ view: "fleet", "one-way": "yes", from: null, to: null }) },
-          `${number(oneWay)} pairs are one-way`,
-        ),
-        ": something can go there safely, and nothing back.",
+        "ul.names",
+        firstOf(some, MOST_NAMED, (one) => element("li", link(one))),
       ),
+    ];
+  const href = navigation.href({ ...NOTHING_CHOSEN, view: "fleet", "one-way": "yes" });
+  const pairs = element("a", { href }, `${number(oneWay)} pairs are one-way`);
+  return [
+    element("h2", { id: "panel-title" }, "At a glance"),
+    best.length > 0 && [
+      element("h3", "Takes the most"),
+      tableOf("takers", ["Node", "Safe there"], best),
     ],
+    named(
+      "Nothing can leave safely",
+      totals.filter(({ from, to }) => !from && to),
+    ),
+    named(
+      "No safe way in or out",
+      totals.filter(({ from, to, group }) => !from && !to && group.nodes.length === 1),
+    ),
+    oneWay > 0 && element("p", pairs, ": something can go there safely, and nothing back."),
   ];
-  return [element("h2", { id: "panel-title" }, "At a glance"), ...parts.filter(Boolean).flat()];
 }

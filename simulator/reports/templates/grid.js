@@ -6,6 +6,7 @@ const LINE_HEIGHT = 13;
 const GAP = 8;
 const MOST_HEIGHT = 230;
 const NARROW = 700;
+const SCROLLBAR = 17;
 
 class Grid {
   constructor(model) {
@@ -28,21 +29,22 @@ class Grid {
     Object.assign(this, { rows, columns, matches, wanted: size, hovered: null, active: null });
     this.short = new ShortNames(this.model.groups.map(({ nodes }) => nodes[0].name));
     this.labels = this.model.groups.map((group) => {
-      const more = group.nodes.length > 1 ? ` +${group.nodes.length - 1}` : "";
-      return { name: this.short.of(group.nodes[0].name) + more, cpu: cpuWords(this.model, group) };
+      const name = this.short.of(group.nodes[0].name) + more(group);
+      return { name, cpu: cpuWords(this.model, group) };
     });
     this.resize();
   }
 
   // Label widths, and the cells' size: as large as all of them fit, if not said.
   measure() {
-    const { context, box } = this;
+    const { context } = this;
+    const room = this.box.parentNode.clientWidth - 2;
     context.font = FONT;
     const widest = (groups, text) =>
       Math.max(0, ...groups.map((group) => context.measureText(text(this.labels[group.at])).width));
     const names = widest(this.rows, ({ name }) => name);
     const cpus = widest(this.rows, ({ cpu }) => cpu);
-    const most = Math.max(96, box.clientWidth * 0.42);
+    const most = Math.max(96, room * 0.42);
     this.nameWidth = Math.min(names, most - 2 * GAP);
     this.cpuWidth = names + cpus + 3 * GAP <= most ? cpus + GAP : 0;
     const height = Math.min(
@@ -54,7 +56,7 @@ class Grid {
       width: Math.ceil(this.nameWidth + this.cpuWidth + 2 * GAP),
       height: Math.ceil(height + 2 * GAP),
     };
-    const fitting = Math.floor((box.clientWidth - this.head.width - 2) / this.columns.length);
+    const fitting = Math.floor((room - this.head.width - SCROLLBAR) / this.columns.length);
     const least = innerWidth < NARROW ? 20 : 6;
     const size = this.wanted || Math.max(least, Math.min(34, fitting));
     this.cells = size === this.size ? this.cells : null;
@@ -73,6 +75,7 @@ class Grid {
       height: head.height + this.rows.length * size,
     };
     setSize(find("extent"), full);
+    box.style.maxWidth = `${full.width + box.offsetWidth - box.clientWidth}px`;
     this.seen = {
       width: Math.min(box.clientWidth, full.width),
       height: Math.min(box.clientHeight || Infinity, full.height),

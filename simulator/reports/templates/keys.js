@@ -46,7 +46,7 @@ class Keys {
     const tip = find("tip");
     tip.hidden = !cell;
     if (cell) {
-      tip.replaceChildren(...this.lines(cell).map((line) => element("div", {}, line)));
+      tip.replaceChildren(...this.lines(cell).map((line) => element("div", line)));
       const { width, height } = tip.getBoundingClientRect();
       const y = event.clientY + 18;
       tip.style.left = `${Math.max(4, Math.min(event.clientX + 16, innerWidth - width - 8))}px`;

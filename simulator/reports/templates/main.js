@@ -4,7 +4,7 @@ class Report {
   constructor(data) {
     this.model = new Model(data);
     this.byName = new Map(this.model.nodes.map((node) => [node.name, node]));
-    this.state = new URLSearchParams();
+    this.state = new URLSearchParams(location.hash.replace(/^#\/?/, ""));
     this.views = {
       where: new Where(this.model, this),
       fleet: new FleetView(this.model, this),
@@ -74,11 +74,13 @@ class Report {
   showPanel(view) {
     const pair = this.pair(this.state);
     const isChosen = Boolean(pair) || this.state.has("code");
-    const content = pair ? pairContent(this.model, this, ...pair) : view.overview(this.state);
+    const content = pair
+      ? pairContent(this.model, this, pair, this.moved(...pair))
+      : view.overview(this.state);
     if (pair) {
       view.mark?.(...pair);
     }
-    find("content").replaceChildren(...content);
+    find("content").replaceChildren(element("div", content));
     find("close").hidden = !isChosen;
     this.panel.classList.toggle("chosen", isChosen);
     this.panel.scrollTop = 0;
@@ -86,6 +88,12 @@ class Report {
       this.opener = document.activeElement;
     }
     this.isChosen = isChosen;
+  }
+
+  // What is to be moved of a pair: of the node that is asked about, what is asked about alone.
+  moved(source) {
+    const asked = this.views.where.source(this.state);
+    return asked?.node.name === this.state.get("from") ? asked : source;
   }
 
   // The pair that is chosen; nothing where there is no such pair.

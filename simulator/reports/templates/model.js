@@ -39,7 +39,7 @@ class Model {
       const group = { at, nodes, class: nodes[0].class };
       const loads = this.loads(nodes);
       const size = sum(loads.map(({ containers }) => containers.length));
-      return Object.assign(group, { loads, size, name: groupName(nodes) });
+      return Object.assign(group, { loads, size, name: nodes[0].name + more(group) });
     });
     this.groupOf = new Map(this.groups.flatMap((one) => one.nodes.map((node) => [node, one])));
     this.rows = [];
@@ -122,8 +122,12 @@ class Model {
 
   // How many migrations from one group to another come to each outcome.
   counts(source, destination) {
-    const row = (this.rows[source.at] ??= this.row(source));
-    return row.subarray(4 * destination.class, 4 * destination.class + 4);
+    return slot((this.rows[source.at] ??= this.row(source)), destination);
+  }
+
+  // The same from what is no whole group.
+  countsOf(moved, destination) {
+    return slot(this.row(moved), destination);
   }
 
   // How many of them come to one outcome.
@@ -185,6 +189,6 @@ function reasonOf(values) {
   };
 }
 
-function groupName(nodes) {
-  return nodes.length > 1 ? `${nodes[0].name} +${nodes.length - 1}` : nodes[0].name;
+function slot(row, { class: at }) {
+  return row.subarray(4 * at, 4 * at + 4);
 }

@@ -16,7 +16,7 @@ class ShortNames {
 
   get words() {
     const cut = [this.start && `“${this.start}” before`, this.end && `“${this.end}” behind`];
-    return cut.filter(Boolean).join(", ");
+    return cut.some(Boolean) ? `Names are without ${cut.filter(Boolean).join(" and ")} them.` : "";
   }
 }
 
@@ -57,12 +57,13 @@ function kernelWords(model, group) {
   return [...releases].join(", ") || model.classOf(group).generation;
 }
 
+// How many more nodes a group has than that by which it is called.
+function more(group) {
+  return group.nodes.length > 1 ? ` +${group.nodes.length - 1}` : "";
+}
+
 function aboutNode(model, group) {
-  return element(
-    "div",
-    { class: "about" },
-    `${cpuWords(model, group)} · ${kernelWords(model, group)}`,
-  );
+  return element("div.about", `${cpuWords(model, group)} · ${kernelWords(model, group)}`);
 }
 
 // Containers by their numbers; those of several nodes by their count.

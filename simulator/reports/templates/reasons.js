@@ -10,21 +10,18 @@ const FACTS = [
 ];
 
 function sign(outcome) {
-  return element("span", { class: `sign ${OUTCOMES[outcome]}`, "aria-hidden": "true" });
+  return element(`span.sign.${OUTCOMES[outcome]}`, { "aria-hidden": "true" });
 }
 
 // Counts as a bar: parts as wide as their shares.
 function barOf(counts) {
   const total = sum([...counts]) || 1;
-  const bar = element("span", { class: "bar", role: "img", "aria-label": countsWords(counts) });
-  counts.forEach((one, outcome) => {
-    if (one) {
-      const part = element("span", { class: OUTCOMES[outcome] });
-      part.style.width = `${(100 * one) / total}%`;
-      bar.append(part);
-    }
+  const parts = OUTCOMES.map((outcome, at) => {
+    const part = element(`span.${outcome}`);
+    part.style.width = `${(100 * counts[at]) / total}%`;
+    return part;
   });
-  return bar;
+  return element("span.bar", { role: "img", "aria-label": countsWords(counts) }, parts);
 }
 
 function byCode(reasons) {
@@ -37,19 +34,23 @@ function byCode(reasons) {
 
 // A line for each code that an outcome comes from, with its features.
 function because(model, reasons) {
-  const lines = byCode(reasons.map((at) => model.reasons[at])).map((alike) => {
-    const features = [...new Set(alike.map(({ feature }) => feature).filter(Boolean))];
-    const hiding = [...new Set(alike.map(({ hiddenBy }) => hiddenBy).filter(Boolean))];
-    const text = [model.data.codes[alike[0].code].summary];
-    if (features.length) {
-      text.push(": ", element("b", {}, features.join(", ")));
-    }
-    if (hiding.length) {
-      text.push(quiet(` (${hiding.join("; ")})`));
-    }
-    return element("li", {}, ...text);
+  const lines = byCode(reasons).map((alike) => {
+    const features = distinct(alike, "feature").join(", ");
+    const hiding = distinct(alike, "hiddenBy").join("; ");
+    const { summary } = model.data.codes[alike[0].code];
+    return element(
+      "li",
+      summary,
+      features && ": ",
+      features && element("b", features),
+      hiding && quiet(` (${hiding})`),
+    );
   });
-  return element("ul", { class: "because" }, ...lines);
+  return element("ul.because", lines);
+}
+
+function distinct(reasons, key) {
+  return [...new Set(reasons.map((reason) => reason[key]))].filter(Boolean);
 }
 
 // What to do next about codes; those together that ask for the same.
@@ -59,54 +60,43 @@ function remedies(model, codes) {
     listAt(alike, model.data.codes[code].next_step).push({ code, ...model.data.codes[code] });
   }
   const why = ({ code, summary, explanation }) =>
-    element(
-      "p",
-      {},
-      element("strong", {}, `${summary}. `),
-      explanation,
-      " ",
-      element("code", {}, code),
-    );
-  const entries = [...alike].map(([next, those]) =>
-    element(
-      "li",
-      {},
-      ...those.map(({ summary }) => element("strong", {}, summary)),
-      element("p", { class: "next" }, next),
-      folded("Why", ...those.map(why)),
-    ),
-  );
-  return element("ul", { class: "remedies" }, ...entries);
+    element("p", element("strong", `${summary}. `), explanation, " ", element("code", code));
+  const entries = [...alike].map(([next, those]) => {
+    const titles = those.map(({ summary }) => element("strong", summary));
+    return element("li", titles, element("p.next", next), folded("Why", those.map(why)));
+  });
+  return element("ul.remedies", entries);
 }
 
 // One verdict with all its reasons, what counts and what does not.
 function opinionOf(model, title, opinion) {
-  const alike = byCode(model.said(opinion));
-  return element(
-    "div",
-    { class: "opinion" },
-    element("h4", {}, `${title}: ${VERDICTS[model.verdicts[opinion]]}`),
-    ...alike.map((reasons) => reasonBlock(model, reasons)),
-  );
+  const blocks = byCode(model.said(opinion)).map((alike) => reasonBlock(model, alike));
+  return element("div", element("h4", `${title}: ${VERDICTS[model.verdicts[opinion]]}`), blocks);
 }
 
 function reasonBlock(model, alike) {
   const { code, weight, isWaived, counts } = alike[0];
-  const remark = [isWaived && "waived", WEIGHTS[weight] === "remark" && "a remark"];
-  const words = remark.filter(Boolean).join(", ");
-  return element(
-    "div",
-    { class: counts ? `reason ${WEIGHTS[weight]}` : "reason" },
-    element("p", {}, model.data.codes[code].summary, quiet(words && ` (${words})`)),
-    ...factsTable(alike),
-  );
+  const remarks = [isWaived && "waived", weight === IS_REMARK && "a remark"].filter(Boolean);
+  const kind = counts ? `div.reason.${WEIGHTS[weight]}` : "div.reason";
+  const words = remarks.length > 0 && quiet(` (${remarks.join(", ")})`);
+  const { summary } = model.data.codes[code];
+  return element(kind, element("p", summary, words), factsOf(alike));
 }
 
-function factsTable(reasons) {
-  const rows = reasons.map((reason) => FACTS.map(([key]) => reason[key]));
-  const titles = FACTS.map(([, title]) => title);
-  const isEmpty = rows.flat().every((cell) => !cell);
-  return isEmpty
-    ? []
-    : [element("div", { class: "wide" }, tableOf({ class: "facts" }, titles, rows))];
+// What is the same of all of them is said once, the rest is a table.
+function factsOf(alike) {
+  const known = FACTS.filter(([key]) => alike.some((reason) => reason[key]));
+  const isShared = ([key]) => alike.length > 1 && distinct(alike, key).length === 1;
+  const shared = known.filter(isShared).map(([key, title]) => `${title}: ${alike[0][key]}`);
+  const others = known.filter((fact) => !isShared(fact));
+  const rows = alike.map((reason) => others.map(([key]) => reason[key]));
+  return [
+    shared.length > 0 && element("p.quiet", shared.join(" · ")),
+    others.length > 0 &&
+      tableOf(
+        "facts",
+        others.map(([, title]) => title),
+        rows,
+      ),
+  ];
 }
