@@ -66,7 +66,8 @@ class TestTheNode:
         assert origin.source == "vzcptcheck-gather.sh 1.0.0 on node1, 2026-11-23"
         nameless = profile_of({"about": about(host=None)}).origin
         assert nameless.source == "vzcptcheck-gather.sh 1.0.0, 2026-11-23"
-        assert node_listing([gathered().profile]).rows[0][1] == "gathered"
+        listing = node_listing([gathered().profile])
+        assert listing.rows[0][listing.columns.index("origin")] == "gathered"
 
     def test_the_kernel_is_what_its_files_say(self) -> None:
         kernel = gathered().profile.kernel
