@@ -13,16 +13,25 @@ Sources: Linux arch/x86/kernel/cpu/proc.c, show_cpuinfo(); arch/x86/include/asm/
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from simulator.dumps.model import CpuDump, DumpError, KnownBits, make_dump, told_apart
+from simulator.dumps.pasted import flag_words
 from simulator.facts.features import FEATURES
-from vzcptcheck.cpuinfo import CpuinfoError, parse_cpuinfo
 
 NAME = "/proc/cpuinfo"
 
-_START = re.compile(rb"^processor[ \t]*:", re.MULTILINE)
-_OF_X86 = re.compile(rb"^(?:vendor_id|flags)[ \t]*:", re.MULTILINE)
+_START = re.compile(r"processor\s*:")
+_OF_X86 = re.compile(r"(?:vendor_id|flags)\s*:")
+
+#: What is read of a processor; where a key comes again, the next one begins.
+_KEYS = frozenset(
+    {"processor", "vendor_id", "cpu family", "model", "model name", "stepping", "microcode"}
+    | {"cpuid level", "flags"}
+)
+
+#: So many words without a processor are flags that somebody has picked out (grep flags).
+_ENOUGH_FLAGS = 5
 _NUMBER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 
 _VENDOR_LENGTH = 12
@@ -44,25 +53,42 @@ _BY_WORD = {
 }
 
 
-def why_not(data: bytes) -> str | None:
-    """Return why bytes are not /proc/cpuinfo of x86; None where they are."""
-    if not _START.search(data):
-        return "no line is 'processor : 0'"
-    return None if _OF_X86.search(data) else "no line is 'vendor_id : ...': of another architecture"
+def why_not(lines: Sequence[str]) -> str | None:
+    """Return why a text is not /proc/cpuinfo of x86; None where it is."""
+    if not any(map(_START.match, lines)):
+        words = (line.partition(":")[2] for line in lines if line.startswith("flags"))
+        if not any(flag_words(line) >= _ENOUGH_FLAGS for line in words):
+            return "no line is 'processor : 0'"
+    if any(map(_OF_X86.match, lines)):
+        return None
+    return "no line is 'vendor_id : ...': of another architecture"
 
 
-def parse(data: bytes) -> list[CpuDump]:
+def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse every processor. DumpError where one is not sound."""
-    try:
-        return told_apart(map(_parse_processor, parse_cpuinfo(data)))
-    except CpuinfoError as error:
-        raise DumpError(str(error)) from None
+    blocks = enumerate(_blocks(lines))
+    return told_apart(_parse_processor(number, block) for number, block in blocks)
 
 
-def _parse_processor(lines: Mapping[str, str]) -> CpuDump:
-    number = lines["processor"]
+def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Yield what is told of each processor; lines of other keys, and of none, are skipped."""
+    block: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        key = name.rstrip()
+        if not colon or key not in _KEYS:
+            continue
+        if key in block or (block and key == "processor"):
+            yield block
+            block = {}
+        block[key] = value.strip()
+    yield block
+
+
+def _parse_processor(position: int, lines: Mapping[str, str]) -> CpuDump:
+    number = lines.get("processor", str(position))
     try:
-        cpus = str(_number(lines, "processor"))
+        cpus = str(_number({"processor": number}, "processor"))
         known = _known_bits(lines)
     except ValueError as error:
         raise DumpError(f"processor {number[:20]}: {error}") from None

@@ -17,8 +17,8 @@ from simulator.dumps.model import (
     told_apart,
     unsound_answer,
 )
+from simulator.dumps.pasted import as_lines, as_text
 from simulator.facts.cpuid import Key, Registers
-from simulator.sources.files import Lines
 from vzcptcheck.outcome import printable
 
 NAME = "hwloc"
@@ -79,7 +79,7 @@ def _parse_file(path: PurePosixPath, files: Mapping[str, bytes]) -> CpuDump:
     if len(data) > _MOST_BYTES:
         raise DumpError(f"{path.name}: over {_MOST_BYTES >> 10} KiB, which no processor takes")
     try:
-        return _parse_lines(Lines(data), str(_number(path)))
+        return _parse_lines(as_lines(as_text(data)), str(_number(path)))
     except DumpError as error:
         raise DumpError(f"{path.name}: {error}") from None
 

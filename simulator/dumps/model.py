@@ -72,6 +72,15 @@ def load_json(text: str) -> object:
     return document
 
 
+def is_json(text: str) -> bool:
+    """Tell whether a text is sound JSON."""
+    try:
+        load_json(text)
+    except DumpError:
+        return False
+    return True
+
+
 class PartialAnswer(NamedTuple):
     """An answer of which some bits are known: those set in ``known``; ``values`` has no others."""
 

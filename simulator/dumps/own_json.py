@@ -16,6 +16,7 @@ from simulator.dumps.model import (
     DumpError,
     PartialAnswer,
     format_key,
+    is_json,
     load_json,
     make_dump,
 )
@@ -27,20 +28,21 @@ NAME = "JSON"
 
 _HEX = "0x[0-9A-Fa-f]{1,8}"
 _FIGURE = re.compile(f"(?P<value>{_HEX})(?:/(?P<known>{_HEX}))?")
+_KEY = re.compile(r'"(?:cpuid|partial)"\s*:')
 _ROW_LENGTH = 6
 
 
 def why_not(text: str) -> str | None:
-    """Return why a text is no JSON; None where it tries to be."""
-    return None if text.lstrip().startswith(("[", "{")) else "it begins with neither [ nor {"
+    """Return why a text is no JSON of this form; None where it tries to be."""
+    if not text.lstrip().startswith(("[", "{")):
+        return "it begins with neither [ nor {"
+    return None if _KEY.search(text) or not is_json(text) else 'no CPU has "cpuid" or "partial"'
 
 
 def parse(text: str) -> list[CpuDump]:
     """Parse a list of CPUs, or one. DumpError where one is not sound."""
     document = load_json(text)
     entries = document if isinstance(document, list) else [document]
-    if not entries:
-        raise DumpError("a list without a CPU")
     return [_parse_entry(position, entry) for position, entry in enumerate(entries)]
 
 

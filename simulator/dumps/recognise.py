@@ -1,14 +1,18 @@
 """The forms of register dumps in one table, and which of them a file or a folder is."""
 
 import os
+import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from importlib import import_module
 from operator import attrgetter
 from typing import NamedTuple
 
-from simulator.dumps.model import CpuDump, DumpError
+from simulator.dumps.model import CpuDump, DumpError, load_json
+from simulator.dumps.pasted import as_document, as_lines, as_text, flag_words
 from simulator.sources.archive import is_archive, read_archive
-from simulator.sources.files import STDIN, Lines, SourceError, decode, read_folder, read_input
+from simulator.sources.files import STDIN, SourceError, read_folder, read_input
 
 #: A file's bytes, or a folder's files by their paths.
 Source = bytes | Mapping[str, bytes]
@@ -29,8 +33,102 @@ _MOST_BYTES = 1 << 20
 _MOST_BYTES_OF_CPUINFO = 2 << 20
 
 
+#: Shapes of lines that no form takes, and what they look like.
+_NEARLY = tuple(
+    (re.compile(shape, re.IGNORECASE | re.ASCII), near)
+    for shape, near in (
+        (
+            r"\beax\s*[=:]\s*(?:0x)?[0-9a-f]+.*\bebx\b",
+            "cpuid-r, but no leaf stands before the registers, as in '0x00000001 0x00: eax='",
+        ),
+        (
+            r"\b[0-9A-F]{8}(?:\s*-\s*[0-9A-F]{8}){3}\b",
+            "aida64, but no 'CPUID 00000001' stands before the registers",
+        ),
+        (
+            r"=\s*(?:true|false)$",
+            "cpuid, but no heading such as 'feature information (1/edx):' says of which leaf",
+        ),
+        (
+            r"^(?:[0-9a-f]{8}\s+){3}[0-9a-f]{8}$",
+            "libcpuid, but no 'basic_cpuid[0]=' stands before the registers",
+        ),
+    )
+)
+_NEARLY_FLAGS = "cpuinfo, but no 'flags :' stands before the words"
+_MANY_FLAGS = 5
+
+_ROOT = re.compile(r"\s*(?:<[?!][^>]{0,1000}>\s*){0,10}<(?P<name>[A-Za-z][\w:.-]{0,60})")
+
+
 class _OtherFormError(Exception):
     """A source does not try to be of a form; the text says what it would take."""
+
+
+class _Content:
+    """What the forms look at in a source: each is made once, when the first form asks for it."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of a file."""
+        if not isinstance(self.source, bytes):
+            raise _OtherFormError("it is a folder")
+        if is_archive(self.source):
+            raise _OtherFormError("it is an archive")
+        return self.source
+
+    @cached_property
+    def text(self) -> str:
+        """The text, without what encodings have put into it."""
+        return as_text(self.data)
+
+    @cached_property
+    def _all_lines(self) -> list[str]:
+        return as_lines(self.text)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines, with nothing around the answers in them."""
+        if self.data.count(b"\n") > _MOST_LINES:
+            raise _OtherFormError(f"over {_MOST_LINES} lines")
+        return self._all_lines
+
+    @property
+    def lines_of_cpuinfo(self) -> list[str]:
+        """The lines of a text that is read whole."""
+        self.whole(_MOST_BYTES_OF_CPUINFO)
+        return self.lines
+
+    @cached_property
+    def _document(self) -> str:
+        return as_document(self.text)
+
+    @property
+    def document(self) -> str:
+        """The JSON or the XML in the text."""
+        self.whole()
+        return self._document
+
+    def whole(self, most: int = _MOST_BYTES) -> bytes:
+        """Return the bytes of a file that is not too large to be read whole."""
+        if len(self.data) > most:
+            raise _OtherFormError(f"over {most >> 20} MiB")
+        return self.data
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The files of a folder or of an archive, of those that any form looks at."""
+        if not isinstance(self.source, bytes):
+            return self.source
+        if not is_archive(self.source):
+            raise _OtherFormError("it is neither a folder nor an archive")
+        try:
+            return read_archive(self.source, _is_wanted)
+        except SourceError as error:
+            raise DumpError(error.problem) from error
 
 
 class Form(NamedTuple):
@@ -43,12 +141,12 @@ class Form(NamedTuple):
     """
 
     key: str
-    content: Callable[[Source], object]
+    content: Callable[[_Content], object]
     module: str
     why_not: str = "why_not"
     parse: str = "parse"
 
-    def attempt(self, source: Source) -> list[CpuDump]:
+    def attempt(self, source: _Content) -> list[CpuDump]:
         """Parse a source; an error of its own where it does not try to be of this form."""
         content = self.content(source)
         module = import_module(f"simulator.dumps.{self.module}")
@@ -83,17 +181,20 @@ def parse_dump(source: Source, key: str = AUTO) -> list[CpuDump]:
     ``key`` is that of a form; ``auto`` tries them all. Raises ``DumpError`` where the source is
     of no form, or not soundly of one: it says why of each that was tried, the nearest first.
     """
+    content = _Content(source)
     unsound: list[tuple[str, DumpError]] = []
     reasons: list[str] = []
     for form in FORMS:
         if key not in (AUTO, form.key):
             continue
         try:
-            return form.attempt(source)
+            return form.attempt(content)
         except DumpError as error:
             unsound.append((form.key, error))
         except _OtherFormError as error:
             reasons.append(f"{form.key}: {error}")
+    if not unsound and key == AUTO:
+        raise _of_no_form(content, reasons)
     raise _refusal(unsound, reasons)
 
 
@@ -108,61 +209,49 @@ def _refusal(unsound: Sequence[tuple[str, DumpError]], reasons: Sequence[str]) -
     return DumpError("\n  ".join([f"{key}: {nearest.message}", *tried]), nearest.line)
 
 
-def _data(source: Source) -> bytes:
-    if not isinstance(source, bytes):
-        raise _OtherFormError("it is a folder")
-    if is_archive(source):
-        raise _OtherFormError("it is an archive")
-    return source
-
-
-def _lines(source: Source) -> Lines:
-    data = _data(source)
-    if data.count(b"\n") > _MOST_LINES:
-        raise _OtherFormError(f"over {_MOST_LINES} lines")
-    return Lines(data)
-
-
-def _whole(source: Source, most: int = _MOST_BYTES) -> bytes:
-    data = _data(source)
-    if len(data) > most:
-        raise _OtherFormError(f"over {most >> 20} MiB")
-    return data
-
-
-def _cpuinfo(source: Source) -> bytes:
-    return _whole(source, _MOST_BYTES_OF_CPUINFO)
-
-
-def _text(source: Source) -> str:
-    return decode(_whole(source))
-
-
-def _files(source: Source) -> Mapping[str, bytes]:
-    """Return the files of a folder or of an archive, of those that any form looks at."""
-    if not isinstance(source, bytes):
-        return source
-    if not is_archive(source):
-        raise _OtherFormError("it is neither a folder nor an archive")
+def _of_no_form(content: _Content, reasons: Sequence[str]) -> DumpError:
+    """Return the error of what does not try to be of any form: what it is, or is nearly."""
     try:
-        return read_archive(source, _is_wanted)
-    except SourceError as error:
-        raise DumpError(error.problem) from error
+        other = _describe_document(content.document)
+        if other is not None:
+            return DumpError(f"{other}, and of no form known here")
+        for number, line in enumerate(content.lines, start=1):
+            for shape, near in _NEARLY:
+                if shape.search(line):
+                    tried = "\n  ".join(["tried", *reasons])
+                    return DumpError(f"looks like {near}; {tried}", number)
+            if flag_words(line) >= _MANY_FLAGS:
+                tried = "\n  ".join(["tried", *reasons])
+                return DumpError(f"looks like {_NEARLY_FLAGS}; {tried}", number)
+    except _OtherFormError:
+        pass
+    return _refusal([], reasons)
 
 
-#: In the order in which they are tried: CRIU's JSON before the project's own.
+def _describe_document(text: str) -> str | None:
+    """Describe JSON or XML by what it begins with; None for other texts."""
+    if root := _ROOT.match(text):
+        return f"XML with the root <{root['name']}>"
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    document = load_json(text)
+    keys = f" with the keys {reprlib.repr(list(document))}" if isinstance(document, dict) else ""
+    return f"JSON{keys}"
+
+
+#: In the order in which they are tried: the narrower ones first.
 FORMS = (
-    Form("hwloc", _files, "hwloc", "why_no_folder", "parse_folder"),
-    Form("criu", _whole, "criu", "why_no_image", "parse_image"),
-    Form("aida64", _lines, "lines", "AIDA64.why_not", "AIDA64.parse"),
-    Form("cpuid-r", _lines, "lines", "CPUID_R.why_not", "CPUID_R.parse"),
-    Form("cpuid", _lines, "cpuid_text"),
-    Form("libcpuid", _lines, "libcpuid"),
-    Form("hwloc", _lines, "hwloc"),
-    Form("libvirt", _text, "libvirt"),
-    Form("cpuinfo", _cpuinfo, "cpuinfo"),
-    Form("criu", _text, "criu"),
-    Form("json", _text, "own_json"),
+    Form("hwloc", attrgetter("files"), "hwloc", "why_no_folder", "parse_folder"),
+    Form("criu", _Content.whole, "criu", "why_no_image", "parse_image"),
+    Form("aida64", attrgetter("lines"), "lines", "AIDA64.why_not", "AIDA64.parse"),
+    Form("cpuid-r", attrgetter("lines"), "lines", "CPUID_R.why_not", "CPUID_R.parse"),
+    Form("cpuid", attrgetter("lines"), "cpuid_text"),
+    Form("libcpuid", attrgetter("lines"), "libcpuid"),
+    Form("hwloc", attrgetter("lines"), "hwloc"),
+    Form("libvirt", attrgetter("document"), "libvirt"),
+    Form("cpuinfo", attrgetter("lines_of_cpuinfo"), "cpuinfo"),
+    Form("criu", attrgetter("document"), "criu"),
+    Form("json", attrgetter("document"), "own_json"),
 )
 
 #: What a user may call them.

@@ -2,7 +2,6 @@
 
 import codecs
 import errno
-import io
 import os
 import stat
 import sys
@@ -19,10 +18,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-
-#: A longer line, which no text that is read here has, is taken for several.
-_LONGEST_LINE = 1 << 16
-
 
 #: Most files have less: no room for as much as may be is made for them.
 _USUAL_BYTES = 1 << 15
@@ -136,21 +131,6 @@ def decode(data: bytes) -> str:
     """Return the text without a byte order mark; what is no character is replaced."""
     length, encoding = _encoding(data)
     return data[length:].decode(encoding, "replace")
-
-
-class Lines:
-    """The lines of a text without the space around them: it is decoded line by line, each time."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __iter__(self) -> Iterator[str]:
-        length, encoding = _encoding(self._data)
-        binary = io.BytesIO(self._data)
-        binary.seek(length)
-        text = io.TextIOWrapper(binary, encoding, "replace", "\n")
-        while line := text.readline(_LONGEST_LINE):
-            yield line.strip()
 
 
 def _encoding(data: bytes) -> tuple[int, str]:

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from simulator.dumps import cpuid_text
 from simulator.dumps.model import EVERY_BIT, PartialAnswer
+from simulator.dumps.pasted import as_lines
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpuid import ALL_BITS, Registers
-from simulator.sources.files import Lines
 from support.dumps import bits, refusal, refused_at
 from support.samples import sample
 
@@ -79,7 +79,7 @@ def test_a_word_of_one_register_is_none_of_another() -> None:
         "   feature information (1/edx):\n      x87 FPU on chip = true\n"
         "   AMD feature flags (0x80000001/ecx):\n      x87 FPU on chip = true\n"
     )
-    [dump] = cpuid_text.parse(Lines(text.encode()))
+    [dump] = cpuid_text.parse(as_lines(text))
     assert list(dict(dump.partial)) == [(1, 0)]
 
 
@@ -92,14 +92,14 @@ NOT_UNDERSTOOD = [
 @pytest.mark.parametrize("line", NOT_UNDERSTOOD)
 def test_what_is_not_understood_is_unknown(line: str) -> None:
     text = f"   feature information (1/edx):\n      {line}\n      IA64 = false\n"
-    [dump] = cpuid_text.parse(Lines(text.encode()))
+    [dump] = cpuid_text.parse(as_lines(text))
     assert bits(dump, 1, 0, "edx") == (0, 1 << 30)
 
 
 @pytest.mark.parametrize("vendor", ["", "\\0" * 12, "\u00e9" * 12])
 def test_a_vendor_that_is_no_name_is_unknown(vendor: str) -> None:
     text = f'   vendor_id = "{vendor}"\n   feature information (1/edx):\n      IA64 = false\n'
-    assert [key for key, _ in cpuid_text.parse(Lines(text.encode()))[0].partial] == [(1, 0)]
+    assert [key for key, _ in cpuid_text.parse(as_lines(text))[0].partial] == [(1, 0)]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_cpuid_in_words_round_trips(chosen: set[int]) -> None:
         place = leaf, one.subleaf, one.register, one.bit
         if one.width == 1 and expected.setdefault(place, value) == value:
             lines.append(f"   heading ({leaf:#x}):\n      {label} = {str(value).lower()}\n")
-    [dump] = cpuid_text.parse(Lines("".join(lines).encode()))
+    [dump] = cpuid_text.parse(as_lines("".join(lines)))
     for (leaf, subleaf, register, bit), value in expected.items():
         values, known = bits(dump, leaf, subleaf, register)
         assert known >> bit & 1

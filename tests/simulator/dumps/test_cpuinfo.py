@@ -69,7 +69,7 @@ PLACES = {
 @pytest.mark.parametrize("flag", PLACES)
 def test_words_of_old_and_new_kernels(flag: str) -> None:
     leaf, register, bit = PLACES[flag]
-    [dump] = cpuinfo.parse(f"processor: 0\nflags: {flag}\n".encode())
+    [dump] = cpuinfo.parse(f"processor: 0\nflags: {flag}\n".splitlines())
     assert bits(dump, leaf, 0, register) == (1 << bit, 1 << bit)
 
 
@@ -77,8 +77,8 @@ def test_words_of_old_and_new_kernels(flag: str) -> None:
     "flag", ["hypervisor", "arat", "constant_tsc", "ibpb", "ibrs", "stibp", "ssbd", "cppc", "nopl"]
 )
 def test_words_that_kernels_set_themselves_tell_nothing(flag: str) -> None:
-    [dump] = cpuinfo.parse(f"processor: 0\nflags: fpu {flag}\n".encode())
-    assert dict(dump.partial) == dict(cpuinfo.parse(b"processor: 0\nflags: fpu\n")[0].partial)
+    [dump] = cpuinfo.parse(f"processor: 0\nflags: fpu {flag}\n".splitlines())
+    assert dict(dump.partial) == dict(cpuinfo.parse(["processor: 0", "flags: fpu"])[0].partial)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_words_that_kernels_set_themselves_tell_nothing(flag: str) -> None:
 def test_signature(family: int, model: int, stepping: int, value: int, known: int) -> None:
     """The extended family counts from 15 on, the extended model from 6 on."""
     text = f"processor:0\nflags:\ncpu family:{family}\nmodel:{model}\nstepping:{stepping}\n"
-    assert bits(cpuinfo.parse(text.encode())[0], 1, 0, "eax") == (value, known)
+    assert bits(cpuinfo.parse(text.splitlines())[0], 1, 0, "eax") == (value, known)
 
 
 NOT_KNOWN = [
@@ -104,7 +104,7 @@ NOT_KNOWN = [
 
 @pytest.mark.parametrize("line", NOT_KNOWN)
 def test_what_cpuinfo_does_not_know_is_unknown(line: str) -> None:
-    [dump] = cpuinfo.parse(f"processor: 0\nflags: fpu\n{line}".encode())
+    [dump] = cpuinfo.parse(f"processor: 0\nflags: fpu\n{line}".splitlines())
     assert (dump.table, dump.model_name) == (None, None)
     assert [key for key, _ in dump.partial] == [(1, 0)]
     assert bits(dump, 1, 0, "eax") == (0, 0)
@@ -117,7 +117,7 @@ def test_flags_that_are_none_tell_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["  Shanghai  ", "SiS SiS SiS ", "CentaurHauls"])
 def test_spaces_around_a_vendor_are_its_name(name: str) -> None:
-    [dump] = cpuinfo.parse(f"processor: 0\nvendor_id: {name}\ncpuid level: 7\n".encode())
+    [dump] = cpuinfo.parse(f"processor: 0\nvendor_id: {name}\ncpuid level: 7\n".splitlines())
     assert dump.table is not None
     assert dump.table.vendor == name
 
@@ -127,7 +127,6 @@ def test_spaces_around_a_vendor_are_its_name(name: str) -> None:
     [
         ("processor : 0\nFeatures : fp asimd\n", "cpuinfo: no line is 'vendor_id : ...'"),
         ("flags : fpu\n", "cpuinfo: no line is 'processor : 0'"),
-        (EPYC_CPUINFO + "half a line", "no colon in b'half a line'"),
         (EPYC_CPUINFO.replace(": 25", ": x"), "processor 0: 'cpu family' is no number: 'x'"),
         (EPYC_CPUINFO.replace(": 25", ": 999"), "processor 0: no CPU is of family 999, model 17"),
         (EPYC_CPUINFO.replace(": 25", ": 5"), "processor 0: no CPU is of family 5, model 17"),

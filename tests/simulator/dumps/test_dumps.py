@@ -291,15 +291,15 @@ REFUSED: dict[str, tuple[str, int | None, str]] = {
     "leaf 0": (LATE, 2, "no CPU is without"),
     "two answers": (TWO_ANSWERS, 1, DIFFERENT),
     "marks": (W7_2475X.replace(" [SL 01]", ""), 12, "only some lines of leaf 0x00000004"),
-    "json empty": ("[]", None, "a list without a CPU"),
+    "json empty": ("[]", None, "JSON, and of no form known here"),
     "json syntax": ('[{"cpuid"\n: ]', 2, "not JSON: Expecting value"),
     "json digits": ("[" + "1" * 5000 + "]", None, "not JSON of a register dump"),
     "json nested": ("[" * 99999, None, "not JSON of a register dump"),
-    "json number": ("[5]", None, "CPU 0: not an object: 5"),
-    "json no cpuid": ("{}", None, "CPU 0: not a list of CPUID rows: None"),
+    "json number": ('[5, {"cpuid": []}]', None, "CPU 0: not an object: 5"),
+    "json no cpuid": ('{"cpuid": null}', None, "CPU 0: not a list of CPUID rows: None"),
     "json row": ('{"id": "via", "cpuid": [["0x0"]]}', None, "CPU via: CPUID row 0"),
-    "json id": ('{"id": 5}', None, "CPU 0: the id is not a string: 5"),
-    "json mode": ('{"mode": []}', None, "CPU 0: the mode is none of"),
+    "json id": ('{"id": 5, "cpuid": []}', None, "CPU 0: the id is not a string: 5"),
+    "json mode": ('{"mode": [], "cpuid": []}', None, "CPU 0: the mode is none of"),
 }
 
 

@@ -238,9 +238,9 @@ def test_where_nothing_is_unknown_the_list_is_empty() -> None:
         ({"partial": []}, "CPU 0: not a list of CPUID rows: None"),
         ({"partial": [["0x7", "0x1", None, None, None, None]]}, "nothing is told"),
         ({"cpuid": [["0x0"] * 6], "form": 5}, "CPU 0: the form is not a string: 5"),
-        ({"processors": 5}, "CPU 0: the processors is not a string: 5"),
-        ({"id": "a", "microcode": []}, "CPU a: the microcode is not a string: []"),
-        ({"model_name": {}}, "CPU 0: the model_name is not a string"),
+        ({"cpuid": [], "processors": 5}, "CPU 0: the processors is not a string: 5"),
+        ({"cpuid": [], "id": "a", "microcode": []}, "CPU a: the microcode is not a string: []"),
+        ({"cpuid": [], "model_name": {}}, "CPU 0: the model_name is not a string"),
     ],
 )
 def test_json_is_refused(entry: object, message: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from simulator.dumps.pasted import as_lines, as_text
 from simulator.sources.files import (
-    Lines,
     SourceError,
     decode,
     read_beginning,
@@ -107,8 +107,7 @@ def test_wanted_files_of_a_folder_and_of_those_in_it_are_read(tmp_path: Path) ->
 def test_text_of_any_system(encoding: str) -> None:
     data = " Bär\r\nnext\n".encode(encoding)
     assert decode(data) == " Bär\r\nnext\n"
-    assert list(Lines(data)) == ["Bär", "next"]
-    assert list(Lines(data)) == ["Bär", "next"]
+    assert as_lines(as_text(data)) == ["Bär", "next", ""]
 
 
 def test_what_is_no_character_is_replaced() -> None:
@@ -116,4 +115,4 @@ def test_what_is_no_character_is_replaced() -> None:
 
 
 def test_a_line_of_a_whole_disk_is_several() -> None:
-    assert [len(line) for line in Lines(b"x" * 70_000)] == [65_536, 4_464]
+    assert [len(line) for line in as_lines("x" * 70_000)] == [65_536, 4_464]
