@@ -45,6 +45,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
     add_counted(parser)
     parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="a terminal gets every destination and every pair, as files and pipes do",
+    )
+    parser.add_argument(
         "--expect", metavar="FILE", help="compare with the matrix that is kept there"
     )
     parser.add_argument(
@@ -156,9 +161,10 @@ def _chunks(
 ) -> Iterator[str]:
     """Return the chunks of a report; each format imports only its own libraries."""
     if options.format in {None, _TABLE}:
-        from simulator.reports.as_tables import table_text
+        from simulator.reports.as_text import table_text
 
-        return table_text(view, None if options.output else streams.stdout)
+        stream = None if options.output else streams.stdout
+        return table_text(view, stream, is_verbose=options.verbose)
     if options.full and options.format == "json":
         from simulator.reports.as_json import json_lines
 

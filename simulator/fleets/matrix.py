@@ -23,6 +23,7 @@ from simulator.fleets.fleet import Fleet, Group, NodeClass
 from simulator.fleets.judge import Judge, Memo
 from simulator.verdicts.traits import ContainerTraits
 from simulator.verdicts.verdict import (
+    PARTLY,
     Judgement,
     Opinion,
     Outcome,
@@ -80,6 +81,12 @@ class Outcomes(NamedTuple):
     def outcome(self) -> Outcome:
         """The worst outcome that there is."""
         return worst_outcome(outcome for outcome, count in zip(Outcome, self, strict=True) if count)
+
+    @property
+    def kind(self) -> str:
+        """What their pair is: the worst outcome in a word, or partly safe."""
+        is_partly = 0 < self.safe < sum(self)
+        return PARTLY if is_partly else self.outcome.value
 
     def plus(self, other: "Outcomes") -> "Outcomes":
         """Count both together."""

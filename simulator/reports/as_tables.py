@@ -1,4 +1,4 @@
-"""A matrix in words: titles and tables, for people or as Markdown.
+"""A matrix in words: titles and tables, as Markdown.
 
 Sources and destinations with the same outcome are written together.
 """
@@ -7,14 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TextIO
 
 from msgspec import Struct
 
 from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Alike, Pair
 from simulator.fleets.routes import Router, Ways
-from simulator.reports.terminal import HEADING, STYLES, line, render, render_table
+from simulator.fleets.survey import Survey
 from simulator.reports.view import (
     View,
     container_words,
@@ -43,18 +42,6 @@ class Section(Struct, frozen=True):
     text: str = "none"
 
 
-def table_text(view: View, stream: TextIO | None) -> Iterator[str]:
-    """Yield each section as text for a stream."""
-    for section in sections(view):
-        yield render([line(0, (section.title, HEADING))], stream)
-        if section.rows:
-            rows = [[(cell, STYLES.get(cell, "")) for cell in row] for row in section.rows]
-            yield render_table(section.columns, rows, stream)
-        else:
-            yield render([line(0, section.text)], stream)
-        yield "\n"
-
-
 def markdown_text(view: View) -> Iterator[str]:
     """Yield each section as it is made."""
     for section in sections(view):
@@ -79,31 +66,25 @@ def _escape(text: str) -> str:
 
 def sections(view: View) -> Iterator[Section]:
     """Yield the sections of a matrix, the summary first."""
-    ways = Ways(view.matrix.groups, restore_only=view.restore_only)
-    tally: Counter[Outcome] = Counter()
-    pairs = _counted(view, chain.from_iterable(ways.watch(view.matrix.rows())), tally)
-    if view.is_by_class:
-        parts = [_classes(view), _container_classes(view), _class_pairs(view, pairs)]
-    else:
-        parts = [_node_pairs(view, pairs)]
-    yield Section("Matrix", text=_headline(view, tally))
+    survey = Survey(view.matrix, restore_only=view.restore_only)
+    pairs = chain.from_iterable(survey.watch(view.matrix.rows()))
+    parts = pair_sections(view, pairs)
+    yield Section("Matrix", text=headline(view, survey.tally))
     yield from parts
-    yield _one_way(view, ways)
-    yield _islands(view, ways)
+    yield _one_way(view, survey.ways)
+    yield _islands(view, survey.ways)
     yield _destinations(view)
 
 
-def _counted(view: View, pairs: Iterable[Pair], tally: Counter[Outcome]) -> Iterator[Pair]:
-    """Yield the pairs unchanged; count the migrations of each outcome on the way."""
-    for pair in pairs:
-        destinations = len(pair.destination.nodes) - (pair.source is pair.destination)
-        counts = pair.summary.outcomes(restore_only=view.restore_only)
-        for outcome, count in zip(Outcome, counts, strict=True):
-            tally[outcome] += count * destinations
-        yield pair
+def pair_sections(view: View, pairs: Iterable[Pair]) -> list[Section]:
+    """Return the sections that list every pair; by class, what these are before them."""
+    if view.is_by_class:
+        return [_classes(view), container_classes(view), _class_pairs(view, pairs)]
+    return [_node_pairs(view, pairs)]
 
 
-def _headline(view: View, tally: Counter[Outcome]) -> str:
+def headline(view: View, tally: Counter[Outcome]) -> str:
+    """Say how many nodes, containers and pairs there are, and what their migrations come to."""
     members = view.fleet.members
     containers = sum(len(member.containers) for member in members)
     counts = ", ".join(f"{tally[outcome]} {outcome.value}" for outcome in Outcome)
@@ -168,7 +149,8 @@ def _classes(view: View) -> Section:
     )
 
 
-def _container_classes(view: View) -> Section:
+def container_classes(view: View) -> Section:
+    """List the classes that containers fall into."""
     counts = Counter(
         container for member in view.fleet.members for _, container in member.containers
     )
@@ -194,7 +176,7 @@ def _class_pairs(view: View, pairs: Iterable[Pair]) -> Section:
         "Pairs of classes",
         columns,
         rows=tuple(
-            (str(source), outcome, _ranges(destinations))
+            (str(source), outcome, ranges(destinations))
             for (source, outcome), destinations in rows.items()
         ),
     )
@@ -208,15 +190,15 @@ def _one_way(view: View, ways: Ways) -> Section:
     for source in view.matrix.groups:
         destinations = ways.one_way(source)
         if destinations:
-            rows.append((view.name(source), _names(view, destinations)))
+            rows.append((view.name(source), names(view, destinations)))
     return Section(
         "One-way: something can go there safely, and nothing back", ("from", "to"), rows=tuple(rows)
     )
 
 
 def _islands(view: View, ways: Ways) -> Section:
-    names = ", ".join(view.name(group) for group in ways.islands())
-    return Section("Islands: no migration in or out is safe", text=names or "none")
+    named = ", ".join(view.name(group) for group in ways.islands())
+    return Section("Islands: no migration in or out is safe", text=named or "none")
 
 
 def _destinations(view: View) -> Section:
@@ -226,14 +208,14 @@ def _destinations(view: View) -> Section:
         "Destinations",
         columns,
         rows=tuple(
-            (view.name(source), labels_words(route.labels), _best(view, route.destinations))
+            (view.name(source), labels_words(route.labels), best(view, route.destinations))
             for source in view.matrix.groups
             for route in router.routes(source)
         ),
     )
 
 
-def _best(view: View, numbers: tuple[int, ...]) -> str:
+def best(view: View, numbers: tuple[int, ...]) -> str:
     """Name destinations, best first: all nodes, or the first few classes."""
     if not numbers:
         return "nowhere"
@@ -244,12 +226,13 @@ def _best(view: View, numbers: tuple[int, ...]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _names(view: View, groups: Iterable[Group]) -> str:
+def names(view: View, groups: Iterable[Group]) -> str:
+    """Name groups: nodes by their names, classes by their numbers."""
     if view.is_by_class:
-        return _ranges(group.number for group in groups)
+        return ranges(group.number for group in groups)
     return ", ".join(map(view.name, groups))
 
 
-def _ranges(numbers: Iterable[int]) -> str:
+def ranges(numbers: Iterable[int]) -> str:
     """Write ascending numbers as in 1-3 5."""
     return format_ranges(numbers).replace(",", " ")

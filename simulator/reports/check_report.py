@@ -281,10 +281,14 @@ def override_command(text: str) -> str:
 
 def override_command_lines(text: str, indent: int = 4) -> Iterator[Line]:
     """Write that command on short lines, which no terminal folds: it is to be copied."""
-    yield line(indent, "printf '%s\\n' \\")
+    yield _command_line(indent, "printf '%s\\n' \\")
     for one in _quoted(text):
-        yield line(indent + 2, f"{one} \\")
-    yield line(indent + 2, "> /proc/vz/cpuid_override")
+        yield _command_line(indent + 2, f"{one} \\")
+    yield _command_line(indent + 2, "> /proc/vz/cpuid_override")
+
+
+def _command_line(indent: int, text: str) -> Line:
+    return Line(indent, (text,), is_to_be_copied=True)
 
 
 def _quoted(text: str) -> list[str]:

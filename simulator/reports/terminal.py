@@ -16,7 +16,7 @@ from unicodedata import combining, east_asian_width
 from msgspec import Struct
 
 from simulator.output import terminal_columns
-from simulator.verdicts.verdict import Outcome, Verdict
+from simulator.verdicts.verdict import PARTLY, Outcome, Verdict
 from vzcptcheck.outcome import printable
 
 #: Seconds after which a bar appears.
@@ -25,7 +25,6 @@ _PATIENCE = 1.0
 #: Styles are the parameters of SGR (ECMA-48, 8.3.117).
 HEADING = "1"
 DIM = "2"
-PARTLY = "partly"
 STYLES = {
     Outcome.SAFE.value: "32",
     PARTLY: "36",
@@ -46,10 +45,14 @@ Word = str | tuple[str, str]
 
 
 class Line(Struct, frozen=True):
-    """A line: its indentation and its words. A terminal may fold it; without words it is blank."""
+    """A line: its indentation and its words; without words it is blank.
+
+    A terminal may fold it, unless it is to be copied: then it is indented less where it is wide.
+    """
 
     indent: int
     words: tuple[Word, ...]
+    is_to_be_copied: bool = False
 
 
 def line(indent: int, *words: Word) -> Line:
@@ -65,6 +68,15 @@ def styled_word(word: str) -> tuple[str, str]:
 def width_of(stream: TextIO | None) -> int | None:
     """Return the columns of a terminal; None where a stream is none, and nothing is folded."""
     return terminal_columns() if _is_terminal(stream) else None
+
+
+def shows_signs(stream: TextIO | None) -> bool:
+    """Tell whether a stream is a terminal that shows more than ASCII.
+
+    Python takes LANG=C for UTF-8 (PEP 538), but not LC_ALL=C. Linux's own console has few signs.
+    """
+    is_plain = os.environ.get("LC_ALL") in {"C", "POSIX"} or os.environ.get("TERM") == "linux"
+    return _is_terminal(stream) and not is_plain and not _is_dumb()
 
 
 def render(lines: Iterable[Line], stream: TextIO | None) -> str:
@@ -113,9 +125,9 @@ class _Table:
         self._titles = titles
         self._rows: list[Sequence[Word]] = [[(title, HEADING) for title in titles], *rows]
         texts = [list(map(_text, row)) for row in self._rows]
-        self.widths = [max(map(_columns, column)) for column in zip(*texts, strict=True)]
+        self.widths = [max(map(columns_of, column)) for column in zip(*texts, strict=True)]
         words = (" ".join(column).split() for column in zip(*texts, strict=True))
-        self._longest = [max(map(_columns, found), default=0) for found in words]
+        self._longest = [max(map(columns_of, found), default=0) for found in words]
 
     def fit(self, count: int, width: int, narrowest: int) -> list[int]:
         """Return the widths of the first columns within a width; none where they do not fit.
@@ -149,7 +161,7 @@ class _Table:
                     if part.words:
                         words += [" " * blank, *part.words]
                         blank = 0
-                    blank += width - sum(_columns(_text(word)) for word in part.words) + _GAP
+                    blank += width - sum(columns_of(_text(word)) for word in part.words) + _GAP
                 yield Line(0, tuple(words))
 
     def items(self) -> Iterator[Line]:
@@ -163,6 +175,10 @@ class _Table:
 
 def _fold(one: Line, width: int) -> Iterator[Line]:
     """Break a line between words, as late as it can be; a word that is too wide stays whole."""
+    if one.is_to_be_copied:
+        size = columns_of(_plain(one.words))
+        yield Line(max(0, min(one.indent, width - size)), one.words)
+        return
     begun: list[tuple[str, str]] = []
     column = one.indent
     gap = 0
@@ -171,7 +187,7 @@ def _fold(one: Line, width: int) -> Iterator[Line]:
         if text.startswith(" "):
             gap = len(text)
             continue
-        size = _columns(text)
+        size = columns_of(text)
         if begun and column + gap + size > width:
             yield Line(one.indent, tuple(begun))
             begun, column = [], one.indent
@@ -206,7 +222,7 @@ def _unbroken(words: Iterable[Word]) -> Iterator[list[tuple[str, str]]]:
         yield begun
 
 
-def _columns(text: str) -> int:
+def columns_of(text: str) -> int:
     """Return the width of a text on a terminal."""
     if text.isascii():
         return len(text)

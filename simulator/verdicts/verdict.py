@@ -43,6 +43,9 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
+#: What a pair of nodes is where some of its migrations are safe, and others are not.
+PARTLY = "partly"
+
 _WORST_LAST = (Outcome.SAFE, Outcome.UNKNOWN, Outcome.RISKY, Outcome.REFUSED)
 
 

@@ -293,11 +293,22 @@ def test_vzcptcheck_reads_no_variable_and_its_manual_names_none() -> None:
 
 def on_a_terminal(**variables: str) -> str:
     """Run a check whose answer goes to a terminal."""
-    command = [sys.executable, "-m", "simulator", "check", NODE, "042stab141.3.Penryn.default"]
+    return told_on_a_terminal(2, "check", NODE, PENRYN, "--ct", "102", **variables)
+
+
+def has_signs(**variables: str) -> bool:
+    """Tell whether the grid of a matrix has signs that are not ASCII."""
+    return not told_on_a_terminal(0, "matrix", NODE, PENRYN, **variables).isascii()
+
+
+def told_on_a_terminal(status: int, *arguments: str, **variables: str) -> str:
+    """Run a command whose answer goes to a terminal, and ends with a status."""
+    command = [sys.executable, "-m", "simulator", *arguments]
     leader, follower = pty.openpty()
-    environment = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
+    unset = {"NO_COLOR", "LC_ALL"}
+    environment = {name: text for name, text in os.environ.items() if name not in unset}
     environment |= {"TERM": "xterm", "COLUMNS": "100", **variables}
-    ended = subprocess.Popen([*command, "--ct", "102"], stdout=follower, env=environment, cwd=ROOT)
+    ended = subprocess.Popen(command, stdout=follower, env=environment, cwd=ROOT)
     os.close(follower)
     told = b""
     try:
@@ -307,7 +318,7 @@ def on_a_terminal(**variables: str) -> str:
         pass
     finally:
         os.close(leader)
-    assert ended.wait(timeout=60) == 2
+    assert ended.wait(timeout=60) == status
     return told.decode()
 
 
@@ -322,9 +333,11 @@ def a_command_of(folder: Path) -> str:
 
 
 RED = "\x1b[1;31m"
+PENRYN = "042stab141.3.Penryn.default"
 
 AT_WORK = {
     "COLUMNS": lambda _: "\n" in on_a_terminal(COLUMNS="40").split("102: ")[1][:60],
+    "LC_ALL": lambda _: has_signs(LC_ALL="C.UTF-8") and not has_signs(LC_ALL="C"),
     "NO_COLOR": lambda _: RED in on_a_terminal() and RED not in on_a_terminal(NO_COLOR="1"),
     "PATH": lambda folder: a_command_of(folder) == "found\n",
     "TERM": lambda _: "\x1b[" not in on_a_terminal(TERM="dumb"),

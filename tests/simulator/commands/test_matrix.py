@@ -45,7 +45,7 @@ def paths(tmp_path: Path) -> list[str]:
 def test_a_table_is_what_people_get(paths: list[str]) -> None:
     status, stdout, stderr = matrix(*paths)
     assert (status, stderr) == (0, "")
-    assert stdout.startswith("Matrix\n6 nodes, 8 containers, 30 ordered pairs. ")
+    assert stdout.startswith("6 nodes, 8 containers, 30 ordered pairs. ")
     assert matrix(*paths, "--format", "table") == (status, stdout, stderr)
 
 

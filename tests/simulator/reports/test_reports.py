@@ -15,12 +15,13 @@ from msgspec import structs
 from simulator.fleets.fleet import gather_fleet
 from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_json import json_lines, json_text
-from simulator.reports.as_tables import Section, markdown_text, sections, table_text
+from simulator.reports.as_tables import Section, markdown_text, sections
+from simulator.reports.as_text import table_text
 from simulator.reports.exports import csv_text, junit_text
 from simulator.reports.view import MOST_NODES, View, why
 from simulator.verdicts.migrations import NodePair
 from simulator.verdicts.verdict import Judgement, Opinion, Outcome, Reason, Weight
-from support.programs import SGR, Terminal, validator
+from support.programs import validator
 from support.simulated_nodes import OLD, STRONG, WEAK, node, small_nodes
 
 Render = Callable[[View], Iterator[str]]
@@ -411,7 +412,7 @@ def test_junit_takes_any_name() -> None:
     assert len(suites(hostile_view())) == len(HOSTILE)
 
 
-# Sections: the table and Markdown
+# The sections of Markdown
 
 
 def by_title(one: View) -> dict[str, Section]:
@@ -522,34 +523,6 @@ def test_by_class_the_best_destinations_are_told() -> None:
     cells = [str(row[2]) for row in by_title(view(*nodes, by_class=True))["Destinations"].rows]
     assert any(cell.endswith(" more") for cell in cells)
     assert by_title(view(*nodes))["Destinations"].rows
-
-
-def table_on(stream: io.StringIO | None, one: View) -> str:
-    return "".join(table_text(one, stream))
-
-
-def test_a_table_has_colour_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    plain, coloured = table_on(io.StringIO(), small_view()), table_on(Terminal(), small_view())
-    assert not SGR.search(plain)
-    assert "\x1b[32msafe" in coloured
-    assert "\x1b[35mrisky" in coloured
-    assert "\x1b[1;31mrefused" in coloured
-    assert "\x1b[33munknown" in coloured
-    assert SGR.sub("", coloured).split() == plain.split()
-
-
-def test_a_terminal_is_told_nothing_but_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "200")
-    text = SGR.sub("", table_on(Terminal(), hostile_view()))
-    assert all(char.isprintable() for char in text.replace("\n", ""))
-
-
-def test_a_cell_is_text_and_nothing_else() -> None:
-    assert "[bold]not[/bold] :smile:" in table_on(None, hostile_view())
 
 
 def test_markdown_has_a_table_of_as_many_cells_in_each_row() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from simulator.reports.terminal import (
     HEADING,
-    PARTLY,
     STYLES,
     Line,
     line,
@@ -16,9 +15,10 @@ from simulator.reports.terminal import (
     render,
     render_listing,
     render_table,
+    shows_signs,
     styled_word,
 )
-from simulator.verdicts.verdict import Outcome, Verdict
+from simulator.verdicts.verdict import PARTLY, Outcome, Verdict
 from support.programs import SGR, Terminal
 from vzcptcheck.outcome import printable
 
@@ -80,6 +80,27 @@ def test_neighbours_of_one_style_are_told_it_once() -> None:
     assert on_terminal(line(0, ("not  possible", "31"), (" x", "31"))) == (
         "\x1b[31mnot  possible x\x1b[0m\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({}, True),
+        ({"LC_ALL": "C.UTF-8"}, True),
+        ({"LC_ALL": "C"}, False),
+        ({"LC_ALL": "POSIX"}, False),
+        ({"TERM": "linux"}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+)
+def test_signs_are_for_terminals_that_show_them(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], shown: bool
+) -> None:
+    monkeypatch.delenv("LC_ALL", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert shows_signs(Terminal()) is shown
+    assert not shows_signs(io.StringIO())
 
 
 def test_outcomes_and_verdicts_have_colours_on_a_terminal() -> None:
