@@ -262,9 +262,23 @@ class TestWhere:
             if any(str(ctid).startswith("107") for ctid, _ in member.containers)
         ]
         assert len(rows) == len(holding) > 1
+        assert page.text("#matches") == _counted(len(holding), "node")
         page.browser.press("Enter")
         page.browser.frame()
         assert page.text("#answer h2") == f"107 on {holding[0]}"
+
+    def test_by_keys_alone_a_destination_opens_the_panel_and_escape_leads_back(
+        self, browser: Chromium
+    ) -> None:
+        page = FEW.open(browser, f"#{urlencode({'of': FEW.names[1], 'ct': 102})}")
+        browser.run("document.querySelector('#answer .place').focus()")
+        browser.press("Enter")
+        browser.frame(2)
+        assert page.focused() == "panel"
+        browser.press("Escape")
+        browser.frame()
+        assert browser.run("return document.activeElement.className") == "place"
+        assert not page.is_seen("#close")
 
     def test_a_part_of_a_name_finds_its_nodes(self, browser: Chromium) -> None:
         page = CAPTURED.open(browser)
@@ -295,6 +309,11 @@ class TestWhere:
         assert page.text("#panel-title").startswith(f"{name} → ")
         (section,) = page.texts("#panel .migration")
         assert section.startswith("Container 102: ")
+        page.push('#views a[data-view="fleet"]')
+        page.click(1, 0)
+        assert len(page.texts("#panel .migration")) > 1
+        page.back()
+        page.back()
         page.push("#close")
         assert page.text("#panel-title") == name
 
@@ -351,6 +370,10 @@ class TestObstacles:
         assert len(obstacles.texts("#panel .pairs a")) == len(pairs)
         obstacles.push("#panel .pairs a")
         assert " → " in obstacles.text("#panel-title")
+        obstacles.push("#close")
+        assert obstacles.text("#panel-title") == CODES[code].summary
+        obstacles.push("#close")
+        assert obstacles.text("#panel-title") == "What one change would free"
 
     def test_what_one_change_frees(self, obstacles: ReportPage) -> None:
         freed: Counter[tuple[str, str]] = Counter()
@@ -953,6 +976,7 @@ class TestWindow:
         assert 0 < top < 300
         assert bottom == 800
         assert over
+        assert page.focused() == "panel"
         page.push("#close")
         assert page.text("#panel-title") == "At a glance"
         assert browser.run("return document.documentElement.scrollHeight") == before

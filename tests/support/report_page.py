@@ -194,7 +194,7 @@ class ReportPage:
     def push(self, selector: str) -> None:
         """Push a button."""
         self.browser.run("document.querySelector(arguments[0]).click()", selector)
-        self.browser.frame()
+        self.browser.frame(2)
 
     def push_all(self, selector: str) -> None:
         """Push all buttons alike, until none is left that was not pushed."""

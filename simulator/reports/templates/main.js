@@ -15,8 +15,7 @@ class Report {
     this.panel = find("panel");
     this.panel.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
     find("close").addEventListener("click", () => this.close());
-    window.addEventListener("hashchange", () => this.read());
-    window.addEventListener("popstate", () => this.read());
+    window.addEventListener("popstate", () => this.follow());
     window.addEventListener("beforeprint", () => this.views.fleet.print());
     this.read();
   }
@@ -41,8 +40,20 @@ class Report {
       history[isTyping ? "replaceState" : "pushState"](null, "", href);
     }
     this.read();
-    if (isByKey) {
-      this.panel.focus();
+    if (isByKey || getComputedStyle(this.panel).position === "fixed") {
+      this.focusPanel();
+    }
+  }
+
+  // Follow a link, or the browser's history.
+  follow() {
+    this.read();
+    this.focusPanel();
+  }
+
+  focusPanel() {
+    if (this.isChosen) {
+      this.panel.focus({ preventScroll: true });
     }
   }
 
@@ -73,27 +84,26 @@ class Report {
 
   showPanel(view) {
     const pair = this.pair(this.state);
-    const isChosen = Boolean(pair) || this.state.has("code");
     const content = pair
-      ? pairContent(this.model, this, pair, this.moved(...pair))
+      ? pairContent(this.model, this, pair, this.moved(view, ...pair))
       : view.overview(this.state);
     if (pair) {
       view.mark?.(...pair);
     }
-    find("content").replaceChildren(element("div", content));
-    find("close").hidden = !isChosen;
-    this.panel.classList.toggle("chosen", isChosen);
-    this.panel.scrollTop = 0;
-    if (isChosen && !this.isChosen) {
+    if (!this.panel.contains(document.activeElement)) {
       this.opener = document.activeElement;
     }
-    this.isChosen = isChosen;
+    this.isChosen = Boolean(pair || view.isChosen?.(this.state));
+    find("content").replaceChildren(element("div", content));
+    find("close").hidden = !this.isChosen;
+    this.panel.classList.toggle("chosen", this.isChosen);
+    this.panel.scrollTop = 0;
   }
 
   // What is to be moved of a pair: of the node that is asked about, what is asked about alone.
-  moved(source) {
-    const asked = this.views.where.source(this.state);
-    return asked?.node.name === this.state.get("from") ? asked : source;
+  moved(view, source) {
+    const asked = view === this.views.where && view.source(this.state);
+    return asked?.node?.name === this.state.get("from") ? asked : source;
   }
 
   // The pair that is chosen; nothing where there is no such pair.
@@ -107,8 +117,11 @@ class Report {
   }
 
   close() {
-    this.go({ from: null, to: null, code: null });
-    this.opener?.focus();
+    const isPair = this.pair(this.state);
+    this.go(isPair ? { from: null, to: null } : { code: null });
+    if (!this.isChosen) {
+      this.opener?.focus();
+    }
   }
 }
 

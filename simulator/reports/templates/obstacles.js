@@ -41,8 +41,12 @@ class Obstacles {
     ];
   }
 
+  isChosen(state) {
+    return this.tally.codes.find(({ code }) => code === state.get("code"));
+  }
+
   overview(state) {
-    const entry = this.tally.codes.find(({ code }) => code === state.get("code"));
+    const entry = this.isChosen(state);
     return entry ? this.details(entry) : this.changes();
   }
 

@@ -30,6 +30,7 @@ class Where {
     }
     const shown = source ? this.answer(source, state.get("ct")) : this.choice(text);
     find("answer").replaceChildren(element("div", shown));
+    find("matches").textContent = source ? "" : count(this.matches(text).length, "node");
   }
 
   // What was chosen; nothing where there is no such node or container.
