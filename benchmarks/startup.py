@@ -33,6 +33,7 @@ COMPARISONS = (
     ("vzcptsim replay NODE -- version", "empty program", 4),
     ("vzcptsim check NODE NODE --ct ID", "empty program", 6),
     ("vzcptsim run --node NODE -- /bin/true", "empty program", 6),
+    ("vzcptsim cpus PATTERN", "empty program", 6),
     ("vzcptsim matrix, recorded nodes", "empty program", 40),
 )
 
@@ -64,6 +65,7 @@ def _vzcptsim(venv: Path) -> dict[str, list[str]]:
         "vzcptsim replay NODE -- version": [program, "replay", _NODE, "--", "version"],
         "vzcptsim check NODE NODE --ct ID": [program, *check],
         "vzcptsim run --node NODE -- /bin/true": [program, *run],
+        "vzcptsim cpus PATTERN": [program, "cpus", "E5-2650 v3"],
         "vzcptsim matrix, recorded nodes": [program, "matrix", "--format", "json", *nodes],
     }
 

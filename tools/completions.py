@@ -23,6 +23,7 @@ _ENGINES = ROOT / "completions"
 #: What completes a value or an operand, by its name; what is not here is free text.
 KINDS = {
     "CODE": "codes",
+    "CPU": "cpus",
     "CTID": "containers",
     "DESTINATION": "nodes",
     "DUMP": "cpus",

@@ -6,12 +6,12 @@ FOLDER is the prefix of an installation: completions go to FOLDER/share/bash-com
 like, manual pages to FOLDER/share/man.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from simulator.facts.generations import EXAMPLES
+from simulator.profiles.catalogue import load_cpus
 from simulator.verdicts.codes import CODES
 from tools.completions import completions
 from tools.manuals import manuals
@@ -37,11 +37,10 @@ def names() -> dict[str, list[str]]:
 
     They are read without third-party packages, which are absent where a wheel is built.
     """
-    cpus = json.loads((ROOT / "simulator" / "data" / "cpus.json").read_text("utf-8"))["cpus"]
     codes = CODES.values()
     return {
         "nodes": sorted(path.stem for path in ROOT.glob("fixtures/*.json")),
-        "cpus": [cpu["name"] for cpu in cpus],
+        "cpus": [name for cpu in load_cpus().values() for name in cpu.names],
         "releases": list(EXAMPLES.values()),
         "codes": [code.name for code in codes],
         "waivable": [code.name for code in codes if code.verdict == "programs"],

@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--cpuid",
         metavar="DUMP",
         help=f"a register dump's path (in any form: {', '.join(KEYS)}), - for standard input, "
-        "or a CPU's name from 'vzcptsim cpus'; none on ia64",
+        "or a CPU's name as 'vzcptsim cpus' finds it; none on ia64",
     )
     parser.add_argument(
         "--processor",
@@ -110,19 +110,17 @@ def _read_cpu(dump: str, processor: int) -> "CpuSource":
 
     from simulator.dumps.model import DumpError, whole_table
     from simulator.dumps.recognise import parse_dump, read_source
+    from simulator.profiles.catalogue import UnknownCpuError, find_cpu, is_cpu_name
     from simulator.profiles.compose import CpuSource
-    from simulator.profiles.store import UnknownCpuError, find_cpu, load_cpus
     from simulator.sources.files import STDIN, title_of
 
-    if dump in load_cpus():
-        cpu = find_cpu(dump)
-        _check_number(dump, processor, 1)
-        return CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)
-    if dump != STDIN and not Path(dump).exists():
+    if is_cpu_name(dump) or not (dump == STDIN or Path(dump).exists()):
         try:
-            find_cpu(dump)
+            cpu = find_cpu(dump)
         except UnknownCpuError as error:
             raise UsageError(f"{dump}: no such file; {error}") from error
+        _check_number(dump, processor, 1)
+        return CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)
     where = title_of(dump)
     try:
         dumps = parse_dump(read_source(dump))

@@ -278,26 +278,6 @@ def _inferred(answers: Mapping[Key, PartialAnswer]) -> Mode:
     return "64-bit" if features.values.edx & _SYSCALL else "32-bit"
 
 
-def as_64bit(table: CpuidTable) -> CpuidTable:
-    """Return what a 64-bit kernel on that CPU sees, whoever took the dump.
-
-    An Intel CPU with long mode has SYSCALL then (see ``infer_mode``); all else is the same.
-    ``MissingLeafError`` is raised where leaf 0x80000001 of an Intel CPU was not recorded.
-    """
-    if table.vendor != INTEL or not table.register(*_FEATURES, "edx") & _LONG_MODE:
-        return table
-    features = table[_FEATURES]
-    return table.replace({_FEATURES: features._replace(edx=features.edx | _SYSCALL)})
-
-
-def as_32bit(table: CpuidTable) -> CpuidTable:
-    """Return what a 32-bit kernel on that CPU sees: no Intel CPU shows SYSCALL to it."""
-    if table.vendor != INTEL or not table.register(*_FEATURES, "edx") & _SYSCALL:
-        return table
-    features = table[_FEATURES]
-    return table.replace({_FEATURES: features._replace(edx=features.edx & ~_SYSCALL)})
-
-
 def whole_table(dump: CpuDump) -> CpuidTable:
     """Return the answers of a CPU that is known whole.
 

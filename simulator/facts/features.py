@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from simulator.facts.cpuid import (
     ALL_BITS,
+    INTEL,
     PROCESSORS_OWN,
     REGISTERS,
     XSAVE_LEAF,
@@ -273,3 +274,29 @@ def without_features(key: Key, registers: Registers, mask: int) -> Registers:
     for register, shift in _SECTIONS[key]:
         values[register] &= ~(mask >> shift) & ALL_BITS
     return Registers(*values)
+
+
+def as_64bit(table: CpuidTable) -> CpuidTable:
+    """Return what a 64-bit kernel on that CPU sees, whoever took the dump.
+
+    An Intel CPU with long mode has SYSCALL then (Intel SDM volume 2A, CPUID leaf 80000001H, EDX bit
+    11); all else is the same. ``MissingLeafError`` is raised where leaf 0x80000001 of an Intel CPU
+    was not recorded.
+    """
+    if table.vendor != INTEL or not table.has_bit(*LONG_MODE.location):
+        return table
+    return _with_syscall(table, 1)
+
+
+def as_32bit(table: CpuidTable) -> CpuidTable:
+    """Return what a 32-bit kernel on that CPU sees: no Intel CPU shows SYSCALL to it."""
+    return _with_syscall(table, 0) if table.vendor == INTEL else table
+
+
+def _with_syscall(table: CpuidTable, value: int) -> CpuidTable:
+    """Return the registers with the bit of SYSCALL set to 1 or 0."""
+    if table.has_bit(*SYSCALL.location) == bool(value):
+        return table
+    key = SYSCALL.leaf, SYSCALL.subleaf
+    features = table[key]
+    return table.replace({key: features._replace(edx=features.edx ^ 1 << SYSCALL.bit)})

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 from msgspec.structs import replace
 
-from simulator.dumps.model import Mode, as_32bit, as_64bit
+from simulator.dumps.model import Mode
 from simulator.errors import UserError
 from simulator.facts.capabilities import I386, X86_64, Machine, NodeFacts
 from simulator.facts.cpuid import (
@@ -20,7 +20,7 @@ from simulator.facts.cpuid import (
     CpuidTable,
     MissingLeafError,
 )
-from simulator.facts.features import LONG_MODE, SYSCALL, XSAVEOPT
+from simulator.facts.features import LONG_MODE, SYSCALL, XSAVEOPT, as_32bit, as_64bit
 from simulator.facts.flags import flags_of
 from simulator.facts.generations import identify
 from simulator.facts.override import format_override, parse_override

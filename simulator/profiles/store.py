@@ -1,22 +1,12 @@
-"""Recorded nodes and CPUs, which come along, and any other node by its profile's path."""
+"""Recorded nodes, which come along, and any other node by its profile's path."""
 
 import os
-from collections.abc import Mapping
-from functools import cache
-from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from simulator.errors import UserError
-from simulator.facts.cpuid import CpuidTable, parse_rows
 from simulator.profiles.profile import NodeProfile, ProfileError
 from simulator.profiles.profile_checks import check_profile
 from simulator.profiles.profile_json import parse_profile
 from simulator.sources.files import SourceError, read_beginning, read_file
-
-if TYPE_CHECKING:
-    from simulator.dumps.model import Mode
 
 SUFFIX = ".json"
 
@@ -29,31 +19,6 @@ _BEGINNING = 4096
 
 class UnknownNodeError(UserError):
     """A node that is neither a recorded one's name nor a profile's path."""
-
-
-class UnknownCpuError(UserError):
-    """No recorded CPU has this name; ``names`` are those near it, or all where none is."""
-
-    def __init__(self, name: str, names: list[str]) -> None:
-        super().__init__(f"no CPU is recorded as {name!r}, but there are: {', '.join(names)}")
-        self.name = name
-        self.names = names
-
-
-class RecordedCpu(Struct, frozen=True):
-    """A real CPU.
-
-    ``source`` is the collection and the file that its registers come from. ``table`` is what
-    was recorded there in ``dump_mode``; ``dumps.as_64bit`` makes of it what a 64-bit kernel
-    sees. ``brand`` is for people, its spaces made single: nothing is decided by it.
-    """
-
-    name: str
-    brand: str
-    vendor: str
-    source: str
-    dump_mode: "Mode"
-    table: CpuidTable
 
 
 def fixtures_folder() -> str:
@@ -115,32 +80,8 @@ def load_node(node: str) -> NodeProfile:
     except (ProfileError, ValueError):  # No path has the character 0.
         if os.path.exists(path):
             raise
-    near = _near(node, fixture_names(), 3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "; see 'vzcptsim nodes'"
-    raise UnknownNodeError(f"no node is recorded as {node!r}, and no file is there{hint}")
-
-
-@cache
-def load_cpus() -> Mapping[str, RecordedCpu]:
-    """Return every recorded CPU by its name, in the order of data/cpus.json."""
-    import json
-
-    package = os.path.dirname(os.path.dirname(__file__))
-    with open(os.path.join(package, "data", "cpus.json"), encoding="utf-8") as file:
-        entries = json.load(file)["cpus"]
-    cpus = (RecordedCpu(table=parse_rows(entry.pop("cpuid")), **entry) for entry in entries)
-    return MappingProxyType({cpu.name: cpu for cpu in cpus})
-
-
-def find_cpu(name: str) -> RecordedCpu:
-    """Return the CPU of that name, or raise ``UnknownCpuError``."""
-    cpus = load_cpus()
-    if name not in cpus:
-        raise UnknownCpuError(name, _near(name, list(cpus), 5) or list(cpus))
-    return cpus[name]
-
-
-def _near(name: str, names: list[str], most: int) -> list[str]:
     from difflib import get_close_matches
 
-    return get_close_matches(name, names, n=most)
+    near = get_close_matches(node, fixture_names())
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; see 'vzcptsim nodes'"
+    raise UnknownNodeError(f"no node is recorded as {node!r}, and no file is there{hint}")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.profiles.store import fixture_names, load_cpus
+from simulator.profiles.catalogue import load_cpus
+from simulator.profiles.store import fixture_names
 from simulator.verdicts.codes import CODES
 from support.documents import shared_folder
 from support.interpreters import pythons_at_hand
@@ -42,6 +43,8 @@ OFFERED = [
     ("vzcptsim run --node 042stab141.3.Pen", ["042stab141.3.Penryn.default"]),
     ("vzcptsim import libc", ["libcpuid"]),
     ("vzcptsim compose --cpuid intel-xeon-x55", ["intel-xeon-x5550"]),
+    ("vzcptsim compose --cpuid intel-xeon-e5-2650-v", [f"intel-xeon-e5-2650-v{n}" for n in "34"]),
+    ("vzcptsim cpus amd-epyc-745", ["amd-epyc-7451"]),
     ("vzcptsim compose --machine i", ["i386", "i486", "i586", "i686", "ia64"]),
     ("vzcptsim compose --kernel 2.6.32-042stab09", ["2.6.32-042stab092.1"]),
     ("vzcptcheck ex", ["explain"]),
@@ -107,7 +110,20 @@ def test_packages_have_the_same_when_the_oldest_python_builds_them(tmp_path: Pat
 
 @pytest.mark.parametrize("program", [vzcptcheck(), vzcptsim()], ids=lambda program: program.name)
 def test_every_value_is_completed_or_free_text(program: Program) -> None:
-    free = {"CTID", "ID", "MODE", "MODULE", "N", "NUM", "OPTION", "SPEC", "TEXT", "UID", ""}
+    free = {
+        "CTID",
+        "FEATURE",
+        "ID",
+        "MODE",
+        "MODULE",
+        "N",
+        "NUM",
+        "OPTION",
+        "SPEC",
+        "TEXT",
+        "UID",
+        "",
+    }
     for command in program.commands:
         for one in (*command.options, *command.operands):
             assert one.metavar in KINDS or one.metavar in free or one.choices, one
@@ -115,7 +131,7 @@ def test_every_value_is_completed_or_free_text(program: Program) -> None:
 
 def test_names_are_the_projects() -> None:
     assert names()["nodes"] == fixture_names()
-    assert names()["cpus"] == list(load_cpus())
+    assert names()["cpus"] == [name for cpu in load_cpus().values() for name in cpu.names]
     assert set(names()["waivable"]) < set(names()["codes"]) == set(CODES)
 
 

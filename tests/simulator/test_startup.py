@@ -77,6 +77,7 @@ NODE, OTHER_NODE = "042stab141.3.SandyBridge.default", "amd-epyc-7742.042stab141
         ("check", NODE, OTHER_NODE, "--ct", "101"),
         ("run", "--node", NODE, "--", "/bin/true"),
         ("replay", NODE, "--", "version"),
+        ("cpus", "E5-2650 v2"),
     ],
     ids=lambda arguments: arguments[0],
 )

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dumps.lines import LEAVES_WITH_SUBLEAVES
-from simulator.dumps.model import CpuDump, as_32bit, as_64bit, infer_mode
+from simulator.dumps.model import CpuDump, infer_mode
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import parse_dump as parse_source
 from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
+from simulator.facts.features import as_32bit, as_64bit
 from support.dumps import Answers, numbers, refusal, registers
 from support.samples import sample
 

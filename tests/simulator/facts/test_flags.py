@@ -7,7 +7,7 @@ import pytest
 from simulator.facts.cpuid import CpuidTable, MissingLeafError, Registers
 from simulator.facts.flags import flags_of
 from simulator.facts.generations import identify
-from simulator.profiles.store import load_cpus
+from simulator.profiles.catalogue import load_cpus
 from support.simulated_nodes import AMD, EVERYTHING, INTEL, RELEASES, cpu, node_facts
 from support.simulated_profiles import captured_nodes
 

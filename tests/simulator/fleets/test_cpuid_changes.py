@@ -4,7 +4,7 @@ import pytest
 
 from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
 from simulator.fleets.changes import Change, cpuid_changes
-from simulator.profiles.store import find_cpu
+from simulator.profiles.catalogue import find_cpu
 from support.simulated_nodes import EVERYTHING, cpu
 
 OLD = cpu(*EVERYTHING)

@@ -10,9 +10,9 @@ from simulator.facts.generations import BY_NAME, EXAMPLES, GENERATIONS, identify
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Needs
 from simulator.kernel.kernel import SimulatedKernel
+from simulator.profiles.catalogue import find_cpu
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.profile import KernelFacts, NodeProfile
-from simulator.profiles.store import find_cpu
 from simulator.run.in_process import SimulatedSyscalls
 from support.programs import replay
 from support.samples import read_vectors

@@ -18,6 +18,7 @@ from simulator.kernel.containers import (
     Process,
     State,
 )
+from simulator.profiles.catalogue import find_cpu
 from simulator.profiles.compose import (
     SYNTAX,
     ComposeError,
@@ -27,7 +28,6 @@ from simulator.profiles.compose import (
     parse_spec,
 )
 from simulator.profiles.profile import KernelFacts, NodeProfile, OriginKind, ProfileError
-from simulator.profiles.store import find_cpu
 from support.simulated_nodes import AMD, EAGER_RELEASE, EVERYTHING, RELEASES, caps, container, cpu
 from support.simulated_profiles import captured_nodes
 

@@ -14,7 +14,7 @@ from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.features import FEATURES, JUDGED
 from simulator.facts.generations import identify
 from simulator.facts.override import parse_override
-from simulator.profiles.store import load_cpus
+from simulator.profiles.catalogue import load_cpus
 from simulator.verdicts.programs import programs_opinion
 from simulator.verdicts.restore import restore_opinion
 from simulator.verdicts.traits import (
