@@ -614,6 +614,47 @@ class TestPair:
         assert not few.is_seen("#tip")
 
 
+class TestShortNames:
+    @pytest.mark.parametrize(
+        ("names", "short", "words"),
+        [
+            (
+                ["hn-01.dc1.example.com", "hn-02.dc1.example.com"],
+                ["01", "02"],
+                "Names are without “hn-” before and “.dc1.example.com” behind them.",
+            ),
+            (["node1", "node12"], ["node1", "node12"], ""),
+            (["a.x", "a.y"], ["x", "y"], "Names are without “a.” before them."),
+            (["a-a", "a-a-a"], ["a", "a-a"], "Names are without “a-” before them."),
+            (["one.lan", "two.lan"], ["one", "two"], "Names are without “.lan” behind them."),
+        ],
+    )
+    def test_are_without_what_all_begin_and_end_with(
+        self, browser: Chromium, names: list[str], short: list[str], words: str
+    ) -> None:
+        nodes = [replace(captured_nodes()[25], name=name) for name in names]
+        page = Report(nodes).open(browser)
+        assert page.texts("#answer .sources .name") == short
+        assert page.texts("#answer p.quiet") == ([words] if words else [])
+        page.push('#views a[data-view="fleet"]')
+        assert page.text("#cut") == words
+        assert page.read_all()[1].startswith(f"{names[0]} → {names[1]}; ")
+
+    def test_a_cpu_is_called_by_what_tells_it_apart(self, browser: Chromium) -> None:
+        nodes = [
+            named(captured_nodes()[25], name)
+            for name in (
+                "Intel(R) Xeon(R) CPU E5-2670 v3 @ 2.30GHz",
+                "AMD EPYC 7742 64-Core Processor",
+            )
+        ]
+        texts = Report(nodes).open(browser).texts("#answer .about")
+        assert [text.split(" · ")[0] for text in texts] == [
+            "Intel Xeon E5-2670 v3",
+            "AMD EPYC 7742",
+        ]
+
+
 class TestAtAGlance:
     def test_the_best_takers_are_first_and_those_cut_off_are_named(self, page: ReportPage) -> None:
         safe: Counter[str] = Counter()
@@ -985,11 +1026,17 @@ class TestWindow:
         browser.resize(400, 800)
         assert CAPTURED.open(browser, FLEET).size() >= 20
 
-    def test_the_grid_follows_the_window(self, few: ReportPage) -> None:
-        few.browser.resize(500, 900)
-        few.browser.frame(2)
+    def test_the_grid_follows_the_window(self, page: ReportPage) -> None:
+        page.browser.resize(1400, 900)
+        page.browser.frame(2)
+        before = page.size()
+        page.browser.resize(2560, 900)
+        page.browser.frame(2)
+        assert page.size() > before
+        page.browser.resize(500, 900)
+        page.browser.frame(2)
         script = "return document.getElementById('canvas').getBoundingClientRect().right"
-        assert few.browser.run(script) <= 500
+        assert page.browser.run(script) <= 500
 
     def test_asks_nothing_of_any_network(self, few: ReportPage) -> None:
         assert few.browser.run("return performance.getEntriesByType('resource').length") == 0

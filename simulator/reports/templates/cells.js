@@ -7,7 +7,6 @@ const COLOURS = [
   "ink",
   "quiet",
   "line",
-  "hover",
   "accent",
   ...OUTCOMES,
   ...OUTCOMES.map((outcome) => `on-${outcome}`),

@@ -17,6 +17,7 @@ class Grid {
     this.redraw = oncePerFrame(() => this.seen && this.draw());
     this.readColours();
     new ResizeObserver(() => this.resize()).observe(this.box);
+    window.addEventListener("resize", () => this.resize());
   }
 
   readColours() {
@@ -59,8 +60,9 @@ class Grid {
     const fitting = Math.floor((room - this.head.width - SCROLLBAR) / this.columns.length);
     const least = innerWidth < NARROW ? 20 : 6;
     const size = this.wanted || Math.max(least, Math.min(34, fitting));
-    this.cells = size === this.size ? this.cells : null;
-    this.size = size;
+    const ratio = window.devicePixelRatio || 1;
+    this.cells = size === this.size && ratio === this.ratio ? this.cells : null;
+    Object.assign(this, { size, ratio });
     this.box.dataset.size = size;
   }
 
@@ -80,7 +82,6 @@ class Grid {
       width: Math.min(box.clientWidth, full.width),
       height: Math.min(box.clientHeight || Infinity, full.height),
     };
-    this.ratio = window.devicePixelRatio || 1;
     canvas.width = Math.round(this.seen.width * this.ratio);
     canvas.height = Math.round(this.seen.height * this.ratio);
     setSize(canvas, this.seen);
