@@ -69,6 +69,7 @@ CHANGES = (
         "destination",
         (
             "feature-hidden-by-kernel",
+            "instructions-not-enabled",
             "version-too-new",
             "restore-version-too-new",
             "destination-namespaces",

@@ -89,7 +89,7 @@ class Obstacles {
       element("p", element("code", code), quiet(` speaks against ${verdict}`)),
       element("p", `Stops ${count(stops, "migration")}, ${number(alone)} of them alone.`),
       element("p.next", next),
-      hidden && element("p", `Hidden by: ${hidden}.`),
+      hidden && element("p", `Hidden by ${hidden}.`),
       folded("Why", element("p", explanation)),
       rows.length > 0 && tableOf("facts", ["Feature", "Where", "Hidden by", "Migrations"], rows),
       element("h3", "Pairs"),
