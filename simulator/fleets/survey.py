@@ -22,6 +22,19 @@ class Obstacle(NamedTuple):
     alone: int
 
 
+class _Alike(NamedTuple):
+    """Pairs from one source that are alike: one of the destinations, and how many nodes these are.
+
+    ``programs`` are the numbers of what is found on the programs that cannot have used the FPU,
+    and on those that may have.
+    """
+
+    source: Group
+    destination: Group
+    programs: tuple[int | None, int | None]
+    nodes: int
+
+
 class Survey:
     """Learns from the rows that ``watch`` hands on.
 
@@ -35,8 +48,7 @@ class Survey:
         self.kinds: list[Counter[str]] = []
         self._matrix = matrix
         self._restore_only = restore_only
-        #: Migrations by the numbers of what is found on restore, and on programs.
-        self._found: Counter[tuple[int, int | None]] = Counter()
+        self._alike: list[_Alike] = []
         self._codes = Memo(self._codes_of)
 
     def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -49,7 +61,7 @@ class Survey:
         """List the codes that count, those that stand against most migrations first."""
         migrations: Counter[str] = Counter()
         alone: Counter[str] = Counter()
-        for (restore, programs), count in self._found.items():
+        for (restore, programs), count in self._count_found().items():
             codes = self._codes[restore]
             if programs is not None:
                 codes |= self._codes[programs]
@@ -72,19 +84,20 @@ class Survey:
             kinds[outcomes.kind] += count
             for outcome, migrations in zip(Outcome, outcomes, strict=True):
                 self.tally[outcome] += migrations * count
-            self._count_found(row.source, group, (no_fpu, fpu), count)
+            self._alike.append(_Alike(row.source, group, (no_fpu, fpu), count))
         self.kinds.append(kinds)
 
-    def _count_found(
-        self, source: Group, destination: Group, programs: tuple[int | None, int | None], nodes: int
-    ) -> None:
-        """Count what is found on the migrations to nodes that are alike, one of them given."""
+    def _count_found(self) -> Counter[tuple[int, int | None]]:
+        """Count migrations by the numbers of what is found on restore, and on programs."""
         matrix, classes = self._matrix, self._matrix.fleet.classes
-        one, other = classes[source.node_class], classes[destination.node_class]
-        for load in source.loads:
-            restore = matrix.restore_opinion(one, other, load.container)
-            found = None if self._restore_only else programs[matrix.uses_fpu(load.container)]
-            self._found[restore, found] += load.count * nodes
+        found: Counter[tuple[int, int | None]] = Counter()
+        for source, destination, programs, nodes in self._alike:
+            one, other = classes[source.node_class], classes[destination.node_class]
+            for load in source.loads:
+                restore = matrix.restore_opinion(one, other, load.container)
+                number = None if self._restore_only else programs[matrix.uses_fpu(load.container)]
+                found[restore, number] += load.count * nodes
+        return found
 
     def _codes_of(self, number: int) -> frozenset[str]:
         """Return the codes that an opinion's verdict may come from."""

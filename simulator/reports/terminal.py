@@ -153,7 +153,7 @@ class _Table:
     def lines(self, widths: Sequence[int]) -> Iterator[Line]:
         """Write the first columns, as many as there are widths."""
         for row in self._rows:
-            cells = [list(_fold(Line(0, (cell,)), at)) for cell, at in zip(row, widths)]  # noqa: B905
+            cells = [_folded(cell, at) for cell, at in zip(row, widths)]  # noqa: B905
             for parts in zip_longest(*cells, fillvalue=Line(0, ())):
                 words: list[Word] = []
                 blank = 0
@@ -171,6 +171,12 @@ class _Table:
             for title, cell in zip(self._titles[1:], others, strict=True):
                 if _text(cell):
                     yield line(2, (f"{title}: ", DIM), cell)
+
+
+def _folded(cell: Word, width: int) -> list[Line]:
+    """Return a cell as lines that are no wider than its column."""
+    one = Line(0, (cell,))
+    return [one] if columns_of(_text(cell)) <= width else list(_fold(one, width))
 
 
 def _fold(one: Line, width: int) -> Iterator[Line]:
