@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from msgspec import Struct
@@ -85,10 +86,16 @@ def main_reason(judgement: Judgement, *, restore_only: bool = False) -> str:
 
 
 def name_containers(ctids: Sequence[int]) -> str:
-    """Name containers by their numbers; none means any container."""
+    """Name containers by their numbers, three in a row as 1-3; none means any container."""
     if not ctids:
         return "any container"
-    return f"container{'s' if len(ctids) > 1 else ''} {', '.join(map(str, ctids))}"
+    return f"container{'s' if len(ctids) > 1 else ''} {', '.join(_runs(ctids))}"
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[str]:
+    for _, found in groupby(enumerate(numbers), lambda entry: entry[1] - entry[0]):
+        run = [number for _, number in found]
+        yield from [f"{run[0]}-{run[-1]}"] if len(run) > 2 else map(str, run)
 
 
 def _name(migrations: Iterable[Migration]) -> str:

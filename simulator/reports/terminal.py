@@ -180,13 +180,17 @@ def _folded(cell: Word, width: int) -> list[Line]:
 
 
 def _fold(one: Line, width: int) -> Iterator[Line]:
-    """Break a line between words, as late as it can be; a word that is too wide stays whole."""
+    """Break a line between words, as late as it can be; a word that is too wide stays whole.
+
+    What follows below is indented more, unless it is a paragraph's, or too wide for that.
+    """
     if one.is_to_be_copied:
         size = columns_of(_plain(one.words))
         yield Line(max(0, min(one.indent, width - size)), one.words)
         return
     begun: list[tuple[str, str]] = []
-    column = one.indent
+    indent, below = one.indent, one.indent and one.indent + 2
+    column = indent
     gap = 0
     for parts in _unbroken(one.words):
         text = "".join(text for text, _ in parts)
@@ -195,15 +199,16 @@ def _fold(one: Line, width: int) -> Iterator[Line]:
             continue
         size = columns_of(text)
         if begun and column + gap + size > width:
-            yield Line(one.indent, tuple(begun))
-            begun, column = [], one.indent
+            yield Line(indent, tuple(begun))
+            begun, indent = [], max(0, min(below, width - size))
+            column = indent
         elif gap:
             begun.append(_gap(gap, begun, parts))
             column += gap
         begun += parts
         column += size
         gap = 0
-    yield Line(one.indent, tuple(begun))
+    yield Line(indent, tuple(begun))
 
 
 def _gap(

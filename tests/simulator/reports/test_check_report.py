@@ -218,3 +218,5 @@ def test_names_of_containers() -> None:
     assert name_containers([]) == "any container"
     assert name_containers([1]) == "container 1"
     assert name_containers([2, 1]) == "containers 2, 1"
+    assert name_containers([1, 2]) == "containers 1, 2"
+    assert name_containers([101, 102, 103, 7, 8, 9, 10, 1]) == "containers 101-103, 7-10, 1"

@@ -48,21 +48,27 @@ def test_elsewhere_a_line_is_one_without_colour(stream: io.StringIO | None) -> N
     assert text == f"    possible: {'x y ' * 50}.\n"
 
 
-def test_on_a_terminal_a_line_is_folded_with_its_indent() -> None:
+def test_on_a_terminal_what_is_folded_is_indented_more() -> None:
     folded = on_terminal(line(4, "some words that take more than 20 columns"))
-    assert [one.rstrip() for one in folded.splitlines()] == [
+    assert folded.splitlines() == [
         "    some words that",
-        "    take more than",
-        "    20 columns",
+        "      take more than",
+        "      20 columns",
     ]
+
+
+def test_on_a_terminal_a_paragraph_is_not_indented() -> None:
+    folded = on_terminal(line(0, "some words that take more than 20 columns"))
+    assert folded.splitlines() == ["some words that take", "more than 20 columns"]
 
 
 def test_a_word_that_is_wider_than_the_terminal_stays_whole() -> None:
     assert on_terminal(line(2, "a ", "x" * 30, " b")).splitlines() == [
         "  a",
-        f"  {'x' * 30}",
-        "  b",
+        "x" * 30,
+        "    b",
     ]
+    assert on_terminal(line(2, "a ", "x" * 18)).splitlines() == ["  a", f"  {'x' * 18}"]
 
 
 def test_words_of_several_styles_without_a_space_are_not_parted() -> None:
@@ -184,9 +190,9 @@ def test_a_table_that_does_not_fit_is_a_list(monkeypatch: pytest.MonkeyPatch) ->
     assert table(30, monkeypatch, row, ("b", "", "x")) == [
         "a name",
         "  what it is: words that are",
-        "  many of them",
+        "    many of them",
         "  why: some reasons, and",
-        "  others",
+        "    others",
         "b",
         "  why: x",
     ]
