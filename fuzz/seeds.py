@@ -5,11 +5,14 @@ import gzip
 import io
 import json
 import lzma
+import quopri
 import struct
 import tarfile
 from collections.abc import Iterator
 from functools import cache
+from html import escape
 from pathlib import Path
+from textwrap import wrap
 
 from fuzz.parts import join_parts
 from simulator.dumps.model import CpuDump, KnownBits, make_dump
@@ -225,9 +228,112 @@ def cpuinfo() -> Iterator[bytes]:
     yield _CPUINFO
 
 
+def lscpu() -> Iterator[bytes]:
+    """Yield text and JSON."""
+    words = "fpu cmov sep lm sse sse2 xsave avx"
+    fields = {"Architecture": "x86_64", "Vendor ID": "GenuineIntel", "CPU family": "6"}
+    fields |= {"Model": "45", "Stepping": "7", "Model name": "Some CPU", "Flags": words}
+    yield _lines(*(f"{name}:   {value}" for name, value in fields.items()))
+    listed = [{"field": f"{name}:", "data": value} for name, value in fields.items()]
+    yield json.dumps({"lscpu": [{"field": "x:", "data": None, "children": listed}]}).encode()
+
+
+def qmp() -> Iterator[bytes]:
+    """Yield an expanded model, and a session with feature words."""
+    props = {"avx": True, "sse4.1": True, "avx2": False, "vendor": "GenuineIntel", "family": 6}
+    props |= {"model": 45, "stepping": 7, "model-id": "Some CPU"}
+    yield json.dumps({"return": {"model": {"name": "base", "props": props}}}).encode()
+    words = [
+        {"cpuid-register": "EDX", "cpuid-input-eax": 1, "features": 126614525},
+        {"cpuid-register": "EBX", "cpuid-input-eax": 7, "cpuid-input-ecx": 0, "features": 1},
+    ]
+    yield b'{"QMP": {}}\n(QEMU) ' + json.dumps({"return": words}).encode()
+
+
+def xen() -> Iterator[bytes]:
+    """Yield the sets of each tool, and those of older versions."""
+    yield b"hw_caps : bfebfbff:77bef3ff:2c100800:00000021:00000001:00000281:00000000:00000100\n"
+    yield b"hw_caps : bfebfbff:2c100800:00000000:00003f00:77bee3ff:00000000:00000001:00000281\n"
+    yield _lines(
+        *("vendor: GenuineIntel", "modelname: Some CPU", "family: 6", "model: 45", "stepping: 7"),
+        *("features: 77bee3ff-bfebfbff-00000001-2c100800", "features_pv: 1-2-3"),
+        "features_hvm: 1fcbfbff-f7ba3223-2c100800-00000021-00000001-00000a91",
+    )
+    yield _lines(
+        "Raw    bfebfbff:77bee3ff:2c100800:00000021:00000001:00000281",
+        "Host   b7ebfbff:77bef3ff:2c100800:00000021:00000001:00000281",
+    )
+
+
+def freebsd() -> Iterator[bytes]:
+    """Yield the lines of a boot."""
+    yield _lines(
+        "CPU: Some CPU (2600.04-MHz K8-class CPU)",
+        '  Origin="GenuineIntel"  Id=0x206d7  Family=0x6  Model=0x2d  Stepping=7',
+        "  Features=0xbfebfbff<FPU,VME,DE>",
+        "  Features2=0x1fbee3ff<SSE3,PCLMULQDQ>",
+        "  AMD Features=0x2c100800<SYSCALL,NX,Page1GB,RDTSCP,LM>",
+        "  Structured Extended Features=0x281<FSGSBASE,SMEP,ERMS>",
+        "  XSAVE Features=0x1<XSAVEOPT>",
+    )
+
+
+def firecracker() -> Iterator[bytes]:
+    """Yield a fingerprint, and a template."""
+    whole = [{"register": "eax", "bitmap": "0b" + "01" * 16}]
+    part = [{"register": "ebx", "bitmap": "0b" + "x" * 31 + "1"}]
+    one = {"leaf": "0x1", "subleaf": "0x0", "flags": 0, "modifiers": whole}
+    yield json.dumps(
+        {"microcode_version": "0x1", "guest_cpu_config": {"cpuid_modifiers": [one]}}
+    ).encode()
+    yield json.dumps({"cpuid_modifiers": [one | {"modifiers": part}]}).encode()
+
+
+def libvirt_caps() -> Iterator[bytes]:
+    """Yield capabilities, those of domains, and a CPU by itself."""
+    inside = (
+        "<arch>x86_64</arch><model>Some</model><vendor>Intel</vendor><microcode version='21'/>"
+        "<signature family='6' model='45' stepping='7'/><feature name='avx'/>"
+    )
+    yield f"<capabilities><host>\n<cpu>{inside}</cpu></host></capabilities>".encode()
+    yield (
+        b"<domainCapabilities><arch>x86_64</arch><cpu><mode name='host-model'><model>Some</model>"
+        b"<feature policy='require' name='avx'/></mode></cpu></domainCapabilities>"
+    )
+    yield f"<cpu mode='custom'>{inside}</cpu>".encode()
+
+
+def rjcp() -> Iterator[bytes]:
+    """Yield two processors."""
+    rows = "".join(
+        f'<register eax="{leaf:08X}" ecx="{subleaf:08X}">'
+        f"{','.join(f'{value:08X}' for value in answer)}</register>\n"
+        for leaf, subleaf, answer in _answers()
+    )
+    yield f"<cpuid><processor>\n{rows}</processor><processor>{rows}</processor></cpuid>".encode()
+
+
+def every_libvirt() -> Iterator[bytes]:
+    """Yield registers and names."""
+    yield from libvirt()
+    yield from libvirt_caps()
+
+
+def as_sent() -> Iterator[bytes]:
+    """Yield dumps as mails and web pages have them."""
+    for make in (aida64, cpuid_r, cpuid_text, libcpuid, hwloc, cpuinfo, lscpu):
+        text = next(make()).decode()
+        yield "".join(f"> {line}\n" for line in text.splitlines()).encode()
+        yield quopri.encodestring(text.encode())
+        yield f"<p>It is</p><pre>{escape(text)}</pre>".encode()
+        yield "\n".join(wrap(text, 40, replace_whitespace=False)).encode()
+
+
 def dumps() -> Iterator[bytes]:
     """Yield dumps in every form."""
-    for make in (aida64, cpuid_r, cpuid_text, libcpuid, hwloc, libvirt, criu, own_json, cpuinfo):
+    for make in (aida64, cpuid_r, cpuid_text, libcpuid, hwloc, every_libvirt, criu, own_json):
+        yield from make()
+    for make in (cpuinfo, lscpu, qmp, xen, freebsd, firecracker, rjcp, as_sent):
         yield from make()
 
 

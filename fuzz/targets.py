@@ -21,7 +21,8 @@ from fuzz.parts import split_parts
 from simulator.cli import build_parser
 from simulator.dumps.model import DumpError, whole_table
 from simulator.dumps.own_json import format_dumps
-from simulator.dumps.recognise import KEYS, MAX_BYTES, parse_dump
+from simulator.dumps.pasted import as_document, as_lines, as_text
+from simulator.dumps.recognise import AUTO, KEYS, MAX_BYTES, parse_dump
 from simulator.dumps.summary import differences, group
 from simulator.errors import UserError
 from simulator.facts.capabilities import I386, IA64, X86_64
@@ -84,6 +85,14 @@ def _dump(key: str, data: bytes) -> None:
     )
     for kind in kinds:
         whole_table(kind).without_foreign()
+
+
+def _pasted(data: bytes) -> None:
+    """Tidy a text; lines stay within their bounds, and none is made up."""
+    text = as_text(data)
+    lines = as_lines(text)
+    require(all(line == line.strip() for line in lines), "a line has space around it")
+    as_document(text)
 
 
 def _import(data: bytes) -> None:
@@ -328,7 +337,13 @@ _FORMS: dict[str, tuple[Callable[[], Iterable[bytes]], str]] = {
     "cpuid-r": (seeds.cpuid_r, "text"),
     "cpuid": (seeds.cpuid_text, "text"),
     "libcpuid": (seeds.libcpuid, "text"),
-    "libvirt": (seeds.libvirt, "text"),
+    "libvirt": (seeds.every_libvirt, "text"),
+    "rjcp": (seeds.rjcp, "text"),
+    "xen": (seeds.xen, "text"),
+    "freebsd": (seeds.freebsd, "text"),
+    "lscpu": (seeds.lscpu, "text"),
+    "qmp": (seeds.qmp, "json"),
+    "firecracker": (seeds.firecracker, "json"),
     "cpuinfo": (seeds.cpuinfo, "text"),
     "json": (seeds.own_json, "json"),
 }
@@ -343,6 +358,14 @@ TARGETS = {
     for target in (
         Target("profiles", (_profile,), (ProfileError,), seeds.profiles, "json"),
         *_DUMPS,
+        Target(
+            "pasted",
+            (_pasted, partial(_dump, AUTO)),
+            (DumpError,),
+            seeds.as_sent,
+            "text",
+            most=MAX_BYTES,
+        ),
         Target("import", (_import,), (UserError,), seeds.dumps, most=MAX_BYTES),
         Target(
             "archives",

@@ -67,7 +67,7 @@ def why_not(lines: Sequence[str]) -> str | None:
 def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse every processor. DumpError where one is not sound."""
     blocks = enumerate(_blocks(lines))
-    return told_apart(_parse_processor(number, block) for number, block in blocks)
+    return told_apart(parse_block(number, block, NAME) for number, block in blocks)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:
@@ -85,7 +85,8 @@ def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:
     yield block
 
 
-def _parse_processor(position: int, lines: Mapping[str, str]) -> CpuDump:
+def parse_block(position: int, lines: Mapping[str, str], form: str) -> CpuDump:
+    """Parse what is told of a processor, by the keys of /proc/cpuinfo."""
     number = lines.get("processor", str(position))
     try:
         cpus = str(_number({"processor": number}, "processor"))
@@ -96,7 +97,7 @@ def _parse_processor(position: int, lines: Mapping[str, str]) -> CpuDump:
     return make_dump(
         cpus,
         known.answers(),
-        NAME,
+        form,
         model_name=None if name in ("", "unknown") else name,
         microcode=lines.get("microcode") or None,
     )

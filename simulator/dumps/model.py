@@ -1,6 +1,7 @@
 """What every form of register dump is read into: a CPU's answers, whole, in part, or unknown."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeVar, get_args
 
@@ -25,6 +26,9 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 EVERY_BIT = Registers(ALL_BITS, ALL_BITS, ALL_BITS, ALL_BITS)
 
 _T = TypeVar("_T")
+
+#: What a document begins with, on a line that a session of QMP may mark.
+_OPENING = re.compile(r"^[ \t]*(?:<-|->|\(QEMU\))?[ \t]*(?P<document>[\[{])", re.MULTILINE)
 
 #: In a dump, of all its CPUs together, those of 1,000 processors of today; and of one CPU, which
 #: has some hundred.
@@ -70,6 +74,23 @@ def load_json(text: str) -> object:
         # A number of thousands of digits, brackets nested by the thousand.
         raise DumpError(f"not JSON of a register dump: {error}") from None
     return document
+
+
+def load_documents(text: str) -> Iterator[object]:
+    """Yield each document of a text that has several, each on lines of its own.
+
+    DumpError where one is not sound.
+    """
+    decoder = json.JSONDecoder()
+    position = 0
+    while begin := _OPENING.search(text, position):
+        try:
+            document, position = decoder.raw_decode(text, begin.start("document"))
+        except json.JSONDecodeError as error:
+            raise DumpError(f"not JSON: {error.msg}", error.lineno) from None
+        except (ValueError, RecursionError) as error:
+            raise DumpError(f"not JSON of a register dump: {error}") from None
+        yield document
 
 
 def is_json(text: str) -> bool:

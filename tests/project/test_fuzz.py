@@ -35,6 +35,9 @@ KEPT, FOUND = FUZZ / "corpus", FUZZ / "findings"
 SMALL = 1 << 14
 BOMBS = bombs(share=8)
 
+#: Of these forms no CPU is known whole.
+TOLD_IN_PART = {"dump-lscpu", "dump-qmp", "dump-xen", "dump-freebsd", "dump-firecracker"}
+
 
 def files_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.is_file())
@@ -84,7 +87,7 @@ def test_first_inputs_reach_behind_the_first_check(name: str) -> None:
     """One of a target's seeds at least is taken by one of its parsers."""
     target = TARGETS[name]
     assert any(len(attempt(target, seed)) < len(target.attempts) for seed in target.seeds()) or (
-        name in {"dump-criu", "dump-cpuid", "dump-cpuinfo", "cpuinfo"}
+        name in {"dump-criu", "dump-cpuid", "dump-cpuinfo", "cpuinfo", *TOLD_IN_PART}
     )
 
 

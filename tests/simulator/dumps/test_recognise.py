@@ -22,7 +22,37 @@ SAMPLES = {
     "libvirt": "<cpudata><cpuid eax_in='0' eax='1' ebx='0x746e6543' ecx='0x736c7561' "
     "edx='0x48727561'/></cpudata>",
     "cpuinfo": "processor\t: 0\nvendor_id\t: CentaurHauls\ncpuid level\t: 1\n",
+    "rjcp": '<cpuid><register eax="0">1,746e6543,736c7561,48727561</register></cpuid>',
+    "firecracker": json.dumps(
+        {
+            "cpuid_modifiers": [
+                {
+                    "leaf": "0x0",
+                    "subleaf": "0x0",
+                    "modifiers": [
+                        {"register": name, "bitmap": f"0b{value:032b}"}
+                        for name, value in (
+                            ("eax", 1),
+                            ("ebx", 0x746E_6543),
+                            ("ecx", 0x736C_7561),
+                            ("edx", 0x4872_7561),
+                        )
+                    ],
+                }
+            ]
+        }
+    ),
     "json": json.dumps([{"cpuid": [ROW]}]),
+}
+#: Forms that do not tell of a leaf 0 that is whole, as these samples have it.
+IN_PART = {
+    "cpuid": "   feature information (1/edx):\n      x87 FPU on chip = true\n",
+    "criu": '{"magic": "CPUINFO", "entries": [{"x86_entry": [{"vendor_id": "INTEL", "model": 45, '
+    '"cpu_family": 6, "stepping": 7, "capability_ver": 2, "capability": [1]}]}]}',
+    "lscpu": "Vendor ID: GenuineIntel\nFlags: fpu\n",
+    "qmp": '{"return": {"model": {"props": {"fpu": true}}}}',
+    "xen": "hw_caps : 00000001:00000000:20000000:00000000\n",
+    "freebsd": "Features=0x1<FPU>\n",
 }
 #: Real ones, in part.
 REAL = (
@@ -32,7 +62,7 @@ REAL = (
 
 
 def test_the_forms_have_names() -> None:
-    assert set(KEYS) == {*SAMPLES, "cpuid", "criu"}
+    assert set(KEYS) == {*SAMPLES, *IN_PART}
     assert {form.key for form in FORMS} == set(KEYS)
 
 
@@ -45,9 +75,17 @@ def test_each_form_is_recognised_and_can_be_named(key: str) -> None:
     assert parse_dump(data, key) == [dump]
 
 
+@pytest.mark.parametrize("key", IN_PART)
+def test_each_form_that_tells_a_part_is_recognised(key: str) -> None:
+    data = IN_PART[key].encode()
+    [dump] = parse_dump(data)
+    assert dump.partial
+    assert parse_dump(data, key) == [dump]
+
+
 @pytest.mark.parametrize("key", SAMPLES)
 def test_what_is_of_another_form_is_refused_with_what_was_tried(key: str) -> None:
-    other = "libvirt" if key == "json" else "json"
+    other = "aida64" if key == "json" else "json"
     error = refusal(SAMPLES[key].encode(), other)
     assert error.message.startswith("not a register dump in any form known here; tried\n  ")
     assert error.message.count("\n") == 1
@@ -100,7 +138,7 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     assert is_parsed_or_refused(data)
 
 
-WHOLE = [text.encode() * 3 for text in SAMPLES.values()]
+WHOLE = [text.encode() * 3 for text in (SAMPLES | IN_PART).values()]
 WHOLE += [sample(f"{name}.txt").encode() for name in REAL]
 
 
