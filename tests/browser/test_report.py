@@ -4,7 +4,7 @@ import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import chain, pairwise, product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -939,21 +939,20 @@ class TestLarge:
         self, browser: Chromium, capsys: pytest.CaptureFixture[str], view: str
     ) -> None:
         script = "return performance.getEntriesByName('interactive')[0].startTime"
-        times = [
-            (browser.busy(), LARGE.open(browser, f"#view={view}").browser.run(script))
-            for _ in range(7)
-        ]
-        spent = [
-            after - before for (before, _), (after, _) in pairwise([*times, (browser.busy(), 0)])
-        ]
+        waited, spent = [], []
+        for _ in range(7):
+            LARGE.open(browser, f"#view={view}")
+            waited.append(browser.run(script))
+            spent.append(browser.busy())
         with capsys.disabled():
-            each = ", ".join(f"{one:.0f}" for _, one in sorted(times))
+            each = ", ".join(f"{one:.0f}" for one in sorted(waited))
             print(
                 f"\n{LARGE_SIZE} x {LARGE_SIZE}, {view}: "
                 f"{LARGE.path.stat().st_size / 2**20:.2f} MiB, interactive after {each} ms, "
-                f"of which the page's thread was busy for {min(spent):.0f} ms at least"
+                f"the page's thread busy for {min(spent):.0f} ms"
             )
-        assert min(spent) < LIMIT_MS
+        # Other programs of the machine make the page wait, but do not make its thread busy.
+        assert 0 < min(spent) < LIMIT_MS
 
     def test_filters_and_keys_answer_at_once(self, browser: Chromium) -> None:
         LARGE.open(browser, FLEET)

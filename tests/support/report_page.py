@@ -98,7 +98,7 @@ class Chromium:
         return self._driver.execute_cdp_cmd(command, parameters)
 
     def busy(self) -> float:
-        """Return for how many milliseconds the tab's thread has run so far."""
+        """Return for how many milliseconds the tab's thread has run since the page was opened."""
         metrics = self.devtools("Performance.getMetrics")["metrics"]
         return sum(1000 * one["value"] for one in metrics if one["name"] == "TaskDuration")
 
