@@ -108,7 +108,7 @@ def _read_cpu(dump: str, processor: int) -> "CpuSource":
     """Read registers from a dump, or those of a recorded CPU."""
     from pathlib import Path
 
-    from simulator.dumps.model import DumpError, whole_table
+    from simulator.dumps.model import DumpError, table_of
     from simulator.dumps.recognise import parse_dump, read_source
     from simulator.profiles.catalogue import UnknownCpuError, find_cpu, is_cpu_name
     from simulator.profiles.compose import CpuSource
@@ -126,7 +126,7 @@ def _read_cpu(dump: str, processor: int) -> "CpuSource":
         dumps = parse_dump(read_source(dump))
         _check_number(dump, processor, len(dumps))
         one = dumps[processor]
-        table = whole_table(one)
+        table = table_of(one)
     except DumpError as error:
         raise UsageError(f"{where}: {error}") from error
     return CpuSource(table, f"{Path(where).name}, {one.form}, CPU {one.cpus}", one.mode)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, NoReturn
 
+    from simulator.profiles.profile import NodeProfile
+
 
 # Commands speak English. gettext would look for catalogs of argparse's words, and import locale.
 setattr(argparse, "_", str)  # noqa: B010 (argparse's own: no type has it)
@@ -74,6 +76,27 @@ def near(word: str, words: "Iterable[str]", otherwise: str = "") -> str:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option --json."""
     parser.add_argument("--json", action="store_true", help="for a machine to read")
+
+
+def add_assumption(parser: argparse.ArgumentParser) -> None:
+    """Add the option --assume-missing."""
+    parser.add_argument(
+        "--assume-missing",
+        metavar="clear",
+        choices=("clear",),
+        help="bits of the node's CPU that are not known are clear",
+    )
+
+
+def whole(node: "NodeProfile", options: argparse.Namespace) -> "NodeProfile":
+    """Return a node that can run; UserError where its CPU is known in part, and nothing assumed."""
+    from simulator.profiles.profile import is_cpu_known
+
+    if is_cpu_known(node):
+        return node
+    from simulator.profiles.whole import whole_node
+
+    return whole_node(node, assumes_clear=options.assume_missing is not None)
 
 
 def add_counted(parser: argparse.ArgumentParser) -> None:

@@ -2,12 +2,13 @@
 
 import argparse
 
+from simulator.commands.options import add_assumption, whole
 from simulator.output import Streams
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
-    parser.usage = "vzcptsim replay [-h] [--user UID] [--inside CTID] [--32-bit] NODE -- [ARGS...]"
+    parser.usage = "vzcptsim replay [-h] [OPTION]... NODE -- [ARGS...]"
     parser.epilog = "ARGS are those of vzcptcheck; its exit status is this command's."
     parser.add_argument("node", metavar="NODE", help="where vzcptcheck is to run")
     parser.add_argument("--user", metavar="UID", type=int, default=0, help="run as this user")
@@ -17,6 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--32-bit", dest="bits", action="store_const", const=32, help="run as a 32-bit program"
     )
+    add_assumption(parser)
     parser.set_defaults(command=_replay)
 
 
@@ -26,7 +28,7 @@ def _replay(options: argparse.Namespace, streams: Streams) -> int:
     from vzcptcheck.cli import main as run_vzcptcheck
 
     process = SimulatedSyscalls(
-        load_node(options.node).boot(),
+        whole(load_node(options.node), options).boot(),
         uid=options.user,
         ctid=options.inside,
         pointer_bits=options.bits,

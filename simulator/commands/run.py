@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Iterable
 
+from simulator.commands.options import add_assumption, whole
 from simulator.errors import UsageError
 from simulator.output import Streams
 
@@ -45,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run it under qemu-user with a CPU like the node's: for programs that execute CPUID",
     )
+    add_assumption(parser)
     parser.set_defaults(command=_run)
 
 
@@ -55,8 +57,10 @@ def _run(options: argparse.Namespace, streams: Streams) -> int:
     if not options.words:
         raise UsageError("run: no command after --")
     seen: set[str] = set()
-    node_for, sshd_for = _booted(options.node_for, seen), _booted(options.sshd_for, seen)
-    profile = load_node(options.node)
+    node_for, sshd_for = (
+        _booted(pairs, seen, options) for pairs in (options.node_for, options.sshd_for)
+    )
+    profile = whole(load_node(options.node), options)
     command = options.words
     if options.cpu_instruction:
         command = _emulated(command, profile, streams)
@@ -81,7 +85,9 @@ def _emulated(command: list[str], profile: "NodeProfile", streams: Streams) -> t
     return emulation.command
 
 
-def _booted(pairs: Iterable[str], seen: set[str]) -> "dict[str, SimulatedKernel]":
+def _booted(
+    pairs: Iterable[str], seen: set[str], options: argparse.Namespace
+) -> "dict[str, SimulatedKernel]":
     """Boot the nodes of HOST=NODE; return them by host name, which must not have been seen."""
     from simulator.profiles.store import load_node
 
@@ -93,5 +99,5 @@ def _booted(pairs: Iterable[str], seen: set[str]) -> "dict[str, SimulatedKernel]
         if host.lower() in seen:
             raise UsageError(f"run: host {host} is named twice")
         seen.add(host.lower())
-        hosts[host] = load_node(node).boot()
+        hosts[host] = whole(load_node(node), options).boot()
     return hosts

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 from simulator.errors import UserError
 from simulator.facts.cpuid import (
     ALL_BITS,
+    EVERY_BIT,
     INTEL,
     REGISTERS,
     CpuidTable,
@@ -22,8 +23,6 @@ from vzcptcheck.processors import format_ranges
 
 Mode = Literal["64-bit", "32-bit", "unknown"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-
-EVERY_BIT = Registers(ALL_BITS, ALL_BITS, ALL_BITS, ALL_BITS)
 
 _T = TypeVar("_T")
 
@@ -46,10 +45,6 @@ _LONG_MODE = 1 << LONG_MODE.bit
 
 #: What tells the mode: the vendor, whether there are features beyond leaf 1, and those.
 _TELLING_MODE: tuple[Key, ...] = ((0x0, 0), (0x8000_0000, 0), _FEATURES)
-
-#: Leaves without which no kernel's rules can be followed: who made the CPU, which one it is,
-#: which leaves there are, and the features that every kernel compares.
-_NEEDED: tuple[Key, ...] = ((0x0, 0), (0x1, 0), (0x8000_0000, 0), (0x8000_0001, 0))
 
 
 class DumpError(UserError):
@@ -299,26 +294,22 @@ def _inferred(answers: Mapping[Key, PartialAnswer]) -> Mode:
     return "64-bit" if features.values.edx & _SYSCALL else "32-bit"
 
 
-def whole_table(dump: CpuDump) -> CpuidTable:
-    """Return the answers of a CPU that is known whole.
+def table_of(dump: CpuDump) -> CpuidTable:
+    """Return the answers of a CPU, those that are known in part among them.
 
-    DumpError where it is known in part: it names each bit that would be needed.
+    DumpError where its vendor is not told: no kernel's rules can be followed then.
     """
     if dump.table is not None and not dump.partial:
         return dump.table
-    answers = dump.answers()
-    keys = sorted({*_NEEDED, *(key for key, _ in dump.partial)})
-    unknown = "; ".join(filter(None, (_bits_needed(key, answers) for key in keys)))
-    raise DumpError(
-        f"{printable(dump.form)} tells the registers of CPU {printable(dump.cpus)} in part, and "
-        f"unknown bits are no zeros. Needed: {unknown}. Take a dump of whole registers: cpuid -r, "
-        "AIDA64..."
-    )
-
-
-def _bits_needed(key: Key, answers: dict[Key, PartialAnswer]) -> str:
-    unknown = describe_unknown(key, answers.get(key, NOTHING_KNOWN))
-    return unknown and f"leaf {unknown}"
+    whole = () if dump.table is None else dump.table.items()
+    try:
+        return CpuidTable(whole, dump.partial)
+    except ValueError:
+        raise DumpError(
+            f"{printable(dump.form)} does not tell the vendor of CPU {printable(dump.cpus)}, which "
+            "kernels go by: say it in a dump that has leaf 0, as of cpuid -r, AIDA64 or "
+            "/proc/cpuinfo (vendor_id)"
+        ) from None
 
 
 def describe_unknown(key: Key, answer: PartialAnswer) -> str:

@@ -10,7 +10,6 @@ import reprlib
 from collections.abc import Iterable, Iterator
 
 from simulator.dumps.model import (
-    EVERY_BIT,
     MODES,
     CpuDump,
     DumpError,
@@ -21,7 +20,7 @@ from simulator.dumps.model import (
     make_dump,
 )
 from simulator.dumps.summary import unknown_answers
-from simulator.facts.cpuid import ALL_BITS, Key, Registers, parse_rows
+from simulator.facts.cpuid import ALL_BITS, EVERY_BIT, Key, Registers, parse_rows
 from vzcptcheck.outcome import printable
 
 NAME = "JSON"

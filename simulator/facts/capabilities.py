@@ -25,8 +25,17 @@ from simulator.facts.bits import (
     WORDS,
     mask,
 )
-from simulator.facts.cpuid import AMD, INTEL, CpuidTable, RegisterName
+from simulator.facts.cpuid import (
+    AMD,
+    EVERY_BIT,
+    INTEL,
+    VENDOR_LEAF,
+    CpuidTable,
+    RegisterName,
+)
+from simulator.facts.deduction import known_features
 from simulator.facts.features import (
+    JUDGED_LEAVES,
     LONG_MODE,
     RDRAND,
     REGISTERS_OF_WORDS,
@@ -51,6 +60,9 @@ _OF_CPUS = mask(*WORDS)
 
 #: The leaves that have the features which kernels compare.
 _COMPARED_LEAVES = sorted({(one.leaf, one.subleaf) for one in COMPARED.values()})
+
+#: A CPU that has every feature.
+_EVERY_FEATURE = CpuidTable((key, EVERY_BIT) for key in ((VENDOR_LEAF, 0), *JUDGED_LEAVES))
 
 #: What a boot option takes from the kernel's view. noxsave leaves AVX's bit (recorded).
 _BOOT_OPTIONS: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
@@ -85,23 +97,43 @@ class NodeFacts(Struct, frozen=True, kw_only=True, cache_hash=True, gc=False):
     traces: bool = True
 
 
-@lru_cache(maxsize=1024)
 def node_capabilities(facts: NodeFacts) -> int:
     """Return the capability number that CPT_TEST_CAPS on /proc/rst answers.
 
-    MissingLeafError where the kernel needs a leaf that was not recorded.
+    MissingLeafError where the kernel needs a bit that is not known.
     """
-    generation = facts.release.generation
-    return (_cpu_bits(facts) | _node_bits(facts)) & generation.node_bits
+    least, most = capability_bounds(facts)
+    if facts.cpuid is not None and least != most:
+        for key in _COMPARED_LEAVES:
+            facts.cpuid.answer(*key)
+    return least
 
 
 @lru_cache(maxsize=1024)
+def capability_bounds(facts: NodeFacts) -> tuple[int, int]:
+    """Return the bits that a node's capability number has, and those that it may have."""
+    node_bits, kernel_bits = facts.release.generation.node_bits, _node_bits(facts)
+    least, most = ((bits | kernel_bits) & node_bits for bits in _cpu_bits(facts))
+    return least, most
+
+
 def has_eager_fpu(facts: NodeFacts) -> bool:
     """Tell whether every process counts as having used the FPU.
 
-    It is decided once, at boot: what is written to cpuid_override later changes nothing.
-    MissingLeafError where XSAVEOPT decides and was not recorded. Source: the tree of
-    042stab141.3, and its boots with eight CPU models, ``eagerfpu=on`` and ``=off``.
+    MissingLeafError where XSAVEOPT decides and is not known.
+    """
+    is_eager = eager_fpu(facts)
+    if facts.cpuid is not None and is_eager is None:
+        return facts.cpuid.has_bit(*XSAVEOPT.location)
+    return bool(is_eager)
+
+
+@lru_cache(maxsize=1024)
+def eager_fpu(facts: NodeFacts) -> bool | None:
+    """Tell whether every process counts as having used the FPU; None where that is not known.
+
+    It is decided once, at boot: what is written to cpuid_override later changes nothing. Source:
+    the tree of 042stab141.3, and its boots with eight CPU models, ``eagerfpu=on`` and ``=off``.
     """
     if facts.cpuid is None or not facts.release.may_have_eager_fpu:
         return False
@@ -113,7 +145,10 @@ def has_eager_fpu(facts: NodeFacts) -> bool:
         return True
     if XSAVEOPT.location in _hidden(facts.boot_options):
         return False
-    return facts.cpuid.has_bit(*XSAVEOPT.location)
+    has, may_have = known_features(facts.cpuid, is_64bit=facts.machine == X86_64)
+    if (has ^ may_have) & XSAVEOPT.mask:
+        return None
+    return bool(has & XSAVEOPT.mask)
 
 
 class Hidden(NamedTuple):
@@ -146,20 +181,24 @@ NOTHING_HIDDEN = Hidden()
 def hidden_capabilities(facts: NodeFacts) -> Hidden:
     """Return what hides bits of a node's number: each thing that would have to go for them."""
     bare = replace(facts, boot_options=(), override=())
-    shown = node_capabilities(bare)
+    shown = _certain_caps(bare)
     newest = replace(bare, release=identify(UPGRADES[-1]))
     wide = replace(newest, machine=X86_64) if _runs_below_its_cpu(facts) else newest
     by_option = (
-        (option, shown & ~node_capabilities(replace(bare, boot_options=(option,))))
+        (option, shown & ~_certain_caps(replace(bare, boot_options=(option,))))
         for option in facts.boot_options
     )
     found = Hidden(
-        node_capabilities(newest) & ~shown,
-        node_capabilities(wide) & ~node_capabilities(newest),
+        _certain_caps(newest) & ~shown,
+        _certain_caps(wide) & ~_certain_caps(newest),
         tuple((option, bits) for option, bits in by_option if bits),
-        shown & ~node_capabilities(replace(bare, override=facts.override)),
+        shown & ~_certain_caps(replace(bare, override=facts.override)),
     ).among(_OF_CPUS)
     return found if any(found) else NOTHING_HIDDEN
+
+
+def _certain_caps(facts: NodeFacts) -> int:
+    return capability_bounds(facts)[0]
 
 
 def _runs_below_its_cpu(facts: NodeFacts) -> bool:
@@ -188,12 +227,20 @@ def cleared_words(boot_options: Iterable[str]) -> set[tuple[int, int]]:
     return {divmod(int(match[1]), 32) for match in matches if match}
 
 
-def _cpu_bits(facts: NodeFacts) -> int:
+def _cpu_bits(facts: NodeFacts) -> tuple[int, int]:
+    """Return the bits of a node's CPU that are certain, and those that may be."""
     if facts.cpuid is None:
-        return mask(CPT_CPU_X86_IA64, CPT_CPU_X86_FXSR)
-    view = _kernel_view(facts, facts.cpuid)
-    # Each leaf has features of its own.
-    features = sum(judged_in(key, view.answer(*key)) for key in _COMPARED_LEAVES)
+        caps = mask(CPT_CPU_X86_IA64, CPT_CPU_X86_FXSR)
+        return caps, caps
+    has, may_have = known_features(facts.cpuid, is_64bit=facts.machine == X86_64)
+    if facts.release.generation.masked_cpuid:
+        seen = seen_features(facts.boot_options, facts.override)
+        has, may_have = has & seen, may_have & seen
+    caps = _bits_of(facts, has)
+    return caps, caps if has == may_have else _bits_of(facts, may_have)
+
+
+def _bits_of(facts: NodeFacts, features: int) -> int:
     caps = sum(1 << bit for bit, one in COMPARED.items() if features & one.mask)
     caps = _without_foreign_sysenter(facts, caps)
     if caps & mask(CPT_CPU_X86_SEP):
@@ -222,11 +269,12 @@ def _node_bits(facts: NodeFacts) -> int:
     return caps
 
 
-def _kernel_view(facts: NodeFacts, cpuid: CpuidTable) -> CpuidTable:
-    """Return the registers as far as the kernel lets them show."""
-    if not facts.release.generation.masked_cpuid:
-        return cpuid
-    return apply_override(shown_registers(cpuid, facts.boot_options), facts.override)
+@lru_cache(maxsize=1024)
+def seen_features(boot_options: tuple[str, ...], override: tuple[OverrideEntry, ...] = ()) -> int:
+    """Return the features that a kernel takes to be there where the CPU has them."""
+    view = apply_override(shown_registers(_EVERY_FEATURE, boot_options), override)
+    # Each leaf has features of its own.
+    return sum(judged_in(key, view[key]) for key in JUDGED_LEAVES)
 
 
 def _hidden(boot_options: Iterable[str]) -> set[_Place]:

@@ -3,30 +3,35 @@
 The kernel compares 19 features; the table in features.txt has the others too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from types import MappingProxyType
 from typing import Optional
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from simulator.facts.capabilities import NodeFacts, shown_registers
+from simulator.facts.capabilities import X86_64, NodeFacts, eager_fpu, seen_features
 from simulator.facts.cpuid import (
+    ALL_BITS,
+    EVERY_BIT,
     SIGNATURE_LEAF,
     XSAVE_LEAF,
     CpuidTable,
     Key,
-    MissingLeafError,
     Registers,
-    user_components,
 )
+from simulator.facts.deduction import YMM, ZMM, alternatives, components_of, known_features
 from simulator.facts.features import (
+    AVX,
+    AVX512F,
     JUDGED_LEAVES,
     OF_XSAVE,
     OF_YMM,
     OF_ZMM,
     OSXSAVE,
     XSAVE,
+    XSAVEOPT,
     judged_in,
     models_own,
 )
@@ -45,9 +50,14 @@ COMPONENTS: Mapping[int, str] = MappingProxyType(
 #: The features that change what is in each component.
 USERS: Mapping[int, int] = MappingProxyType({2: OF_YMM, 5: OF_ZMM, 6: OF_ZMM, 7: OF_ZMM})
 
-#: AVX's component in XCR0, and the three of AVX-512; x87 and SSE are on every CPU that has XSAVE.
-_YMM, _ZMM = 0x04, 0xE0
+#: The components that are on every CPU that has XSAVE: x87 and SSE.
 _ALWAYS = 0x03
+
+#: The features that decide which components there are: each needs the one before it.
+_DECIDING = (XSAVE.mask, AVX.mask, AVX512F.mask)
+
+#: So many unknown bits of components' sizes and places are tried each way.
+_MOST_TRIED = 6
 
 #: x87 and SSE are in the first 512 bytes, which is all that FXSAVE takes. XSAVE's header ends at
 #: 576; then comes AVX, to which every CPU gives the same place (Intel SDM volume 1, 13.4).
@@ -76,24 +86,32 @@ class XsaveArea(Struct, frozen=True, cache_hash=True, gc=False):
 
 
 class Hole(Struct, frozen=True, cache_hash=True, gc=False):
-    """A node's CPUs where a leaf that matters was not recorded.
+    """A node's CPUs where something that matters is not known of them.
 
     ``cpus`` are without what is each processor's own, or its kernel's; ``unrecorded`` are the
-    features of leaves that some of them lack. ``xcr0`` has the components that are enabled where
-    the CPU has them, and ``enabled`` the features that then work.
+    features of leaves of which nothing was recorded. ``xcr0`` has the components that are enabled
+    where the CPU has them, and ``enabled`` the features that then work.
+
+    ``deciding`` are features that are not known and that others depend on; ``decided`` are those
+    of them that the CPU has in this case, and ``others`` are the traits in the other cases.
+    ``may_be_eager``: it is not known whether every process counts as having used the FPU.
     """
 
     cpus: tuple[CpuidTable, ...]
     unrecorded: int
     xcr0: int
     enabled: int
+    deciding: int = 0
+    decided: int = 0
+    may_be_eager: bool = False
+    others: tuple["CpuTraits", ...] = ()
 
 
 class CpuTraits(Struct, frozen=True, cache_hash=True, gc=False):
     """A node's CPUs as programs in containers see them; masks are of features.
 
     ``shown``: CPUID tells of it on some CPU; ``usable``: it works on all of them; both may
-    hold of more (``may_be_``) where a leaf was not recorded: then there is a ``hole``.
+    hold of more (``may_be_``) where bits are not known: then there is a ``hole``.
     ``area`` is None where it is not known. ``told`` is the area's size that CPUID tells programs:
     None where that is its own, 0 where programs do not use XSAVE. ``vendor`` is empty on ia64,
     which has no CPUID.
@@ -123,7 +141,7 @@ def cpu_traits(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuTraits:
     if facts.cpuid is None:
         return CpuTraits()
     tables = tuple(cpus)
-    least, most = facts.release.xcr0 if _kernel_sees_xsave(facts, facts.cpuid) else (0, 0)
+    least, most = facts.release.xcr0
     traits = _traits(facts, facts.cpuid, tables, least)
     if least == most:
         return traits
@@ -136,66 +154,87 @@ def cpu_traits(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuTraits:
 def _traits(
     facts: NodeFacts, first: CpuidTable, cpus: tuple[CpuidTable, ...], xcr0: int
 ) -> CpuTraits:
-    """Return the traits with a kernel that enables these components, where the CPU has them."""
-    xcr0 &= _may_have(first)
+    """Return the traits with a kernel that enables these components, where the CPU has them.
+
+    Where bits of the first CPU are not known that others depend on, each case has its own.
+    """
+    is_64bit = facts.machine == X86_64
+    features = known_features(first, is_64bit=is_64bit)
+    others = [known_features(one, is_64bit=is_64bit) for one in cpus if one != first]
+    has, may_have = features
+    deciding = may_have & ~has & sum(_DECIDING)
+    traits, *rest = dict.fromkeys(
+        _case(facts, first, cpus, (case, *others), enabled, area, deciding)
+        for case in alternatives(*features, _DECIDING)
+        for enabled in (_enabled(facts, first, case[0], xcr0),)
+        for area in _areas(first, enabled)
+    )
+    if traits.hole is None or not rest:
+        return traits
+    return replace(traits, hole=replace(traits.hole, others=tuple(rest)))
+
+
+def _case(  # noqa: PLR0913, PLR0917 (each is a fact of its own)
+    facts: NodeFacts,
+    first: CpuidTable,
+    cpus: tuple[CpuidTable, ...],
+    features: tuple[tuple[int, int], ...],
+    xcr0: int,
+    area: XsaveArea | None,
+    deciding: int,
+) -> CpuTraits:
+    """Return the traits of CPUs with these features, each that it has and that it may have."""
     enabled = ~_disabled(xcr0)
     hidden = _hidden(facts.override) if facts.release.generation.masked_cpuid else 0
-    shown = may_be_shown = unrecorded = 0
+    shown = may_be_shown = unknown = 0
     usable = may_be_usable = enabled
     disabled = ~enabled
-    for table in cpus:
-        has, may_have = _masks(table)
+    for has, may_have in features:
         usable &= has
         disabled &= has
         may_be_usable &= may_have
-        unrecorded |= may_have & ~has
+        unknown |= may_have & ~has
         shown |= has & enabled & ~hidden
         may_be_shown |= may_have & enabled & ~hidden
-    # The kernel asks its first CPU alone what XSAVE has.
-    area = _area(first, xcr0)
+    may_be_eager = eager_fpu(facts) is None and bool(features[0][1] & XSAVEOPT.mask)
     hole = None
-    if shown != may_be_shown or usable != may_be_usable or area is None:
+    is_known = shown == may_be_shown and usable == may_be_usable and area is not None
+    if may_be_eager or deciding or not is_known or first.partial:
         kinds = tuple(dict.fromkeys(models_own(table) for table in cpus))
-        hole = Hole(kinds, unrecorded, xcr0, enabled)
+        unrecorded = (unknown | deciding) & _unrecorded(cpus)
+        decided = features[0][0] & deciding
+        hole = Hole(kinds, unrecorded, xcr0, enabled, deciding, decided, may_be_eager)
     masks = shown, may_be_shown, usable, may_be_usable
     return CpuTraits(first.vendor, *masks, area, _told(facts, area), hole, disabled=disabled)
 
 
-def _kernel_sees_xsave(facts: NodeFacts, cpuid: CpuidTable) -> bool:
-    """Tell whether the kernel turns XSAVE on: boot options may hide it, an override does not."""
-    return shown_registers(cpuid, facts.boot_options).has_bit(*XSAVE.location)
+def _unrecorded(cpus: Iterable[CpuidTable]) -> int:
+    """Return the features of leaves that nothing was recorded of, on some CPU."""
+    unrecorded = 0
+    for table in cpus:
+        for key, every in JUDGED_LEAVES.items():
+            if key not in table and key not in table.partial:
+                unrecorded |= every
+    return unrecorded
 
 
-def _may_have(table: CpuidTable) -> int:
-    """Return the components that a CPU has, and those that it may have by its features."""
-    try:
-        return _ALWAYS | user_components(table.answer(XSAVE_LEAF, 0))
-    except MissingLeafError:
-        _, may_have = _masks(table)
-        return _ALWAYS | _YMM | (_ZMM if may_have & OF_ZMM else 0)
+def _enabled(facts: NodeFacts, first: CpuidTable, has: int, xcr0: int) -> int:
+    """Return the components that a kernel enables, of those that it knows.
+
+    Boot options may hide XSAVE from it, and an override does not.
+    """
+    if not has & seen_features(facts.boot_options) & XSAVE.mask:
+        return 0
+    return xcr0 & (_ALWAYS | components_of(first, has))
 
 
 def _disabled(xcr0: int) -> int:
     """Return the features that do not work with these components enabled alone."""
     if not xcr0:
         return OF_XSAVE
-    if not xcr0 & _YMM:
+    if not xcr0 & YMM:
         return OF_YMM
-    return 0 if xcr0 & _ZMM == _ZMM else OF_ZMM
-
-
-def _masks(table: CpuidTable) -> tuple[int, int]:
-    """Return what a CPU has, and what it may have: all of a leaf that was not recorded."""
-    has = may_have = 0
-    for key, every in JUDGED_LEAVES.items():
-        try:
-            own = judged_in(key, table.answer(*key))
-        except MissingLeafError:
-            may_have |= every
-        else:
-            has |= own
-            may_have |= own
-    return has, may_have
+    return 0 if xcr0 & ZMM == ZMM else OF_ZMM
 
 
 def _hidden(override: Iterable[OverrideEntry]) -> int:
@@ -230,25 +269,45 @@ def _told(facts: NodeFacts, area: XsaveArea | None) -> int | None:
     return None if told and area is not None and told <= area.size else told
 
 
-def _area(table: CpuidTable, xcr0: int) -> XsaveArea | None:
-    """Return the area that XSAVE saves to; None where a leaf that tells was not recorded.
+def _areas(table: CpuidTable, xcr0: int) -> Iterator[XsaveArea | None]:
+    """Yield the areas that XSAVE may save to; None where what tells was not recorded.
 
     Source: Intel SDM volume 1, 13.4: subleaf N of leaf 0xD has component N's size in EAX and
     its offset in EBX. EBX of subleaf 0 is not looked at: it is of the XCR0 of the machine that the
     dump was made on.
     """
     if not xcr0:
-        return XsaveArea()
-    try:
-        table.answer(XSAVE_LEAF, 0)
-        components = tuple(_component(table, number) for number in COMPONENTS if xcr0 >> number & 1)
-    except MissingLeafError:
-        return None
-    return XsaveArea(max((one.end for one in components), default=_HEADERS_END), components)
+        yield XsaveArea()
+        return
+    numbers = [number for number in COMPONENTS if xcr0 >> number & 1]
+    rows = [_component_row(table, number) for number in numbers]
+    unknown = sum((~one & ALL_BITS).bit_count() for _, known in rows for one in known[:2])
+    if unknown > _MOST_TRIED:
+        yield None
+        return
+    for places in product(*(product(*map(_each, *row)) for row in rows)):
+        components = tuple(
+            Component(number, offset, offset + size)
+            for number, (size, offset) in zip(numbers, places, strict=True)
+        )
+        yield XsaveArea(max((one.end for one in components), default=_HEADERS_END), components)
 
 
-def _component(table: CpuidTable, number: int) -> Component:
-    key = XSAVE_LEAF, number
-    is_avx = 1 << number == _YMM and key not in table
-    size, offset, _, _ = _AVX_PLACE if is_avx else table.answer(*key)
-    return Component(number, offset, offset + size)
+def _component_row(table: CpuidTable, number: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return a component's size and offset, and which of their bits are known."""
+    values, known = table.known(XSAVE_LEAF, number)
+    if 1 << number == YMM and known != EVERY_BIT:
+        values, known = _AVX_PLACE, EVERY_BIT
+    return values[:2], known[:2]
+
+
+def _each(value: int, known: int) -> Iterator[int]:
+    """Yield each number that has the bits that are known."""
+    unknown = ALL_BITS & ~known
+    chosen = 0
+    while True:
+        yield value | chosen
+        # Count up in the unknown bits alone.
+        chosen = (chosen | known) + 1 & unknown
+        if not chosen:
+            return

@@ -2,7 +2,7 @@
 
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
@@ -27,6 +27,10 @@ class Registers(NamedTuple):
 
 
 ZEROS = Registers(0, 0, 0, 0)
+EVERY_BIT = Registers(ALL_BITS, ALL_BITS, ALL_BITS, ALL_BITS)
+
+#: An answer known in part: its bits, and which of them are known; the others are clear.
+Partly = tuple[Registers, Registers]
 
 #: Vendors that the kernels have rules for.
 INTEL = "GenuineIntel"
@@ -77,13 +81,14 @@ _FIRST_COMPONENT = 2
 
 _HEX = r"0x[0-9A-Fa-f]{1,8}"
 _ROW_LENGTH = 6
+_REGISTER_WIDTH = 32
 
 
 class MissingLeafError(UserError, LookupError):
-    """The CPU has this leaf, but what it answers was not recorded."""
+    """The CPU has this leaf, but what it answers was not recorded, or in part."""
 
-    def __init__(self, leaf: int, subleaf: int) -> None:
-        super().__init__(f"leaf {leaf:#010x} subleaf {subleaf:#x} was not recorded")
+    def __init__(self, leaf: int, subleaf: int, how: str = "was not recorded") -> None:
+        super().__init__(f"leaf {leaf:#010x} subleaf {subleaf:#x} {how}")
         self.leaf = leaf
         self.subleaf = subleaf
 
@@ -92,27 +97,39 @@ class CpuidTable:
     """One CPU's answers to CPUID: an immutable mapping of (leaf, subleaf) to ``Registers``.
 
     It is made from pairs of a key and its registers, as ``items`` gives them. ``ValueError``
-    is raised where leaf 0 is not among them, and where a key has two different answers. A
+    is raised where the vendor is not among them, and where a key has two answers. A
     component of XSAVE that the CPU has has a size, and, one of programs, a place behind x87's and
     SSE's: an answer without was made up by an old dumping program, and counts as not recorded.
 
-    ``table[leaf, subleaf]`` is what was recorded, and nothing else. ``answer`` is what a
+    ``table[leaf, subleaf]`` is what was recorded whole, and nothing else. ``answer`` is what a
     program may rely on: it knows which leaves the CPU does not have. A leaf that the CPU has
     but that was not recorded is no zeros to either: a hole must not look like a weaker CPU.
+
+    ``partial`` has the answers that are known in part. They are no more than unrecorded ones to
+    all but ``has_bit``, ``bounds``, and the CPU's identity, which know of each bit.
     """
 
-    __slots__ = ("_answers", "_hash")
+    __slots__ = ("_answers", "_hash", "partial")
 
-    def __init__(self, answers: Iterable[tuple[Key, Registers]]) -> None:
+    def __init__(
+        self,
+        answers: Iterable[tuple[Key, Registers]],
+        partial: Iterable[tuple[Key, Partly]] = (),
+    ) -> None:
         self._answers = _collect(answers)
-        self._hash = hash(tuple(self._answers.items()))
+        self.partial: Mapping[Key, Partly] = MappingProxyType(dict(sorted(partial)))
+        if (VENDOR_LEAF, 0) not in self._answers:
+            _require_vendor(self.partial)
+        for leaf, subleaf in self.partial.keys() & self._answers.keys():
+            raise ValueError(f"leaf {leaf:#010x} subleaf {subleaf:#x} is known whole and in part")
+        self._hash = hash((*self._answers.items(), *self.partial.items()))
 
     def __getitem__(self, key: Key) -> Registers:
-        """Return what was recorded, or raise ``MissingLeafError``."""
+        """Return what was recorded whole, or raise ``MissingLeafError``."""
         try:
             return self._answers[key]
         except KeyError:
-            raise MissingLeafError(*key) from None
+            raise MissingLeafError(*key, *self._how(*key)) from None
 
     def __contains__(self, key: object) -> bool:
         return key in self._answers
@@ -126,13 +143,14 @@ class CpuidTable:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CpuidTable):
             return NotImplemented
-        return self._answers == other._answers
+        return self._answers == other._answers and self.partial == other.partial
 
     def __hash__(self) -> int:
         return self._hash
 
     def __repr__(self) -> str:
-        return f"<CpuidTable {self.vendor!r} with {len(self)} answers>"
+        in_part = f", {len(self.partial)} in part" if self.partial else ""
+        return f"<CpuidTable {self.vendor!r} with {len(self)} answers{in_part}>"
 
     def items(self) -> Iterable[tuple[Key, Registers]]:
         """Return the pairs of a key and its registers, ordered by leaf and subleaf."""
@@ -151,7 +169,8 @@ class CpuidTable:
 
     def replace(self, answers: Mapping[Key, Registers]) -> "CpuidTable":
         """Return a table with these answers in place of its own, or beside them."""
-        return CpuidTable({**self._answers, **answers}.items())
+        partial = ((key, partly) for key, partly in self.partial.items() if key not in answers)
+        return CpuidTable({**self._answers, **answers}.items(), partial)
 
     def without_foreign(self) -> "CpuidTable":
         """Return a table without the answers to leaves and subleaves that the CPU lacks.
@@ -160,15 +179,20 @@ class CpuidTable:
         that would tell was not recorded, and so is the one that tells that there are no
         extended leaves.
         """
-        return CpuidTable((key, registers) for key, registers in self.items() if self._has(*key))
+        return CpuidTable(
+            ((key, registers) for key, registers in self.items() if self._may_have(*key)),
+            ((key, partly) for key, partly in self.partial.items() if self._may_have(*key)),
+        )
 
-    def _has(self, leaf: int, subleaf: int) -> bool:
-        if leaf == EXTENDED_LEAF:
-            return True
-        try:
-            return not (self._lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf))
-        except MissingLeafError:
-            return True
+    def _may_have(self, leaf: int, subleaf: int) -> bool:
+        return leaf == EXTENDED_LEAF or self._has(leaf, subleaf) is not False
+
+    def _has(self, leaf: int, subleaf: int) -> bool | None:
+        """Tell whether the CPU has a leaf and its subleaf; None where that is not known."""
+        lacks = (_if_known(self._lacks_leaf, leaf), _if_known(self._lacks_subleaf, leaf, subleaf))
+        if True in lacks:
+            return False
+        return None if None in lacks else True
 
     def answer(self, leaf: int, subleaf: int) -> Registers:
         """Return the registers: zeros where the CPU has no such leaf or subleaf.
@@ -202,12 +226,43 @@ class CpuidTable:
 
     def has_bit(self, leaf: int, subleaf: int, register: RegisterName, bit: int) -> bool:
         """Tell whether a bit of one register of ``answer`` is set; bit 0 is the lowest."""
-        return bool(self.register(leaf, subleaf, register) >> bit & 1)
+        return bool(self._bits(leaf, subleaf, register, 1 << bit))
+
+    def bounds(self, leaf: int, subleaf: int) -> tuple[Registers, Registers]:
+        """Return the bits that ``answer`` certainly has, and those that it may have."""
+        has = self._has(leaf, subleaf)
+        if has is False:
+            return ZEROS, ZEROS
+        values, known = self.known(leaf, subleaf)
+        most = Registers(
+            *(value | ALL_BITS & ~mask for value, mask in zip(values, known, strict=True))
+        )
+        return values if has else ZEROS, most
+
+    def known(self, leaf: int, subleaf: int) -> Partly:
+        """Return what was recorded of an answer, and which of its bits were."""
+        key = leaf, subleaf
+        if key in self._answers:
+            return self._answers[key], EVERY_BIT
+        return self.partial.get(key, (ZEROS, ZEROS))
+
+    def _bits(self, leaf: int, subleaf: int, register: RegisterName, mask: int) -> int:
+        """Return bits of one register of ``answer``, if they are known."""
+        if self._lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf):
+            return 0
+        values, known = self.known(leaf, subleaf)
+        if mask & ~getattr(known, register):
+            raise MissingLeafError(leaf, subleaf, *self._how(leaf, subleaf))
+        bits: int = getattr(values, register) & mask
+        return bits
+
+    def _how(self, *key: int) -> tuple[str, ...]:
+        return ("is known in part",) if key in self.partial else ()
 
     @property
     def vendor(self) -> str:
         """The vendor's name: 12 characters of leaf 0."""
-        _, ebx, ecx, edx = self[VENDOR_LEAF, 0]
+        (_, ebx, ecx, edx), _ = self.known(VENDOR_LEAF, 0)
         return _characters(ebx, edx, ecx)
 
     @property
@@ -222,9 +277,8 @@ class CpuidTable:
     @property
     def family(self) -> int:
         """The family as Linux counts it: the extended family is added to 15 only."""
-        signature = self.register(SIGNATURE_LEAF, 0, "eax")
-        family = signature >> 8 & 0xF
-        return family + (signature >> 20 & 0xFF) if family == 0xF else family
+        family = self._signature(8, 0xF)
+        return family + self._signature(20, 0xFF) if family == 0xF else family
 
     @property
     def model(self) -> int:
@@ -233,19 +287,21 @@ class CpuidTable:
         Intel says so of families 6 and 15, AMD of 15 and up; Linux (``cpu_detect`` in
         arch/x86/kernel/cpu/common.c) of family 7 too, which is Zhaoxin's.
         """
-        signature = self.register(SIGNATURE_LEAF, 0, "eax")
-        extended = signature >> 12 & 0xF0 if self.family >= 6 else 0
-        return extended | signature >> 4 & 0xF
+        extended = self._signature(16, 0xF) if self.family >= 6 else 0
+        return extended << 4 | self._signature(4, 0xF)
 
     @property
     def stepping(self) -> int:
         """The stepping: the lowest four bits of the signature."""
-        return self.register(SIGNATURE_LEAF, 0, "eax") & 0xF
+        return self._signature(0, 0xF)
+
+    def _signature(self, shift: int, mask: int) -> int:
+        return self._bits(SIGNATURE_LEAF, 0, "eax", mask << shift) >> shift
 
     def _lacks_leaf(self, leaf: int) -> bool:
         first = leaf & 0xFFFF_0000
         if first in (VENDOR_LEAF, EXTENDED_LEAF):
-            return leaf > self[first, 0].eax
+            return self._is_beyond(leaf, first)
         if first in _VENDORS_RANGES:
             last = self[first, 0].eax
             return last & 0xFFFF_0000 != first or leaf > last
@@ -255,10 +311,28 @@ class CpuidTable:
 
     def _lacks_subleaf(self, leaf: int, subleaf: int) -> bool:
         if leaf in COUNTED_LEAVES:
-            return subleaf > 0 and subleaf > self[leaf, 0].eax
-        if leaf == XSAVE_LEAF and subleaf > 1 and not user_components(self[leaf, 0]) >> subleaf & 1:
+            return subleaf > 0 and self._is_beyond(subleaf, leaf)
+        if leaf == XSAVE_LEAF and subleaf > 1 and not self._is_in_xcr0(subleaf):
             return not supervisor_components(self[leaf, 1]) >> subleaf & 1
         return False
+
+    def _is_beyond(self, number: int, leaf: int) -> bool:
+        """Tell whether a number is beyond the last one, which EAX of a leaf tells."""
+        (last, *_), (known, *_) = self.known(leaf, 0)
+        unknown = ALL_BITS & ~known
+        if number > last | unknown:
+            return True
+        if not last and leaf == VENDOR_LEAF:
+            last = unknown & -unknown  # Every CPU with a vendor has leaf 1.
+        if number > last:
+            raise MissingLeafError(leaf, 0, *self._how(leaf, 0))
+        return False
+
+    def _is_in_xcr0(self, component: int) -> bool:
+        if component >= 2 * _REGISTER_WIDTH:
+            return False
+        name: RegisterName = "edx" if component >= _REGISTER_WIDTH else "eax"
+        return bool(self._bits(XSAVE_LEAF, 0, name, 1 << component % _REGISTER_WIDTH))
 
 
 def user_components(registers: Registers) -> int:
@@ -313,8 +387,6 @@ def _collect(answers: Iterable[tuple[Key, Registers]]) -> dict[Key, Registers]:
     for key, registers in answers:
         if collected.setdefault(key, registers) != registers:
             raise ValueError(f"leaf {key[0]:#010x} subleaf {key[1]:#x} has two different answers")
-    if (VENDOR_LEAF, 0) not in collected:
-        raise ValueError("leaf 0x00000000 is not there: no CPU is without it")
     for key in _made_up(collected):
         del collected[key]
     return dict(sorted(collected.items()))
@@ -332,6 +404,21 @@ def _made_up(answers: Mapping[Key, Registers]) -> list[Key]:
         and every >> number & 1
         and (not size or (not place and users >> number & 1))
     ]
+
+
+def _if_known(tell: Callable[..., bool], *key: int) -> bool | None:
+    try:
+        return tell(*key)
+    except MissingLeafError:
+        return None
+
+
+def _require_vendor(partial: Mapping[Key, Partly]) -> None:
+    if (VENDOR_LEAF, 0) not in partial:
+        raise ValueError("leaf 0x00000000 is not there: no CPU is without it")
+    _, known = partial[VENDOR_LEAF, 0]
+    if known[1:] != EVERY_BIT[1:]:
+        raise ValueError("leaf 0x00000000 does not tell the vendor: its ebx, ecx and edx do")
 
 
 def _characters(*registers: int) -> str:

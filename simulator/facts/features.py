@@ -179,6 +179,7 @@ SYSCALL = BY_WORD["syscall"]
 XSAVE = BY_WORD["xsave"]
 
 #: Others that rules name.
+AVX512F = BY_NAME["avx512f"]
 APIC = BY_NAME["apic"]
 DCA = BY_NAME["dca"]
 HYPERVISOR = BY_NAME["hypervisor"]
@@ -237,7 +238,13 @@ JUDGED_LEAVES: Mapping[Key, int] = MappingProxyType(
 
 def models_own(table: CpuidTable) -> CpuidTable:
     """Return what a CPU has in common with every other of its model, whatever kernel runs on it."""
-    return CpuidTable((key, _models_own(key, registers)) for key, registers in table.items())
+    return CpuidTable(
+        ((key, _models_own(key, registers)) for key, registers in table.items()),
+        (
+            (key, (_models_own(key, values), _models_own(key, known)))
+            for key, (values, known) in table.partial.items()
+        ),
+    )
 
 
 def _models_own(key: Key, registers: Registers) -> Registers:
@@ -266,6 +273,14 @@ def judged_in(key: Key, registers: Registers) -> int:
     for register, shift in _SECTIONS[key]:
         has |= registers[register] << shift
     return has & JUDGED
+
+
+def with_features(key: Key, registers: Registers, mask: int) -> Registers:
+    """Return an answer of CPUID with the features of a mask."""
+    values = list(registers)
+    for register, shift in _SECTIONS[key]:
+        values[register] |= mask >> shift & ALL_BITS
+    return Registers(*values)
 
 
 def without_features(key: Key, registers: Registers, mask: int) -> Registers:

@@ -14,10 +14,15 @@ from msgspec.structs import replace
 from simulator.errors import UserError
 from simulator.facts.capabilities import NOTHING_HIDDEN
 from simulator.facts.cpu_traits import CpuTraits
-from simulator.facts.cpuid import MissingLeafError
 from simulator.kernel.containers import Container
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits, node_traits
+from simulator.verdicts.traits import (
+    ContainerTraits,
+    KernelTraits,
+    NodeTraits,
+    container_traits,
+    node_traits,
+)
 
 _Traits = TypeVar("_Traits", bound=Hashable)
 
@@ -105,19 +110,13 @@ class Gathering:
         self._containers: Classes[ContainerTraits] = Classes()
 
     def add(self, profile: NodeProfile) -> None:
-        """Add a checked profile.
-
-        Raises UserError where its name came before, or it lacks a leaf that its kernel needs.
-        """
+        """Add a checked profile; UserError where its name came before."""
         self._require_new(profile.name)
-        try:
-            traits = node_traits(profile)
-        except MissingLeafError as error:
-            raise UserError(
-                f"node {profile.name!r}: {error}, and its kernel asks for it"
-            ) from error
+        traits = node_traits(profile)
         containers = self._containers
-        held = tuple([(one.ctid, containers[_stated_traits(one)]) for one in profile.containers])
+        held = tuple(
+            [(one.ctid, containers[_stated_traits(profile, one)]) for one in profile.containers]
+        )
         self._members[profile.name] = Member(profile.name, self._nodes[traits], held)
 
     def add_part(self, part: Part) -> None:
@@ -172,8 +171,10 @@ def group_by_class(fleet: Fleet) -> tuple[Group, ...]:
     )
 
 
-def _stated_traits(container: Container) -> ContainerTraits:
+def _stated_traits(profile: NodeProfile, container: Container) -> ContainerTraits:
     """Return the traits of a checked profile's container: its stated needs are those derived."""
+    if container.needs is None and container.contents is not None:
+        return container_traits(profile, container)
     return ContainerTraits(container.state, container.needs.caps if container.needs else None)
 
 
@@ -188,7 +189,7 @@ def _assemble(
             number,
             traits,
             kernels[traits.kernel],
-            source_kernels[replace(traits.kernel, caps=0, hidden=NOTHING_HIDDEN)],
+            source_kernels[replace(traits.kernel, caps=0, hidden=NOTHING_HIDDEN, may_caps=0)],
             cpus[traits.cpu],
         )
         for number, traits in enumerate(nodes)

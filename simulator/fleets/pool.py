@@ -25,7 +25,7 @@ from simulator.facts.generations import Generation
 from simulator.fleets.cliques import partition
 from simulator.fleets.judge import Judge as MigrationJudge
 from simulator.kernel.containers import Container, Contents, Process
-from simulator.kernel.decision import gather
+from simulator.kernel.decision import gather_bounds
 from simulator.profiles.changes import Obstacle
 from simulator.profiles.masking import basis_of
 from simulator.profiles.profile import NodeProfile
@@ -284,7 +284,7 @@ def _counted(profile: NodeProfile, rule: Rule) -> tuple[ContainerTraits, ...]:
     found = {traits for one in profile.containers if (traits := _counted_traits(profile, one))}
     if rule.any_container or not found:
         found.add(_greedy_traits(profile))
-    return tuple(sorted(found, key=lambda traits: traits.caps or 0))
+    return tuple(sorted(found, key=lambda traits: (traits.caps or 0, traits.may_caps)))
 
 
 def _counted_traits(profile: NodeProfile, container: Container) -> ContainerTraits | None:
@@ -304,5 +304,6 @@ def _greedy_traits(profile: NodeProfile) -> ContainerTraits:
     facts = profile.facts()
     generation = facts.release.generation
     processes = [one for one in _GREEDY if one.bits == 32 or facts.machine not in I386]
-    caps = gather(Contents(tuple(processes)), facts).caps
-    return _without_own_matter(ContainerTraits(caps=caps), generation)
+    least, most = gather_bounds(Contents(tuple(processes)), facts)
+    traits = ContainerTraits(caps=least.caps, may_caps=most.caps & ~least.caps)
+    return _without_own_matter(traits, generation)

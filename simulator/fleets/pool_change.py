@@ -11,8 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from simulator.errors import UserError
-from simulator.facts.capabilities import node_capabilities
-from simulator.facts.cpuid import MissingLeafError
+from simulator.facts.capabilities import capability_bounds
 from simulator.facts.features import MASKS, XSAVE, Feature, features_in
 from simulator.facts.generations import UPGRADES, age_of
 from simulator.facts.override import format_override
@@ -130,7 +129,7 @@ def make_pool(profiles: Iterable[NodeProfile], rule: Rule) -> Pool:
 def loss_of(before: Node, after: Node) -> Loss:
     """Compare what a node's containers see before a change and after it."""
     shown = node_traits(before.profile).cpu.shown & ~node_traits(after.profile).cpu.shown
-    numbers = (node_capabilities(one.profile.facts()) for one in (before, after))
+    numbers = (capability_bounds(one.profile.facts())[0] for one in (before, after))
     return Loss(tuple(features_in(shown)), *numbers)
 
 
@@ -220,9 +219,9 @@ def _profile(made: _Made) -> NodeProfile:
     text = made.text
     if text is None or text == profile.cpuid_override:
         return profile
-    planned = node_capabilities(profile.facts()) & ~numbers_bits(made.hidden)
+    planned = capability_bounds(profile.facts())[0] & ~numbers_bits(made.hidden)
     masked = write_mask(profile, text)
-    answered = node_capabilities(masked.facts())
+    answered = capability_bounds(masked.facts())[0]
     if answered != planned:
         problem = f"with its lines {answered}, planned {planned}: {text!r}"
         raise PoolError(f"{profile.name}: {problem}")
@@ -259,10 +258,7 @@ def _may_be_later(after: Stage, numbers: Iterable[int]) -> bool:
     for number in numbers:
         profile = nodes[number].profile
         if NEWEST in upgrades_of(profile):
-            try:
-                nodes[number] = Node(upgrade(profile, NEWEST), nodes[number].rule)
-            except MissingLeafError:
-                return False
+            nodes[number] = Node(upgrade(profile, NEWEST), nodes[number].rule)
     return structs.replace(after, nodes=tuple(nodes)).groups == after.groups
 
 

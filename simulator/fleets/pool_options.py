@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from simulator.facts.capabilities import NOTHING_HIDDEN
 from simulator.facts.cpu_traits import CpuTraits
-from simulator.facts.cpuid import MissingLeafError
 from simulator.facts.features import FEATURES
 from simulator.facts.generations import UPGRADES
 from simulator.fleets.pool import Node
@@ -92,6 +91,12 @@ class Kind(Struct, frozen=True, eq=False):
     may_be_masked: bool
 
 
+def may_offer(option: Option) -> int:
+    """Return the bits that a node offers, or may offer where its CPU is known in part."""
+    kernel = option.node.behaviour.traits.kernel
+    return kernel.caps | kernel.may_caps
+
+
 def kinds_apart(kind: Kind) -> list[Kind]:
     """Make a kind of each of a kind's nodes."""
     return [replace(kind, numbers=(number,)) for number in kind.numbers]
@@ -116,7 +121,7 @@ def _kind(numbers: tuple[int, ...], options: tuple[Option, ...]) -> Kind:
         numbers,
         options,
         reduce(and_, (one.least_needs for one in options)),
-        reduce(or_, (one.node.behaviour.traits.kernel.caps for one in options)),
+        reduce(or_, (may_offer(one) for one in options)),
         any(one.basis is not None for one in options),
     )
 
@@ -159,11 +164,7 @@ def _all_options(node: Node) -> Iterator[Option]:
         for without in chain.from_iterable(
             combinations(hiding, count) for count in range(len(hiding) + 1)
         ):
-            try:
-                profile = _changed(original, release, without)
-            except MissingLeafError:
-                # Nobody can tell what that kernel makes of this CPU.
-                continue
+            profile = _changed(original, release, without)
             shown = node_traits(profile).cpu.shown
             yield _option(node, profile, release, without, shown)
             if profile.cpuid_override:

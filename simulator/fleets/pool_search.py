@@ -16,7 +16,7 @@ from simulator.facts.cpu_traits import COMPONENTS, USERS
 from simulator.facts.features import MASKS, OF_ZMM
 from simulator.fleets.cliques import partition
 from simulator.fleets.pool import Judge
-from simulator.fleets.pool_options import LARGER_AREA, Kind, Option, kinds_apart
+from simulator.fleets.pool_options import LARGER_AREA, Kind, Option, kinds_apart, may_offer
 from simulator.kernel.decision import missing_bits
 from simulator.profiles.masking import MASKABLE, features_of, numbers_bits, with_dependents
 from simulator.verdicts.restore import FEATURE_CODES
@@ -212,7 +212,7 @@ class Search:
     def _ask(self, source: Option, destination: Option) -> int | None:
         """Return what a source has to hide for a destination; None where that is not enough."""
         one, other = source.node.behaviour, destination.node.behaviour
-        if source.least_needs & ~other.traits.kernel.caps:
+        if source.least_needs & ~may_offer(destination):
             return None
         features = 0
         for number in self._judge.numbers(one, other):

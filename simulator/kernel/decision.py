@@ -32,6 +32,8 @@ from simulator.facts.bits import (
 from simulator.facts.capabilities import (
     IA64,
     NodeFacts,
+    capability_bounds,
+    eager_fpu,
     has_eager_fpu,
     has_sysenter,
     node_capabilities,
@@ -137,21 +139,40 @@ def decide(generation: Generation, required_caps: int, offered_caps: int) -> Dec
 # What a container needs
 
 
-@lru_cache(maxsize=4096)
 def gather(contents: Contents, facts: NodeFacts) -> Needs:
-    """Gather a running container's needs on the node that it runs on."""
-    found = list(_needs(contents, facts))
+    """Gather a running container's needs on the node that it runs on.
+
+    MissingLeafError where they depend on bits of the node's CPU that are not known.
+    """
+    needs, most = gather_bounds(contents, facts)
+    if needs != most:
+        node_capabilities(facts)
+        has_eager_fpu(facts)
+    return needs
+
+
+@lru_cache(maxsize=4096)
+def gather_bounds(contents: Contents, facts: NodeFacts) -> tuple[Needs, Needs]:
+    """Gather what a container certainly needs, and what it may need, where the CPU is not known."""
+    least, most = capability_bounds(facts)
+    is_eager = eager_fpu(facts)
+    needs = _gathered(contents, facts, least, is_eager=bool(is_eager))
+    if least == most and is_eager is not None:
+        return needs, needs
+    return needs, _gathered(contents, facts, most, is_eager=is_eager is not False)
+
+
+def _gathered(contents: Contents, facts: NodeFacts, own: int, *, is_eager: bool) -> Needs:
+    found = list(_needs(contents, facts, own, is_eager=is_eager))
     caps = 0
     for bits, _ in found:
         caps |= bits
     return Needs(caps, tuple(text for _, text in found if text))
 
 
-def _needs(contents: Contents, facts: NodeFacts) -> Iterator[_Need]:
-    """Yield the needs in the kernel's order."""
+def _needs(contents: Contents, facts: NodeFacts, own: int, *, is_eager: bool) -> Iterator[_Need]:
+    """Yield the needs in the kernel's order, on a node whose capability bits are ``own``."""
     generation = facts.release.generation
-    own = node_capabilities(facts)
-    eager = has_eager_fpu(facts)
     yield own & generation.always_bits, ""
     if generation.carries_no_ipv6:
         yield own & mask(CPT_NO_IPV6), ""
@@ -162,7 +183,7 @@ def _needs(contents: Contents, facts: NodeFacts) -> Iterator[_Need]:
     for process in contents.processes:
         if process.kernel_thread and generation.skips_kernel_threads:
             continue
-        if process.used_fpu or eager:
+        if process.used_fpu or is_eager:
             yield own & generation.fpu_bits, ""
         yield _entry_bits(process, facts) & own, ""
         yield from _unsupported(process, facts)

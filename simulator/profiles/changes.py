@@ -25,7 +25,7 @@ from simulator.facts.capabilities import (
     node_capabilities,
     shown_registers,
 )
-from simulator.facts.cpuid import INTEL, XSAVE_LEAF, CpuidTable
+from simulator.facts.cpuid import INTEL, XSAVE_LEAF, CpuidTable, MissingLeafError
 from simulator.facts.features import JUDGED_LEAVES
 from simulator.facts.generations import UPGRADES, age_of
 from simulator.facts.override import format_override
@@ -165,8 +165,7 @@ def upgrade(profile: NodeProfile, release: str) -> NodeProfile:
     """Return a node with a newer kernel, of the same machine; ValueError where it is not newer.
 
     It costs Cost.REBOOT. CPU, boot options, containers and what is written to cpuid_override
-    stay. What is then in /proc/cpuinfo is not known. Raises MissingLeafError where that kernel
-    asks for a leaf that was not recorded.
+    stay. What is then in /proc/cpuinfo is not known.
     """
     kernel = profile.kernel
     if age_of(release) <= age_of(kernel.release, kernel.vz_version or ""):
@@ -189,19 +188,19 @@ def without_boot_option(profile: NodeProfile, option: str) -> NodeProfile:
 def with_module(profile: NodeProfile, module: str) -> NodeProfile:
     """Return a node with one more of the kernel's modules loaded; it costs Cost.NO_MORE."""
     kernel = replace(profile.kernel, modules=profile.kernel.modules | {module})
-    return _derived(replace(profile, kernel=kernel), profile, f"with {module} loaded")
+    return derived(replace(profile, kernel=kernel), profile, f"with {module} loaded")
 
 
 def with_ipv6(profile: NodeProfile) -> NodeProfile:
     """Return a node with IPv6 loaded; it costs Cost.NO_MORE, if no boot option has disabled it."""
     kernel = replace(profile.kernel, ipv6=True)
-    return _derived(replace(profile, kernel=kernel), profile, "with IPv6 loaded")
+    return derived(replace(profile, kernel=kernel), profile, "with IPv6 loaded")
 
 
 def with_slm_module(profile: NodeProfile) -> NodeProfile:
     """Return a node on which SLM has its module; it costs Cost.NO_MORE."""
     kernel = replace(profile.kernel, slm_without_module=False)
-    return _derived(replace(profile, kernel=kernel), profile, "with slm_dmprst loaded")
+    return derived(replace(profile, kernel=kernel), profile, "with slm_dmprst loaded")
 
 
 def without_need(profile: NodeProfile, ctid: int, bits: int) -> NodeProfile:
@@ -234,15 +233,15 @@ def write_mask(profile: NodeProfile, text: str) -> NodeProfile:
     node = has_file.boot()
     node.write_override(text)
     changed = replace(has_file, cpuid_override=node.override_text())
-    return _derived(changed, profile, "with lines in cpuid_override")
+    return derived(changed, profile, "with lines in cpuid_override")
 
 
 def _rebooted(profile: NodeProfile, kernel: KernelFacts, what: str) -> NodeProfile:
     cpus = tuple(replace(cpu, flags=None) for cpu in profile.cpus)
-    return _derived(replace(profile, kernel=kernel, cpus=cpus), profile, what)
+    return derived(replace(profile, kernel=kernel, cpus=cpus), profile, what)
 
 
-def _derived(profile: NodeProfile, before: NodeProfile, what: str) -> NodeProfile:
+def derived(profile: NodeProfile, before: NodeProfile, what: str) -> NodeProfile:
     """Return a changed node with what its kernel then answers, by its rules."""
     origin = replace(
         profile.origin, kind=OriginKind.COMPOSED, source=f"{profile.origin.source}; {what}"
@@ -253,9 +252,14 @@ def _derived(profile: NodeProfile, before: NodeProfile, what: str) -> NodeProfil
 
 
 def _with_needs(profile: NodeProfile, before: NodeProfile, container: Container) -> Container:
-    needs = derive_needs(profile, container)
+    # What was needed before a change tells nothing of what a known process needs after it.
+    bare = container if container.contents is None else replace(container, needs=None)
+    needs = derive_needs(profile, bare)
     if needs is not None and container.contents is None:
-        needs = replace(needs, caps=_changed_needs(needs, before.facts(), profile.facts()))
+        try:
+            needs = replace(needs, caps=_changed_needs(needs, before.facts(), profile.facts()))
+        except MissingLeafError:
+            needs = None
     return replace(container, needs=needs)
 
 

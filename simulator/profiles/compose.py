@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from simulator.dumps.model import Mode
 from simulator.errors import UserError
-from simulator.facts.capabilities import I386, X86_64, Machine, NodeFacts
+from simulator.facts.capabilities import I386, X86_64, Machine, NodeFacts, eager_fpu
 from simulator.facts.cpuid import (
     EXTENDED_LEAF,
     INTEL,
@@ -20,7 +20,7 @@ from simulator.facts.cpuid import (
     CpuidTable,
     MissingLeafError,
 )
-from simulator.facts.features import LONG_MODE, SYSCALL, XSAVEOPT, as_32bit, as_64bit
+from simulator.facts.features import LONG_MODE, SYSCALL, as_32bit, as_64bit
 from simulator.facts.flags import flags_of
 from simulator.facts.generations import identify
 from simulator.facts.override import format_override, parse_override
@@ -80,7 +80,7 @@ def compose(
         containers=(),
     )
     if cpu is not None:
-        flags = " ".join(_flags_of(bare.facts(), cpu.source, has_faulting=override is not None))
+        flags = _flags_of(bare.facts(), has_faulting=override is not None)
         bare = replace(bare, cpus=(replace(bare.cpus[0], flags=flags),))
     return check_profile(_with_answers(bare, containers), name)
 
@@ -88,8 +88,10 @@ def compose(
 def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
     # What a CPU answers to a leaf that it lacks is none of its own: zeros, or another leaf's.
     own = _with_extended_leaf(cpu, kernel.machine).without_foreign()
-    table = as_64bit(own) if kernel.machine == X86_64 else as_32bit(own)
-    if kernel.machine == X86_64 and LONG_MODE.is_in(table) and not SYSCALL.is_in(table):
+    table = own
+    if SYSCALL.is_in(own) is not None and (SYSCALL.leaf, SYSCALL.subleaf) not in own.partial:
+        table = as_64bit(own) if kernel.machine == X86_64 else as_32bit(own)
+    if kernel.machine == X86_64 and LONG_MODE.is_in(table) and SYSCALL.is_in(table) is False:
         raise ComposeError(
             f"{cpu.source}: the CPU has long mode and no SYSCALL (0x80000001 edx bit 11), as none "
             f"of {table.vendor} is: the dump is of a virtual machine that hides it. Take one of "
@@ -105,9 +107,12 @@ def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
 
 
 def _with_extended_leaf(cpu: CpuSource, machine: Machine) -> CpuidTable:
-    """Return the registers with leaf 0x80000000, where it is known that the CPU has none."""
+    """Return the registers with leaf 0x80000000, where it is known that the CPU has none.
+
+    A CPU that is known in part may have any leaf.
+    """
     table = cpu.table
-    if (EXTENDED_LEAF, 0) in table or (SIGNATURE_LEAF, 0) not in table:
+    if (EXTENDED_LEAF, 0) in table or (SIGNATURE_LEAF, 0) not in table or table.partial:
         return table
     family, model = table.family, table.model
     which = f"{table.vendor}, family {family}, model {model}"
@@ -140,17 +145,14 @@ def _without_long_mode(container: Container, machine: str) -> Container:
     return replace(container, contents=replace(contents, processes=processes))
 
 
-def _flags_of(facts: NodeFacts, source: str, *, has_faulting: bool) -> tuple[str, ...]:
-    try:
-        return flags_of(facts, has_faulting=has_faulting)
-    except MissingLeafError as error:
-        if (error.leaf, error.subleaf) != (XSAVEOPT.leaf, XSAVEOPT.subleaf):
-            raise
-        raise ComposeError(
-            f"{source}: {error}. It tells whether the CPU has XSAVEOPT, which decides on eager FPU "
-            f"on kernel {facts.release.name}: say '--boot-option eagerfpu=on' (it has) or "
-            "'--boot-option eagerfpu=off' (it has not)"
-        ) from error
+def _flags_of(facts: NodeFacts, *, has_faulting: bool) -> str | None:
+    """Return what the kernel prints; None where that depends on what is not known of the CPU."""
+    table = facts.cpuid
+    if table is None or table.partial or (SIGNATURE_LEAF, 0) not in table:
+        return None
+    if eager_fpu(facts) is None:
+        return None
+    return " ".join(flags_of(facts, has_faulting=has_faulting))
 
 
 def _with_answers(bare: NodeProfile, containers: Iterable[Container]) -> NodeProfile:

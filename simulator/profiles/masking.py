@@ -22,8 +22,8 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     Registers,
 )
+from simulator.facts.deduction import NEEDS
 from simulator.facts.features import (
-    BY_NAME,
     FEATURES,
     JUDGED,
     JUDGED_LEAVES,
@@ -38,11 +38,6 @@ from simulator.profiles.profile import NodeProfile
 
 #: The features that a line may hide.
 MASKABLE = JUDGED & ~sum(feature.mask for feature in FEATURES if feature.always_stays)
-
-#: Each feature with needs: its mask, and that of what it cannot be without.
-_DEPENDENTS = tuple(
-    (one.mask, sum(BY_NAME[name].mask for name in one.needs)) for one in FEATURES if one.needs
-)
 
 #: Few sets of features are hidden in one fleet: so many are remembered.
 _MOST_REMEMBERED = 1024
@@ -86,7 +81,7 @@ def with_dependents(features: int) -> int:
     """
     while True:
         grown = features
-        for dependent, needed in _DEPENDENTS:
+        for dependent, needed in NEEDS:
             if grown & needed:
                 grown |= dependent
         if grown == features:

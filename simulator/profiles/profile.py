@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from simulator.errors import UserError
-from simulator.facts.capabilities import Machine, NodeFacts, node_capabilities
+from simulator.facts.capabilities import Machine, NodeFacts, capability_bounds, eager_fpu
 from simulator.facts.cpuid import CpuidTable, processor_ranges
 from simulator.facts.generations import ASKED_VERSIONS, identify
 from simulator.facts.override import parse_override
@@ -26,7 +26,7 @@ from simulator.kernel.containers import (
     State,
     stated,
 )
-from simulator.kernel.decision import gather
+from simulator.kernel.decision import gather_bounds
 
 if TYPE_CHECKING:
     from simulator.kernel.kernel import SimulatedKernel
@@ -102,7 +102,7 @@ class CpuFacts(FormatStruct, frozen=True, kw_only=True, gc=False):
 
 
 class Answers(FormatStruct, frozen=True, gc=False):
-    """What a node's kernel answered; None where it could not be asked."""
+    """What a node's kernel answered; None where it could not be asked, or its CPU is not known."""
 
     image_version: PositiveInt | None
     accepted_versions: tuple[Annotated[int, Meta(ge=0, le=0x7FFFFFFF)], ...] | None
@@ -187,6 +187,14 @@ def _facts_of(
     )
 
 
+def is_cpu_known(profile: NodeProfile) -> bool:
+    """Tell whether all is known of a node's CPUs that its kernel goes by."""
+    facts = profile.facts()
+    least, most = capability_bounds(facts)
+    is_whole = not any(cpu.cpuid.partial for cpu in profile.cpus)
+    return is_whole and least == most and eager_fpu(facts) is not None
+
+
 def derive_answers(profile: NodeProfile) -> Answers:
     """Return what the kernel of this release answers on this node, by its rules."""
     return _answers_of(profile.facts(), profile.kernel.modules)
@@ -201,7 +209,8 @@ def _answers_of(facts: NodeFacts, modules: frozenset[str]) -> Answers:
     if generation.has_test_version and "vzrst" in modules:
         accepted = tuple(filter(generation.restores, ASKED_VERSIONS))
     if "vzrst" in modules:
-        capability_number = node_capabilities(facts)
+        least, most = capability_bounds(facts)
+        capability_number = least if least == most else None
     return Answers(image_version, accepted, capability_number)
 
 
@@ -224,7 +233,18 @@ def needs_by_rules(
     *,
     has_cpt: bool,
 ) -> Needs | None:
-    """Return the needs of a container on a node; of one of unknown contents, those stated."""
+    """Return the needs of a container on a node; of one of unknown contents, those stated.
+
+    They are those stated, too, if they may be so on a CPU that is known in part; else None.
+    """
     if state is not State.RUNNING or not has_cpt:
         return None
-    return stated if contents is None else gather(contents, facts)
+    if contents is None:
+        return stated
+    least, most = gather_bounds(contents, facts)
+    if least == most:
+        return least
+    is_between = stated is not None and not (
+        least.caps & ~stated.caps or stated.caps & ~most.caps or stated.reports != least.reports
+    )
+    return stated if is_between else None

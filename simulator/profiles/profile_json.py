@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 from msgspec import NODEFAULT, inspect
 
-from simulator.facts.cpuid import CpuidTable, Key, Registers
+from simulator.facts.cpuid import ALL_BITS, CpuidTable, Key, Partly, Registers
 from simulator.kernel.containers import Stated
 from simulator.profiles.profile import NodeProfile, ProfileDocument, ProfileError
 
@@ -20,6 +20,11 @@ _MOST_TABLES = 1024
 
 _HEX = "0x([0-9a-f]{8})"
 _ROW = re.compile(rf"{_HEX} 0x([0-9a-f]{{1,8}}): {' '.join([_HEX] * 4)}")
+
+#: A row of which not all bits are known: of a register its bits and which are known, or nothing.
+_BITS = "0x[0-9a-f]{8}(?:/0x[0-9a-f]{8})?"
+_PARTIAL_ROW = re.compile(rf"{_HEX} 0x([0-9a-f]{{1,8}}):((?: (?:{_BITS}|[?])){{4}})")
+_UNKNOWN = "?"
 
 _FIELDS = ProfileDocument.__struct_fields__
 
@@ -80,20 +85,54 @@ def _is_read_whole(data: bytes, document: ProfileDocument) -> bool:
 
 @lru_cache(_MOST_TABLES)
 def _parse_rows(rows: tuple[str, ...]) -> CpuidTable:
-    return CpuidTable(map(_parse_row, rows))
+    whole, partial = [], []
+    for text in rows:
+        row = _ROW.fullmatch(text)
+        if row is None:
+            partial.append(_parse_partial(text))
+        else:
+            leaf, subleaf, *values = (int(digits, 16) for digits in row.groups())
+            whole.append(((leaf, subleaf), Registers(*values)))
+    return CpuidTable(whole, partial)
 
 
-def _parse_row(text: str) -> tuple[Key, Registers]:
-    row = _ROW.fullmatch(text)
+def _parse_partial(text: str) -> tuple[Key, Partly]:
+    """Parse a row that is known in part; it is written in one way alone."""
+    row = _PARTIAL_ROW.fullmatch(text)
     if row is None:
         raise ValueError("no row of CPUID's answers")
-    leaf, subleaf, *values = (int(digits, 16) for digits in row.groups())
-    return (leaf, subleaf), Registers(*values)
+    registers = [_parse_bits(word) for word in row[3].split()]
+    partly = Registers(*(one for one, _ in registers)), Registers(*(one for _, one in registers))
+    key = int(row[1], 16), int(row[2], 16)
+    if text != _format_partial(key, partly) or not any(partly[1]):
+        raise ValueError("no row of CPUID's answers")
+    return key, partly
+
+
+def _parse_bits(word: str) -> tuple[int, int]:
+    if word == _UNKNOWN:
+        return 0, 0
+    value, _, known = word.partition("/")
+    return int(value, 16), int(known, 16) if known else ALL_BITS
 
 
 @lru_cache(_MOST_TABLES)
 def _format_rows(table: CpuidTable) -> list[str]:
-    return [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in table.rows()]
+    rows = [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in table.rows()]
+    # Both begin with as many digits: where rows differ in the subleaf, that has no zero in front.
+    rows += [_format_partial(key, partly) for key, partly in table.partial.items()]
+    return rows
+
+
+def _format_partial(key: Key, partly: Partly) -> str:
+    leaf, subleaf = key
+    return f"{leaf:#010x} {subleaf:#x}: {' '.join(map(_format_bits, *partly))}"
+
+
+def _format_bits(value: int, known: int) -> str:
+    if not known:
+        return _UNKNOWN
+    return f"{value & known:#010x}" + ("" if known == ALL_BITS else f"/{known:#010x}")
 
 
 def _decode(_: type, rows: object) -> CpuidTable:
@@ -237,9 +276,16 @@ def _missing(key: str) -> str:
 
 def _row_problem(place: str, rows: list[Any]) -> Problem | None:
     for number, row in enumerate(rows):
-        if not (isinstance(row, str) and _ROW.fullmatch(row)):
+        if not (isinstance(row, str) and _is_row(row)):
             return f"{place}[{number}]", f"{_ROW_WORDS} is wanted, and this is {_shown(row)}"
     return None
+
+
+def _is_row(text: str) -> bool:
+    try:
+        return _ROW.fullmatch(text) is not None or bool(_parse_partial(text))
+    except ValueError:
+        return False
 
 
 def _inner(kind: Any, key: str) -> Any:

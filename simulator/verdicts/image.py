@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from simulator.errors import UserError
 from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask, place_of
-from simulator.facts.capabilities import node_capabilities
+from simulator.facts.capabilities import capability_bounds
 from simulator.facts.generations import GENERATIONS
 from simulator.kernel.kernel import RST
 from simulator.kernel.restore import (
@@ -52,11 +52,16 @@ _COMPARED = GENERATIONS[-1].vecaps_bits
 
 
 class ImageDestination(NamedTuple):
-    """A node that an image is to be restored on; ``caps`` is its capability number."""
+    """A node that an image is to be restored on.
+
+    ``caps`` is its capability number; ``may_caps`` are bits that it may have beside them, where
+    its CPU is known in part.
+    """
 
     restorer: Restorer
     has_rst: bool
     caps: int
+    may_caps: int = 0
 
 
 class ImageFileError(UserError):
@@ -79,10 +84,11 @@ def load_image(source: str) -> Image:
 
 
 def destination_of(node: NodeProfile) -> ImageDestination:
-    """Return what of a node matters; MissingLeafError where its number was not recorded whole."""
+    """Return what of a node matters."""
     facts = node.facts()
+    least, most = capability_bounds(facts)
     has_rst = "vzrst" in node.kernel.modules
-    return ImageDestination(restorer_of(facts), has_rst, node_capabilities(facts))
+    return ImageDestination(restorer_of(facts), has_rst, least, most & ~least)
 
 
 def judge_restore(image: Image, node: NodeProfile, waived: Iterable[str] = ()) -> Migration:
@@ -154,7 +160,7 @@ def _programs_reasons(image: Image, destination: ImageDestination) -> Iterator[R
         return
     yield from _section_reasons(image)
     yield from _machine_reasons(image.header, image.tail, destination.restorer.architecture)
-    yield from _caps_reasons(image.header, image.tail, destination.caps)
+    yield from _caps_reasons(image.header, image.tail, destination)
     if image.tail.lazy_pages:
         yield Reason("image-lazy-pages", Weight.UNKNOWN, source=str(image.tail.lazy_pages))
     for odd in odd_records(image):
@@ -208,19 +214,20 @@ def _machine_reasons(header: Header, tail: Tail, architecture: int) -> Iterator[
         )
 
 
-def _caps_reasons(header: Header, tail: Tail, offered_caps: int) -> Iterator[Reason]:
+def _caps_reasons(header: Header, tail: Tail, destination: ImageDestination) -> Iterator[Reason]:
     """Compare the capability number of the node that the image was made on, where it has one."""
     if not header.caps[0]:
         yield Reason("image-caps-not-recorded", Weight.UNKNOWN, place="offset 40", source="0")
     # The tail tells for certain whether a 64-bit kernel is needed.
     required_caps = header.caps[0] & ~(0 if tail.tasks_64 else mask(CPT_CPU_X86_EMT64))
-    missing_caps = required_caps & ~offered_caps & _COMPARED
+    missing_caps = required_caps & ~destination.caps & _COMPARED
     for bit in bits_with_words(missing_caps):
+        is_told = not destination.may_caps >> bit & 1
         yield Reason(
-            "image-cpu-feature-missing",
-            Weight.REFUSES,
+            "image-cpu-feature-missing" if is_told else "cpuid-not-recorded",
+            Weight.REFUSES if is_told else Weight.UNKNOWN,
             feature=WORDS[bit],
             place=place_of(bit),
             source="1",
-            destination="0",
+            destination="0" if is_told else "not recorded",
         )

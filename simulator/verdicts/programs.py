@@ -11,9 +11,16 @@ from itertools import product
 from msgspec import Struct
 from msgspec.structs import replace
 
-from simulator.facts.cpu_traits import COMPONENTS, USERS, CpuTraits, XsaveArea
+from simulator.facts.cpu_traits import COMPONENTS, USERS, CpuTraits, Hole, XsaveArea
 from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF, CpuidTable
-from simulator.facts.features import FEATURES, JUDGED, JUDGED_LEAVES, Feature, features_in
+from simulator.facts.features import (
+    FEATURES,
+    JUDGED,
+    JUDGED_LEAVES,
+    XSAVEOPT,
+    Feature,
+    features_in,
+)
 from simulator.verdicts.restore import refused_version
 from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
 from simulator.verdicts.verdict import Finding, Opinion, Reason, Verdict, Weight
@@ -158,25 +165,83 @@ def _cpu_findings(
     """Compare two CPUs of one architecture: ia64 has nothing of what is compared.
 
     Where it is not known which components a kernel enables, both cases are compared; kernels of
-    one release enable the same.
+    one release enable the same. So are all cases that features which are not known make.
     """
     if not (source.vendor and destination.vendor):
         return ()
-    if source.with_more is None and destination.with_more is None:
+    if not (source.hole or destination.hole or source.with_more or destination.with_more):
         return tuple(_differences(source, destination, uses_fpu=uses_fpu))
-    cases = list(product(_cases(source), _cases(destination)))
-    if source.kernel == destination.kernel:
-        cases = [cases[0], cases[-1]]
-    found = dict.fromkeys(tuple(_differences(*case, uses_fpu=uses_fpu)) for case in cases)
-    verdicts = {findings: Opinion(findings).verdict for findings in found}
-    mildest = min(found, key=lambda findings: _BY_HARM.index(verdicts[findings]))
-    if len(found) == 1 or set(verdicts.values()) == {Verdict.POSSIBLE}:
+    cases = [
+        ((kernel, other_kernel), (one, other, use))
+        for (kernel, one), (other_kernel, other) in product(_cases(source), _cases(destination))
+        if kernel == other_kernel or not source.kernel or source.kernel != destination.kernel
+        if _may_be_together(one.hole, other.hole)
+        for use in _fpu_uses(one, uses_fpu=uses_fpu)
+    ]
+    found = [
+        (kernels, tuple(_differences(one, other, uses_fpu=use)))
+        for kernels, (one, other, use) in cases
+    ]
+    verdicts = {findings: Opinion(findings).verdict for _, findings in found}
+    mildest = min(verdicts, key=lambda findings: _BY_HARM.index(verdicts[findings]))
+    if len(verdicts) == 1 or set(verdicts.values()) == {Verdict.POSSIBLE}:
         return mildest
-    return *mildest, _unknown_kernel(source, destination)
+    by_kernels: dict[tuple[bool, bool], set[Verdict]] = {}
+    for kernels, findings in found:
+        by_kernels.setdefault(kernels, set()).add(verdicts[findings])
+    if all(len(one) == 1 for one in by_kernels.values()):
+        return *mildest, _unknown_kernel(source, destination)
+    return *mildest, _unknown_cpu(source, destination)
 
 
-def _cases(traits: CpuTraits) -> tuple[CpuTraits, ...]:
-    return (traits,) if traits.with_more is None else (traits, traits.with_more)
+def _cases(traits: CpuTraits) -> Iterator[tuple[bool, CpuTraits]]:
+    """Yield the traits that a node may have, each with whether its kernel enables more."""
+    for is_more, one in ((False, traits), (True, traits.with_more)):
+        if one is not None:
+            yield is_more, one
+            if one.hole is not None:
+                for other in one.hole.others:
+                    yield is_more, other
+
+
+def _may_be_together(one: Hole | None, other: Hole | None) -> bool:
+    """Tell whether two nodes may be so: of one model, what neither has recorded is the same."""
+    if not (one and other and _are_of_one_model(one.cpus, other.cpus)):
+        return True
+    alike = one.deciding & one.unrecorded & other.deciding & other.unrecorded
+    return not (one.decided ^ other.decided) & alike
+
+
+def _fpu_uses(source: CpuTraits, *, uses_fpu: bool) -> tuple[bool, ...]:
+    """Return whether containers may have used the FPU: all have, where every process counts so."""
+    may_be_eager = source.hole is not None and source.hole.may_be_eager
+    return (False, True) if may_be_eager and not uses_fpu else (uses_fpu,)
+
+
+def _unknown_cpu(source: CpuTraits, destination: CpuTraits) -> Reason:
+    """Say that the verdict depends on features that others depend on."""
+    one, other = _undecided(source, is_source=True), _undecided(destination, is_source=False)
+    if not one | other:
+        sizes = _size(source.area), _size(destination.area)
+        return Reason("xsave-not-recorded", Weight.UNKNOWN, "", _AREA_PLACE, *sizes)
+    return Reason(
+        "cpuid-not-recorded",
+        Weight.UNKNOWN,
+        feature=" ".join(feature.name for feature in features_in(one | other)),
+        source=_NOT_RECORDED if one else "",
+        destination=_NOT_RECORDED if other else "",
+    )
+
+
+def _undecided(traits: CpuTraits, *, is_source: bool) -> int:
+    """Return the features of a node's that decide what others come to, and are not known."""
+    undecided = 0
+    for _, one in _cases(traits):
+        if one.hole is not None:
+            undecided |= one.hole.deciding
+            if is_source and one.hole.may_be_eager:
+                undecided |= XSAVEOPT.mask
+    return undecided
 
 
 def _unknown_kernel(source: CpuTraits, destination: CpuTraits) -> Reason:
@@ -264,7 +329,7 @@ def _leaf_reasons(unsure: int, source: CpuTraits, destination: CpuTraits) -> Ite
 def _are_of_one_model(cpus: tuple[CpuidTable, ...], others: tuple[CpuidTable, ...]) -> bool:
     """Tell whether all that was recorded of both is equal, family, model and stepping with it."""
     return len(cpus) == len(others) and all(
-        all(cpu[key] == other[key] for key in cpu if key in other)
+        cpu.partial == other.partial and all(cpu[key] == other[key] for key in cpu if key in other)
         for cpu, other in zip(cpus, others, strict=True)
     )
 

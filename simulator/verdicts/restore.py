@@ -75,6 +75,8 @@ FEATURE_CODES = frozenset(
     }
 )
 
+_NOT_TOLD = "not told"
+
 #: Nodes of a large fleet have few kernels: so many pairs of them are remembered.
 _MOST_REMEMBERED = 1 << 14
 
@@ -216,7 +218,7 @@ def refused_version(prefix: str, version: int, generation: Generation) -> Reason
 
 def _number_reasons(destination: KernelTraits) -> Iterator[Reason]:
     """Ask 'caps' of the destination: 0 is no answer."""
-    if destination.has_rst and not destination.caps:
+    if destination.has_rst and not destination.caps | destination.may_caps:
         yield Reason("caps-not-told", Weight.UNKNOWN, destination="0")
 
 
@@ -231,12 +233,16 @@ def question(source: KernelTraits, destination: KernelTraits) -> Hashable:
     running = bits_looked_at(generation, generation.vecaps_bits) | OTHER_BITS
     looked_at = suspended | running
     offered, hidden = destination.caps & looked_at, destination.hidden.among(looked_at)
-    return on_kernels, source.generation_name, source.caps & suspended, offered, hidden
+    told = on_kernels, source.generation_name, source.caps & suspended, offered, hidden
+    if source.may_caps | destination.may_caps:
+        return told, source.may_caps & suspended, destination.may_caps & looked_at
+    return told
 
 
 def _is_asked(source: KernelTraits, destination: KernelTraits) -> bool:
     """Tell whether the source is asked about containers: the destination has told its number."""
-    return source.has_cpt and destination.has_rst and destination.caps != 0
+    offered = destination.caps | destination.may_caps
+    return source.has_cpt and destination.has_rst and offered != 0
 
 
 def findings_on_container(
@@ -252,8 +258,16 @@ def findings_on_container(
         return (Reason(code, Weight.UNKNOWN, source=container.state.value),)
     if container.caps is None:
         return (Reason("needs-unknown", Weight.UNKNOWN),)
-    refused = refusals(source.generation, container.caps, destination.caps)
-    return _refusals(source.generation_name, refused, destination.hidden) if refused else ()
+    generation, offered = source.generation, destination.caps
+    refused = refusals(generation, container.caps, offered | destination.may_caps)
+    found: tuple[Finding, ...] = ()
+    if refused:
+        found = _refusals(source.generation_name, refused, destination.hidden)
+    if container.may_caps | destination.may_caps:
+        may_be = refusals(generation, container.caps | container.may_caps, offered) & ~refused
+        told = container.caps, destination.may_caps
+        found += tuple(_not_told(generation, may_be, *told, "the container"))
+    return found
 
 
 @lru_cache(_MOST_REMEMBERED)
@@ -288,10 +302,31 @@ def _suspended_reasons(source: KernelTraits, destination: KernelTraits) -> Itera
         yield Reason("caps-not-compared", Weight.REMARK, source=source.generation_name)
         return
     by_node = "the source node: the container is suspended"
-    missing = missing_bits(generation, generation.test_caps_bits, source.caps, destination.caps)
+    compared, offered = generation.test_caps_bits, destination.caps
+    missing = missing_bits(generation, compared, source.caps, offered | destination.may_caps)
     for bit in bits_with_words(missing):
         tested = generation.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit
         yield _missing_feature(bit, tested, by_node, destination.hidden)
+    may_be = missing_bits(generation, compared, source.caps | source.may_caps, offered) & ~missing
+    yield from _not_told(generation, may_be, source.caps, destination.may_caps, by_node)
+
+
+def _not_told(
+    generation: Generation, may_be: int, required_caps: int, may_be_offered: int, needed_by: str
+) -> Iterator[Reason]:
+    """Name the features that may be refused, where the CPU of either node is known in part."""
+    for bit in bits_with_words(may_be):
+        tested = generation.sse4_2_bit if bit == CPT_CPU_X86_SSE4_2 else bit
+        is_needed = required_caps >> tested & 1
+        yield Reason(
+            "feature-not-told",
+            Weight.UNKNOWN,
+            feature=WORDS[bit],
+            place=place_of(tested),
+            source="1" if is_needed else _NOT_TOLD,
+            destination=_NOT_TOLD if may_be_offered >> tested & 1 else "0",
+            needed_by=needed_by,
+        )
 
 
 @cache

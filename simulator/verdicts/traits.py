@@ -15,14 +15,14 @@ from simulator.facts.capabilities import (
     NOTHING_HIDDEN,
     Hidden,
     NodeFacts,
+    capability_bounds,
     hidden_capabilities,
-    node_capabilities,
 )
 from simulator.facts.cpu_traits import CpuTraits, cpu_traits
 from simulator.facts.cpuid import CpuidTable
 from simulator.facts.generations import BY_NAME, Generation
-from simulator.kernel.containers import Container, Needs, State
-from simulator.kernel.decision import bits_looked_at
+from simulator.kernel.containers import Container, Contents, Needs, State
+from simulator.kernel.decision import bits_looked_at, gather_bounds
 from simulator.profiles.profile import NodeProfile, derive_needs
 
 #: A generation that decides as an older one does: CPT_TEST_VECAPS2 alone tells these two apart,
@@ -40,6 +40,7 @@ class KernelTraits(Struct, frozen=True, cache_hash=True, gc=False):
     ``generation_name`` is the oldest generation's that decides as its own does. ``caps`` are
     the bits of its capability number that some answer depends on: as a source's that is little.
     ``hidden`` is what of its CPU the number does not show, where it is a destination.
+    ``may_caps`` are more bits that it may have, where its CPU is known in part.
     """
 
     generation_name: str
@@ -48,6 +49,7 @@ class KernelTraits(Struct, frozen=True, cache_hash=True, gc=False):
     is_64_bit: bool
     caps: int
     hidden: Hidden = NOTHING_HIDDEN
+    may_caps: int = 0
 
     @property
     def generation(self) -> Generation:
@@ -65,6 +67,7 @@ class NodeTraits(Struct, frozen=True, cache_hash=True, gc=False):
 class ContainerTraits(Struct, frozen=True, cache_hash=True, gc=False):
     """A container to be moved; ``caps`` are what it needs, None where that is not known.
 
+    ``may_caps`` are what it may need beside that, where its node's CPU is known in part.
     One that is suspended by its administrator (``is_suspended``) is asked about through its
     node, since nothing is known of it but where it ran.
     """
@@ -72,6 +75,7 @@ class ContainerTraits(Struct, frozen=True, cache_hash=True, gc=False):
     state: State = State.RUNNING
     caps: int | None = None
     is_suspended: bool = False
+    may_caps: int = 0
 
     @property
     def may_have_used_fpu(self) -> bool:
@@ -84,10 +88,7 @@ SUSPENDED = ContainerTraits(is_suspended=True)
 
 
 def node_traits(profile: NodeProfile) -> NodeTraits:
-    """Return what of a recorded node matters.
-
-    Raises MissingLeafError where a leaf that its kernel needs was not recorded.
-    """
+    """Return what of a recorded node matters."""
     cpus = tuple([cpu.cpuid for cpu in profile.cpus])
     return _traits_of(profile.facts(), profile.kernel.modules, cpus)
 
@@ -97,13 +98,15 @@ def _traits_of(
     facts: NodeFacts, modules: frozenset[str], cpus: tuple[CpuidTable, ...]
 ) -> NodeTraits:
     name = facts.release.generation.name
+    caps, may_caps = _asked_caps(facts, modules)
     kernel = KernelTraits(
         generation_name=_DECIDES_AS.get(name, name),
         has_cpt="vzcpt" in modules,
         has_rst="vzrst" in modules,
         is_64_bit=facts.machine not in I386,
-        caps=_asked_caps(facts, modules),
+        caps=caps,
         hidden=hidden_capabilities(facts) if "vzrst" in modules else NOTHING_HIDDEN,
+        may_caps=may_caps,
     )
     return NodeTraits(kernel, cpu_traits(facts, cpus))
 
@@ -111,7 +114,19 @@ def _traits_of(
 def container_traits(profile: NodeProfile, container: Container) -> ContainerTraits:
     """Return what of a recorded container matters."""
     needs = needs_of(profile, container)
+    if needs is None and container.contents is not None:
+        return _traits_in_part(profile, container, container.contents)
     return ContainerTraits(container.state, None if needs is None else needs.caps)
+
+
+def _traits_in_part(
+    profile: NodeProfile, container: Container, contents: Contents
+) -> ContainerTraits:
+    """Return what matters of a container whose needs follow from what is not known of its CPU."""
+    if container.state is not State.RUNNING or "vzcpt" not in profile.kernel.modules:
+        return ContainerTraits(container.state)
+    least, most = gather_bounds(contents, profile.facts())
+    return ContainerTraits(container.state, least.caps, may_caps=most.caps & ~least.caps)
 
 
 def needs_of(profile: NodeProfile, container: Container) -> Needs | None:
@@ -119,11 +134,17 @@ def needs_of(profile: NodeProfile, container: Container) -> Needs | None:
     return derive_needs(profile, container)
 
 
-def _asked_caps(facts: NodeFacts, modules: AbstractSet[str]) -> int:
-    """Return what is asked of a node's number: all as a destination, else a suspended one's."""
+def _asked_caps(facts: NodeFacts, modules: AbstractSet[str]) -> tuple[int, int]:
+    """Return what is asked of a node's number: all as a destination, else a suspended one's.
+
+    Beside the bits that it has are those that it may have.
+    """
     generation = facts.release.generation
     if "vzrst" in modules:
-        return node_capabilities(facts)
-    if "vzcpt" not in modules or generation.test_caps_bits is None:
-        return 0
-    return node_capabilities(facts) & bits_looked_at(generation, generation.test_caps_bits)
+        asked = ~0
+    elif "vzcpt" in modules and generation.test_caps_bits is not None:
+        asked = bits_looked_at(generation, generation.test_caps_bits)
+    else:
+        asked = 0
+    least, most = capability_bounds(facts)
+    return least & asked, most & ~least & asked

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dumps import cpuid_text
-from simulator.dumps.model import EVERY_BIT, PartialAnswer
+from simulator.dumps.model import PartialAnswer
 from simulator.dumps.pasted import as_lines
 from simulator.dumps.recognise import parse_dump
-from simulator.facts.cpuid import ALL_BITS, Registers
+from simulator.facts.cpuid import ALL_BITS, EVERY_BIT, Registers
 from support.dumps import bits, refusal, refused_at
 from support.samples import sample
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from simulator.dumps import own_json
 from simulator.dumps.model import (
-    EVERY_BIT,
     MODES,
     CpuDump,
     DumpError,
@@ -18,11 +17,11 @@ from simulator.dumps.model import (
     describe_unknown,
     infer_mode,
     make_dump,
-    whole_table,
+    table_of,
 )
 from simulator.dumps.recognise import parse_dump
 from simulator.dumps.summary import differences, group, summarize_unknown, unknown_answers
-from simulator.facts.cpuid import ALL_BITS, CpuidTable, Registers
+from simulator.facts.cpuid import ALL_BITS, EVERY_BIT, CpuidTable, Registers
 from support.dumps import numbers, registers
 from support.programs import validator
 
@@ -117,25 +116,22 @@ def test_unknown_bits_are_described() -> None:
 
 def test_a_cpu_that_is_known_whole_is_its_table() -> None:
     made = dump({(0, 0): whole(*INTEL)})
-    assert whole_table(made) is made.table
+    assert table_of(made) is made.table
 
 
-def test_of_a_cpu_that_is_known_in_part_all_is_named_that_is_needed() -> None:
-    made = dump(
-        {(0, 0): whole(*INTEL), (1, 0): in_part("edx", 0, 0x7FFF_FFFE), (9, 1): whole(1, 1, 1, 1)}
-    )
-    with pytest.raises(DumpError) as caught:
-        whole_table(made)
-    assert str(caught.value).startswith(
-        "form tells the registers of CPU 0 in part, and unknown bits are no zeros. Needed: "
-        "leaf 0x00000001 eax, ebx, ecx, edx bits 0,31; leaf 0x80000000 eax, ebx, ecx, edx; "
-        "leaf 0x80000001 eax, ebx, ecx, edx. Take"
-    )
+def test_a_cpu_that_is_known_in_part_has_each_answer_as_far_as_it_is() -> None:
+    part = in_part("edx", 0, 0x7FFF_FFFE)
+    table = table_of(dump({(0, 0): whole(*INTEL), (1, 0): part, (9, 1): whole(1, 1, 1, 1)}))
+    assert dict(table.items()) == {(0, 0): INTEL, (9, 1): (1, 1, 1, 1)}
+    assert dict(table.partial) == {(1, 0): part}
+    vendor = PartialAnswer(INTEL._replace(eax=0), Registers(0, ALL_BITS, ALL_BITS, ALL_BITS))
+    assert table_of(dump({(0, 0): vendor, (1, 0): part})).vendor == "GenuineIntel"
 
 
-def test_without_a_table_leaf_0_is_needed() -> None:
-    with pytest.raises(DumpError, match=r"Needed: leaf 0x00000000 eax, ecx, edx; leaf 0x00000001 "):
-        whole_table(dump({(0, 0): in_part("ebx", 0, ALL_BITS)}))
+def test_the_vendor_has_to_be_told() -> None:
+    for answers in ({(0, 0): in_part("ebx", 0, ALL_BITS)}, {(1, 0): whole(1, 1, 1, 1)}):
+        with pytest.raises(DumpError, match="form does not tell the vendor of CPU 0, which kernel"):
+            table_of(dump(answers))
 
 
 # What is unknown

@@ -7,6 +7,8 @@ import pytest
 from simulator.facts.capabilities import (
     I386,
     MACHINES,
+    capability_bounds,
+    eager_fpu,
     has_eager_fpu,
     has_sysenter,
     node_capabilities,
@@ -18,6 +20,7 @@ from simulator.facts.override import parse_override
 from simulator.profiles.profile import NodeProfile
 from support.simulated_nodes import (
     AMD,
+    BASELINE,
     EAGER_RELEASE,
     EVERYTHING,
     INTEL,
@@ -209,12 +212,26 @@ def test_sse2_and_emt64_cannot_be_masked_away() -> None:
 # Holes
 
 
-@pytest.mark.parametrize("leaf", [0x1, 0x80000000, 0x80000001])
+@pytest.mark.parametrize("leaf", [0x1, 0x80000001])
 def test_a_leaf_that_was_not_recorded_is_no_zeros(leaf: int) -> None:
-    table = CpuidTable((key, value) for key, value in cpu("lm").items() if key[0] != leaf)
+    whole = cpu(*BASELINE, vendor=AMD)
+    # Leaf 0xd would tell that there is AVX.
+    table = CpuidTable((key, one) for key, one in whole.items() if key[0] not in (leaf, 0xD))
     with pytest.raises(MissingLeafError) as caught:
         number(NEWEST, cpuid=table)
     assert caught.value.leaf == leaf
+    least, most = capability_bounds(node_facts(NEWEST, cpuid=table))
+    assert least < most
+    told = number(NEWEST, cpuid=whole)
+    assert (least & told, most | told) == (least, most)
+
+
+def test_with_long_mode_there_is_the_leaf_that_tells_of_it() -> None:
+    whole = cpu(*BASELINE, "sse4a", vendor=AMD)
+    table = CpuidTable((key, value) for key, value in whole.items() if key[0] != 0x80000000)
+    assert number(NEWEST, cpuid=table) == number(NEWEST, cpuid=whole)
+    with pytest.raises(MissingLeafError, match="leaf 0x80000000"):
+        number(NEWEST, cpuid=table, machine="i686")
 
 
 def test_a_leaf_that_the_cpu_lacks_is_zeros() -> None:
@@ -281,10 +298,16 @@ def test_a_third_vendor_is_eager_and_has_no_sysenter(vendor: str) -> None:
 
 
 def test_eager_fpu_of_amd_is_unknown_without_xsaveopt() -> None:
-    answers = ((key, value) for key, value in cpu("lm", vendor=AMD).items() if key != (0xD, 1))
-    facts = node_facts(NEWEST, cpuid=CpuidTable(answers), release=identify(EAGER_RELEASE))
-    with pytest.raises(MissingLeafError):
-        has_eager_fpu(facts)
+    for words, is_eager in ((("lm", "xsave"), None), (("lm",), False)):
+        whole = cpu(*words, vendor=AMD)
+        table = CpuidTable((key, value) for key, value in whole.items() if key != (0xD, 1))
+        facts = node_facts(NEWEST, cpuid=table, release=identify(EAGER_RELEASE))
+        assert eager_fpu(facts) is is_eager
+        if is_eager is None:
+            with pytest.raises(MissingLeafError):
+                has_eager_fpu(facts)
+        else:
+            assert not has_eager_fpu(facts)
 
 
 @pytest.mark.parametrize("profile", captured_nodes(), ids=lambda profile: profile.name)

@@ -10,7 +10,15 @@ from msgspec.structs import replace
 
 from simulator.facts.cpu_traits import Component, CpuTraits, Hole, XsaveArea, cpu_traits
 from simulator.facts.cpuid import CpuidTable, Registers
-from simulator.facts.features import BY_NAME, BY_WORD, JUDGED, OF_XSAVE, OF_ZMM, features_in
+from simulator.facts.features import (
+    BY_NAME,
+    BY_WORD,
+    JUDGED,
+    OF_XSAVE,
+    OF_ZMM,
+    Feature,
+    features_in,
+)
 from simulator.facts.generations import GENERATIONS, identify
 from simulator.facts.override import parse_override
 from support.simulated_nodes import AMD, cpu, node_facts
@@ -42,6 +50,14 @@ LEAF_D = {
 def rows(*names: str) -> int:
     """Make a mask of the table's rows of these names."""
     return sum(BY_NAME[name].mask for name in names)
+
+
+#: A CPU with XSAVE and without AVX.
+NO_AVX = cpu("xsave").replace({(0xD, 0): Registers(0x3, 0x240, 0x240, 0)})
+
+
+def needs_avx(feature: Feature) -> bool:
+    return any(name == "avx" or needs_avx(BY_NAME[name]) for name in feature.needs)
 
 
 def names(mask: int) -> set[str]:
@@ -106,13 +122,17 @@ def test_ia64_has_no_cpuid() -> None:
 
 
 def test_a_leaf_that_was_not_recorded_may_have_it_all() -> None:
-    table = without(cpu("xsave").replace(LEAF_D), (0x7, 0))
-    seen = side(table)
+    seen = side(without(NO_AVX, (0x7, 0)))
     assert names(seen.shown) == names(seen.usable) == {"xsave"}
-    leaf_7 = {row.name for row in JUDGED_FEATURES if row.leaf == 0x7}
+    # The CPU has no AVX, and so nothing that needs it.
+    leaf_7 = {row.name for row in JUDGED_FEATURES if row.leaf == 0x7 and not needs_avx(row)}
     assert names(seen.may_be_shown) == names(seen.may_be_usable) == {"xsave"} | leaf_7
-    narrow = side(without(cpu("xsave"), (0x7, 0)))
-    assert narrow.may_be_shown == seen.may_be_shown & ~OF_ZMM  # No state for these is enabled.
+    wide = side(without(cpu("xsave", "avx").replace(LEAF_D), (0x7, 0)))
+    assert {"avx2", "avx512f"} <= names(wide.shown)  # Leaf 0xd has AVX-512's components.
+    assert "avx512vl" in names(wide.may_be_shown) - names(wide.shown)
+    narrow = side(without(cpu("xsave", "avx"), (0x7, 0)))
+    assert "avx2" in names(narrow.may_be_shown)
+    assert not narrow.may_be_shown & OF_ZMM  # No state for these is enabled.
 
 
 def test_of_several_cpus_one_shows_it_and_all_must_have_it() -> None:
@@ -202,9 +222,12 @@ def test_the_first_line_that_matches_has_the_say() -> None:
 
 
 def test_what_an_override_hides_of_an_unrecorded_leaf_is_known_to_be_hidden() -> None:
-    table = without(cpu("xsave").replace(LEAF_D), (0x7, 0))
-    seen = side(table, override=parse_override("7 0: 0 0x8 0 0"))
-    leaf_7_1 = {row.name for row in JUDGED_FEATURES if (row.leaf, row.subleaf) == (7, 1)}
+    seen = side(without(NO_AVX, (0x7, 0)), override=parse_override("7 0: 0 0x8 0 0"))
+    leaf_7_1 = {
+        row.name
+        for row in JUDGED_FEATURES
+        if (row.leaf, row.subleaf) == (7, 1) and not needs_avx(row)
+    }
     assert names(seen.may_be_shown) == {"xsave", "bmi1"} | leaf_7_1
 
 
@@ -335,9 +358,14 @@ def test_kernels_before_101_tell_what_the_cpu_tells() -> None:
     assert told("0xd: 0 0 0 0", generation="042stab092") is None
 
 
-@pytest.mark.parametrize("missing", [(0xD, 0), (0xD, 5)])
-def test_a_subleaf_that_was_not_recorded_leaves_it_unknown(missing: tuple[int, int]) -> None:
-    assert side(without(SKYLAKE, missing)).area is None
+def test_a_place_that_was_not_recorded_leaves_it_unknown() -> None:
+    assert side(without(SKYLAKE, (0xD, 5))).area is None
+
+
+def test_where_subleaf_0_was_not_recorded_the_features_tell_the_components() -> None:
+    assert side(without(SKYLAKE, (0xD, 0))).area == AVX512_AREA
+    assert side(without(cpu(*SANDY_BRIDGE), (0xD, 0))).area == AVX_AREA
+    assert side(without(cpu("xsave"), (0xD, 0))).area == BARE_AREA
 
 
 def test_the_first_cpu_decides_what_the_kernel_enables() -> None:
@@ -368,7 +396,7 @@ def test_where_all_was_recorded_there_is_no_hole() -> None:
     assert side(without(SKYLAKE, (0xD, 3), (0xD, 9))).hole is None
 
 
-@pytest.mark.parametrize("missing", [(0x7, 0), (0xD, 0), (0xD, 1), (0xD, 6)])
+@pytest.mark.parametrize("missing", [(0x7, 0), (0xD, 1), (0xD, 6)])
 def test_a_hole_has_what_was_recorded_all_the_same(missing: tuple[int, int]) -> None:
     table = without(SKYLAKE, missing)
     (seen,) = hole_of(table).cpus
@@ -405,10 +433,13 @@ def test_a_hole_has_what_the_kernel_enables() -> None:
     assert (none.xcr0, old.enabled & ~none.enabled) == (0, OF_XSAVE & ~OF_ZMM)
 
 
-def test_of_an_unrecorded_leaf_0xd_the_features_tell_what_may_be_enabled() -> None:
-    assert hole_of(without(SKYLAKE, (0xD, 0))).xcr0 == 0xE7
-    assert hole_of(without(cpu(*SANDY_BRIDGE), (0xD, 0))).xcr0 == 0x7
-    assert hole_of(without(cpu(*SANDY_BRIDGE), (0xD, 0), (0x7, 0))).xcr0 == 0xE7
+def test_features_that_others_depend_on_make_a_case_each() -> None:
+    hole = hole_of(without(SKYLAKE, (0xD, 0), (0x7, 0)))
+    (other,) = hole.others
+    assert (hole.xcr0, hole.decided, names(hole.deciding)) == (0x7, 0, {"avx512f"})
+    assert other.hole is not None
+    assert (other.hole.xcr0, names(other.hole.decided)) == (0xE7, {"avx512f"})
+    assert other.area == AVX512_AREA
 
 
 # Properties

@@ -5,7 +5,6 @@ from msgspec import structs
 
 from simulator.errors import UserError
 from simulator.facts.capabilities import NOTHING_HIDDEN
-from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.fleets.fleet import (
     Classes,
     ContainerGroup,
@@ -75,16 +74,6 @@ def test_a_name_comes_once() -> None:
     assert str(caught.value) == (
         "node 'one' comes twice: name each node once, and give each profile a file name of its own"
     )
-
-
-def test_a_leaf_that_was_not_recorded_is_told_with_its_node() -> None:
-    bare = node("one")
-    table = CpuidTable([((0, 0), Registers(13, 0x756E6547, 0x6C65746E, 0x49656E69))])
-    hollow = structs.replace(bare, cpus=(structs.replace(bare.cpus[0], cpuid=table),))
-    with pytest.raises(UserError) as caught:
-        gather_fleet([hollow])
-    assert str(caught.value).startswith("node 'one': leaf ")
-    assert str(caught.value).endswith(" was not recorded, and its kernel asks for it")
 
 
 # Groups

@@ -183,19 +183,16 @@ CONTRADICTIONS = {
         for leaf, number in (
             ("0x00000001", 0),
             ("0x00000001", 1),
-            ("0x80000001", 0),
-            ("0x80000000", 0),
         )
     },
-    "leaf 0x80000001 missing, 32-bit kernel": (
-        each(SHORT_WITHOUT_FLAGS, cpuid_row("0x80000001", None)),
-        CPU,
-        f"{NOT_RECORDED}, and this kernel asks for it",
-    ),
-    "leaf 0x80000001 missing, without vzrst": (
-        each(SHORT_WITHOUT_FLAGS, WITHOUT_VZRST, cpuid_row("0x80000001", None)),
-        CPU,
-        f"{NOT_RECORDED}, and this kernel asks for it",
+    "a bit that no leaf can have that is missing": (
+        each(
+            update("cpus", 0, flags=None),
+            cpuid_row("0x80000001", None),
+            update("answers", capability_number=0x1602759F | 0x20000000),
+        ),
+        NUMBER,
+        f"{0x1602759F | 0x20000000}{RULES}null",
     ),
     "image version off": (
         update("answers", image_version=0x801),
@@ -227,7 +224,6 @@ CONTRADICTIONS = {
         NEEDS,
         NOBODY_ASKED,
     ),
-    "gathered without a leaf": (each(gather, cpuid_row("0x80000001", None)), CPU, NOT_RECORDED),
     "answer of a module that is not loaded": (
         update("kernel", modules=["vzrst"]),
         "answers.image_version",
@@ -304,6 +300,14 @@ def test_a_contradiction_is_refused(name: str) -> None:
         ),
         pytest.param(gather, id="gathered"),
         pytest.param(cpuid_row("0x0000000d 0x1", None), id="leaf 0xd/1 that nobody asks for"),
+        *(
+            pytest.param(
+                each(update("cpus", 0, flags=None), how, cpuid_row(leaf, None)),
+                id=f"leaf {leaf} missing, {how is gather}",
+            )
+            for leaf in ("0x80000001", "0x80000000")
+            for how in (gather, update("cpus", 0, flags=None))
+        ),
         pytest.param(
             add_container(origin={"processes": [ALIVE]}), id="one container more, with needs"
         ),
@@ -337,11 +341,16 @@ EAGER_AMD = each(
 )
 
 
-def test_leaf_0xd_1_is_asked_for_where_the_fpu_may_be_eager() -> None:
+def test_where_leaf_0xd_1_decides_and_was_not_recorded_needs_may_be_either_way() -> None:
     check(changed(EAGER_AMD))
-    error = refusal(each(EAGER_AMD, cpuid_row("0x0000000d 0x1", None)))
-    assert error.path == "cpus[0].cpuid"
-    assert error.problem.startswith("leaf 0x0000000d subleaf 0x1 was not recorded")
+    without = each(EAGER_AMD, cpuid_row("0x0000000d 0x1", None))
+    check(changed(without))
+    lazy = {"caps": 0x10000501, "reports": []}
+    check(changed(each(without, update("containers", 0, needs=lazy))))
+    lacking = {"caps": 0x10000500, "reports": []}
+    for wrong in (lacking, {"caps": 0x30000501, "reports": []}, {**lazy, "reports": ["x"]}):
+        error = refusal(each(without, update("containers", 0, needs=wrong)))
+        assert error.path == "containers[0].needs"
 
 
 def test_the_errors_text_names_the_file_and_the_path() -> None:

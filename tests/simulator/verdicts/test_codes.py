@@ -112,6 +112,11 @@ EXAMPLES: dict[str, Example] = {
         recorded("042stab141.3.Penryn.default"),
         needing("AVX"),
     ),
+    "feature-not-told": (
+        NEW,
+        node(kernel_traits=kernel(caps=caps("CMOV"), may_caps=caps("AVX"))),
+        needing("AVX"),
+    ),
     "feature-hidden-by-kernel": (
         recorded("042stab141.3.Haswell.default"),
         recorded("13th-gen-intel-core-i7-1370p.042stab088.4"),

@@ -456,7 +456,9 @@ def lacking(table: CpuidTable, *keys: tuple[int, int]) -> CpuidTable:
     return CpuidTable((key, answer) for key, answer in table.items() if key not in keys)
 
 
-@pytest.mark.parametrize("keys", [[(0xD, 1)], [(0xD, 6)], [(0xD, 0)], [(0x7, 0), (0xD, 7)]])
+@pytest.mark.parametrize(
+    "keys", [[(0xD, 1)], [(0xD, 6)], [(0xD, 0), (0x7, 0)], [(0x7, 0), (0xD, 7)]]
+)
 def test_two_nodes_of_one_cpu_lack_nothing_of_each_other(keys: list[tuple[int, int]]) -> None:
     known = lacking(WIDE, *keys)
     same = known.replace({(0x1, 0): known[0x1, 0]._replace(ebx=0x05000000)})
