@@ -78,7 +78,9 @@ def load_documents(text: str) -> Iterator[object]:
     """
     decoder = json.JSONDecoder()
     position = 0
-    while begin := _OPENING.search(text, position):
+    for begin in _OPENING.finditer(text):
+        if begin.end() <= position:
+            continue
         try:
             document, position = decoder.raw_decode(text, begin.start("document"))
         except json.JSONDecodeError as error:
@@ -89,12 +91,11 @@ def load_documents(text: str) -> Iterator[object]:
 
 
 def is_json(text: str) -> bool:
-    """Tell whether a text is sound JSON."""
+    """Tell whether a text is sound JSON, or has several documents that are."""
     try:
-        load_json(text)
+        return any(True for _ in load_documents(text))
     except DumpError:
         return False
-    return True
 
 
 class PartialAnswer(NamedTuple):

@@ -9,7 +9,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import NamedTuple
 
-from simulator.dumps.model import CpuDump, DumpError, load_json
+from simulator.dumps.model import CpuDump, DumpError, load_documents
 from simulator.dumps.pasted import as_document, as_lines, as_text, flag_words
 from simulator.sources.archive import is_archive, read_archive
 from simulator.sources.files import STDIN, SourceError, read_folder, read_input
@@ -234,7 +234,7 @@ def _describe_document(text: str) -> str | None:
         return f"XML with the root <{root['name']}>"
     if not text.lstrip().startswith(("{", "[")):
         return None
-    document = load_json(text)
+    document = next(load_documents(text), None)
     keys = f" with the keys {reprlib.repr(list(document))}" if isinstance(document, dict) else ""
     return f"JSON{keys}"
 

@@ -188,6 +188,7 @@ def test_what_is_nearly_a_form_is_told_which(text: str, begin: str, line: int) -
     ("text", "message"),
     [
         ('{"lscpus": []}', "JSON with the keys ['lscpus'], and of no form known here"),
+        ('{"a": 1}\n{"b": [\n{}]}\n', "JSON with the keys ['a'], and of no form known here"),
         ("[1, 2]", "JSON, and of no form known here"),
         ("<?xml version='1.0'?>\n<a:b/>", "XML with the root <a:b>, and of no form known here"),
     ],
