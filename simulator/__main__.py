@@ -2,15 +2,20 @@
 
 import gc
 import os
+import signal
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import NoReturn
 
 _FLOOR = (3, 11)
 
 _INTERRUPTED = 130
+
+#: Seconds until an interrupt is looked at again.
+_SOON = 0.005
 
 
 def run() -> int:
@@ -30,6 +35,21 @@ def run() -> int:
         return 1
 
 
+def _interrupt(_: int, frame: "FrameType | None") -> None:
+    """Raise KeyboardInterrupt, but not while a module is imported: then soon.
+
+    msgspec makes a type that is not whole of a class whose making was interrupted, and the process
+    ends later by a segmentation fault (seen with 0.22).
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            signal.signal(signal.SIGALRM, _interrupt)
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
 def script() -> "NoReturn":
     """Run the command line, and end this process at once.
 
@@ -37,6 +57,8 @@ def script() -> "NoReturn":
     tenth of a command that answers at once.
     """
     gc.set_threshold(50000)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         status = run()
     except KeyboardInterrupt:  # It came while modules were imported.

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -730,3 +731,18 @@ def test_at_every_moment_an_interrupt_leaves_nothing_half_done(
         assert (said, left) == ("", [output])
     else:
         assert (process.returncode, said, left) == (130, "vzcptsim: interrupted\n", [])
+
+
+def test_an_interrupt_waits_until_a_module_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes in the middle of an import is looked at again soon, and raises then."""
+    waited: list[float] = []
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "setitimer", lambda _, seconds: waited.append(seconds))
+    importing = SimpleNamespace(
+        f_code=SimpleNamespace(co_filename="<frozen importlib._bootstrap>"), f_back=None
+    )
+    inside = SimpleNamespace(f_code=SimpleNamespace(co_filename="a.py"), f_back=importing)
+    __main__._interrupt(signal.SIGINT, inside)  # what the interpreter calls
+    assert waited == [__main__._SOON]
+    with pytest.raises(KeyboardInterrupt):
+        __main__._interrupt(signal.SIGINT, sys._getframe())
