@@ -19,7 +19,7 @@ from fuzz.attempts import (
 from fuzz.node import MadeUpNode
 from fuzz.parts import split_parts
 from simulator.cli import build_parser
-from simulator.dumps.model import DumpError, whole_table
+from simulator.dumps.model import DumpError, table_of
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.pasted import as_document, as_lines, as_text
 from simulator.dumps.recognise import AUTO, KEYS, MAX_BYTES, parse_dump
@@ -84,7 +84,7 @@ def _dump(key: str, data: bytes) -> None:
         "a dump reads otherwise once it is written",
     )
     for kind in kinds:
-        whole_table(kind).without_foreign()
+        table_of(kind).without_foreign()
 
 
 def _pasted(data: bytes) -> None:
