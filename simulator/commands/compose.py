@@ -34,6 +34,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="take the N-th CPU of the dump, from 0",
     )
+    parser.add_argument(
+        "--printed-by",
+        metavar="RELEASE",
+        help="what uname -r printed where DUMP, a /proc/cpuinfo, is from: a word that this kernel "
+        "knows and did not print is a feature that the CPU lacks",
+    )
     parser.add_argument("--kernel", metavar="RELEASE", required=True, help="what uname -r prints")
     parser.add_argument(
         "--vz-version",
@@ -90,7 +96,11 @@ def _compose(options: argparse.Namespace, streams: Streams) -> int:
         ipv6=not (options.no_ipv6 or "ipv6.disable=1" in options.boot_option),
         slm_without_module=options.slm,
     )
-    cpu = None if options.cpuid is None else _read_cpu(options.cpuid, options.processor)
+    cpu = (
+        None
+        if options.cpuid is None
+        else _read_cpu(options.cpuid, options.processor, options.printed_by)
+    )
     containers = [parse_spec(spec) for spec in options.ct]
     name = Path(options.output).stem if options.output else "composed"
     profile = compose(name, cpu, kernel, containers, options.cpuid_override)
@@ -104,10 +114,11 @@ def _compose(options: argparse.Namespace, streams: Streams) -> int:
     return ExitStatus.YES
 
 
-def _read_cpu(dump: str, processor: int) -> "CpuSource":
+def _read_cpu(dump: str, processor: int, printed_by: str | None) -> "CpuSource":
     """Read registers from a dump, or those of a recorded CPU."""
     from pathlib import Path
 
+    from simulator.dumps.cpuinfo import clear_absent
     from simulator.dumps.model import DumpError, table_of
     from simulator.dumps.recognise import parse_dump, read_source
     from simulator.profiles.catalogue import UnknownCpuError, find_cpu, is_cpu_name
@@ -125,11 +136,12 @@ def _read_cpu(dump: str, processor: int) -> "CpuSource":
     try:
         dumps = parse_dump(read_source(dump))
         _check_number(dump, processor, len(dumps))
-        one = dumps[processor]
+        one = clear_absent(dumps[processor], printed_by)
         table = table_of(one)
     except DumpError as error:
         raise UsageError(f"{where}: {error}") from error
-    return CpuSource(table, f"{Path(where).name}, {one.form}, CPU {one.cpus}", one.mode)
+    source = f"{Path(where).name}, {one.form}, CPU {one.cpus}"
+    return CpuSource(table, source, one.mode, one.model_name, one.microcode)
 
 
 def _check_number(dump: str, processor: int, count: int) -> None:

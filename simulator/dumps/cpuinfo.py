@@ -1,9 +1,9 @@
 """/proc/cpuinfo of old and new kernels, read back into bits of CPUID.
 
-A word that is there is a bit that is set. A word that is not there says nothing, and no bit is
-taken for clear: the kernel may be older than the word; it may have cleared it, asked to (noxsave,
-clearcpuid=), over an erratum, for a feature that it was built without, or since another CPU of
-the machine lacks it; the CPU may be a virtual one. Words that kernels set on their own account
+A word that is there is a bit that is set. Of a word that is not there ``parse`` takes no bit for
+clear, as the kernel may be older than the word: ``clear_absent`` does, of a kernel that certainly
+knows it. What a kernel was asked to clear (noxsave, clearcpuid=), or clears over an erratum, is
+then clear, as it is to programs that believe the flags. Words that kernels set on their own account
 are left out, though they are spelled as bits: constant_tsc, arat and hypervisor on some CPUs,
 ibrs, ibpb, stibp, ssbd, cppc. What stays, as facts/features.txt marks it, is set on the CPU unless
 somebody asked the kernel to believe it (forcepae, setcpuid=).
@@ -15,11 +15,23 @@ Sources: Linux arch/x86/kernel/cpu/proc.c, show_cpuinfo(); arch/x86/include/asm/
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from simulator.dumps.model import CpuDump, DumpError, KnownBits, make_dump, told_apart
+from simulator.dumps.model import (
+    NOTHING_KNOWN,
+    CpuDump,
+    DumpError,
+    KnownBits,
+    PartialAnswer,
+    make_dump,
+    told_apart,
+)
 from simulator.dumps.pasted import flag_words
 from simulator.facts.features import FEATURES
+from simulator.facts.words import tells_absence
 
 NAME = "/proc/cpuinfo"
+
+#: Leaves of which every CPU's flags have some word.
+_FLAGS = ((0x1, 0), (0x8000_0001, 0))
 
 _START = re.compile(r"processor\s*:")
 _OF_X86 = re.compile(r"(?:vendor_id|flags)\s*:")
@@ -68,6 +80,31 @@ def parse(lines: Iterable[str]) -> list[CpuDump]:
     """Parse every processor. DumpError where one is not sound."""
     blocks = enumerate(_blocks(lines))
     return told_apart(parse_block(number, block, NAME) for number, block in blocks)
+
+
+def clear_absent(dump: CpuDump, printed_by: str | None = None) -> CpuDump:
+    """Return a processor with those bits clear whose words the kernel knows and did not print.
+
+    ``printed_by`` is the kernel's release; None where that is not known. Of a dump in another form,
+    or without flags, nothing is known by that.
+    """
+    answers = dump.answers()
+    if dump.form != NAME or not any(answers.get(key, NOTHING_KNOWN).values.edx for key in _FLAGS):
+        return dump
+    for feature in FEATURES:
+        key, name, bit = (feature.leaf, feature.subleaf), feature.register, 1 << feature.bit
+        values, known = answers.get(key, NOTHING_KNOWN)
+        if not getattr(known, name) & bit and tells_absence(feature, printed_by):
+            more = known._replace(**{name: getattr(known, name) | bit})
+            answers[key] = PartialAnswer(values, more)
+    return make_dump(
+        dump.cpus,
+        answers,
+        dump.form,
+        mode=dump.mode,
+        model_name=dump.model_name,
+        microcode=dump.microcode,
+    )
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:

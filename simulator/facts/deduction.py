@@ -1,17 +1,18 @@
 """What is known of a CPU's features where its answers to CPUID are known in part, or not at all.
 
 Features are in masks. What a CPU has takes what it cannot be without along, and what it lacks
-takes away what cannot be without that: features.txt says which (``needs=``). A CPU on which a
+takes away what cannot be without that, or never was: features.txt says which (``needs=``,
+``with=``). A CPU on which a
 64-bit kernel runs has long mode, and all that is part of it.
 
-Sources: of ``needs=``, those of features.txt. AMD64 ABI, 3.1.1 (CMOV, CX8, FPU, FXSR, MMX, SCE,
+Sources: those of features.txt. AMD64 ABI, 3.1.1 (CMOV, CX8, FPU, FXSR, MMX, SCE,
 SSE and SSE2 are in every x86-64 CPU). Intel SDM volume 1, 13.2 and 15.2: XCR0 can have AVX's
 component if the CPU has AVX, and AVX-512's three if it has AVX512F. All that is so of 332 CPUs
 whose dumps are public.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from simulator.facts.cpuid import INTEL, XSAVE_LEAF, CpuidTable
 from simulator.facts.features import (
@@ -30,11 +31,6 @@ from simulator.facts.features import (
     judged_in,
 )
 
-#: Each feature with needs: its mask, and that of what it cannot be without.
-NEEDS = tuple(
-    (one.mask, sum(BY_NAME[name].mask for name in one.needs)) for one in FEATURES if one.needs
-)
-
 _OF_LONG_MODE = sum(one.mask for one in (LONG_MODE, CMOV, FXSR, MMX, SSE, SSE2, SYSCALL))
 
 #: The leaf that tells of it: a CPU that has it has the leaf.
@@ -43,6 +39,21 @@ _WITH_LONG_MODE = LONG_MODE.leaf, LONG_MODE.subleaf
 #: The components of XCR0 that come with a feature, as bits of EAX of leaf 0xD.
 YMM, ZMM = 0x04, 0xE0
 _COMPONENTS = ((AVX.mask, YMM), (AVX512F.mask, ZMM))
+
+
+@cache
+def needs() -> tuple[tuple[int, int], ...]:
+    """Return each feature with needs: its mask, and that of what it cannot be without."""
+    return tuple(
+        (one.mask, sum(BY_NAME[name].mask for name in one.needs)) for one in FEATURES if one.needs
+    )
+
+
+@cache
+def _implied() -> tuple[tuple[int, int], ...]:
+    """Return the same, and each feature that came after another: its mask, and that one's."""
+    told = ((one.mask, one.facts["with"]) for one in FEATURES if "with=" in one.told)
+    return (*needs(), *((mask, BY_NAME[name].mask) for mask, name in told))
 
 
 @lru_cache(maxsize=4096)
@@ -75,7 +86,7 @@ def close(has: int, may_have: int) -> tuple[int, int]:
     """Return what follows of what a CPU has, and of what it may have at most."""
     while True:
         before = has, may_have
-        for dependent, needed in NEEDS:
+        for dependent, needed in _implied():
             if dependent & has:
                 has |= needed & may_have
             if needed & ~may_have:

@@ -97,6 +97,16 @@ class Feature(Struct, frozen=True, gc=False):
         return "r" in self.marks
 
     @property
+    def may_be_silent(self) -> bool:
+        """Whether a kernel that knows the word may not print it though CPUID has the bit."""
+        return "a" in self.marks
+
+    @property
+    def has_word_in_linux(self) -> bool:
+        """Whether the newest Linux whose words were read has one for it."""
+        return "n" not in self.marks
+
+    @property
     def always_stays(self) -> bool:
         """Whether hiding the bit would help no program."""
         return "s" in self.marks

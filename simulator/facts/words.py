@@ -4,24 +4,37 @@ Both are read from features.txt: features that the marks say are printed, and th
 kernels set on their own account.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from simulator.errors import UserError
 from simulator.facts.features import (
     BY_NAME,
     FEATURES,
     KERNEL,
     REGISTERS_OF_WORDS,
+    SEP,
     TABLE,
     Feature,
 )
-from simulator.facts.generations import GENERATIONS, Release, parse_number
+from simulator.facts.generations import GENERATIONS, Release, format_number, identify, parse_number
 
 #: The 042stab numbers of the trees whose words were read.
 _TREES = tuple(
     sorted({parse_number(tree) for one in GENERATIONS for tree in one.trees if parse_number(tree)})
 )
+
+#: The oldest Linux beside OpenVZ's whose words were read (features.txt names the headers). Later
+#: ones know what it knows.
+_LINUX_READ = (6, 1)
+
+#: Older ones know what RHEL 6 had taken over from them by 042stab061.9: Linux of 2012.
+_LINUX_OF_2012 = (3, 2)
+
+#: OpenVZ's kernels before this one print SEP of no CPU.
+_SEP_SINCE = (88,)
 
 _WORD_OF = {register: word for word, register in REGISTERS_OF_WORDS.items()}
 
@@ -56,6 +69,36 @@ def knows_word(release: Release, feature: Feature) -> bool | None:
     if entry is None:
         return False
     return _is_since(release, _TREES[0] if entry.before else entry.since)
+
+
+def tells_absence(feature: Feature, printed_by: str | None) -> bool:
+    """Tell whether a CPU lacks a feature if a kernel has printed its flags without the word.
+
+    ``printed_by`` is the kernel's release. Without one it may be any whose words were read, the
+    oldest of which is 042stab061.9. UserError where that is no kernel's release.
+    """
+    if not feature.is_told or feature.may_be_silent:
+        return False
+    if printed_by is None:
+        return _is_always_known(feature)
+    number = parse_number(printed_by)
+    if number:
+        is_printed = feature is not SEP or number >= _SEP_SINCE
+        return is_printed and knows_word(identify(printed_by), feature) is True
+    match = re.match(r"([0-9]{1,3})\.([0-9]{1,5})", printed_by)
+    if match is None:
+        raise UserError(f"{printed_by!r} is no kernel's release, as uname -r prints it")
+    version = int(match[1]), int(match[2])
+    if version >= _LINUX_READ:
+        return feature.has_word_in_linux
+    return version >= _LINUX_OF_2012 and _is_always_known(feature)
+
+
+def _is_always_known(feature: Feature) -> bool:
+    """Tell whether every kernel that was read has a word for a feature, and prints it."""
+    oldest = identify(f"2.6.32-{format_number(_TREES[0])}")
+    is_known = feature.has_word_in_linux and knows_word(oldest, feature) is True
+    return is_known and feature is not SEP
 
 
 def words_of(release: Release) -> tuple[Word, ...]:

@@ -180,7 +180,8 @@ def _kernel_name(kernel: KernelTraits) -> str:
         ("override", hidden.by_override),
     ]
     words = "".join(f"-{caps:#x}:{word}" for word, caps in hiding if caps)
-    return f"{kernel.generation_name}/{modules}/{bits}/{kernel.caps:#x}{words}"
+    caps = _bits_name(kernel.caps, kernel.may_caps)
+    return f"{kernel.generation_name}/{modules}/{bits}/{caps}{words}"
 
 
 def make_of(kernel_name: str) -> str:
@@ -193,8 +194,12 @@ def _cpu_name(cpu: CpuTraits) -> str:
 
 
 def _container_name(container: ContainerTraits) -> str:
-    caps = "" if container.caps is None else f"/{container.caps:#x}"
+    caps = "" if container.caps is None else f"/{_bits_name(container.caps, container.may_caps)}"
     return f"{container.state.value}{caps}/{_FPU if container.may_have_used_fpu else _NO_FPU}"
+
+
+def _bits_name(caps: int, may_caps: int) -> str:
+    return f"{caps:#x}+{may_caps:#x}" if may_caps else f"{caps:#x}"
 
 
 def _fpu_of(container_name: str) -> str:

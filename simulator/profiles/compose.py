@@ -47,11 +47,16 @@ class ComposeError(UserError):
 
 
 class CpuSource(NamedTuple):
-    """Registers to compose from, where they come from, and which programs read them."""
+    """Registers to compose from, where they come from, and which programs read them.
+
+    ``model_name`` and ``microcode`` are what is said of them beside the registers.
+    """
 
     table: CpuidTable
     source: str
     mode: Mode
+    model_name: str | None = None
+    microcode: str | None = None
 
 
 def compose(
@@ -100,8 +105,8 @@ def _cpu_facts(cpu: CpuSource, kernel: KernelFacts) -> CpuFacts:
     return CpuFacts(
         processors="0",
         cpuid=table,
-        model_name=_brand(table),
-        microcode=None,
+        model_name=_brand(table) or cpu.model_name,
+        microcode=cpu.microcode,
         flags=None,
     )
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from simulator.dumps import cpuinfo
+from simulator.dumps.model import DumpError, table_of
 from simulator.errors import UserError
 from simulator.facts.bits import CPT_SLM_DMPRST, mask
 from simulator.facts.capabilities import IA64, MACHINES, Machine
@@ -141,7 +143,7 @@ def make_profile(files: _Files, where: str) -> Gathered:
     ``where``, where their facts contradict each other.
     """
     about = _parse_about(_lines(files, ABOUT))
-    cpus, remarks = _parse_cpus(files) if about.machine != IA64 else ((), ())
+    cpus, remarks = _parse_cpus(files, about.release) if about.machine != IA64 else ((), ())
     words = (_text(files, CMDLINE) or "").split()
     on = "" if about.host is None else f" on {about.host}"
     profile = NodeProfile(
@@ -260,7 +262,7 @@ def _is_number(word: str) -> bool:
 # Processors
 
 
-def _parse_cpus(files: _Files) -> tuple[tuple[CpuFacts, ...], tuple[str, ...]]:
+def _parse_cpus(files: _Files, release: str) -> tuple[tuple[CpuFacts, ...], tuple[str, ...]]:
     """Return each kind of processor that was asked, and what is to be said of it."""
     cpus: list[CpuFacts] = []
     holes: set[Key] = set()
@@ -269,7 +271,19 @@ def _parse_cpus(files: _Files) -> tuple[tuple[CpuFacts, ...], tuple[str, ...]]:
         answering = next((one for one in processors if cpuid_file(one) in files), None)
         ranges = format_ranges(processors)
         if answering is None:
-            remarks.append(f"processors {ranges}: CPUID was not asked: they are left out")
+            table = _told_by_cpuinfo(block, release)
+            if table is not None:
+                cpus.append(_cpu_facts(ranges, table, block))
+                what = f"it is known as far as {CPUINFO} tells"
+            elif cpus:
+                what = "they are left out"
+            else:
+                raise GatheredError(
+                    cpuid_file(processors[0]),
+                    "processor 0 was not asked, by which the kernel goes: load the module cpuid on "
+                    "the node ('modprobe cpuid') and gather once more",
+                )
+            remarks.append(f"processors {ranges}: CPUID was not asked: {what}")
             continue
         asked = _parse_cpuid(files, cpuid_file(answering))
         holes.update(asked.holes)
@@ -285,6 +299,18 @@ def _parse_cpus(files: _Files) -> tuple[tuple[CpuFacts, ...], tuple[str, ...]]:
             + _name_leaves(sorted(holes))
         )
     return tuple(cpus), tuple(remarks)
+
+
+def _told_by_cpuinfo(block: _Block, release: str) -> CpuidTable | None:
+    """Return what /proc/cpuinfo tells of a processor, printed by a kernel of that release.
+
+    None where that is not enough: the vendor is not among it.
+    """
+    try:
+        (dump,) = cpuinfo.parse(f"{key}: {value}" for key, value in block.items())
+        return table_of(cpuinfo.clear_absent(dump, release))
+    except DumpError:
+        return None
 
 
 def _cpu_facts(ranges: str, table: CpuidTable, block: _Block) -> CpuFacts:
@@ -312,13 +338,6 @@ def _kinds(files: _Files) -> list[tuple[list[int], _Block]]:
         folder, _, word = name.rpartition("/")
         if folder == CPUID and int(word) not in listed:
             raise GatheredError(name, f"{CPUINFO} lists no such processor")
-    first, _ = next(iter(kinds.values()))
-    if not any(cpuid_file(number) in files for number in first):
-        raise GatheredError(
-            cpuid_file(first[0]),
-            "processor 0 was not asked, by which the kernel goes: load the module cpuid on the "
-            "node ('modprobe cpuid') and gather once more",
-        )
     return list(kinds.values())
 
 

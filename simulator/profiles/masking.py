@@ -22,7 +22,7 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     Registers,
 )
-from simulator.facts.deduction import NEEDS
+from simulator.facts.deduction import needs
 from simulator.facts.features import (
     FEATURES,
     JUDGED,
@@ -81,7 +81,7 @@ def with_dependents(features: int) -> int:
     """
     while True:
         grown = features
-        for dependent, needed in NEEDS:
+        for dependent, needed in needs():
             if grown & needed:
                 grown |= dependent
         if grown == features:

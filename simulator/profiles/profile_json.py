@@ -23,7 +23,7 @@ _ROW = re.compile(rf"{_HEX} 0x([0-9a-f]{{1,8}}): {' '.join([_HEX] * 4)}")
 
 #: A row of which not all bits are known: of a register its bits and which are known, or nothing.
 _BITS = "0x[0-9a-f]{8}(?:/0x[0-9a-f]{8})?"
-_PARTIAL_ROW = re.compile(rf"{_HEX} 0x([0-9a-f]{{1,8}}):((?: (?:{_BITS}|[?])){{4}})")
+_PARTIAL_ROW = rf"{_HEX} 0x([0-9a-f]{{1,8}}):((?: (?:{_BITS}|[?])){{4}})"
 _UNKNOWN = "?"
 
 _FIELDS = ProfileDocument.__struct_fields__
@@ -98,7 +98,7 @@ def _parse_rows(rows: tuple[str, ...]) -> CpuidTable:
 
 def _parse_partial(text: str) -> tuple[Key, Partly]:
     """Parse a row that is known in part; it is written in one way alone."""
-    row = _PARTIAL_ROW.fullmatch(text)
+    row = re.fullmatch(_PARTIAL_ROW, text)
     if row is None:
         raise ValueError("no row of CPUID's answers")
     registers = [_parse_bits(word) for word in row[3].split()]

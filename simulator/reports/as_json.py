@@ -107,14 +107,14 @@ def _kernel(kernel: KernelTraits) -> dict[str, Any]:
         "vzcpt": kernel.has_cpt,
         "vzrst": kernel.has_rst,
         "bits": 64 if kernel.is_64_bit else 32,
-        "capability_number": kernel.caps,
+        "capability_number": None if kernel.may_caps else kernel.caps,
     }
 
 
 def _container(container: ContainerTraits) -> dict[str, Any]:
     return {
         "state": container.state.value,
-        "caps": container.caps,
+        "caps": None if container.may_caps else container.caps,
         "may_have_used_fpu": container.may_have_used_fpu,
     }
 

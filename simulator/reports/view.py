@@ -107,7 +107,7 @@ def kernel_words(kernel: KernelTraits) -> str:
     words = [
         kernel.generation_name,
         "64-bit" if kernel.is_64_bit else "32-bit",
-        f"{kernel.caps:#x}",
+        _bits_words(kernel.caps, kernel.may_caps),
     ]
     missing = (("vzcpt", kernel.has_cpt), ("vzrst", kernel.has_rst))
     words += [f"no {module}" for module, is_there in missing if not is_there]
@@ -118,4 +118,8 @@ def container_words(container: ContainerTraits) -> str:
     """Describe a container briefly."""
     if container.caps is None:
         return container.state.value
-    return f"{container.state.value}, needs {container.caps:#x}"
+    return f"{container.state.value}, needs {_bits_words(container.caps, container.may_caps)}"
+
+
+def _bits_words(caps: int, may_caps: int) -> str:
+    return f"{caps:#x} and perhaps {may_caps:#x}" if may_caps else f"{caps:#x}"

@@ -184,14 +184,15 @@ def _cpu_findings(
     ]
     verdicts = {findings: Opinion(findings).verdict for _, findings in found}
     mildest = min(verdicts, key=lambda findings: _BY_HARM.index(verdicts[findings]))
-    if len(verdicts) == 1 or set(verdicts.values()) == {Verdict.POSSIBLE}:
-        return mildest
     by_kernels: dict[tuple[bool, bool], set[Verdict]] = {}
     for kernels, findings in found:
         by_kernels.setdefault(kernels, set()).add(verdicts[findings])
-    if all(len(one) == 1 for one in by_kernels.values()):
-        return *mildest, _unknown_kernel(source, destination)
-    return *mildest, _unknown_cpu(source, destination)
+    if any(len(one) > 1 for one in by_kernels.values()):
+        return *mildest, _unknown_cpu(source, destination)
+    is_possible = set(verdicts.values()) == {Verdict.POSSIBLE}
+    if len(verdicts) == 1 or len(by_kernels) == 1 or is_possible:
+        return mildest
+    return *mildest, _unknown_kernel(source, destination)
 
 
 def _cases(traits: CpuTraits) -> Iterator[tuple[bool, CpuTraits]]:

@@ -3,10 +3,15 @@
 import pytest
 
 from simulator.dumps import cpuinfo
+from simulator.dumps.model import NOTHING_KNOWN, CpuDump
 from simulator.dumps.recognise import parse_dump
+from simulator.errors import UserError
 from simulator.facts.cpuid import Registers
+from simulator.facts.features import BY_NAME, FEATURES, Feature
+from simulator.profiles.profile import NodeProfile
 from support.dumps import bits, refusal
 from support.samples import sample
+from support.simulated_profiles import captured_nodes
 
 EPYC_CPUINFO = sample("epyc-9004.cpuinfo.txt")
 
@@ -137,3 +142,80 @@ def test_spaces_around_a_vendor_are_its_name(name: str) -> None:
 )
 def test_cpuinfo_is_refused(text: str, message: str) -> None:
     assert message in refusal(text.encode(), "cpuinfo").message
+
+
+# Words that are not there
+
+
+def told(printed_by: str | None, flags: str = "fpu sse2 lm", **lines: str) -> CpuDump:
+    text = "".join(
+        f"{key.replace('_', ' ')} : {value}\n"
+        for key, value in {"processor": "0", "flags": flags, **lines}.items()
+    )
+    (dump,) = cpuinfo.parse(text.splitlines())
+    return cpuinfo.clear_absent(dump, printed_by)
+
+
+def has(dump: CpuDump, name: str) -> bool | None:
+    """Tell whether a CPU has a feature; None where that is not known."""
+    feature = BY_NAME[name]
+    values, known = dump.answers().get((feature.leaf, feature.subleaf), NOTHING_KNOWN)
+    bit = 1 << feature.bit
+    return bool(getattr(values, feature.register) & bit) if known_bit(known, feature) else None
+
+
+def known_bit(known: Registers, feature: Feature) -> bool:
+    return bool(getattr(known, feature.register) >> feature.bit & 1)
+
+
+@pytest.mark.parametrize(
+    ("printed_by", "known", "unknown"),
+    [
+        (None, "avx fma rdrand abm bmi1 sse4a", "avx2 bmi2 avx512f sha_ni sep lahf_lm pat"),
+        ("2.6.32-042stab061.9", "avx fma rdrand", "avx2 bmi2 sep avx512f"),
+        ("2.6.32-042stab092.1", "avx avx2 bmi2 sep", "avx512f rdseed sha_ni"),
+        ("2.6.32-042stab141.3", "avx2 avx512f rdseed adx", "sha_ni gfni avx_vnni"),
+        ("3.10.0-1160.el7.x86_64", "avx fma", "avx2 avx512f"),
+        ("5.10.0-30-amd64", "avx fma", "avx2 avx512f"),
+        ("6.1.0-47-amd64", "avx2 avx512f sha_ni gfni avx_vnni", "sha512 pku umip avx_vnni_int8"),
+        ("6.12.117+deb12-amd64", "avx_vnni gfni", "sha512 la57"),
+        ("2.6.32-754.el6", "", "avx avx2 fma"),
+        ("2.6.18-028stab101.1", "", "avx sse4_1"),
+    ],
+)
+def test_a_word_that_is_not_there_is_clear_if_the_kernel_knows_it(
+    printed_by: str | None, known: str, unknown: str
+) -> None:
+    dump = told(printed_by)
+    assert {has(dump, name) for name in known.split()} <= {False}
+    assert {has(dump, name) for name in unknown.split()} == {None}
+    assert has(dump, "sse2") is True
+
+
+def test_what_is_no_release_is_an_error() -> None:
+    with pytest.raises(UserError, match="'stretch' is no kernel's release"):
+        told("stretch")
+
+
+def test_without_flags_and_in_other_forms_nothing_is_clear() -> None:
+    bare = told("6.1.0-47-amd64", flags="", cpuid_level="13")
+    assert has(bare, "avx") is None
+    other = told(None)._replace(form="another")
+    assert cpuinfo.clear_absent(other, "6.1.0") is other
+
+
+@pytest.mark.parametrize("profile", captured_nodes(), ids=lambda profile: profile.name)
+def test_what_recorded_kernels_did_not_print_their_cpus_lack(profile: NodeProfile) -> None:
+    """But for what boot options hide from the kernel."""
+    cpu = profile.cpus[0]
+    dump = told(profile.kernel.release, flags=cpu.flags or "")
+    hiding = any(
+        option.startswith(("noxsave", "nordrand", "clearcpuid", "nofxsr"))
+        for option in profile.kernel.boot_options
+    )
+    contradicted = {
+        feature.name
+        for feature in FEATURES
+        if feature.is_in(cpu.cpuid) and has(dump, feature.name) is False
+    }
+    assert not contradicted or hiding

@@ -57,7 +57,9 @@ NO_AVX = cpu("xsave").replace({(0xD, 0): Registers(0x3, 0x240, 0x240, 0)})
 
 
 def needs_avx(feature: Feature) -> bool:
-    return any(name == "avx" or needs_avx(BY_NAME[name]) for name in feature.needs)
+    # No CPU has had CMPccXADD without AVX-VNNI.
+    names = (*feature.needs, "avx_vnni") if feature.name == "cmpccxadd" else feature.needs
+    return any(name == "avx" or needs_avx(BY_NAME[name]) for name in names)
 
 
 def names(mask: int) -> set[str]:

@@ -299,3 +299,11 @@ def test_zeros_are_the_answer_where_the_cpu_lacks_the_component() -> None:
     table = table_of({**COMPONENTS, (0xD, 3): ZEROS, (0xD, 11): ZEROS})
     assert table.answer(0xD, 3) == table.answer(0xD, 11) == table[0xD, 3] == ZEROS
     assert table_of({(0xD, 7): ZEROS})[0xD, 7] == ZEROS
+
+
+def test_xcr0_has_no_component_beyond_63() -> None:
+    vendor = Registers(0xD, 0x756E6547, 0x6C65746E, 0x49656E69)
+    table = CpuidTable(
+        [((0, 0), vendor), ((0xD, 0), Registers(7, 0, 0, 0)), ((0xD, 1), Registers(0, 0, 0, 0))]
+    )
+    assert table.answer(0xD, 64) == ZEROS

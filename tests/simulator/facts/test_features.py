@@ -27,6 +27,7 @@ from simulator.facts.features import (
     judged_in,
     without_features,
 )
+from simulator.profiles.catalogue import load_cpus
 from support.simulated_profiles import captured_nodes
 
 SOURCES = Path(simulator.__file__).parent
@@ -210,8 +211,9 @@ def test_rows_are_in_order_and_masks_with_them() -> None:
 def test_columns_have_no_other_values() -> None:
     assert {one.effect for one in FEATURES} == {"", "crash", "wrong", "slower", "kernel"}
     assert {one.state for one in FEATURES} == {"", "fpu", "ymm", "zmm", "xsave"}
-    assert set("".join(one.marks for one in FEATURES)) == set("orvs")
+    assert set("".join(one.marks for one in FEATURES)) == set("orvsan")
     assert {word for one in FEATURES for word in one.needs} <= set(BY_NAME)
+    assert {one.facts.get("with", "avx") for one in FEATURES} <= set(BY_NAME)
     for one in FEATURES:
         assert bool(one.word) == ("v" in one.marks)
         assert one.effect or not (one.state or one.word or one.needs or one.always_stays)
@@ -338,3 +340,11 @@ def test_a_place_is_spelled(name: str, place: str) -> None:
 def test_a_mask_names_its_rows_in_the_tables_order(chosen: set[str]) -> None:
     expected = [row for row in features_in(JUDGED) if row.name in chosen]
     assert list(features_in(sum(BY_NAME[name].mask for name in chosen))) == expected
+
+
+def test_no_recorded_cpu_has_a_feature_without_what_came_before_it() -> None:
+    for cpu in load_cpus().values():
+        for one in FEATURES:
+            before = one.facts.get("with")
+            if before is not None and one.is_in(cpu.table):
+                assert BY_NAME[before].is_in(cpu.table), (cpu.name, one.name)

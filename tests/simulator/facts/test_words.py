@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.facts.features import BY_NAME
+from simulator.facts.features import BY_NAME, FEATURES
 from simulator.facts.generations import identify
-from simulator.facts.words import knows_word, words_of
+from simulator.facts.words import knows_word, tells_absence, words_of
 
 _DATA = Path(__file__).parents[2] / "data" / "words.txt"
 TREES = {
@@ -75,3 +75,14 @@ def test_a_word_may_have_another_name_and_place() -> None:
     ]
     assert places[:3] == [{(7, 7): "dts"}, {(7, 4): "xsaveopt"}, {}]
     assert places[3:] == [{(7, 7): "dtherm"}, {(10, 0): "xsaveopt"}, {(7, 11): "hwp_noitfy"}]
+
+
+def test_with_the_kernel_of_most_words_few_of_them_tell_nothing() -> None:
+    silent = {one.name for one in FEATURES if one.is_told and not tells_absence(one, "6.12.1")}
+    assert {"pku", "sgx", "umip", "sha512", "lahf_lm"} <= silent
+    assert not {"avx", "avx2", "avx512f", "sha_ni", "gfni", "sse4_1", "rdrand", "fma"} & silent
+
+
+def test_a_word_that_no_kernel_prints_of_its_bit_alone_tells_nothing() -> None:
+    assert not tells_absence(BY_NAME["invtsc"], "6.12.1")
+    assert not tells_absence(BY_NAME["avx_vnni_int8"], "6.12.1")

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.facts.features import BY_NAME
 from simulator.kernel.containers import Container, State
 from simulator.profiles.gathered import (
     MOST_BYTES,
@@ -180,10 +181,22 @@ class TestProcessors:
         node = gathered({**changes, "cpuid/1": OTHER_ROWS})
         assert [one.processors for one in node.profile.cpus] == ["0,2", "1"]
 
-    def test_a_kind_that_was_not_asked_is_left_out(self) -> None:
-        node = gathered({"proc/cpuinfo": cpuinfo("a", "b", "b")})
+    def test_a_kind_that_was_not_asked_and_has_no_vendor_is_left_out(self) -> None:
+        told = cpuinfo("a", "b", "b").replace(b"vendor_id", b"vendor")
+        node = gathered({"proc/cpuinfo": told})
         assert [one.processors for one in node.profile.cpus] == ["0"]
         said = "processors 1-2: CPUID was not asked: they are left out"
+        assert node.remarks == (said, NOT_ASKED)
+
+    def test_a_kind_that_was_not_asked_is_known_as_far_as_cpuinfo_tells(self) -> None:
+        told = b"processor : 0\nvendor_id : GenuineIntel\ncpuid level : 13\nflags : fpu sse4_1\n"
+        node = gathered({"proc/cpuinfo": told, "cpuid/0": None})
+        (one,) = node.profile.cpus
+        assert one.cpuid.has_bit(0x1, 0, "ecx", 19)
+        # The node's kernel knows AVX, and not SHA's instructions.
+        assert not one.cpuid.has_bit(0x1, 0, "ecx", 28)
+        assert BY_NAME["sha_ni"].is_in(one.cpuid) is None
+        said = "processors 0: CPUID was not asked: it is known as far as proc/cpuinfo tells"
         assert node.remarks == (said, NOT_ASKED)
 
     def test_what_had_no_answer_is_unknown_and_said(self) -> None:
@@ -248,7 +261,10 @@ ALIEN = {"proc/cpuinfo": cpuinfo("a"), "cpuid/9": FILES["cpuid/0"]}
         ({"proc/cpuinfo": b"processor : x\n"}, "proc/cpuinfo: 'x' is no number of another"),
         ({"proc/cpuinfo": b"processor : 0\n\nprocessor : 0\n"}, "'0' is no number of another"),
         (ALIEN, "cpuid/9: proc/cpuinfo lists no such processor"),
-        ({"cpuid/0": None}, "cpuid/0: processor 0 was not asked, by which the kernel goes: load"),
+        (
+            {"cpuid/0": None, "proc/cpuinfo": None},
+            "cpuid/0: processor 0 was not asked, by which the kernel goes: load",
+        ),
         ({"cpuid/0": b""}, "cpuid/0: leaf 0x00000000 is not there"),
         ({"cpuid/0": b"0x0 0x0: no\n"}, "cpuid/0: line 1: no answer of CPUID in '0x0 0x0: no'"),
         (

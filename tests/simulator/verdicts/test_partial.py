@@ -7,19 +7,24 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from simulator.errors import UserError
-from simulator.facts.cpuid import EVERY_BIT, REGISTERS, CpuidTable, Registers
+from simulator.facts.cpuid import EVERY_BIT, REGISTERS, CpuidTable, MissingLeafError, Registers
 from simulator.facts.deduction import known_features
 from simulator.facts.features import FEATURES, JUDGED_LEAVES, as_64bit
+from simulator.kernel.containers import Contents
+from simulator.kernel.decision import gather
 from simulator.profiles.catalogue import load_cpus
+from simulator.profiles.changes import upgrade
 from simulator.profiles.compose import CpuSource, compose, parse_spec
 from simulator.profiles.profile import KernelFacts, NodeProfile
 from simulator.verdicts.migrations import NodePair
-from simulator.verdicts.verdict import Outcome, Verdict
-from support.simulated_nodes import EAGER_RELEASE, RELEASES
+from simulator.verdicts.verdict import Outcome, Verdict, Weight
+from support.simulated_nodes import AMD, BASELINE, EAGER_RELEASE, RELEASES, cpu
 
 #: A bit of an answer: leaf, subleaf, register's place, number.
 Bit = tuple[int, int, int, int]
@@ -185,3 +190,50 @@ def test_what_follows_of_what_is_known_is_so(name: str, hidden: set[Bit], is_64b
         most |= has & ~may_have | has
     assert least & ~may_have == 0
     assert has & ~most == 0
+
+
+# What is said of it
+
+
+def codes(source: NodeProfile, destination: NodeProfile) -> dict[str, str]:
+    """Return the codes of reasons on programs that leave the second container's unknown."""
+    migration = NodePair(source, destination).judge_all()[1]
+    return {
+        reason.code: reason.feature
+        for reason in migration.judgement.programs.reasons
+        if reason.weight is Weight.UNKNOWN
+    }
+
+
+def test_where_a_place_in_the_area_could_change_it_the_area_is_named() -> None:
+    table = cpu(*BASELINE, "xsave", "avx").replace(
+        {
+            (0xD, 0): Registers(0xE7, 0xA80, 0xA80, 0),
+            (0xD, 5): Registers(0x40, 0x440, 0, 0),
+            (0xD, 6): Registers(0x200, 0x480, 0, 0),
+            (0xD, 7): Registers(0x400, 0x680, 0, 0),
+        }
+    )
+    partly = composed(without(table, [(0xD, 7, 0, 10), (0xD, 7, 0, 11)]), EAGER_RELEASE)
+    assert codes(composed(table, EAGER_RELEASE), partly) == {"xsave-not-recorded": ""}
+
+
+def test_where_xsaveopt_decides_whether_the_fpu_was_used_it_is_named() -> None:
+    whole = cpu(*BASELINE, "xsave", "avx", vendor=AMD)
+    with_ssse3 = whole.replace({(1, 0): whole[1, 0]._replace(ecx=whole[1, 0].ecx | 1 << 9)})
+    table = CpuidTable((key, one) for key, one in with_ssse3.items() if key != (0xD, 1))
+    source = composed(table, EAGER_RELEASE)
+    assert codes(source, composed(whole, EAGER_RELEASE)) == {"cpuid-not-recorded": "xsaveopt"}
+    assert codes(source, composed(with_ssse3, EAGER_RELEASE)) != {}  # It may have XSAVEC...
+    with pytest.raises(MissingLeafError):
+        gather(parse_spec("102").contents or Contents(()), source.facts())
+
+
+def test_what_is_needed_after_an_upgrade_may_not_be_known() -> None:
+    whole = cpu(*BASELINE, "xsave", "avx", vendor=AMD)
+    table = CpuidTable((key, one) for key, one in whole.items() if key != (0xD, 1))
+    node = composed(table, RELEASES["042stab088"])
+    stated = replace(node, containers=tuple(replace(one, contents=None) for one in node.containers))
+    assert None not in [one.needs for one in stated.containers]
+    idle = upgrade(stated, EAGER_RELEASE).containers[1]
+    assert idle.needs is None
