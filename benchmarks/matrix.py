@@ -35,6 +35,7 @@ from simulator.fleets.reading import read_fleet
 from simulator.kernel.containers import Container
 from simulator.profiles.catalogue import load_cpus
 from simulator.profiles.compose import CpuSource, compose, parse_spec
+from simulator.profiles.nodes import resolve
 from simulator.profiles.profile import KernelFacts
 from simulator.profiles.profile_json import format_profile
 from simulator.profiles.store import load_profile
@@ -181,7 +182,7 @@ def _run_matrix(paths: list[str]) -> str:
 
 
 def _count_classes(paths: list[str]) -> str:
-    fleet = read_fleet(paths, lambda _: None)
+    fleet = read_fleet(resolve(paths), lambda _: None)
     matrix = Matrix(fleet, group_by_class(fleet))
     pairs = sum(1 for _ in matrix.pairs())
     kinds = f"{len(fleet.kernels)} kernels, {len(fleet.cpus)} CPUs"

@@ -99,7 +99,10 @@ def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
     parser = Parser(
         prog="vzcptsim",
         description="Simulate recorded OpenVZ nodes, where there is no OpenVZ at hand.",
-        epilog="NODE is the name of a recorded node (see 'vzcptsim nodes') or a profile's path.",
+        epilog="NODE is the name of a recorded node (see 'vzcptsim nodes'), a profile's path, a "
+        "folder of profiles, CPU@KERNEL with a CPU's name (see 'vzcptsim cpus') or a register "
+        "dump's path, a fleet file (CSV: name, cpu, kernel, containers), or - for profiles on "
+        "standard input, a JSON document a line.",
     )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="show program's version number and exit"

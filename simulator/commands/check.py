@@ -6,6 +6,7 @@ from simulator.commands.options import (
     HelpAsked,
     add_counted,
     add_json,
+    add_kernel,
     container_id,
     waived_codes,
 )
@@ -62,6 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="judge SOURCE as a checkpoint image, whatever it looks like",
     )
     add_counted(parser)
+    add_kernel(parser)
     parser.add_argument("--verbose", action="store_true", help="print remarks in full")
     add_json(parser)
     parser.add_argument(
@@ -82,13 +84,12 @@ def _check(options: argparse.Namespace, streams: Streams) -> int:
 
 
 def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
-    from simulator.profiles.store import is_no_profile, load_node
+    from simulator.profiles.nodes import load_each
     from simulator.verdicts.migrations import Check, NodePair, status_of
 
-    # All that is no profile is judged as restore would, a damaged signature and an empty file too.
-    if options.image or is_no_profile(options.source):
+    if options.image or _is_image(options):
         return _judge_image(options, waived)
-    source, destination = load_node(options.source), load_node(options.destination)
+    source, destination = load_each([options.source, options.destination], options.kernel)
     migrations = _migrations(NodePair(source, destination, waived), options)
     if any(status_of(one.judgement.outcome()) for one in migrations):
         from simulator.verdicts.remedies import Remedies
@@ -98,14 +99,31 @@ def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
     return Check(source.name, destination.name, migrations, options.restore_only, waived)
 
 
+def _is_image(options: argparse.Namespace) -> bool:
+    """Tell whether SOURCE is to be judged as restore would: an empty or damaged file, too.
+
+    Where a kernel is said, what has no signature of an image is a register dump.
+    """
+    from simulator.profiles.nodes import is_fleet_file
+    from simulator.profiles.store import is_no_profile
+
+    if not is_no_profile(options.source) or is_fleet_file(options.source):
+        return False
+    if options.kernel is None:
+        return True
+    from simulator.verdicts.image import load_image
+
+    return load_image(options.source).is_recognized
+
+
 def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
     if options.ct is not None or options.suspended is not None:
         raise UsageError(f"{options.source} is an image, of one container: no --ct, no --suspended")
-    from simulator.profiles.store import load_node
+    from simulator.profiles.nodes import load_one
     from simulator.verdicts.image import judge_restore, load_image, refuse_damage
     from simulator.verdicts.migrations import Check
 
-    destination, image = load_node(options.destination), load_image(options.source)
+    destination, image = load_one(options.destination, options.kernel), load_image(options.source)
     if not options.image:
         refuse_damage(image, options.source)
     migration = judge_restore(image, destination, waived)

@@ -2,13 +2,8 @@
 
 import argparse
 
-from simulator.errors import UsageError
 from simulator.output import Streams, write_atomically
 from vzcptcheck.outcome import ExitStatus
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from simulator.profiles.compose import CpuSource
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what uname -r printed where DUMP, a /proc/cpuinfo, is from: a word that this kernel "
         "knows and did not print is a feature that the CPU lacks",
     )
-    parser.add_argument("--kernel", metavar="RELEASE", required=True, help="what uname -r prints")
+    parser.add_argument(
+        "--kernel", metavar="RELEASE", required=True, help="what uname -r prints, or 042stabN"
+    )
     parser.add_argument(
         "--vz-version",
         metavar="TEXT",
@@ -82,13 +79,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _compose(options: argparse.Namespace, streams: Streams) -> int:
     from pathlib import Path
 
+    from simulator.facts.generations import full_release
     from simulator.profiles.compose import compose, parse_spec
+    from simulator.profiles.evidence import read_cpu
     from simulator.profiles.profile import MODULES, KernelFacts
     from simulator.profiles.profile_json import format_profile, parse_profile
 
     modules = frozenset(one for one in MODULES if one not in options.no_module)
     kernel = KernelFacts(
-        release=options.kernel,
+        release=full_release(options.kernel),
         machine=options.machine,
         vz_version=options.vz_version,
         boot_options=tuple(options.boot_option),
@@ -99,7 +98,7 @@ def _compose(options: argparse.Namespace, streams: Streams) -> int:
     cpu = (
         None
         if options.cpuid is None
-        else _read_cpu(options.cpuid, options.processor, options.printed_by)
+        else read_cpu(options.cpuid, options.processor, options.printed_by)
     )
     containers = [parse_spec(spec) for spec in options.ct]
     name = Path(options.output).stem if options.output else "composed"
@@ -112,38 +111,3 @@ def _compose(options: argparse.Namespace, streams: Streams) -> int:
     else:
         write_atomically(options.output, [text])
     return ExitStatus.YES
-
-
-def _read_cpu(dump: str, processor: int, printed_by: str | None) -> "CpuSource":
-    """Read registers from a dump, or those of a recorded CPU."""
-    from pathlib import Path
-
-    from simulator.dumps.cpuinfo import clear_absent
-    from simulator.dumps.model import DumpError, table_of
-    from simulator.dumps.recognise import parse_dump, read_source
-    from simulator.profiles.catalogue import UnknownCpuError, find_cpu, is_cpu_name
-    from simulator.profiles.compose import CpuSource
-    from simulator.sources.files import STDIN, title_of
-
-    if is_cpu_name(dump) or not (dump == STDIN or Path(dump).exists()):
-        try:
-            cpu = find_cpu(dump)
-        except UnknownCpuError as error:
-            raise UsageError(f"{dump}: no such file; {error}") from error
-        _check_number(dump, processor, 1)
-        return CpuSource(cpu.table, f"{cpu.name} ({cpu.source})", cpu.dump_mode)
-    where = title_of(dump)
-    try:
-        dumps = parse_dump(read_source(dump))
-        _check_number(dump, processor, len(dumps))
-        one = clear_absent(dumps[processor], printed_by)
-        table = table_of(one)
-    except DumpError as error:
-        raise UsageError(f"{where}: {error}") from error
-    source = f"{Path(where).name}, {one.form}, CPU {one.cpus}"
-    return CpuSource(table, source, one.mode, one.model_name, one.microcode)
-
-
-def _check_number(dump: str, processor: int, count: int) -> None:
-    if not 0 <= processor < count:
-        raise UsageError(f"{dump}: no --processor {processor}: the first of {count} is 0")

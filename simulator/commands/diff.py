@@ -2,7 +2,7 @@
 
 import argparse
 
-from simulator.commands.options import add_counted, add_json, waived_codes
+from simulator.commands.options import add_counted, add_json, add_kernel, waived_codes
 from simulator.output import Streams
 from vzcptcheck.outcome import ExitStatus
 
@@ -28,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "nodes", metavar="NODE", nargs="*", help="nodes that it exchanges containers with"
     )
     add_counted(parser)
+    add_kernel(parser)
     add_json(parser)
     parser.set_defaults(command=_diff)
 
@@ -44,11 +45,11 @@ def _diff(options: argparse.Namespace, streams: Streams) -> int:
 def _compare(options: argparse.Namespace) -> "Diff":
     from simulator.fleets.changes import node_changes
     from simulator.fleets.diff import Diff, verdict_changes
-    from simulator.profiles.store import load_node
+    from simulator.profiles.nodes import load_all, load_each
 
     waived = waived_codes(options)
-    old, new = load_node(options.old), load_node(options.new)
-    nodes = [load_node(node) for node in options.nodes]
+    old, new = load_each([options.old, options.new], options.kernel)
+    nodes = list(load_all(options.nodes, options.kernel))
     return Diff(
         old=options.old,
         new=options.new,

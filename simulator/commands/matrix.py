@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from simulator.commands.options import add_counted, waived_codes
+from simulator.commands.options import add_counted, add_kernel, waived_codes
 from simulator.errors import UsageError, UserError
 from simulator.output import Streams, write_atomically
 from vzcptcheck.outcome import ExitStatus
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simulator.fleets.expectation_changes import Comparison
     from simulator.fleets.expectations import Expectation
     from simulator.fleets.fleet import Fleet
+    from simulator.profiles.nodes import Source
     from simulator.reports.view import Note, View
 
 _TABLE = "table"
@@ -44,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
     add_counted(parser)
+    add_kernel(parser)
     parser.add_argument(
         "--verbose",
         action="store_true",
@@ -72,13 +74,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _matrix(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.profiles.nodes import resolve
     from simulator.reports.terminal import progress
 
     waived = waived_codes(options)
     _refuse_contradictions(options)
     notes: dict[str, Note] = {}
-    with progress(streams.stderr, "reading nodes", len(options.nodes)) as step:
-        fleet = _read(options.nodes, step, notes)
+    sources = resolve(options.nodes, options.kernel)
+    total = None if any(source.is_stream for source in sources) else len(sources)
+    with progress(streams.stderr, "reading nodes", total) as step:
+        fleet = _read(sources, step, notes)
+    if len(fleet.members) < 2:
+        raise UsageError("matrix: a pair takes two nodes or more")
     is_compared = options.expect is not None and not options.update
     comparison = _compare(fleet, waived, options) if is_compared else None
     if options.format is not None or options.expect is None:
@@ -90,8 +97,6 @@ def _matrix(options: argparse.Namespace, streams: Streams) -> int:
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
-    if len(options.nodes) < 2:
-        raise UsageError("matrix: a pair takes two nodes or more")
     if options.update and options.expect is None:
         raise UsageError("matrix: --update takes --expect FILE, which it writes")
     if options.full and options.format not in {"csv", "json"}:
@@ -104,7 +109,9 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError("matrix: with --expect, --output takes a --format")
 
 
-def _read(nodes: Sequence[str], step: Callable[[], None], notes: "dict[str, Note]") -> "Fleet":
+def _read(
+    sources: "Sequence[Source]", step: Callable[[], None], notes: "dict[str, Note]"
+) -> "Fleet":
     """Read the nodes, and keep the notes that a report shows."""
     from simulator.fleets.reading import read_fleet
     from simulator.reports.view import note_on
@@ -113,7 +120,7 @@ def _read(nodes: Sequence[str], step: Callable[[], None], notes: "dict[str, Note
         notes[name] = note
         step()
 
-    return read_fleet(nodes, note_on, seen)
+    return read_fleet(sources, note_on, seen)
 
 
 # Reports

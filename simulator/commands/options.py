@@ -99,6 +99,15 @@ def whole(node: "NodeProfile", options: argparse.Namespace) -> "NodeProfile":
     return whole_node(node, assumes_clear=options.assume_missing is not None)
 
 
+def add_kernel(parser: argparse.ArgumentParser) -> None:
+    """Add the option --kernel."""
+    parser.add_argument(
+        "--kernel",
+        metavar="RELEASE",
+        help="the kernel of each node that is a CPU alone: a release, or 042stabN",
+    )
+
+
 def add_counted(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what counts: --restore-only and --waive."""
     parser.add_argument(

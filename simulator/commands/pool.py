@@ -2,7 +2,7 @@
 
 import argparse
 
-from simulator.commands.options import add_counted, add_json, waived_codes
+from simulator.commands.options import add_counted, add_json, add_kernel, waived_codes
 from simulator.output import Streams
 
 _EPILOG = """\
@@ -28,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="count containers to come too: each node for one that uses all that it has",
     )
     add_counted(parser)
+    add_kernel(parser)
     add_json(parser)
     parser.set_defaults(command=_pool)
 
@@ -35,11 +36,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _pool(options: argparse.Namespace, streams: Streams) -> int:
     from simulator.fleets.pool import Rule
     from simulator.fleets.pool_change import make_pool
-    from simulator.profiles.store import load_node
+    from simulator.profiles.nodes import load_all
     from simulator.verdicts.verdict import Verdict
 
     rule = Rule(options.any_container, options.restore_only, waived_codes(options))
-    pool = make_pool(map(load_node, options.nodes), rule)
+    pool = make_pool(load_all(options.nodes, options.kernel), rule)
     if options.json:
         from simulator.reports.pool_report import format_pool
 

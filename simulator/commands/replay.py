@@ -2,7 +2,7 @@
 
 import argparse
 
-from simulator.commands.options import add_assumption, whole
+from simulator.commands.options import add_assumption, add_kernel, whole
 from simulator.output import Streams
 
 
@@ -19,16 +19,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--32-bit", dest="bits", action="store_const", const=32, help="run as a 32-bit program"
     )
     add_assumption(parser)
+    add_kernel(parser)
     parser.set_defaults(command=_replay)
 
 
 def _replay(options: argparse.Namespace, streams: Streams) -> int:
-    from simulator.profiles.store import load_node
+    from simulator.profiles.nodes import load_one
     from simulator.run.in_process import SimulatedSyscalls
     from vzcptcheck.cli import main as run_vzcptcheck
 
     process = SimulatedSyscalls(
-        whole(load_node(options.node), options).boot(),
+        whole(load_one(options.node, options.kernel), options).boot(),
         uid=options.user,
         ctid=options.inside,
         pointer_bits=options.bits,

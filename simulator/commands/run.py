@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Iterable
 
-from simulator.commands.options import add_assumption, whole
+from simulator.commands.options import add_assumption, add_kernel, whole
 from simulator.errors import UsageError
 from simulator.output import Streams
 
@@ -47,11 +47,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="run it under qemu-user with a CPU like the node's: for programs that execute CPUID",
     )
     add_assumption(parser)
+    add_kernel(parser)
     parser.set_defaults(command=_run)
 
 
 def _run(options: argparse.Namespace, streams: Streams) -> int:
-    from simulator.profiles.store import load_node
+    from simulator.profiles.nodes import load_one
     from simulator.run.session import end_as, run
 
     if not options.words:
@@ -60,7 +61,7 @@ def _run(options: argparse.Namespace, streams: Streams) -> int:
     node_for, sshd_for = (
         _booted(pairs, seen, options) for pairs in (options.node_for, options.sshd_for)
     )
-    profile = whole(load_node(options.node), options)
+    profile = whole(load_one(options.node, options.kernel), options)
     command = options.words
     if options.cpu_instruction:
         command = _emulated(command, profile, streams)
@@ -89,7 +90,7 @@ def _booted(
     pairs: Iterable[str], seen: set[str], options: argparse.Namespace
 ) -> "dict[str, SimulatedKernel]":
     """Boot the nodes of HOST=NODE; return them by host name, which must not have been seen."""
-    from simulator.profiles.store import load_node
+    from simulator.profiles.nodes import load_one
 
     hosts = {}
     for pair in pairs:
@@ -99,5 +100,5 @@ def _booted(
         if host.lower() in seen:
             raise UsageError(f"run: host {host} is named twice")
         seen.add(host.lower())
-        hosts[host] = whole(load_node(node), options).boot()
+        hosts[host] = whole(load_one(node, options.kernel), options).boot()
     return hosts

@@ -3,7 +3,13 @@
 import argparse
 import os
 
-from simulator.commands.options import add_counted, add_json, container_id, waived_codes
+from simulator.commands.options import (
+    add_counted,
+    add_json,
+    add_kernel,
+    container_id,
+    waived_codes,
+)
 from simulator.errors import UsageError
 from simulator.output import Streams
 
@@ -31,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--any", action="store_true", help="any container of the first NODE's, whatever it uses"
     )
     add_counted(parser)
+    add_kernel(parser)
     add_json(parser)
     parser.set_defaults(command=_where)
 
@@ -53,14 +60,16 @@ def _where(options: argparse.Namespace, streams: Streams) -> int:
 
 def _search(options: argparse.Namespace) -> "Search":
     from simulator.fleets.destinations import find_destinations, find_source
-    from simulator.profiles.store import load_node
+    from simulator.profiles.nodes import load_all, require_one
 
     first, ctid = _split(options.nodes[0])
     if ctid is not None and (options.ct is not None or options.any):
         raise UsageError(f"{options.nodes[0]} names a container: no --ct, no --any")
     if ctid is None and options.ct is None and not options.any:
         raise UsageError("say which container: NODE:ID, --ct ID, or --any")
-    nodes = [load_node(first), *map(load_node, options.nodes[1:])]
+    if options.ct is None:
+        require_one(first, options.kernel)
+    nodes = list(load_all([first, *options.nodes[1:]], options.kernel))
     source = nodes[0] if options.ct is None else find_source(nodes, options.ct)
     moved = ctid if options.ct is None else options.ct
     waived = waived_codes(options)

@@ -436,6 +436,14 @@ def parse_number(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in stab.groups() if part) if stab else ()
 
 
+def full_release(text: str) -> str:
+    """Return a release, as uname -r prints it, of a kernel that may go by its number alone."""
+    for number, version in (("042stab", "2.6.32"), ("028stab", "2.6.18")):
+        if text.startswith(number):
+            return f"{version}-{text}"
+    return text
+
+
 def format_number(number: tuple[int, ...]) -> str:
     """Write a 042stab number: 042stab088.4."""
     first, *second = number

@@ -9,12 +9,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 
 from simulator.errors import UserError
 from simulator.fleets.fleet import Fleet, Gathering, Part
+from simulator.profiles.nodes import Source, load
 from simulator.profiles.profile import NodeProfile
-from simulator.profiles.store import load_node
 
 _Note = TypeVar("_Note")
 
@@ -33,17 +34,20 @@ class _Share(NamedTuple, Generic[_Note]):
 
 
 def read_fleet(
-    nodes: Sequence[str],
+    nodes: Sequence[Source],
     note: Callable[[NodeProfile], _Note],
     seen: Callable[[str, _Note], object] = lambda _, __: None,
     *,
     processes: int | None = None,
 ) -> Fleet:
-    """Read nodes by name or path; ``seen`` is called with the name of each, and the note on it.
+    """Read nodes; ``seen`` is called with the name of each, and the note on it.
 
-    UserError is raised for the first node, in their order, that cannot be read or added.
+    Those of standard input come one by one, in one process. UserError is raised for the first
+    node, in their order, that cannot be read or added.
     """
-    if processes is None:
+    if any(node.is_stream for node in nodes):
+        processes = 1
+    elif processes is None:
         processes = min(len(os.sched_getaffinity(0)), len(nodes) // NODES_PER_PROCESS)
     gathering = Gathering()
     if processes < 2:
@@ -66,19 +70,18 @@ def read_fleet(
 
 def _read_on(
     gathering: Gathering,
-    nodes: Sequence[str],
+    nodes: Sequence[Source],
     note: Callable[[NodeProfile], _Note],
     seen: Callable[[str, _Note], object],
 ) -> None:
-    for node in nodes:
-        profile = load_node(node)
+    for profile in chain.from_iterable(map(load, nodes)):
         gathering.add(profile)
         seen(profile.name, note(profile))
 
 
 @contextmanager
 def _reading_apart(
-    shares: Sequence[Sequence[str]], note: Callable[[NodeProfile], _Note]
+    shares: Sequence[Sequence[Source]], note: Callable[[NodeProfile], _Note]
 ) -> Iterator[list[BinaryIO]]:
     """Start a process for each share; wait for all of them, or end them where something fails."""
     pids: list[int] = []
@@ -103,7 +106,7 @@ def _reading_apart(
 
 
 def _hand_back(
-    nodes: Sequence[str], note: Callable[[NodeProfile], object], writing: int
+    nodes: Sequence[Source], note: Callable[[NodeProfile], object], writing: int
 ) -> NoReturn:
     """Read nodes in a process of its own, write what came of them to a pipe, and end."""
     import pickle

@@ -124,7 +124,7 @@ class ProfileDocument(FormatStruct, frozen=True, kw_only=True):
 class NodeProfile(ProfileDocument, frozen=True, kw_only=True, dict=True):
     """A recorded node: what its file says, and the name of the file."""
 
-    name: str
+    name: NonEmpty
 
     def facts(self) -> NodeFacts:
         """Return what the node's kernel decides by; its first CPU is the one that it asks.

@@ -5,8 +5,8 @@ What is wrong with a file that is no profile is told in plain words, with its pl
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import Any, NoReturn
+from functools import cache, lru_cache
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from msgspec import NODEFAULT, inspect
@@ -28,17 +28,34 @@ _UNKNOWN = "?"
 
 _FIELDS = ProfileDocument.__struct_fields__
 
+_Document = TypeVar("_Document", bound=ProfileDocument)
+
 
 def parse_profile(data: bytes, name: str, where: str) -> NodeProfile:
     """Read a profile; ``where`` names its file in errors. Raises ProfileError.
 
     Its shape is checked here; ``profile_checks`` asks whether its facts agree with each other.
     """
-    try:
-        document = _read(data, where)
-    except RecursionError as error:
-        raise ProfileError(where, "", "nested too deeply to be a profile") from error
+    document = _read(data, where, _DECODER)
     return NodeProfile(name=name, **{field: getattr(document, field) for field in _FIELDS})
+
+
+def parse_named_profile(data: bytes, name: str, where: str) -> NodeProfile:
+    """Read a profile that may have its node's name in it, by the key "name".
+
+    ``name`` is for one that has not. All else is as with ``parse_profile``.
+    """
+    try:
+        msgspec.json.decode(data, type=_Named)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return parse_profile(data, name, where)
+    return _read(data, where, _named_decoder())
+
+
+class _Named(msgspec.Struct):
+    """Any document that has a name."""
+
+    name: object
 
 
 def format_profile(profile: NodeProfile) -> str:
@@ -51,12 +68,19 @@ def format_profile(profile: NodeProfile) -> str:
         raise ProfileError(profile.name, "", problem) from error
 
 
-def _read(data: bytes, where: str) -> ProfileDocument:
+def _read(data: bytes, where: str, decoder: msgspec.json.Decoder[_Document]) -> _Document:
+    try:
+        return _read_flat(data, where, decoder)
+    except RecursionError as error:
+        raise ProfileError(where, "", "nested too deeply to be a profile") from error
+
+
+def _read_flat(data: bytes, where: str, decoder: msgspec.json.Decoder[_Document]) -> _Document:
     asked = Stated.asked
     try:
-        document = _DECODER.decode(data)
+        document = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(where, *_explain(data, str(error))) from error
+        raise ProfileError(where, *_explain(data, str(error), decoder.type)) from error
     if Stated.asked > asked or not _is_read_whole(data, document):
         for path, problem in _find_loss(data, _ENCODER.encode(document)):
             raise ProfileError(where, path, problem)
@@ -146,6 +170,11 @@ _DECODER = msgspec.json.Decoder(ProfileDocument, dec_hook=_decode)
 _ENCODER = msgspec.json.Encoder(enc_hook=_format_rows, order="deterministic")
 
 
+@cache
+def _named_decoder() -> msgspec.json.Decoder[NodeProfile]:
+    return msgspec.json.Decoder(NodeProfile, dec_hook=_decode)
+
+
 # What is wrong with a file that is no profile, in plain words
 
 
@@ -166,8 +195,8 @@ _PLAIN_WORDS: dict[type[inspect.Type], str] = {
 }
 
 
-def _explain(data: bytes, message: str) -> Problem:
-    """Return what is wrong with data that are no profile.
+def _explain(data: bytes, message: str, wanted: object) -> Problem:
+    """Return what is wrong with data that are no profile, of the wanted struct.
 
     ``message`` is msgspec's, which ends with the place. Raises RecursionError.
     """
@@ -177,7 +206,7 @@ def _explain(data: bytes, message: str) -> Problem:
         return "", f"not UTF-8 at byte {error.start}"
     except ValueError as error:
         return "", f"not JSON: {error}"
-    root = inspect.type_info(ProfileDocument)
+    root = inspect.type_info(wanted)
     found = re.fullmatch(r"(.*) - at `\$(.*)`", message, re.DOTALL)
     # The name of an unknown key of the whole may be anything, and end as a message does.
     if found is None or _key_problem(document, root):

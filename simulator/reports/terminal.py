@@ -271,8 +271,11 @@ def _paint(words: Iterable[Word]) -> str:
 
 
 @contextmanager
-def progress(stream: TextIO | None, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Yield a function to call after each of ``total`` steps; remove the bar at the end."""
+def progress(stream: TextIO | None, what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """Yield a function to call after each of ``total`` steps; remove the bar at the end.
+
+    ``total`` is None where it is not known.
+    """
     if stream is None or not stream.isatty():
         yield lambda: None
         return

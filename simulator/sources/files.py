@@ -60,6 +60,37 @@ def read_input(name: str, most: int, kind: str) -> bytes:
     return _bounded(data, most, kind, STDIN)
 
 
+def input_documents(most: int, kind: str) -> Iterator[tuple[int, bytes]]:
+    """Yield JSON documents of standard input as they come, each with the number of its first line.
+
+    One is a line, or begins with a line "{" and ends with a line "}", as programs print it for
+    people. SourceError where one is larger than any ``kind`` is, or does not end.
+    """
+    lines: list[bytes] = []
+    size = 0
+    for number, line in enumerate(_input_lines(most + 1), start=1):
+        size += len(line)
+        if size > most:
+            raise _too_large(STDIN, most, kind)
+        lines.append(line)
+        if lines[0].rstrip() == b"{" and line.rstrip() != b"}":
+            continue
+        document = b"".join(lines)
+        if document.strip():
+            yield number - len(lines) + 1, document
+        lines, size = [], 0
+    if lines:
+        raise SourceError('it ends within a document, before a line "}"', title_of(STDIN))
+
+
+def _input_lines(most: int) -> Iterator[bytes]:
+    try:
+        while line := sys.stdin.buffer.readline(most):
+            yield line
+    except (AttributeError, OSError) as error:
+        raise SourceError(reason_of(error, "it is closed"), title_of(STDIN)) from error
+
+
 def _bounded(data: bytes, most: int, kind: str, name: str) -> bytes:
     if len(data) > most:
         raise _too_large(name, most, kind)

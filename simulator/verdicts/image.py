@@ -112,7 +112,10 @@ def refuse_damage(image: Image, name: str) -> None:
     """
     if not image.is_recognized:
         what = "it is neither a profile nor a checkpoint image" if image.size else "it is empty"
-        raise UserError(f"{name}: {what}; --image has it judged as an image all the same")
+        raise UserError(
+            f"{name}: {what}; --image has it judged as an image all the same. Of a register dump, "
+            f"say the kernel: {name}@RELEASE, or --kernel RELEASE"
+        )
     for finding in frame_refusals(image):
         where = f" ({finding.place}: {finding.source})" if finding.place else f" ({finding.source})"
         raise UserError(

@@ -11,6 +11,7 @@ from simulator.errors import UserError
 from simulator.fleets import reading
 from simulator.fleets.fleet import Fleet, gather_fleet
 from simulator.fleets.reading import read_fleet
+from simulator.profiles.nodes import Source, load, resolve
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
 from support.simulated_nodes import node, small_nodes
@@ -34,7 +35,7 @@ def write(folder: Path, profile: NodeProfile) -> str:
 
 
 def read(paths: list[str], processes: int) -> Fleet:
-    return read_fleet(paths, lambda _: None, processes=processes)
+    return read_fleet(resolve(paths), lambda _: None, processes=processes)
 
 
 def refusal(paths: list[str], processes: int) -> str:
@@ -54,7 +55,7 @@ def _no_child_is_left() -> Iterator[None]:
 def test_the_fleet_and_the_notes_are_the_same(paths: list[str], processes: int) -> None:
     seen: list[tuple[str, int]] = []
     fleet = read_fleet(
-        paths,
+        resolve(paths),
         lambda profile: len(profile.containers),
         lambda name, note: seen.append((name, note)),
         processes=processes,
@@ -78,7 +79,7 @@ def test_two_nodes_of_one_name_are_told(tmp_path: Path, paths: list[str], proces
 
 
 def test_recorded_nodes_are_read_by_their_names(paths: list[str]) -> None:
-    fleet = read_fleet(["042stab141.3.qemu64.default", paths[0]], lambda _: None)
+    fleet = read_fleet(resolve(["042stab141.3.qemu64.default", paths[0]]), lambda _: None)
     assert [one.name for one in fleet.members] == ["042stab141.3.qemu64.default", "strong"]
 
 
@@ -95,10 +96,10 @@ def test_a_large_fleet_is_read_in_as_many_processes_as_there_are_processors(
 
     monkeypatch.setattr(os, "fork", count)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
-    assert len(read_fleet(paths, lambda _: None).members) == len(paths)
+    assert len(read_fleet(resolve(paths), lambda _: None).members) == len(paths)
     assert forked == []
     monkeypatch.setattr(reading, "NODES_PER_PROCESS", 2)
-    assert read_fleet(paths, lambda _: None) == gather_fleet(small_nodes())
+    assert read_fleet(resolve(paths), lambda _: None) == gather_fleet(small_nodes())
     assert len(forked) == 3
 
 
@@ -107,13 +108,12 @@ def test_what_a_process_does_not_hand_back_is_read_here(
 ) -> None:
     own = os.getpid()
 
-    def load(path: str) -> NodeProfile:
+    def load_here(source: Source) -> Iterator[NodeProfile]:
         if os.getpid() != own:
             os.kill(os.getpid(), signal.SIGKILL)
-        return load_node(path)
+        return load(source)
 
-    load_node = reading.load_node
-    monkeypatch.setattr(reading, "load_node", load)
+    monkeypatch.setattr(reading, "load", load_here)
     assert read(paths, 2) == gather_fleet(small_nodes())
 
 
