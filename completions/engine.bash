@@ -5,8 +5,8 @@ _PROGRAM_offer() {
         case $word in
             @files) files=all ;;
             @cpus) words+=" $_PROGRAM_cpus" files=all ;;
-            @nodes) words+=" $_PROGRAM_nodes" files=profiles ;;
-            @pairs) [[ ! $is_joined ]] || words+=" $_PROGRAM_nodes" files=profiles ;;
+            @nodes) words+=" $_PROGRAM_nodes" files=all ;;
+            @pairs) [[ ! $is_joined ]] || words+=" $_PROGRAM_nodes" files=all ;;
             @codes) words+=" $_PROGRAM_codes" ;;
             @waivable) words+=" $_PROGRAM_waivable" ;;
             @releases) words+=" $_PROGRAM_releases" ;;
@@ -15,13 +15,7 @@ _PROGRAM_offer() {
         esac
     done
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    case $files in
-        all) mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur") ;;
-        profiles)
-            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -d -- "$cur")
-            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -X '!*.json' -- "$cur")
-            ;;
-    esac
+    [[ ! $files ]] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")
     # bash says no where this is called for a test, and nothing is being completed.
     [[ ! $files ]] || compopt -o filenames 2>/dev/null || true
 }

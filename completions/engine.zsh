@@ -1,5 +1,5 @@
 _PROGRAM_nodes() {
-    _alternative 'names:recorded node:compadd -a _PROGRAM_nodes' 'files:profile:_files -g "*.json"'
+    _alternative 'names:recorded node:compadd -a _PROGRAM_nodes' 'files:profile, dump or fleet file:_files'
 }
 
 _PROGRAM_cpus() {

@@ -168,12 +168,11 @@ def test_tab_offers_every_option_of_a_command(
 
 
 @in_each_shell
-def test_profiles_are_offered_beside_nodes(shell: str, tmp_path: Path) -> None:
-    (tmp_path / "mine.json").touch()
-    (tmp_path / "mine.txt").touch()
-    offered = SHELLS[shell]("vzcptsim check mine.j", tmp_path)
-    assert "mine.json" in offered
-    assert "mine.txt" not in offered
+@pytest.mark.parametrize("name", ["mine.json", "mine.cpuinfo", "mine.csv"])
+def test_files_are_offered_beside_nodes(shell: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    (tmp_path / "other.json").touch()
+    assert SHELLS[shell](f"vzcptsim check {name[:-2]}", tmp_path) == [name]
 
 
 @in_each_shell

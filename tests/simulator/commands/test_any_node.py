@@ -135,6 +135,7 @@ def test_commands_answer_as_for_profiles(here: Path, dumps: list[str]) -> None:
     for command in (("check", "--json"), ("check",)):
         assert vzcptsim(*command, *nodes[:2], *kernel) == vzcptsim(*command, *paths[:2])
     assert vzcptsim("pool", *nodes, *kernel) == vzcptsim("pool", *paths)
+    assert vzcptsim("where", "--any", *nodes, *kernel) == vzcptsim("where", "--any", *paths)
     said, of_paths = (
         json.loads(vzcptsim("diff", "--json", *words).stdout)
         for words in ((*nodes, *kernel), paths)
@@ -144,6 +145,16 @@ def test_commands_answer_as_for_profiles(here: Path, dumps: list[str]) -> None:
         said = vzcptsim("replay", node, *kernel, "--", "caps")
         assert said == vzcptsim("replay", path, "--", "caps")
         assert said.stdout.strip().isdecimal()
+
+
+def test_a_container_of_a_fleet_file_is_found_and_its_node_may_be_one_of_many(here: Path) -> None:
+    (here / "fleet.csv").write_text(f"a,{CPUS[0]},{RELEASE},101\nb,{CPUS[1]},{RELEASE},102:fpu\n")
+    said = json.loads(vzcptsim("where", "--json", "--ct", "102", "fleet.csv").stdout)
+    assert (said["source"], [one["node"] for one in said["destinations"]]) == ("b", ["a"])
+    several = "fleet.csv: 2 nodes, where one is wanted: a, b"
+    assert mistake("where", "--any", "fleet.csv") == several
+    assert mistake("where", "fleet.csv:102", RECORDED) == several
+    assert mistake("check", "fleet.csv", RECORDED) == several
 
 
 # check: an image or a node
