@@ -44,7 +44,7 @@ class Judged:
 
 
 class SimulatedNode:
-    """A node that commands can be run on: a recorded one's name, or a profile's path.
+    """A node that commands can be run on: one NODE of the command line (a recorded one's name...).
 
     Each run boots it anew. ``user`` is who runs it to the node (root if not said), ``inside``
     the container that it runs in; ``node_for`` and ``sshd_for`` are other nodes that its ssh
@@ -121,7 +121,7 @@ class SimulatedNode:
 def _load(node: "str") -> "Any":
     """Return a node's profile; SimulationError says why there is none."""
     try:
-        from simulator.profiles.store import load_node
+        from simulator.profiles.nodes import load_one
     except ImportError as error:
         raise SimulationError(
             "{}: simulated nodes take pip install 'vzcptcheck[sim]'".format(error)
@@ -129,7 +129,7 @@ def _load(node: "str") -> "Any":
     from simulator.errors import UserError
 
     try:
-        return load_node(node)
+        return load_one(node)
     except (UserError, OSError) as error:
         raise SimulationError(str(error)) from None
 

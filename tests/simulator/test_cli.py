@@ -188,7 +188,7 @@ def test_replay_takes_a_path(here: Path) -> None:
     ("node", "problem"),
     [
         ("nowhere", "no node is recorded as 'nowhere', and no file is there"),
-        ("/", "/: a folder without profiles (*.json). "),
+        (".", ".: a folder without profiles (*.json). "),
     ],
 )
 def test_replay_of_no_node(here: Path, node: str, problem: str) -> None:
