@@ -242,7 +242,8 @@ def _is_other_json(path: str) -> bool:
     return isinstance(document, list) or not {"kernel", "origin", "answers"} & document.keys()
 
 
-def _kernel_missing(what: str) -> UserError:
+def _kernel_missing(node: str) -> UserError:
+    what = node.removesuffix("@")
     return UsageError(
         f"{what}: no profile: say the kernel of this CPU, {what}@RELEASE or --kernel RELEASE"
     )

@@ -75,7 +75,7 @@ def test_a_node_that_is_not_there_is_no_programs_answer() -> None:
 def test_without_the_simulators_libraries_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "simulator.profiles.store", None)
+    monkeypatch.setitem(sys.modules, "simulator.profiles.nodes", None)
     with pytest.raises(SimulationError, match=r"pip install 'vzcptcheck\[sim\]'"):
         SimulatedNode(NODE)
 

@@ -11,10 +11,10 @@ import pytest
 
 from simulator.facts.cpuid import CpuidTable
 from simulator.kernel.kernel import SimulatedKernel
+from simulator.profiles.catalogue import find_cpu
 from simulator.profiles.nodes import load_all, load_each
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
-from simulator.profiles.catalogue import find_cpu
 from simulator.profiles.store import load_node
 from support.images import build
 from support.programs import mistake, vzcptsim

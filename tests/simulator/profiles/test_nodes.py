@@ -13,11 +13,11 @@ import pytest
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.profiles.catalogue import find_cpu, load_cpus
 from simulator.profiles.evidence import compose_node
 from simulator.profiles.nodes import load_all, load_each, load_one, resolve
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
-from simulator.profiles.catalogue import find_cpu, load_cpus
 from simulator.profiles.store import load_node
 from support.simulated_nodes import NEWEST, OLD, node, small_nodes
 from support.simulated_profiles import encoded, good_document, rows_of
@@ -241,10 +241,10 @@ def test_a_folder_is_the_profiles_in_it(here: Path) -> None:
         (["ia64.028stab056.2"], "and no file is there; did you mean ia64.028stab056.1"),
         ([CPU], f"{CPU}: no profile: say the kernel of this CPU, {CPU}@RELEASE or --"),
         (["box"], "box: no profile: say the kernel of this CPU, box@RELEASE or --kernel RELEASE"),
-        (["x@042stab092.1"], "x: no such file; no CPU is recorded as 'x', but there are: "),
+        (["nonesuch@042stab092.1"], "nonesuch: no such file; no CPU is recorded as 'nonesuch'"),
         (["box@042stab092.1"], "box: not a register dump in any form known here; tried"),
         ([f"{CPU}@042"], "kernel release '042' is none that is known: "),
-        ([f"{CPU}@"], f"no node is recorded as '{CPU}@', and no file is there"),
+        ([f"{CPU}@"], f"{CPU}: no profile: say the kernel of this CPU, {CPU}@RELEASE or --"),
         (["-", "-"], "standard input (-) is named twice, and can be read once"),
         (["-", "-@042stab092.1"], "standard input (-) is named twice"),
     ],
@@ -255,6 +255,14 @@ def test_what_is_no_node(here: Path, nodes: list[str], problem: str) -> None:
     with pytest.raises(UserError) as caught:
         load_each(nodes)
     assert problem in str(caught.value)
+
+
+def test_what_is_neither_a_node_nor_a_cpu_is_told_as_both_where_a_kernel_is_said() -> None:
+    said = refusal(["nonesuch"], "042stab092.1")
+    assert said.startswith("no node is recorded as 'nonesuch', and no file is there; ")
+    assert said.endswith("; no CPU is recorded as 'nonesuch'; see 'vzcptsim cpus'")
+    ambiguous = refusal(["xeon"], "042stab092.1")
+    assert " CPUs may be meant by 'xeon': " in ambiguous
 
 
 def test_no_more_than_one_node_is_taken_where_one_is_wanted(
@@ -443,7 +451,7 @@ l,{CPU}@042stab092.1,,
             (3, "the name 'a' is on line 2 already"),
             (4, "no CPU: its name, a dump's path, a recorded node or a profile's path"),
             (5, f"{CPU}: no profile: say the kernel of this CPU, {CPU}@RELEASE or --"),
-            (6, "no CPU is recorded as 'nonesuch', but there are: "),
+            (6, "no CPU is recorded as 'nonesuch'; see 'vzcptsim cpus'"),
             (7, "no node is recorded as 'nonesuch', and no file is there"),
             (8, "kernel release 'linux' is none that is known: "),
             (9, "container '101:shy': 'shy' is no word for it"),
