@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from simulator.dumps.cpuinfo import clear_absent
 from simulator.dumps.model import DumpError, table_of
 from simulator.dumps.recognise import parse_dump, read_source
-from simulator.errors import UsageError, UserError
+from simulator.errors import UsageError
 from simulator.facts.capabilities import X86_64, Machine
-from simulator.facts.cpuid import MissingLeafError
 from simulator.facts.features import LONG_MODE
 from simulator.kernel.containers import Container
 from simulator.profiles.catalogue import UnknownCpuError, find_cpu, is_cpu_name
@@ -28,10 +27,7 @@ def compose_node(
     source = read_cpu(cpu)
     machine: Machine = "i686" if LONG_MODE.is_in(source.table) is False else X86_64
     kernel = KernelFacts(release=release, machine=machine, vz_version=None)
-    try:
-        return compose(name, source, kernel, containers)
-    except MissingLeafError as error:
-        raise UserError(f"{source.source}: {error}") from error
+    return compose(name, source, kernel, containers)
 
 
 def read_cpu(cpu: str, processor: int = 0, printed_by: str | None = None) -> CpuSource:
