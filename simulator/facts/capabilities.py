@@ -104,8 +104,7 @@ def node_capabilities(facts: NodeFacts) -> int:
     """
     least, most = capability_bounds(facts)
     if facts.cpuid is not None and least != most:
-        for key in _COMPARED_LEAVES:
-            facts.cpuid.answer(*key)
+        _require_whole(facts.cpuid)
     return least
 
 
@@ -204,6 +203,11 @@ def _certain_caps(facts: NodeFacts) -> int:
 def _runs_below_its_cpu(facts: NodeFacts) -> bool:
     """Tell whether a 32-bit kernel runs on a 64-bit CPU."""
     return facts.machine in I386 and facts.cpuid is not None and bool(LONG_MODE.is_in(facts.cpuid))
+
+
+def _require_whole(cpuid: CpuidTable) -> None:
+    """Raise MissingLeafError for the first leaf that is compared and not known whole."""
+    _ = [cpuid.answer(*key) for key in _COMPARED_LEAVES]
 
 
 def has_sysenter(facts: NodeFacts) -> bool:

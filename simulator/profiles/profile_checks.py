@@ -4,7 +4,7 @@ Nodes of a large fleet are much alike: what is found of a kernel, of a CPU and o
 remembered by what it depends on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from msgspec.json import encode
@@ -162,6 +162,10 @@ def _is_within(number: int, bounds: tuple[int, int]) -> bool:
     return least != most and not (least & ~number or number & ~most)
 
 
+def _repeated(ctid: int, before: Sequence[int]) -> list[_Problem]:
+    return [("containers[{}].ctid", f"container {ctid} comes twice")] if ctid in before else []
+
+
 def _container_problems(profile: NodeProfile) -> Iterator[_Problem]:
     node = (
         profile.facts(),
@@ -175,11 +179,11 @@ def _container_problems(profile: NodeProfile) -> Iterator[_Problem]:
     ctids = [one.ctid for one in containers]
     if not any(found) and len(set(ctids)) == len(ctids):
         return
-    for number, (ctid, problems) in enumerate(zip(ctids, found, strict=True)):
-        if ctid in ctids[:number]:
-            yield f"containers[{number}].ctid", f"container {ctid} comes twice"
-        for path, problem in problems:
-            yield path.format(number), problem
+    yield from (
+        (path.format(number), problem)
+        for number, (ctid, problems) in enumerate(zip(ctids, found, strict=True))
+        for path, problem in (*_repeated(ctid, ctids[:number]), *problems)
+    )
 
 
 @lru_cache(1 << 14)

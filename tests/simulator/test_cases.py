@@ -209,3 +209,37 @@ def test_an_area_of_which_a_component_was_made_up_is_not_known(tmp_path: Path) -
     status, _, document = check(source, destination)
     assert status == 3
     assert codes(document, "programs") == {"xsave-not-recorded"}
+
+
+def test_what_only_two_changes_do_together_is_told_as_one(tmp_path: Path) -> None:
+    without_rdrand = "0x00000001: 0x00000000 0x00000000 0xbfffffff 0xffffffff"
+    words = (*BASELINE, "rdrand")
+    plain, less = written(
+        tmp_path,
+        node("plain", "1:fpu", words=words, vendor="AuthenticAMD"),
+        node(
+            "less",
+            words=words,
+            vendor="AuthenticAMD",
+            override=without_rdrand,
+            boot_options=("nordrand", "clearcpuid=19"),
+        ),
+    )
+    _, text, document = check(plain, less)
+    (both,) = document["migrations"][0]["remedies"]
+    assert both["outcome"] == "safe"
+    assert "Lift the mask on less" in both["action"]
+    assert "Boot less without nordrand." in both["action"]
+    assert "clearcpuid" not in both["action"]
+    assert "container 1: then safe" in text
+
+
+def test_ipv6_is_to_be_loaded_where_no_option_disables_it(tmp_path: Path) -> None:
+    plain, less = written(
+        tmp_path,
+        node("plain", "1:fpu", table=intel(), release=EAGER),
+        node("less", table=intel(), release=EAGER, ipv6=False),
+    )
+    _, text, document = check(plain, less)
+    assert codes(document, "restore") == {"destination-ipv6"}
+    assert "Load IPv6 on less: 'modprobe ipv6'. container 1: then safe" in text

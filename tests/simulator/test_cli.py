@@ -746,3 +746,11 @@ def test_an_interrupt_waits_until_a_module_is_imported(monkeypatch: pytest.Monke
     assert waited == [__main__._SOON]
     with pytest.raises(KeyboardInterrupt):
         __main__._interrupt(signal.SIGINT, sys._getframe())
+
+
+def test_a_usage_that_cannot_be_written_is_not_missed() -> None:
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError
+
+    assert main(["chek"], io.StringIO(), Closed()) == 1

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dumps.lines import LEAVES_WITH_SUBLEAVES
-from simulator.dumps.model import CpuDump, infer_mode
+from simulator.dumps.model import CpuDump, infer_mode, load_documents
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import parse_dump as parse_source
 from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers, parse_rows
@@ -487,3 +487,7 @@ def test_cpuid_r_round_trips(cpus: list[CpuidTable]) -> None:
 def test_json_round_trips(dumps: list[CpuDump]) -> None:
     entries = [{"id": dump.cpus, "cpuid": dump.table.rows(), "mode": dump.mode} for dump in dumps]
     assert parse_dump(json.dumps(entries)) == dumps
+
+
+def test_a_document_within_another_is_no_document_of_its_own() -> None:
+    assert list(load_documents('{"a":\n{"b": 1}}\n{"c": 2}\n')) == [{"a": {"b": 1}}, {"c": 2}]

@@ -203,3 +203,13 @@ def test_any_text_is_tidied_once_and_for_all(text: str) -> None:
     lines = as_lines(plain)
     assert all(line == line.strip() for line in lines)
     assert as_document(plain) is not None
+
+
+def test_a_row_that_is_cut_in_three_is_joined() -> None:
+    rows = as_lines(
+        "CPUID 00000001: 000306E4-\n00100800-\n7FBAE3FF-BFEBFBFF\n"
+        "CPUID 00000002: 76036301-\n00F0B5FF-\nand nothing more\n"
+    )
+    assert "CPUID 00000001: 000306E4-00100800-7FBAE3FF-BFEBFBFF" in [
+        row.replace("- ", "-") for row in rows
+    ]

@@ -15,6 +15,7 @@ from simulator.kernel.restore import (
     Restorer,
     answer,
     find_refusals,
+    frame_refusals,
     restorer_of,
 )
 from support.images import (
@@ -412,3 +413,17 @@ def test_what_refuses_beside_a_chain_that_is_too_long_refuses() -> None:
     assert said(data) == Answer(-1, "EINVAL", None)
     # A VEINFO further on may be another one.
     assert codes(change(build(chain, blank=False), "u32@104=5")) == ["image-chain-long"]
+
+
+@pytest.mark.parametrize(
+    ("data", "codes"),
+    [
+        (b"", ["image-size"]),
+        (bytes(96), ["image-size", "image-signature"]),
+        (bytes(1024), ["image-signature"]),
+        (build(), []),
+    ],
+)
+def test_what_is_wrong_with_a_frame_needs_no_kernel(data: bytes, codes: list[str]) -> None:
+    image = read_image(lambda size, offset: data[offset : offset + size], len(data))
+    assert [one.code for one in frame_refusals(image)] == codes
