@@ -85,16 +85,14 @@ class SimulatedNode:
         """
         from simulator.errors import UserError
         from simulator.verdicts.migrations import NodePair
-        from simulator.verdicts.verdict import Weight
 
         pair = NodePair(self.profile, _load(str(destination)))
         try:
             judgement = (pair.judge_nodes() if ct is None else pair.judge_one(ct)).judgement
         except UserError as error:
             raise SimulationError(str(error)) from None
-        reasons = [reason for opinion in judgement for reason in opinion.reasons]
-        counted = [one.code for one in reasons if one.weight is not Weight.REMARK]
-        return Judged(judgement.outcome().value, list(dict.fromkeys(counted)))
+        codes = dict.fromkeys(reason.code for reason in judgement.counted())
+        return Judged(judgement.outcome().value, list(codes))
 
     def command_line(self, command: "Sequence[str]") -> "list[str]":
         """Return what to start, by any means, to run a command on the node."""

@@ -91,12 +91,13 @@ def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
         return _judge_image(options, waived)
     source, destination = load_each([options.source, options.destination], options.kernel)
     migrations = _migrations(NodePair(source, destination, waived), options)
-    if any(status_of(one.judgement.outcome()) for one in migrations):
+    restore_only = options.restore_only
+    if any(status_of(one.judgement.outcome(restore_only=restore_only)) for one in migrations):
         from simulator.verdicts.remedies import Remedies
 
-        remedies = Remedies(source, destination, waived)
+        remedies = Remedies(source, destination, waived, restore_only=restore_only)
         migrations = tuple(one._replace(helps=remedies.of(one)) for one in migrations)
-    return Check(source.name, destination.name, migrations, options.restore_only, waived)
+    return Check(source.name, destination.name, migrations, restore_only, waived)
 
 
 def _is_image(options: argparse.Namespace) -> bool:

@@ -9,7 +9,8 @@ from simulator.verdicts.migrations import Migration, NodePair
 from simulator.verdicts.remedies import Remedies
 from simulator.verdicts.verdict import Help, Outcome
 
-_BEST_FIRST = (Outcome.SAFE, Outcome.RISKY, Outcome.REFUSED, Outcome.UNKNOWN)
+#: As they are told: what is not known comes last.
+_BEST_FIRST = tuple(Outcome)
 
 
 class Destination(NamedTuple):
@@ -65,7 +66,7 @@ def find_destinations(
             migration = pair.judge_nodes() if ctid is None else pair.judge_one(ctid)
             outcome = migration.judgement.outcome(restore_only=restore_only)
             if outcome is not Outcome.SAFE:
-                helps = Remedies(source, node, waived).of(migration)
+                helps = Remedies(source, node, waived, restore_only=restore_only).of(migration)
                 migration = migration._replace(helps=helps)
             found.append(Destination(node.name, outcome, migration))
     if not found:

@@ -64,8 +64,8 @@ def verdict_changes(
 
 def deciding(one: Opinion, other: Opinion) -> tuple[Reason, ...]:
     """Return the reasons for the first one's verdict that the other has not."""
-    others = {_about(reason) for reason in _counted(other)}
-    return tuple(reason for reason in _counted(one) if _about(reason) not in others)
+    others = {_about(reason) for reason in other.counted}
+    return tuple(reason for reason in one.counted if _about(reason) not in others)
 
 
 def _judge(source: NodeProfile, destination: NodeProfile, waived: Iterable[str]) -> list[Migration]:
@@ -89,12 +89,6 @@ def _differing(
 
 def _verdicts(judgement: Judgement) -> tuple[object, object]:
     return judgement.restore.verdict, judgement.programs.verdict
-
-
-def _counted(opinion: Opinion) -> Iterator[Reason]:
-    for reason in opinion.reasons:
-        if reason.weight is not Weight.REMARK and not reason.is_waived:
-            yield reason
 
 
 def _about(reason: Reason) -> tuple[str, Weight, str, str]:

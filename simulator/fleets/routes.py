@@ -13,10 +13,9 @@ from simulator.facts.generations import GENERATIONS
 from simulator.fleets.fleet import Group, NodeClass
 from simulator.fleets.judge import Memo
 from simulator.fleets.matrix import Matrix, Row, Summary
-from simulator.verdicts.verdict import Verdict
+from simulator.verdicts.verdict import VERDICTS_BY_HARM, Verdict
 
 _AGE = {generation.name: number for number, generation in enumerate(GENERATIONS)}
-_BEST_FIRST = (Verdict.POSSIBLE, Verdict.UNKNOWN, Verdict.NOT_POSSIBLE)
 
 #: What counts in a rank: each of them more than all that come before it.
 _OTHER_VENDOR = 1 << 4
@@ -171,7 +170,7 @@ class Router:
         said = matrix.programs_opinions(one, uses_fpu=uses_fpu)
         said.ask(others)
         for number in range(len(ranks), len(matrix.opinions)):
-            verdict = _BEST_FIRST.index(matrix.verdicts[number])
+            verdict = VERDICTS_BY_HARM.index(matrix.verdicts[number])
             rank = verdict * _FIRST_UNKNOWN + matrix.opinions[number].size * _REASON
             ranks.append(rank * len(self._kernels))
         return map(ranks.__getitem__, map(said.__getitem__, others))

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from simulator.fleets.destinations import Destination, Search
@@ -16,7 +15,7 @@ from simulator.reports.check_report import (
     verdict_document,
 )
 from simulator.reports.terminal import DIM, HEADING, Line, line, styled_word
-from simulator.verdicts.verdict import Judgement, Outcome, Verdict
+from simulator.verdicts.verdict import Outcome
 
 
 def search_lines(search: Search) -> Iterator[Line]:
@@ -46,7 +45,8 @@ def _reason_lines(destination: Destination, search: Search, indent: int) -> Iter
     """Write why, and the first remedy that works."""
     judgement = destination.migration.judgement
     yield line(indent, main_reason(judgement, restore_only=search.restore_only))
-    yield line(indent, (", ".join(_codes(judgement, restore_only=search.restore_only)), DIM))
+    counted = judgement.counted(restore_only=search.restore_only)
+    yield line(indent, (", ".join(dict.fromkeys(reason.code for reason in counted)), DIM))
     remedy = destination.remedy
     if remedy is not None:
         yield line(
@@ -54,14 +54,6 @@ def _reason_lines(destination: Destination, search: Search, indent: int) -> Iter
         )
         if remedy.remedy.lines:
             yield from override_command_lines(remedy.remedy.lines, indent)
-
-
-def _codes(judgement: Judgement, *, restore_only: bool) -> Iterator[str]:
-    """Yield the codes of what stands against a migration, each once."""
-    reasons = chain.from_iterable(one.reasons for one in judgement[: 1 if restore_only else 2])
-    yield from dict.fromkeys(
-        reason.code for reason in reasons if reason.verdict is not Verdict.POSSIBLE
-    )
 
 
 # As JSON

@@ -23,7 +23,7 @@ from simulator.facts.features import (
 )
 from simulator.verdicts.restore import refused_version
 from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
-from simulator.verdicts.verdict import Finding, Opinion, Reason, Verdict, Weight
+from simulator.verdicts.verdict import VERDICTS_BY_HARM, Finding, Opinion, Reason, Verdict, Weight
 
 _CODES = {
     "crash": "instructions-missing",
@@ -53,8 +53,6 @@ _MOST_REMEMBERED = 1 << 14
 _AREA_PLACE = f"CPUID {XSAVE_LEAF:#010x}"
 _LEAST_SIZE = 576
 _ANY_SIZE = float("inf")
-
-_BY_HARM = (Verdict.POSSIBLE, Verdict.UNKNOWN, Verdict.NOT_POSSIBLE)
 
 _YES, _NO, _NOT_RECORDED = "yes", "no", "not recorded"
 
@@ -183,7 +181,7 @@ def _cpu_findings(
         for kernels, (one, other, use) in cases
     ]
     verdicts = {findings: Opinion(findings).verdict for _, findings in found}
-    mildest = min(verdicts, key=lambda findings: _BY_HARM.index(verdicts[findings]))
+    mildest = min(verdicts, key=lambda findings: VERDICTS_BY_HARM.index(verdicts[findings]))
     by_kernels: dict[tuple[bool, bool], set[Verdict]] = {}
     for kernels, findings in found:
         by_kernels.setdefault(kernels, set()).add(verdicts[findings])

@@ -6,7 +6,7 @@ come. What is told of a code in general, codes.txt has.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, cached_property, reduce
+from functools import cached_property, reduce
 from itertools import chain
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ from simulator.profiles.masking import MASKABLE, Basis, basis_of, make_lines, wi
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.migrations import Migration, NodePair
 from simulator.verdicts.traits import node_traits
-from simulator.verdicts.verdict import Help, Judgement, Outcome, Reason, Remedy, Weight
+from simulator.verdicts.verdict import OUTCOMES_BY_HARM, Help, Judgement, Reason, Remedy
 
 #: What to do about what a container cannot take along: its bits, and the action.
 _CONTAINERS_OWN = {
@@ -89,8 +89,6 @@ _MODULES_GO = (
     "IPTABLES_MODULES_UNLOAD=no is in /etc/sysconfig/iptables-config."
 )
 
-_BEST_FIRST = (Outcome.SAFE, Outcome.UNKNOWN, Outcome.RISKY, Outcome.REFUSED)
-
 #: What stands against a migration, for short: which verdict it is of, and the feature or the code.
 _Problems = frozenset[tuple[str, str]]
 
@@ -108,19 +106,28 @@ _Trials = tuple[_Trial, ...]
 
 
 class Remedies:
-    """Finds what helps migrations between two nodes; ``waived`` are codes that do not count."""
+    """Finds what helps migrations between two nodes.
+
+    ``waived`` are codes that do not count, and ``restore_only`` leaves programs out.
+    """
 
     def __init__(
-        self, source: NodeProfile, destination: NodeProfile, waived: Iterable[str] = ()
+        self,
+        source: NodeProfile,
+        destination: NodeProfile,
+        waived: Iterable[str] = (),
+        *,
+        restore_only: bool = False,
     ) -> None:
         self._source = source
         self._destination = destination
         self._waived = tuple(waived)
+        self._restore_only = restore_only
         self._judged: dict[tuple[Remedy, int | None, bool], Judgement] = {}
 
     def of(self, migration: Migration) -> tuple[Help, ...]:
         """Return what turns away reasons that count against a migration, the best first."""
-        reasons = _counted(migration.judgement)
+        reasons = self._counted(migration.judgement)
         if not reasons:
             return ()
         found: list[Help] = []
@@ -129,7 +136,7 @@ class Remedies:
         left = set(reasons).difference(*(one.turns_away for one in found))
         if left:
             found += self._together(tuple(one for one in reasons if one in left), migration)
-        return tuple(sorted(found, key=lambda one: _BEST_FIRST.index(one.outcome)))
+        return tuple(sorted(found, key=lambda one: OUTCOMES_BY_HARM.index(one.outcome)))
 
     def _helping(
         self, trials: _Trials, reasons: Sequence[Reason], migration: Migration
@@ -159,11 +166,18 @@ class Remedies:
     def _try(self, trial: _Trial, reasons: Iterable[Reason], migration: Migration) -> Help:
         """Return what a change turns away: nothing where something new comes of it."""
         after = self._after(trial, migration)
-        left = _problems(after)
-        if left <= _problems(migration.judgement):
+        outcome = after.outcome(restore_only=self._restore_only)
+        left = self._problems(after)
+        if left <= self._problems(migration.judgement):
             turned = (one for one in reasons if _problem(migration.judgement, one) not in left)
-            return Help(trial.remedy, tuple(turned), after.outcome())
-        return Help(trial.remedy, (), after.outcome())
+            return Help(trial.remedy, tuple(turned), outcome)
+        return Help(trial.remedy, (), outcome)
+
+    def _counted(self, judgement: Judgement) -> tuple[Reason, ...]:
+        return judgement.counted(restore_only=self._restore_only)
+
+    def _problems(self, judgement: Judgement) -> _Problems:
+        return frozenset(_problem(judgement, reason) for reason in self._counted(judgement))
 
     def _after(self, trial: _Trial, migration: Migration) -> Judgement:
         """Judge a migration again after a change."""
@@ -196,7 +210,7 @@ class Remedies:
         ctid = migration.ctid
         if ctid is None or migration.is_suspended:
             return
-        for code in dict.fromkeys(reason.code for reason in _counted(judgement)):
+        for code in dict.fromkeys(reason.code for reason in self._counted(judgement)):
             if code in _CONTAINERS_OWN:
                 bits, action = _CONTAINERS_OWN[code]
                 remedy = Remedy(action, Cost.NO_MORE.value)
@@ -209,7 +223,7 @@ class Remedies:
         if obstacle not in {None, Obstacle.NOT_TOLD}:
             return
         basis = basis_of(replace(self._source, cpuid_override=self._source.cpuid_override or ""))
-        hidden = with_dependents(_hideable(judgement))
+        hidden = with_dependents(_hideable(self._counted(judgement)))
         size = self._size_to_tell(judgement)
         if not isinstance(basis, Basis) or not (hidden or size):
             return
@@ -225,7 +239,7 @@ class Remedies:
     def _size_to_tell(self, judgement: Judgement) -> int:
         """Return the size of XSAVE's area that programs have to be told of; 0 where no other."""
         area = node_traits(self._destination).cpu.area
-        is_larger = any(one.code == "xsave-area-larger" for one in _counted(judgement))
+        is_larger = any(one.code == "xsave-area-larger" for one in self._counted(judgement))
         return area.size if area and is_larger else 0
 
 
@@ -318,30 +332,15 @@ def _judge_again(pair: NodePair, migration: Migration) -> Migration:
     return pair.judge_one(migration.ctid)
 
 
-def _problems(judgement: Judgement) -> _Problems:
-    return frozenset(_problem(judgement, reason) for reason in _counted(judgement))
-
-
 def _problem(judgement: Judgement, reason: Reason) -> tuple[str, str]:
     verdict = "restore" if reason in judgement.restore.reasons else "programs"
     return verdict, reason.feature or reason.code
 
 
-@cache
-def _counted(judgement: Judgement) -> tuple[Reason, ...]:
-    """Return the reasons that a verdict comes from, each once."""
-    reasons = chain(judgement.restore.reasons, judgement.programs.reasons)
-    return tuple(
-        one
-        for one in dict.fromkeys(reasons)
-        if one.weight is not Weight.REMARK and not one.is_waived
-    )
-
-
-def _hideable(judgement: Judgement) -> int:
+def _hideable(reasons: Iterable[Reason]) -> int:
     """Return the features that could be hidden on the source, of those that are lost."""
     features = 0
-    for reason in _counted(judgement):
+    for reason in reasons:
         features |= MASKS.get(reason.feature, 0)
         if reason.code in {"xsave-component-missing", "xsave-layout-differs"}:
             features |= sum(

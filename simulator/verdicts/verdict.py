@@ -1,6 +1,6 @@
 """Two verdicts on a migration, on restore and on programs, their reasons, and one outcome."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import chain
 from typing import NamedTuple, Protocol
@@ -46,15 +46,14 @@ class Outcome(Enum):
 #: What a pair of nodes is where some of its migrations are safe, and others are not.
 PARTLY = "partly"
 
-_WORST_LAST = (Outcome.SAFE, Outcome.UNKNOWN, Outcome.RISKY, Outcome.REFUSED)
+#: From the mildest on: a definite no outranks what is not known.
+VERDICTS_BY_HARM = (Verdict.POSSIBLE, Verdict.UNKNOWN, Verdict.NOT_POSSIBLE)
+OUTCOMES_BY_HARM = (Outcome.SAFE, Outcome.UNKNOWN, Outcome.RISKY, Outcome.REFUSED)
 
 
 def worst_outcome(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return the worst of outcomes: a definite no outranks what is not known.
-
-    Of none it is that all is safe.
-    """
-    return _WORST_LAST[max(map(_WORST_LAST.index, outcomes), default=0)]
+    """Return the most harmful of outcomes; of none it is that all is safe."""
+    return OUTCOMES_BY_HARM[max(map(OUTCOMES_BY_HARM.index, outcomes), default=0)]
 
 
 class Weight(Enum):
@@ -143,6 +142,11 @@ class Opinion(Struct, frozen=True, cache_hash=True):
         return tuple(chain.from_iterable(finding.reasons for finding in self.findings))
 
     @property
+    def counted(self) -> Iterator[Reason]:
+        """The reasons that the verdict comes from: no remarks, and none that is waived."""
+        return (one for one in self.reasons if one.verdict is not Verdict.POSSIBLE)
+
+    @property
     def size(self) -> int:
         """How many reasons there are."""
         return sum(finding.size for finding in self.findings)
@@ -170,6 +174,11 @@ class Judgement(NamedTuple):
         """Return the outcome; where programs are left out, it follows restore alone."""
         programs = Verdict.POSSIBLE if restore_only else self.programs.verdict
         return outcome_of(self.restore.verdict, programs)
+
+    def counted(self, *, restore_only: bool = False) -> tuple[Reason, ...]:
+        """Return the reasons that the outcome comes from, each once."""
+        opinions = (self.restore,) if restore_only else self
+        return tuple(dict.fromkeys(chain.from_iterable(one.counted for one in opinions)))
 
 
 def outcome_of(restore: Verdict, programs: Verdict) -> Outcome:

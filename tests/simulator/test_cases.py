@@ -243,3 +243,25 @@ def test_ipv6_is_to_be_loaded_where_no_option_disables_it(tmp_path: Path) -> Non
     _, text, document = check(plain, less)
     assert codes(document, "restore") == {"destination-ipv6"}
     assert "Load IPv6 on less: 'modprobe ipv6'. container 1: then safe" in text
+
+
+def test_where_programs_are_left_out_remedies_leave_them_out_too(tmp_path: Path) -> None:
+    mask = "0x00000001: 0x000306e4 0x00010800 0x03bae3df 0xbfebfbff"
+    newer, masked = written(
+        tmp_path,
+        node("newer", "1:fpu", table=intel(features=AVX2), release=EAGER),
+        node("masked", "2:fpu", table=intel(), release=EAGER, override=mask),
+    )
+    for arguments, outcome in (((), "risky"), (("--restore-only",), "safe")):
+        _, _, document = check(newer, masked, *arguments)
+        (lift,) = [
+            one
+            for one in document["migrations"][0]["remedies"]
+            if one["action"].startswith("Lift the mask")
+        ]
+        assert lift["outcome"] == outcome
+    # Nothing but programs stands against it: there is nothing to mend.
+    (less,) = written(tmp_path, node("less", table=intel(), release=EAGER))
+    assert check(newer, less)[0] == 2
+    _, _, document = check(newer, less, "--restore-only")
+    assert (document["outcome"], document["migrations"][0]["remedies"]) == ("safe", [])
