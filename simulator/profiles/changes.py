@@ -106,12 +106,6 @@ class Cost(Enum):
 # Whether a node can hide features
 
 
-def can_be_masked(profile: NodeProfile) -> bool | None:
-    """Tell whether a node can be given lines for cpuid_override; None where that is not known."""
-    obstacle = obstacle_to_masking(profile)
-    return None if obstacle is Obstacle.NOT_TOLD else obstacle is None
-
-
 def obstacle_to_masking(profile: NodeProfile) -> Obstacle | None:
     """Return why a node cannot be given lines, or not certainly; None where it can."""
     facts = profile.facts()

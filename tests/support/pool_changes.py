@@ -14,9 +14,10 @@ from simulator.facts.override import format_override
 from simulator.fleets.pool import Judge, Node, Rule, Stage
 from simulator.fleets.pool_change import Change, make_pool
 from simulator.profiles.changes import (
-    can_be_masked,
+    Obstacle,
     hiding_boot_options,
     lift_mask,
+    obstacle_to_masking,
     upgrade,
     upgrades_of,
     without_boot_option,
@@ -117,7 +118,7 @@ def _changes_of(profile: NodeProfile, missing: int) -> Iterator[NodeProfile]:
         yield without_boot_option(profile, option)
     if profile.cpuid_override:
         yield lift_mask(profile)
-    if can_be_masked(profile) is not False and missing:
+    if missing and obstacle_to_masking(profile) in {None, Obstacle.NOT_TOLD}:
         basis = basis_of(replace(profile, cpuid_override=profile.cpuid_override or ""))
         if isinstance(basis, Basis):
             lines = make_lines(basis, with_dependents(missing))

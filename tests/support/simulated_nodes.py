@@ -12,7 +12,7 @@ import pytest
 from simulator.facts.bits import WORDS, bits_with_words
 from simulator.facts.capabilities import NodeFacts
 from simulator.facts.cpuid import CpuidTable, RegisterName, Registers
-from simulator.facts.generations import identify
+from simulator.facts.generations import EXAMPLES, identify
 from simulator.kernel.containers import Container, Contents, Process
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.profiles.compose import CpuSource, compose, parse_spec
@@ -20,15 +20,7 @@ from simulator.profiles.profile import KernelFacts, NodeProfile
 from simulator.run.in_process import SimulatedSyscalls
 
 #: One release of each generation, oldest first.
-RELEASES = {
-    "028stab": "2.6.18-028stab056.1",
-    "2.6.32": "2.6.32-dzhanibekov.1",
-    "042stab": "2.6.32-042stab061.9",
-    "042stab088": "2.6.32-042stab088.4",
-    "042stab092": "2.6.32-042stab092.1",
-    "042stab101": "2.6.32-042stab108.1",
-    "042stab107": "2.6.32-042stab113.5",
-}
+RELEASES = EXAMPLES
 NEWEST = RELEASES["042stab107"]
 OLD = RELEASES["042stab"]
 SINCE_042STAB = tuple(RELEASES)[2:]
