@@ -140,6 +140,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the README's pictures anew, the page's in a real Chromium."""
+    _install(session, "browser-tests", package="-e.[sim]")
+    session.run("python", "-m", "tools.pictures")
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Mutate the modules that decide: each mutant must fail a test."""
     _install(session, "mutation", package="-e.[sim]")

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 #: simulator.commands, which is imported if the command is given: its ``add_options`` adds the
 #: options to a parser.
 _COMMANDS = {
-    "nodes": "list the recorded nodes",
-    "kernels": "list the kernels that can be simulated",
-    "cpus": "list the real CPUs to compose nodes from",
-    "replay": "run vzcptcheck on a recorded node, in this process",
-    "run": "run any program, with all that it starts, on a recorded node",
-    "compose": "make a node's profile from a CPU's registers and a kernel release",
-    "import": "read a register dump in any form, and write it in the project's own (JSON)",
     "where": "say where a container can go, the best destination first",
     "check": "say whether containers can migrate from one node to another, and why not",
     "matrix": "say who can migrate where: all pairs of nodes",
-    "diff": "say what differs between two nodes, and which verdicts change with it",
     "pool": "group nodes that can all migrate to each other, and say what makes one group",
+    "diff": "say what differs between two nodes, and which verdicts change with it",
+    "nodes": "list the recorded nodes",
+    "kernels": "list the kernels that can be simulated",
+    "cpus": "list the real CPUs to compose nodes from",
+    "compose": "make a node's profile from a CPU's registers and a kernel release",
+    "import": "read a register dump in any form, and write it in the project's own (JSON)",
+    "replay": "run vzcptcheck on a recorded node, in this process",
+    "run": "run any program, with all that it starts, on a recorded node",
     "schema": "print the JSON Schema of what a command answers, or of a profile",
     "help": "say how a command is used",
 }

@@ -27,11 +27,12 @@ def search_lines(search: Search) -> Iterator[Line]:
         yield line(0, f"waived: {', '.join(search.waived)}")
     yield line(0)
     width = max(len(one.outcome.value) for one in search.destinations) + 2
-    for destination in search.destinations:
-        gap = " " * (width - len(destination.outcome.value))
-        yield line(0, styled_word(destination.outcome.value), gap, (destination.name, HEADING))
-        if destination.outcome is not Outcome.SAFE:
-            yield from _reason_lines(destination, search, width)
+    for alike in _alike(search):
+        for one in alike:
+            gap = " " * (width - len(one.outcome.value))
+            yield line(0, styled_word(one.outcome.value), gap, (one.name, HEADING))
+        if alike[0].outcome is not Outcome.SAFE:
+            yield from _reason_lines(alike, search, width)
 
 
 def _counts(search: Search) -> str:
@@ -41,17 +42,39 @@ def _counts(search: Search) -> str:
     return f"to {nodes}: {found}{', by restore alone' if search.restore_only else ''}"
 
 
-def _reason_lines(destination: Destination, search: Search, indent: int) -> Iterator[Line]:
-    """Write why, and the first remedy that works."""
+def _alike(search: Search) -> list[list[Destination]]:
+    """Group destinations that the same is said of, each group where its best stands."""
+    groups: dict[tuple[str, ...], list[Destination]] = {}
+    for one in search.destinations:
+        said: tuple[str, ...] = (one.outcome.value,)
+        if one.outcome is not Outcome.SAFE:
+            said += _because(one, search)
+        if one.remedy is not None:
+            action, lines = one.remedy.remedy.action, one.remedy.remedy.lines
+            said += action.replace(one.name, ""), lines, one.remedy.outcome.value
+        groups.setdefault(said, []).append(one)
+    return list(groups.values())
+
+
+def _because(destination: Destination, search: Search) -> tuple[str, str]:
+    """Say why it is not safe, and by which codes."""
     judgement = destination.migration.judgement
-    yield line(indent, main_reason(judgement, restore_only=search.restore_only))
     counted = judgement.counted(restore_only=search.restore_only)
-    yield line(indent, (", ".join(dict.fromkeys(reason.code for reason in counted)), DIM))
-    remedy = destination.remedy
+    codes = ", ".join(dict.fromkeys(reason.code for reason in counted))
+    return main_reason(judgement, restore_only=search.restore_only), codes
+
+
+def _reason_lines(alike: list[Destination], search: Search, indent: int) -> Iterator[Line]:
+    """Write why, and the first remedy that works."""
+    reason, codes = _because(alike[0], search)
+    yield line(indent, reason)
+    yield line(indent, (codes, DIM))
+    remedy = alike[0].remedy
     if remedy is not None:
-        yield line(
-            indent, f"Helps: {remedy.remedy.action} Then ", styled_word(remedy.outcome.value), "."
-        )
+        helps = "Helps" if len(alike) == 1 else "Helps, on each alike"
+        then = "Then still" if remedy.outcome is alike[0].outcome else "Then"
+        action = f"{helps}: {remedy.remedy.action} {then} "
+        yield line(indent, action, styled_word(remedy.outcome.value), ".")
         if remedy.remedy.lines:
             yield from override_command_lines(remedy.remedy.lines, indent)
 

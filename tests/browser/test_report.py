@@ -31,6 +31,8 @@ from support.report_page import Chromium, ReportPage, notes_on, started, write_r
 from support.running import temporary_folder
 
 pytestmark = needs("chromium", "chromedriver")
+#: What .ci/run takes of these tests.
+short = pytest.mark.short
 
 LARGE_SIZE = 200
 LIMIT_MS = 500
@@ -172,6 +174,7 @@ def page(browser: Chromium) -> ReportPage:
     return CAPTURED.open(browser, FLEET)
 
 
+@short
 class TestSaysWhatTheMatrixSays:
     def test_of_every_pair_of_nodes(self, page: ReportPage) -> None:
         expected = {(one, one): f"{one} → {one}; the node itself" for one in CAPTURED.names}
@@ -655,6 +658,7 @@ class TestShortNames:
         ]
 
 
+@short
 class TestAtAGlance:
     def test_the_best_takers_are_first_and_those_cut_off_are_named(self, page: ReportPage) -> None:
         safe: Counter[str] = Counter()
@@ -678,6 +682,7 @@ class TestAtAGlance:
         ]
 
 
+@short
 class TestKeyboard:
     def test_tab_comes_by_the_grid_and_the_panel(self, few: ReportPage) -> None:
         few.browser.run("document.getElementById('filters-title').focus()")
@@ -746,7 +751,7 @@ class TestKeyboard:
 )
 class TestAccessibility:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [1400, 420])
+    @pytest.mark.parametrize("width", [1400, pytest.param(420, marks=short)])
     def test_axe_has_nothing_against_it(self, browser: Chromium, scheme: str, width: int) -> None:
         browser.prefer(color_scheme=scheme)
         browser.resize(width, 900)
@@ -846,6 +851,7 @@ def _lightness(colour: str) -> float:
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
+@short
 class TestPaper:
     def test_prints_the_whole_grid(self, few: ReportPage) -> None:
         few.browser.prefer(color_scheme="dark")
@@ -894,6 +900,7 @@ class TestPaper:
         FEW.open(browser, "#view=pools").print()
 
 
+@short
 class TestHostileNames:
     def test_names_are_text_everywhere(self, browser: Chromium) -> None:
         page = HOSTILE.open(browser, FLEET)
@@ -934,7 +941,9 @@ class TestHostileNames:
 
 
 class TestLarge:
-    @pytest.mark.parametrize("view", ["where", "fleet", "obstacles", "pools"])
+    @pytest.mark.parametrize(
+        "view", ["where", pytest.param("fleet", marks=short), "obstacles", "pools"]
+    )
     def test_can_be_used_within_half_a_second(
         self, browser: Chromium, capsys: pytest.CaptureFixture[str], view: str
     ) -> None:
@@ -992,6 +1001,7 @@ class TestLarge:
         assert "And 140 other nodes: type to find them." in page.text("#answer")
 
 
+@short
 class TestWindow:
     @pytest.mark.parametrize("width", [2560, 1400, 800, 400])
     @pytest.mark.parametrize("view", ["where", "fleet", "obstacles", "pools"])

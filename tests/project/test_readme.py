@@ -16,6 +16,9 @@ from support.simulated_profiles import recorded_nodes
 from tools.programs import vzcptcheck
 
 README = (ROOT / "README.md").read_text("utf-8")
+NODES = (ROOT / "docs" / "nodes.md").read_text("utf-8")
+#: Where the README was once as long as a manual.
+MOST_LINES = 220
 
 
 def test_ci_runs_the_readmes_command_for_the_tests() -> None:
@@ -36,11 +39,18 @@ def test_the_figures_are_the_projects() -> None:
     vectors = sum(map(len, map(read_vectors, ("caps.tsv", "vecaps.tsv", "versions.tsv"))))
     observed = sum(kind not in {"container", "open", "close"} for kind in rows)
     assert f"and {len(kinds)} recorded nodes" in README
-    assert f"{kinds.count(OriginKind.CAPTURED)} are *captured*" in README
-    assert f"{kinds.count(OriginKind.COMPOSED)} are *composed*" in README
-    assert f"{rows.count('original'):,} of them are\n  runs of the original program" in README
-    assert f"answered to {vectors} questions" in README
-    assert f"{observed // 1000},000 recorded observations" in README
+    assert f"{kinds.count(OriginKind.CAPTURED)} are *captured*" in NODES
+    assert f"{kinds.count(OriginKind.COMPOSED)} are *composed*" in NODES
+    assert f"{rows.count('original'):,} of them are\n  runs of the original program" in NODES
+    assert f"answered to {vectors} questions" in NODES
+    assert f"{observed // 1000},000 recorded observations" in NODES
+
+
+def test_it_is_short_and_where_comes_first() -> None:
+    assert README.count("\n") < MOST_LINES
+    commands = re.findall(r"^(?:\$|\| `)(?: ?)vzcptsim (\w+)", README, re.MULTILINE)
+    assert commands[0] == "where"
+    assert re.findall(r"^\| `vzcptsim (\w+)", README, re.MULTILINE)[0] == "where"
 
 
 def test_every_command_of_vzcptsim_is_in_its_table() -> None:
@@ -62,7 +72,7 @@ def test_the_main_job_prints_both_results(tmp_path: Path) -> None:
 
 
 def test_the_pytest_fixture_works_as_it_is_shown(tmp_path: Path) -> None:
-    block = next(one for one in read_blocks(ROOT / "README.md") if one.language == "python")
+    block = next(one for one in read_blocks(ROOT / "docs" / "run.md") if one.language == "python")
     (tmp_path / "test_mine.py").write_text(block.text, "utf-8")
     write_program(tmp_path / "my-check", '#!/bin/sh\nvzcptcheck caps "$1" 144799\n')
     plugin = ("-p", "no:vzcptsim", "-p", "simulator.pytest_plugin", "-p", "no:cacheprovider")

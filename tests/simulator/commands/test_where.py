@@ -118,6 +118,21 @@ def test_people_read_a_line_each_with_why_and_the_first_remedy() -> None:
     ]
 
 
+def test_what_is_said_of_several_is_said_once_below_the_last() -> None:
+    old = ["042stab061.9.Opteron_G3.default", "042stab061.9.qemu64.default"]
+    more = ["042stab141.3.Opteron_G3.default", "042stab141.3.qemu64.default"]
+    _, text, _ = vzcptsim("where", f"{SOURCE}:102", *old, PENRYN, *more)
+    lines = text.splitlines()[3:]
+    assert [one for one in lines if one.startswith("refused  ")] == [
+        f"refused  {name}" for name in (PENRYN, *more, *old)
+    ]
+    assert [place for place, one in enumerate(lines) if "compares" in one] == [1, 5]
+    assert lines[-1] == (
+        f"         Helps, on each alike: Upgrade {old[0]}'s kernel to 042stab088.4 or later. "
+        "Then still refused."
+    )
+
+
 def test_codes_of_programs_are_not_told_where_restore_alone_counts() -> None:
     _, text, _ = vzcptsim("where", f"{SOURCE}:102", PENRYN, "--restore-only")
     assert text.splitlines()[1] == "to 1 node: 1 refused, by restore alone"
