@@ -4,7 +4,7 @@ The kernel compares 19 features; the table in features.txt has the others too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from itertools import product, starmap
 from types import MappingProxyType
 from typing import Optional
 
@@ -26,6 +26,7 @@ from simulator.facts.features import (
     AVX,
     AVX512F,
     JUDGED_LEAVES,
+    LONG_MODE,
     OF_XSAVE,
     OF_YMM,
     OF_ZMM,
@@ -55,6 +56,10 @@ _ALWAYS = 0x03
 
 #: The features that decide which components there are: each needs the one before it.
 _DECIDING = (XSAVE.mask, AVX.mask, AVX512F.mask)
+
+#: Where CPUs of one stepping differ: firmware and microcode switch features off there, and product
+#: lines lack some (so it is among the 332 of the catalogue). Elsewhere they differ only with that.
+_DIFFERING = {(one.leaf, one.subleaf) for one in (AVX, AVX512F, LONG_MODE)}
 
 #: So many unknown bits of components' sizes and places are tried each way.
 _MOST_TRIED = 6
@@ -88,12 +93,13 @@ class XsaveArea(Struct, frozen=True, cache_hash=True, gc=False):
 class Hole(Struct, frozen=True, cache_hash=True, gc=False):
     """A node's CPUs where something that matters is not known of them.
 
-    ``cpus`` are without what is each processor's own, or its kernel's; ``unrecorded`` are the
-    features of leaves of which nothing was recorded. ``xcr0`` has the components that are enabled
-    where the CPU has them, and ``enabled`` the features that then work.
+    ``cpus`` are without what is each processor's own, or its kernel's; ``unrecorded`` are
+    features of leaves of which nothing was recorded, and that all CPUs of one stepping have that
+    are alike in the others. ``xcr0`` has the components that are enabled where the CPU has them,
+    and ``enabled`` the features that then work.
 
-    ``deciding`` are features that are not known and that others depend on; ``decided`` are those
-    of them that the CPU has in this case, and ``others`` are the traits in the other cases.
+    ``deciding`` are features that are not known and that others depend on; ``others`` are the
+    traits in the other cases of them.
     ``may_be_eager``: it is not known whether every process counts as having used the FPU.
     """
 
@@ -102,7 +108,6 @@ class Hole(Struct, frozen=True, cache_hash=True, gc=False):
     xcr0: int
     enabled: int
     deciding: int = 0
-    decided: int = 0
     may_be_eager: bool = False
     others: tuple["CpuTraits", ...] = ()
 
@@ -201,17 +206,21 @@ def _case(  # noqa: PLR0913, PLR0917 (each is a fact of its own)
     is_known = shown == may_be_shown and usable == may_be_usable and area is not None
     if may_be_eager or deciding or not is_known or first.partial:
         kinds = tuple(dict.fromkeys(models_own(table) for table in cpus))
-        unrecorded = (unknown | deciding) & _unrecorded(cpus)
-        decided = features[0][0] & deciding
-        hole = Hole(kinds, unrecorded, xcr0, enabled, deciding, decided, may_be_eager)
+        unrecorded = unknown & _unrecorded(cpus)
+        hole = Hole(kinds, unrecorded, xcr0, enabled, deciding, may_be_eager)
     masks = shown, may_be_shown, usable, may_be_usable
     return CpuTraits(first.vendor, *masks, area, _told(facts, area), hole, disabled=disabled)
 
 
 def _unrecorded(cpus: Iterable[CpuidTable]) -> int:
-    """Return the features of leaves that nothing was recorded of, on some CPU."""
+    """Return the features of leaves that nothing was recorded of, on some CPU.
+
+    There are none where it is not known whether CPUs of one stepping are alike.
+    """
     unrecorded = 0
     for table in cpus:
+        if any(least != most for least, most in starmap(table.bounds, _DIFFERING)):
+            return 0
         for key, every in JUDGED_LEAVES.items():
             if key not in table and key not in table.partial:
                 unrecorded |= every

@@ -188,10 +188,15 @@ class CpuidTable:
         return leaf == EXTENDED_LEAF or self._has(leaf, subleaf) is not False
 
     def _has(self, leaf: int, subleaf: int) -> bool | None:
-        """Tell whether the CPU has a leaf and its subleaf; None where that is not known."""
+        """Tell whether the CPU has a leaf and its subleaf; None where that is not known.
+
+        It has what it answers bits to, where it is not known to answer another leaf's.
+        """
         lacks = (_if_known(self._lacks_leaf, leaf), _if_known(self._lacks_subleaf, leaf, subleaf))
         if True in lacks:
             return False
+        if any(self.known(leaf, subleaf)[0]):
+            return True
         return None if None in lacks else True
 
     def answer(self, leaf: int, subleaf: int) -> Registers:

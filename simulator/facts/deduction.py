@@ -33,9 +33,6 @@ from simulator.facts.features import (
 
 _OF_LONG_MODE = sum(one.mask for one in (LONG_MODE, CMOV, FXSR, MMX, SSE, SSE2, SYSCALL))
 
-#: The leaf that tells of it: a CPU that has it has the leaf.
-_WITH_LONG_MODE = LONG_MODE.leaf, LONG_MODE.subleaf
-
 #: The components of XCR0 that come with a feature, as bits of EAX of leaf 0xD.
 YMM, ZMM = 0x04, 0xE0
 _COMPONENTS = ((AVX.mask, YMM), (AVX512F.mask, ZMM))
@@ -62,8 +59,6 @@ def known_features(table: CpuidTable, *, is_64bit: bool) -> tuple[int, int]:
     has = may_have = 0
     for key in JUDGED_LEAVES:
         least, most = table.bounds(*key)
-        if is_64bit and key == _WITH_LONG_MODE:
-            least, _ = table.known(*key)
         has |= judged_in(key, least)
         may_have |= judged_in(key, most)
     if has == may_have:

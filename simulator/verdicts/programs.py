@@ -11,8 +11,8 @@ from itertools import product
 from msgspec import Struct
 from msgspec.structs import replace
 
-from simulator.facts.cpu_traits import COMPONENTS, USERS, CpuTraits, Hole, XsaveArea
-from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF, CpuidTable
+from simulator.facts.cpu_traits import COMPONENTS, USERS, CpuTraits, XsaveArea
+from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF, CpuidTable, MissingLeafError
 from simulator.facts.features import (
     FEATURES,
     JUDGED,
@@ -173,7 +173,6 @@ def _cpu_findings(
         ((kernel, other_kernel), (one, other, use))
         for (kernel, one), (other_kernel, other) in product(_cases(source), _cases(destination))
         if kernel == other_kernel or not source.kernel or source.kernel != destination.kernel
-        if _may_be_together(one.hole, other.hole)
         for use in _fpu_uses(one, uses_fpu=uses_fpu)
     ]
     found = [
@@ -201,14 +200,6 @@ def _cases(traits: CpuTraits) -> Iterator[tuple[bool, CpuTraits]]:
             if one.hole is not None:
                 for other in one.hole.others:
                     yield is_more, other
-
-
-def _may_be_together(one: Hole | None, other: Hole | None) -> bool:
-    """Tell whether two nodes may be so: of one model, what neither has recorded is the same."""
-    if not (one and other and _are_of_one_model(one.cpus, other.cpus)):
-        return True
-    alike = one.deciding & one.unrecorded & other.deciding & other.unrecorded
-    return not (one.decided ^ other.decided) & alike
 
 
 def _fpu_uses(source: CpuTraits, *, uses_fpu: bool) -> tuple[bool, ...]:
@@ -326,11 +317,24 @@ def _leaf_reasons(unsure: int, source: CpuTraits, destination: CpuTraits) -> Ite
 
 @lru_cache(_MOST_REMEMBERED)
 def _are_of_one_model(cpus: tuple[CpuidTable, ...], others: tuple[CpuidTable, ...]) -> bool:
-    """Tell whether all that was recorded of both is equal, family, model and stepping with it."""
+    """Tell whether all that was recorded of both is equal, family, model and stepping with it.
+
+    Their areas are then the same where the same of it is enabled.
+    """
     return len(cpus) == len(others) and all(
-        cpu.partial == other.partial and all(cpu[key] == other[key] for key in cpu if key in other)
+        _signature(cpu) is not None
+        and cpu.partial == other.partial
+        and all(cpu[key] == other[key] for key in cpu if key in other)
         for cpu, other in zip(cpus, others, strict=True)
     )
+
+
+def _signature(cpu: CpuidTable) -> tuple[int, int, int] | None:
+    """Return the family, the model and the stepping; None where they are not known."""
+    try:
+        return cpu.family, cpu.model, cpu.stepping
+    except MissingLeafError:
+        return None
 
 
 @lru_cache(_MOST_REMEMBERED)

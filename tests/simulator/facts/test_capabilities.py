@@ -14,7 +14,7 @@ from simulator.facts.capabilities import (
     node_capabilities,
     shown_registers,
 )
-from simulator.facts.cpuid import CpuidTable, MissingLeafError, Registers
+from simulator.facts.cpuid import ZEROS, CpuidTable, MissingLeafError, Registers
 from simulator.facts.generations import identify
 from simulator.facts.override import parse_override
 from simulator.profiles.profile import NodeProfile
@@ -226,12 +226,16 @@ def test_a_leaf_that_was_not_recorded_is_no_zeros(leaf: int) -> None:
     assert (least & told, most | told) == (least, most)
 
 
-def test_with_long_mode_there_is_the_leaf_that_tells_of_it() -> None:
+@pytest.mark.parametrize("machine", ["x86_64", "i686"])
+def test_a_leaf_that_has_bits_is_there_though_none_tells_of_it(machine: Any) -> None:
     whole = cpu(*BASELINE, "sse4a", vendor=AMD)
     table = CpuidTable((key, value) for key, value in whole.items() if key[0] != 0x80000000)
-    assert number(NEWEST, cpuid=table) == number(NEWEST, cpuid=whole)
+    assert number(NEWEST, cpuid=table, machine=machine) == number(
+        NEWEST, cpuid=whole, machine=machine
+    )
+    empty = table.replace({(0x80000001, 0): ZEROS})
     with pytest.raises(MissingLeafError, match="leaf 0x80000000"):
-        number(NEWEST, cpuid=table, machine="i686")
+        empty.has_bit(0x80000001, 0, "ecx", 6)
 
 
 def test_a_leaf_that_the_cpu_lacks_is_zeros() -> None:

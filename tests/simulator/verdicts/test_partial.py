@@ -5,7 +5,7 @@ They are unknown only where some bit that is not known could change them.
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import product
+from itertools import permutations, product
 
 import pytest
 from hypothesis import given
@@ -112,7 +112,7 @@ def judged(source: NodeProfile, destination: NodeProfile) -> list[Verdicts]:
 
 names = st.sampled_from(sorted(load_cpus()))
 releases = st.sampled_from([*RELEASES.values(), EAGER_RELEASE])
-few_bits = st.sampled_from([BITS, XSAVE_BITS]).flatmap(
+few_bits = st.sampled_from([BITS, XSAVE_BITS, COUNT_BITS]).flatmap(
     lambda bits: st.sets(st.sampled_from(bits), max_size=3)
 )
 many_bits = st.one_of(
@@ -133,6 +133,37 @@ def test_what_is_not_known_makes_no_other_verdict(  # noqa: PLR0913, PLR0917 (tw
     for known, found in zip(whole, judged(source, destination), strict=True):
         for verdict, told in zip(known, found, strict=True):
             assert told is verdict or told in UNKNOWN
+
+
+def of_one_stepping() -> Iterator[tuple[str, str]]:
+    """Yield pairs of recorded CPUs that say that they are the same."""
+    cpus: dict[object, list[str]] = {}
+    for name, one in load_cpus().items():
+        table = one.table
+        key = table.vendor, table.family, table.model, table.stepping
+        cpus.setdefault(key, []).append(name)
+    for alike in cpus.values():
+        yield from permutations(alike, 2)
+
+
+@pytest.mark.parametrize("release", [RELEASES["042stab088"], EAGER_RELEASE])
+def test_two_cpus_of_one_stepping_are_not_taken_for_alike_in_what_is_not_known(
+    release: str,
+) -> None:
+    pairs = list(of_one_stepping())
+    assert len(pairs) == 336
+    for one, other in pairs:
+        tables = table_of(one), table_of(other)
+        differing = {key for key, _ in set(tables[0].items()) ^ set(tables[1].items())}
+        alike = differing - {(0x0, 0), (0x1, 0)}
+        source, destination = (
+            composed(CpuidTable((k, row) for k, row in table.items() if k not in alike), release)
+            for table in tables
+        )
+        whole = judged(node(one, release), node(other, release))
+        for known, found in zip(whole, judged(source, destination), strict=True):
+            for verdict, told in zip(known, found, strict=True):
+                assert told is verdict or told in UNKNOWN, (one, other)
 
 
 #: CPUs of which every leaf that verdicts depend on was recorded.
