@@ -207,7 +207,7 @@ def _join_row(lines: list[str], first: int) -> int:
                     lines[first : place + 1] = [text, *[""] * (place - first)]
                     return place - first + 1
     following = lines[first + 1] if first + 1 < len(lines) else ""
-    if line.endswith("=") + following.startswith("=") == 1 and _VALUE.fullmatch(following):
+    if line and line.endswith("=") + following.startswith("=") == 1 and _VALUE.fullmatch(following):
         lines[first : first + 2] = [f"{line} {following}", ""]
         return 2
     return 0

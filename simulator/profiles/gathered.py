@@ -304,13 +304,16 @@ def _parse_cpus(files: _Files, release: str) -> tuple[tuple[CpuFacts, ...], tupl
 def _told_by_cpuinfo(block: _Block, release: str) -> CpuidTable | None:
     """Return what /proc/cpuinfo tells of a processor, printed by a kernel of that release.
 
-    None where that is not enough: the vendor is not among it.
+    None where that is not enough: the vendor is not among it. GatheredError where that is no
+    kernel's release.
     """
     try:
         (dump,) = cpuinfo.parse(f"{key}: {value}" for key, value in block.items())
         return table_of(cpuinfo.clear_absent(dump, release))
     except DumpError:
         return None
+    except UserError as error:
+        raise GatheredError(ABOUT, str(error)) from error
 
 
 def _cpu_facts(ranges: str, table: CpuidTable, block: _Block) -> CpuFacts:

@@ -124,6 +124,10 @@ def test_bits_in_words_are_joined(text: str) -> None:
     assert told(parse_dump(text.encode())) == told(parse_dump(WORDS.encode()))
 
 
+def test_what_begins_with_an_equals_sign_is_joined_to_a_line_that_says_something() -> None:
+    assert as_lines("\n= true\nx =\n= false") == ["", "= true", "x =", "= false"]
+
+
 def test_joined_lines_keep_the_numbers_of_the_rest() -> None:
     row = "CPUID 00000000: 00000001-756E6547-\n6C65746E-49656E69\n"
     assert refusal(f"{row}CPUID 00000001: 1\n".encode()).line == 3

@@ -189,8 +189,7 @@ class TestProcessors:
         assert node.remarks == (said, NOT_ASKED)
 
     def test_a_kind_that_was_not_asked_is_known_as_far_as_cpuinfo_tells(self) -> None:
-        told = b"processor : 0\nvendor_id : GenuineIntel\ncpuid level : 13\nflags : fpu sse4_1\n"
-        node = gathered({"proc/cpuinfo": told, "cpuid/0": None})
+        node = gathered({"proc/cpuinfo": TOLD, "cpuid/0": None})
         (one,) = node.profile.cpus
         assert one.cpuid.has_bit(0x1, 0, "ecx", 19)
         # The node's kernel knows AVX, and not SHA's instructions.
@@ -232,6 +231,7 @@ class TestProcessors:
 
 
 HEADER = "Ctx      Id       VE       State\n"
+TOLD = b"processor : 0\nvendor_id : GenuineIntel\ncpuid level : 13\nflags : fpu sse4_1\n"
 ALIEN = {"proc/cpuinfo": cpuinfo("a"), "cpuid/9": FILES["cpuid/0"]}
 
 
@@ -261,6 +261,10 @@ ALIEN = {"proc/cpuinfo": cpuinfo("a"), "cpuid/9": FILES["cpuid/0"]}
         ({"proc/cpuinfo": b"processor : x\n"}, "proc/cpuinfo: 'x' is no number of another"),
         ({"proc/cpuinfo": b"processor : 0\n\nprocessor : 0\n"}, "'0' is no number of another"),
         (ALIEN, "cpuid/9: proc/cpuinfo lists no such processor"),
+        (
+            {"about": about(release="mine"), "proc/cpuinfo": TOLD, "cpuid/0": None},
+            "about: 'mine' is no kernel's release",
+        ),
         (
             {"cpuid/0": None, "proc/cpuinfo": None},
             "cpuid/0: processor 0 was not asked, by which the kernel goes: load",
