@@ -1,35 +1,39 @@
-"""Archives, read in memory: no file of theirs is written, and bombs are refused.
+"""Archives, read from the first byte to the last: no file of theirs is written, bombs are refused.
 
 Headers are read by tarfile, one by one, and walked over here. ``TarFile`` itself takes hours over
 a made-up extended header of some megabytes (its search for the records has no bound), and stops in
-silence where an archive is damaged after its first file.
+silence where an archive is damaged after its first file. What is not wanted of an archive is
+passed over, and not kept in memory: a checkpoint has all of a container's memory in it.
 """
 
-import bz2
-import lzma
+import io
+import os
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from itertools import chain
+from typing import BinaryIO, NamedTuple, Protocol
 
+from simulator.sources.compression import compression_of, unpack
 from simulator.sources.files import SourceError
 
-#: What is unpacked at most, which takes more than twice the memory on the way: an archive of
-#: hwloc's tests has 0.3 MB for 64 processors, and what is gathered on a node at most 2 MiB.
+#: What is unpacked at most of an archive in memory: one of hwloc's tests has 0.3 MB for 64
+#: processors, and what is gathered on a node at most 2 MiB.
 MAX_BYTES = 8 << 20
 MAX_MEMBERS = 100_000
 
-#: So much is unpacked at once, and of so much: a decompressor keeps a copy of what it is given.
-_PIECE = 1 << 20
+#: What is unpacked at most of a file, which takes some seconds.
+MAX_BYTES_OF_FILE = 4 << 30
 
-#: Programs that compress in parallel write one stream for 900 kB.
-_MAX_STREAMS = 256
-_MAX_WORKING_MEMORY = 256 << 20
+#: What is kept at most, long names among it: CRIU's image of a thread has 3 KB.
+MAX_KEPT = 32 << 20
 
 _TAR_MAGIC = b"ustar"
 _TAR_MAGIC_AT = 257
 _BLOCK = tarfile.BLOCKSIZE
 _END = bytes(_BLOCK)
+
+#: So many bytes tell whether a file is an archive.
+BEGINNING = _BLOCK
 
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 
@@ -43,30 +47,26 @@ _WITHOUT_DATA = (
     tarfile.FIFOTYPE,
 )
 
-_EXTENDED_PATH = b"path"
+#: A record's length has some digits, and no file has 10**18 bytes.
 _LONGEST_LENGTH = 12
+_LONGEST_SIZE = 18
 
 
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
+class _Tape(Protocol):
+    """What is read once, from its beginning on."""
 
-    @property
-    def unused_data(self) -> bytes: ...
+    position: int
 
-    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes: ...
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, or as many as are left."""
 
-
-_COMPRESSED: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
-    (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=31)),
-    (b"BZh", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(memlimit=_MAX_WORKING_MEMORY)),
-)
+    def skip(self, size: int) -> bool:
+        """Pass over so many bytes; False where there are fewer."""
 
 
 def is_archive(data: bytes) -> bool:
     """Tell by its first bytes whether this is a tar archive, or something compressed."""
-    return _decompressor(data) is not None or _is_tar(data)
+    return compression_of(data) is not None or _is_tar(data)
 
 
 def read_archive(data: bytes, wanted: Callable[[str], bool]) -> dict[str, bytes]:
@@ -74,113 +74,179 @@ def read_archive(data: bytes, wanted: Callable[[str], bool]) -> dict[str, bytes]
 
     SourceError where it is no sound archive, or one too large to be unpacked.
     """
-    make = _decompressor(data)
-    tar = data if make is None else _unpack(make, data)
-    if not _is_tar(tar):
+    return _read(io.BytesIO(data), wanted, MAX_BYTES)
+
+
+def read_archive_file(path: str, wanted: Callable[[str], bool]) -> dict[str, bytes]:
+    """Return the wanted files of an archive that may be large: only they are kept in memory.
+
+    SourceError as of ``read_archive``, OSError where the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        return _read(file, wanted, MAX_BYTES_OF_FILE)
+
+
+def _read(file: BinaryIO, wanted: Callable[[str], bool], most: int) -> dict[str, bytes]:
+    make = compression_of(file.read(BEGINNING))
+    file.seek(0)
+    if make is None:
+        return _walk(_File(file), wanted)
+    unpacked = unpack(make, file, most)
+    first = next(unpacked, b"")
+    while len(first) < _BLOCK and (more := next(unpacked, b"")):
+        first += more
+    if not _is_tar(first):
         raise SourceError("what is compressed here is no tar archive")
-    return {path: content for path, content in _files(tar) if wanted(path)}
+    files = _walk(_Unpacked(chain([first], unpacked)), wanted)
+    for _ in unpacked:
+        pass  # What tells that all of it is sound stands at the end.
+    return files
 
 
 def _is_tar(data: bytes) -> bool:
     return data.startswith(_TAR_MAGIC, _TAR_MAGIC_AT)
 
 
-def _decompressor(data: bytes) -> Callable[[], _Decompressor] | None:
-    return next((make for magic, make in _COMPRESSED if data.startswith(magic)), None)
+# What is compressed, and what is not
 
 
-def _unpack(make: Callable[[], _Decompressor], data: bytes) -> bytes:
-    unpacked = bytearray()
-    rest = memoryview(data)
-    for _ in range(_MAX_STREAMS):
-        rest = _without_zeros(_unpack_stream(make(), rest, unpacked))
-        if not rest:
-            return bytes(unpacked)
-    raise SourceError(f"an archive of more than {_MAX_STREAMS} compressed streams")
+class _Unpacked:
+    """What pieces make together."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+        self._start = 0
+        self.position = 0
+
+    def read(self, size: int) -> bytes:
+        return b"".join(self._parts(size))
+
+    def skip(self, size: int) -> bool:
+        return sum(map(len, self._parts(size))) == size
+
+    def _parts(self, size: int) -> Iterator[bytes]:
+        while size > 0:
+            part = self._piece[self._start : self._start + size]
+            if not part:
+                self._piece, self._start = next(self._pieces, b""), 0
+                if not self._piece:
+                    return
+            self._start += len(part)
+            self.position += len(part)
+            size -= len(part)
+            yield part
 
 
-def _unpack_stream(
-    decompressor: _Decompressor, data: memoryview, unpacked: bytearray
-) -> memoryview:
-    """Unpack a stream behind what is unpacked already; return what comes after the stream."""
-    try:
-        for start in range(0, len(data), _PIECE):
-            given = data[start : start + _PIECE]
-            for piece in _pieces(decompressor, given):
-                unpacked += piece
-                if len(unpacked) > MAX_BYTES:
-                    limit = MAX_BYTES >> 20
-                    raise SourceError(f"an archive that unpacks to more than {limit} MiB")
-            if decompressor.eof:
-                return data[start + len(given) - len(decompressor.unused_data) :]
-    except (OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-        raise SourceError(f"not soundly compressed: {error}") from None
-    raise SourceError("what is compressed here ends too early")
+class _File:
+    """A file as it is: what is not wanted is not read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, os.SEEK_END)
+        self.position = file.seek(0)
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self.position += len(data)
+        return data
+
+    def skip(self, size: int) -> bool:
+        self.position = self._file.seek(self.position + size)
+        return self.position <= self._size
 
 
-def _pieces(decompressor: _Decompressor, data: memoryview) -> Iterator[bytes]:
-    """Unpack piece by piece: a decompressor takes twice the memory of what it returns."""
-    piece = decompressor.decompress(data, _PIECE)
-    while piece:
-        yield piece
-        # zlib's has not kept what it was given, the others have.
-        rest = getattr(decompressor, "unconsumed_tail", b"")
-        piece = b"" if decompressor.eof else decompressor.decompress(rest, _PIECE)
+# What is on a tape
 
 
-def _without_zeros(data: memoryview) -> memoryview:
-    """Zeros fill up the last block on a tape, and the place between two streams."""
-    return data[next((place for place, byte in enumerate(data) if byte), len(data)) :]
+#: Headers before a file's own: GNU's for a name that is too long, and POSIX's.
+_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE)
 
 
-def _files(tar: bytes) -> Iterator[tuple[str, bytes]]:
+class _Extended(NamedTuple):
+    """What a header before a file's own says of it."""
+
     path: str | None = None
-    for member, content in _members(tar):
-        if member.type == tarfile.GNUTYPE_LONGNAME:
-            path = _text(content.partition(b"\0")[0])
-        elif member.type == tarfile.XHDTYPE:
-            path = _extended_path(content) or path
-        else:
-            if member.type in _FILES:
-                yield path or member.name, content
-            path = None
+    size: int | None = None
 
 
-def _members(tar: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
-    """Yield each header and its content, up to the block of zeros that ends an archive."""
-    position = 0
+def _walk(tape: _Tape, wanted: Callable[[str], bool]) -> dict[str, bytes]:
+    """Return the wanted files, up to the block of zeros that ends an archive."""
+    files: dict[str, bytes] = {}
+    left = MAX_KEPT
+    extended = _Extended()
     for _ in range(MAX_MEMBERS + 1):
-        block = tar[position : position + _BLOCK]
-        if block == _END:
-            return
-        position += _BLOCK
-        try:
-            member = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
-        except (tarfile.HeaderError, ValueError) as error:
-            at = position - _BLOCK
-            raise SourceError(f"not a sound tar archive, at byte {at}: {error}") from None
-        size = 0 if member.type in _WITHOUT_DATA else member.size
-        if not 0 <= size <= len(tar) - position:
-            raise SourceError("not a sound tar archive: it ends within a file")
-        yield member, tar[position : position + size]
-        position += -(-size // _BLOCK) * _BLOCK
+        member = _header(tape)
+        if member is None:
+            return files
+        path = extended.path or member.name
+        if member.type in _HEADERS:
+            content = _content(tape, member.size, left)
+            left -= len(content)
+            extended = _extend(extended, member.type, content)
+            continue
+        size = 0 if member.type in _WITHOUT_DATA else extended.size or member.size
+        if member.type in _FILES and wanted(path):
+            files[path] = _content(tape, size, left)
+            left -= size
+        elif size < 0 or not tape.skip(size + -size % _BLOCK):
+            raise _cut()
+        extended = _Extended()
     raise SourceError(f"an archive of more than {MAX_MEMBERS} files")
 
 
-def _extended_path(records: bytes) -> str | None:
-    """Return the path among records of ``LENGTH KEY=VALUE`` and an end of line (POSIX pax)."""
+def _content(tape: _Tape, size: int, most: int) -> bytes:
+    """Read what is in a member, and the rest of its last block."""
+    if size > most:
+        raise SourceError(f"an archive with more than {MAX_KEPT >> 20} MiB to look at")
+    content = tape.read(size) if size > 0 else b""
+    if len(content) != size:
+        raise _cut()
+    tape.skip(-size % _BLOCK)
+    return content
+
+
+def _cut() -> SourceError:
+    return SourceError("not a sound tar archive: it ends within a file")
+
+
+def _header(tape: _Tape) -> tarfile.TarInfo | None:
+    """Return the next header; None at the end."""
+    at = tape.position
+    block = tape.read(_BLOCK)
+    if block == _END:
+        return None
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "replace")
+    except (tarfile.HeaderError, ValueError) as error:
+        raise SourceError(f"not a sound tar archive, at byte {at}: {error}") from None
+
+
+def _extend(before: _Extended, kind: bytes, content: bytes) -> _Extended:
+    if kind == tarfile.GNUTYPE_LONGNAME:
+        return before._replace(path=_text(content.partition(b"\0")[0]))
+    records = _records(content)
+    size = records.get(b"size", b"0")
+    if not size.isdigit() or len(size) > _LONGEST_SIZE:
+        raise SourceError("not a sound tar archive: the size in an extended header is no number")
+    path = _text(records.get(b"path", b""))
+    return _Extended(path or before.path, int(size) or before.size)
+
+
+def _records(data: bytes) -> dict[bytes, bytes]:
+    """Return the values of records of ``LENGTH KEY=VALUE`` and an end of line (POSIX pax)."""
+    records: dict[bytes, bytes] = {}
     position = 0
-    while position < len(records):
-        digits, _, _ = records[position : position + _LONGEST_LENGTH].partition(b" ")
+    while position < len(data):
+        digits, _, _ = data[position : position + _LONGEST_LENGTH].partition(b" ")
         size = int(digits) if digits.isdigit() else 0
-        if not 0 < size <= len(records) - position:
+        if not 0 < size <= len(data) - position:
             raise SourceError("not a sound tar archive: a record of an extended header has no end")
-        record = records[position + len(digits) + 1 : position + size]
+        record = data[position + len(digits) + 1 : position + size]
         key, _, value = record.partition(b"=")
-        if key == _EXTENDED_PATH:
-            return _text(value.rstrip(b"\n"))
+        records.setdefault(key, value.rstrip(b"\n"))
         position += size
-    return None
+    return records
 
 
 def _text(name: bytes) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.dumps.criu import parse_fields, parse_varints
+from simulator.dumps.protobuf import parse_fields, parse_varints
 from simulator.dumps.model import CpuDump
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpuid import ALL_BITS, Registers
