@@ -43,6 +43,18 @@ def bombs(share: int = 1) -> dict[str, dict[str, bytes]]:
             "length": next(seeds.criu())[:8] + b"\xff\xff\xff\xff" + bytes(64),
             "varints": next(seeds.criu())[:8] + b"\0\0\x10\0" + b"\xff" * (1 << 20),
         },
+        "checkpoints": {
+            "fields": join_parts(
+                {
+                    "inventory.img": b"\x16\x31\x31\x58\x02\0\0\0\x08\x02",
+                    **{
+                        f"core-{number}.img": b"\x19\x43\x56\x54\x47\x38\x05\x55\0\0\x03\0"
+                        + b"\x08\x01" * (0x3_0000 // 2)
+                        for number in range(64 // share)
+                    },
+                }
+            ),
+        },
         "dump-cpuid-r": {
             "processors": b"".join(
                 b"CPU %d:\n0x0 0x0: eax=0x%x ebx=0x0 ecx=0x0 edx=0x0\n" % (n, n)

@@ -14,6 +14,8 @@ from html import escape
 from pathlib import Path
 from textwrap import wrap
 
+from backports import zstd
+
 from fuzz.parts import join_parts
 from simulator.dumps.model import CpuDump, KnownBits, make_dump
 from simulator.dumps.own_json import format_dumps
@@ -342,7 +344,26 @@ def archives() -> Iterator[bytes]:
     tar = _tar({"cpuid/pu0": _hwloc_file(), "cpuid/pu1": _hwloc_file(), "cpuid/note": b"x"})
     yield tar
     yield from (compress(tar) for compress in (bz2.compress, gzip.compress, lzma.compress))
+    yield zstd.compress(tar)
     yield _tar({f"vzcptcheck-gathered/{name}": text for name, text in _gathered().items()})
+
+
+def checkpoints() -> Iterator[bytes]:
+    """Yield the images of two threads as parts, with the CPU's and without."""
+    area = _field(13, _field(1, 7) + _field(2, 5) * 2 + _field(8, 0))
+    thread = _field(1, 1) + _field(2, _field(1, 4096) + _field(3, _field(1, 895) + area))
+    images = {
+        "inventory.img": _criu_image(0x5831_3116, _field(1, 2) + _field(2, 1)),
+        "core-1.img": _criu_image(0x5505_3847, thread, common=True),
+        "core-2.img": _criu_image(0x5505_3847, _field(1, 1), common=True),
+    }
+    yield join_parts({f"checkpoint/{name}": data for name, data in images.items()})
+    yield join_parts({**images, "cpuinfo.img": next(criu())})
+
+
+def _criu_image(magic: int, message: bytes, *, common: bool = False) -> bytes:
+    head = struct.pack("<I", 0x5456_4319) if common else b""
+    return head + struct.pack("<2I", magic, len(message)) + message
 
 
 def gathered() -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from fuzz.attempts import (
 from fuzz.node import MadeUpNode
 from fuzz.parts import split_parts
 from simulator.cli import build_parser
+from simulator.dumps.checkpoint import is_image, parse_checkpoint, parse_folder
 from simulator.dumps.model import DumpError, table_of
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.pasted import as_document, as_lines, as_text
@@ -125,6 +126,15 @@ def _import_options() -> argparse.Namespace:
 def _archive(data: bytes) -> None:
     files = read_archive(data, lambda name: not name.endswith("/"))
     require(all(isinstance(text, bytes) for text in files.values()), "a file without content")
+
+
+def _checkpoint(data: bytes) -> None:
+    """Read a checkpoint's images; the CPU in it is read as of the image alone."""
+    files = split_parts(data)
+    read = parse_checkpoint({name: text for name, text in files.items() if is_image(name)})
+    require(read.components == 0 or bool(read.has_xsave_area), "state without an XSAVE area")
+    if read.cpu is not None:
+        require(parse_folder(files) == [read.cpu], "a checkpoint's CPU is read in two ways")
 
 
 def _packed(data: bytes) -> None:
@@ -378,6 +388,7 @@ TARGETS = {
         Target(
             "gathered", (_gathered,), (GatheredError, ProfileError), seeds.gathered, most=MOST_BYTES
         ),
+        Target("checkpoints", (_checkpoint,), (DumpError,), seeds.checkpoints, most=MAX_BYTES),
         Target("images", (_image, _image_command), (), seeds.images),
         Target("override", (_override,), (OverrideError,), seeds.overrides, "text"),
         Target("cpuinfo", (_cpuinfo,), (CpuinfoError,), seeds.cpuinfo, "text", most=MOST_BYTES),

@@ -37,7 +37,7 @@ _MOST_BYTES = 256 << 10
 
 def is_processor(path: str) -> bool:
     """Tell whether a file is a processor's, by its name."""
-    return _PROCESSOR.fullmatch(PurePosixPath(path).name) is not None
+    return _PROCESSOR.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def why_no_folder(files: Mapping[str, bytes]) -> str | None:
@@ -50,12 +50,14 @@ def parse_folder(files: Mapping[str, bytes]) -> list[CpuDump]:
 
     DumpError where processors are in several folders, which are several machines.
     """
-    paths = [PurePosixPath(path) for path in files if is_processor(path)]
-    folders = sorted({str(path.parent) for path in paths})
+    processors = {PurePosixPath(path): files[path] for path in files if is_processor(path)}
+    folders = sorted({str(path.parent) for path in processors})
     if len(folders) > 1:
         named = ", ".join(printable(folder[:_LONGEST_SHOWN]) for folder in folders[:5])
         raise DumpError(f"processors are in several folders: {named}: take one")
-    return told_apart(_parse_file(path, files) for path in sorted(paths, key=_number))
+    return told_apart(
+        _parse_file(path, processors[path]) for path in sorted(processors, key=_number)
+    )
 
 
 def why_not(lines: Iterable[str]) -> str | None:
@@ -74,8 +76,7 @@ def _number(path: PurePosixPath) -> int:
     return int(path.name.removeprefix("pu"))
 
 
-def _parse_file(path: PurePosixPath, files: Mapping[str, bytes]) -> CpuDump:
-    data = files[str(path)]
+def _parse_file(path: PurePosixPath, data: bytes) -> CpuDump:
     if len(data) > _MOST_BYTES:
         raise DumpError(f"{path.name}: over {_MOST_BYTES >> 10} KiB, which no processor takes")
     try:

@@ -11,10 +11,17 @@ from typing import NamedTuple
 
 from simulator.dumps.model import CpuDump, DumpError, load_documents
 from simulator.dumps.pasted import as_document, as_lines, as_text, flag_words
-from simulator.sources.archive import is_archive, read_archive
-from simulator.sources.files import STDIN, SourceError, read_folder, read_input
+from simulator.sources.archive import BEGINNING, is_archive, read_archive, read_archive_file
+from simulator.sources.files import (
+    STDIN,
+    SourceError,
+    read_beginning,
+    read_folder,
+    read_input,
+    title_of,
+)
 
-#: A file's bytes, or a folder's files by their paths.
+#: A file's bytes, or the files of a folder or an archive by their paths.
 Source = bytes | Mapping[str, bytes]
 
 #: Stands for the key of any form.
@@ -75,7 +82,7 @@ class _Content:
     def data(self) -> bytes:
         """The bytes of a file."""
         if not isinstance(self.source, bytes):
-            raise _OtherFormError("it is a folder")
+            raise _OtherFormError("it is a folder or an archive")
         if is_archive(self.source):
             raise _OtherFormError("it is an archive")
         return self.source
@@ -158,21 +165,36 @@ class Form(NamedTuple):
 
 
 def read_source(name: str) -> Source:
-    """Read a file whole, of a folder the files that some form looks at, or standard input (-).
+    """Read a file whole, of a folder or an archive what some form looks at, or standard input (-).
 
     OSError where it cannot be read, SourceError where it is too large.
     """
-    folder = name or os.curdir
-    if name != STDIN and os.path.isdir(folder):
-        return read_folder(folder, _is_wanted, MAX_BYTES, _KIND)
+    path = name or os.curdir
+    if name != STDIN and os.path.isdir(path):
+        return read_folder(path, _is_wanted, MAX_BYTES, _KIND)
+    # Of a pipe nothing can be read twice.
+    if name != STDIN and os.path.isfile(path) and is_archive(read_beginning(path, BEGINNING)):
+        try:
+            return read_archive_file(path, _is_wanted)
+        except SourceError as error:
+            raise SourceError(error.problem, title_of(name)) from error
     return read_input(name, MAX_BYTES, _KIND)
+
+
+def is_checkpoint_folder(path: str) -> bool:
+    """Tell whether a folder is CRIU's checkpoint, or has one in it as Podman packs it."""
+    from simulator.dumps.checkpoint import CPUINFO, FOLDER, INVENTORY
+
+    places = (INVENTORY, CPUINFO, os.path.join(FOLDER, INVENTORY))
+    return any(os.path.isfile(os.path.join(path, place)) for place in places)
 
 
 def _is_wanted(path: str) -> bool:
     """Tell whether some form looks at a file of a folder or an archive, by its name."""
+    from simulator.dumps.checkpoint import is_image
     from simulator.dumps.hwloc import is_processor
 
-    return is_processor(path)
+    return is_processor(path) or is_image(path)
 
 
 def parse_dump(source: Source, key: str = AUTO) -> list[CpuDump]:
@@ -242,6 +264,7 @@ def _describe_document(text: str) -> str | None:
 #: In the order in which they are tried: the narrower ones first.
 FORMS = (
     Form("hwloc", attrgetter("files"), "hwloc", "why_no_folder", "parse_folder"),
+    Form("criu", attrgetter("files"), "checkpoint", "why_no_folder", "parse_folder"),
     Form("criu", _Content.whole, "criu", "why_no_image", "parse_image"),
     Form("aida64", attrgetter("lines"), "lines", "AIDA64.why_not", "AIDA64.parse"),
     Form("cpuid-r", attrgetter("lines"), "lines", "CPUID_R.why_not", "CPUID_R.parse"),

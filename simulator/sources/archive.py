@@ -25,7 +25,7 @@ MAX_MEMBERS = 100_000
 MAX_BYTES_OF_FILE = 4 << 30
 
 #: What is kept at most, long names among it: CRIU's image of a thread has 3 KB.
-MAX_KEPT = 32 << 20
+MAX_KEPT = 16 << 20
 
 _TAR_MAGIC = b"ustar"
 _TAR_MAGIC_AT = 257

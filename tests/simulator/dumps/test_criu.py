@@ -1,18 +1,16 @@
 """CRIU's image, here as criu 3.17.1 of Debian wrote it on a machine with an EPYC 7763."""
 
 import json
-import re
 import struct
-from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.dumps.protobuf import parse_fields, parse_varints
 from simulator.dumps.model import CpuDump
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpuid import ALL_BITS, Registers
+from support.criu_images import image, message, varint
 from support.dumps import bits, is_parsed_or_refused, refusal
 
 NAMES = Registers._fields
@@ -136,6 +134,12 @@ def test_several_cpus_of_an_image() -> None:
     assert [dump.cpus for dump in parse_dump(IMAGE + IMAGE[8:])] == ["0", "1"]
 
 
+def test_a_packed_field() -> None:
+    packed = message((1, 2), (2, 25), (3, 1), (4, 1), (5, 2), (6, b"".join(map(varint, WORDS))))
+    [dump] = parse_dump(image("cpuinfo.img", message((1, packed))))
+    assert bits(dump, 7, 0, "ebx") == (0x219C_07AB, ALL_BITS)
+
+
 ENTRIES = IMAGE[:8] + b"\x02\0\0\0"
 UNSOUND = {
     "cut": (IMAGE[:-1], "the entry at byte 8 is longer than the image"),
@@ -163,63 +167,6 @@ UNSOUND = {
 def test_criu_is_refused(name: str) -> None:
     data, message = UNSOUND[name]
     assert message in refusal(data, "criu").message
-
-
-# Protocol buffers
-
-
-def varint(value: int) -> bytes:
-    parts = []
-    while value >= 0x80:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
-
-
-def write_fields(fields: Iterable[tuple[int, int | bytes]]) -> bytes:
-    return b"".join(
-        varint(number << 3) + varint(value)
-        if isinstance(value, int)
-        else varint(number << 3 | 2) + varint(len(value)) + value
-        for number, value in fields
-    )
-
-
-@given(st.lists(st.tuples(st.integers(1, 1 << 20), st.integers(0, (1 << 64) - 1) | st.binary())))
-def test_fields_round_trip(fields: list[tuple[int, int | bytes]]) -> None:
-    assert list(parse_fields(write_fields(fields))) == fields
-
-
-def test_fields_of_fixed_sizes() -> None:
-    assert list(parse_fields(b"\x0d\x01\0\0\0\x11\x02\0\0\0\0\0\0\0")) == [(1, 1), (2, 2)]
-
-
-def test_a_packed_field() -> None:
-    assert list(parse_varints(b"\x05\xac\x02\0")) == [5, 300, 0]
-    packed = write_fields(
-        [(1, 2), (2, 25), (3, 1), (4, 1), (5, 2), (6, b"".join(map(varint, WORDS)))]
-    )
-    message = write_fields([(1, packed)])
-    image = IMAGE[:8] + struct.pack("<I", len(message)) + message
-    [dump] = parse_dump(image)
-    assert bits(dump, 7, 0, "ebx") == (0x219C_07AB, ALL_BITS)
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"\x80", "a number at byte 0 has no end"),
-        (b"\xff" * 11, "a number at byte 0 has no end"),
-        (b"\x08", "a number at byte 1 has no end"),
-        (b"\x00\x00", "a field without a number"),
-        (b"\x0b", "a field of unknown kind 3"),
-        (b"\x0a\x02x", "longer than the message"),
-        (b"\x0d\0\0", "longer than the message"),
-    ],
-)
-def test_bad_fields(data: bytes, message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
-        list(parse_fields(data))
 
 
 @given(st.binary(max_size=100), st.integers(0, 110))

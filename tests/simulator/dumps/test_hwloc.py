@@ -113,6 +113,10 @@ def test_archives_of_each_format(form: int, folder: str) -> None:
     assert [dump.cpus for dump in parse_dump(data)] == ["7"]
 
 
+def test_an_archive_of_the_folder_itself() -> None:
+    assert parse_dump(tar({"./pu1": OPTERON_6272.encode()})) == parse_dump(ARCHIVE)
+
+
 def test_a_name_that_is_too_long_for_a_header_is_that_of_one_file() -> None:
     data = tar({"n" * 200 + "/pu7": b"", "m/pu8": OPTERON_6272.encode()}, type=tarfile.REGTYPE)
     assert "several folders: m, nnn" in refusal(data).message
