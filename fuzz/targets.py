@@ -257,7 +257,7 @@ def _run_on_node(words: list[str], parts: dict[str, bytes]) -> tuple[int, str, s
     require(status in _STATUSES, f"status {status}")
     require(not node.open_files, f"left open: {node.open_files}")
     require_printable(stdout.getvalue())
-    said = stderr.getvalue().removesuffix(USAGE)
+    said = stderr.getvalue().removeprefix(USAGE)
     require_printable(said)
     require(status == ExitStatus.YES or bool(said), f"status {status} without a word")
     for line in said.splitlines():

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from simulator.commands.options import HelpAsked, Parser
+from simulator.commands.options import HANDING_ON, HelpAsked, Parser
 from simulator.errors import UsageError, UserError
 from simulator.output import Streams
 from vzcptcheck import __version__
@@ -51,7 +51,7 @@ def main(
         streams.show_usage(error.usage if isinstance(error, UsageError) else "")
         streams.remark(str(error))
     except OSError as error:
-        streams.remark(f"{error.filename}: {error.strerror}")
+        streams.remark(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
         streams.remark("interrupted")
         return ExitStatus.INTERRUPTED
@@ -72,15 +72,18 @@ def _run(arguments: Sequence[str], streams: Streams) -> int:
 
 def _asking_help(arguments: Sequence[str]) -> Sequence[str]:
     """Return 'COMMAND --help' for 'help COMMAND', and '--help' for 'help' alone."""
-    if arguments[:1] == ["help"] or arguments[:1] == ("help",):
-        return [*arguments[1:2], "--help"]
-    return arguments
+    command, *asked = arguments or [""]
+    if command != "help":
+        return arguments
+    if len(asked) > 1 or (asked and asked[0].startswith("-") and asked[0] not in {"-h", "--help"}):
+        raise UsageError(f"help takes a command's name, not {' '.join(asked)!r}")
+    return [*asked, "--help"]
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split off the words after the first ``--``: another program's arguments."""
+    """Split off the words after the first ``--``, of a command that hands these on."""
     words = list(arguments)
-    if "--" not in words:
+    if "--" not in words or words[0] not in HANDING_ON:
         return words, []
     cut = words.index("--")
     return words[:cut], words[cut + 1 :]

@@ -79,21 +79,26 @@ def reason_of(error: Exception, otherwise: str) -> str:
 
 def write_atomically(path: str, chunks: Iterable[str]) -> None:
     """Write a file whole or not at all; a device or a pipe is written in place."""
-    path = path or os.curdir
-    if not _is_replaceable(path):
-        _write(path, chunks)
-        return
+    if not path:
+        raise UserError("the name of the file to write is empty")
+    try:
+        write = _write_beside if _is_replaceable(path) else _write
+        write(path, chunks)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _write_beside(path: str, chunks: Iterable[str]) -> None:
+    """Write a file under another name, and rename it; what fails leaves nothing."""
     draft = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}")
     try:
         _write(draft, chunks)
         os.replace(draft, path)
-    except BaseException as error:
+    except BaseException:
         try:
             os.unlink(draft)
         except OSError:
             pass
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, path) from error
         raise
 
 

@@ -1,15 +1,19 @@
-"""Numbers on the command line: decimal, or hexadecimal with 0x, within the kernel's int."""
+"""Words on the command line: numbers within the kernel's int, and words that are mistyped."""
 
 from vzcptcheck.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Tuple
+    from typing import Iterable, Tuple
 
 #: Largest value of the kernel's int, which every argument is passed as.
 INT_MAX = 0x7FFFFFFF
 
 _LONGEST = len(str(INT_MAX))
+#: No name is longer, and to compare takes long.
+_LONGEST_NAME = 80
+#: How near is near: 1 is the same word.
+_NEAR = 0.65
 _DECIMAL = frozenset("0123456789")
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
@@ -49,3 +53,13 @@ def _problem(digits: "str") -> "Tuple[str, str]":
     if _HEXADECIMAL.issuperset(digits):
         return "is not a decimal number", f"Write hexadecimal with 0x: 0x{digits}."
     return "is not a number", "Write it in decimal, or in hexadecimal with 0x."
+
+
+def near(word: "str", words: "Iterable[str]", otherwise: "str" = "") -> "str":
+    """Return what was meant by a word, as the end of a sentence; what to do where none is near."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word[:_LONGEST_NAME].lower(), list(words), cutoff=_NEAR)
+    if found:
+        return "; did you mean {}?".format(" or ".join(found))
+    return f"; {otherwise}" if otherwise else ""

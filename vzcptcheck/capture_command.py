@@ -5,7 +5,7 @@ import time
 from collections import namedtuple
 
 from vzcptcheck import __version__
-from vzcptcheck.arguments import parse_number
+from vzcptcheck.arguments import near, parse_number
 from vzcptcheck.capture import capture_node
 from vzcptcheck.errors import UsageError
 from vzcptcheck.outcome import ExitStatus, Outcome, printable
@@ -49,7 +49,7 @@ def run_capture(words: "List[str]", syscalls: "Syscalls") -> "Outcome":
 
 
 def _parse(words: "List[str]") -> "_Options":
-    values: "dict[str, list[str]]" = {"-o": [STDOUT], "--mode": [], "--ct": []}
+    values: "dict[str, list[str]]" = {"-o": [], "--mode": [], "--ct": []}
     flags = set()
     rest = list(reversed(words))
     while rest:
@@ -61,13 +61,18 @@ def _parse(words: "List[str]") -> "_Options":
         elif word in _FLAGS:
             flags.add(word)
         else:
-            raise UsageError(f"capture: unknown argument {word!r}", show_usage=True)
+            meant = near(name, ("--output", *values, *_FLAGS))
+            raise UsageError(f"capture: unknown argument {word!r}{meant}", show_usage=True)
+    for option in ("-o", "--mode"):
+        if len(values[option]) > 1:
+            raise UsageError(f"capture: {option} is given twice")
     _require_sense(flags, values["--ct"])
-    if not values["-o"][-1]:
+    (output,) = values["-o"] or [STDOUT]
+    if not output:
         raise UsageError("capture: -o takes a file's name, or '-' for standard output")
     modes = [_parse_mode(word) for word in values["--mode"]]
     ctids = [_parse_ctid(word) for word in values["--ct"]]
-    return _Options(values["-o"][-1], [_OWNER_ALONE, *modes][-1], ctids, flags)
+    return _Options(output, [_OWNER_ALONE, *modes][-1], ctids, flags)
 
 
 def _next(rest: "List[str]", option: "str") -> "str":

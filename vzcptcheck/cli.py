@@ -10,6 +10,7 @@ from vzcptcheck.outcome import ExitStatus, Outcome, printable_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import List, Sequence, TextIO
 
     from vzcptcheck.syscalls import Syscalls
@@ -77,7 +78,7 @@ def run(arguments: "Sequence[str]", syscalls: "Syscalls | None") -> "Outcome":
         return Outcome(ExitStatus.YES, f"vzcptcheck {__version__}\n")
     command = _COMMANDS.get(arguments[0])
     if command is None:
-        raise UsageError(f"unknown property {arguments[0]!r}", show_usage=True)
+        raise _unknown("unknown property", arguments[0], _COMMANDS)
     return command(list(arguments[1:]), syscalls)
 
 
@@ -107,8 +108,7 @@ def _caps(words: "List[str]", syscalls: "Syscalls | None") -> "Outcome":
 
 
 def _explain(words: "List[str]", _: "Syscalls | None") -> "Outcome":
-    as_json = "--json" in words
-    words = [word for word in words if word != "--json"]
+    words, as_json = _take_json("explain", words)
     from vzcptcheck import explain
 
     if words[:1] == ["version"] and len(words) == 2:
@@ -120,13 +120,28 @@ def _explain(words: "List[str]", _: "Syscalls | None") -> "Outcome":
 
 
 def _image(words: "List[str]", syscalls: "Syscalls | None") -> "Outcome":
-    as_json = "--json" in words
-    paths = [word for word in words if word != "--json"]
+    paths, as_json = _take_json("image", words)
     if len(paths) != 1:
         raise UsageError("image takes one file", show_usage=True)
     from vzcptcheck.image_command import show_image
 
     return show_image(_kernel(syscalls), paths[0], as_json)
+
+
+def _take_json(command: "str", words: "List[str]") -> "tuple[List[str], bool]":
+    """Take --json out of the words; UsageError where there is another option among them."""
+    rest = [word for word in words if word != "--json"]
+    for word in rest:
+        if word.startswith("--"):
+            raise _unknown(f"{command}: unknown argument", word, ("--json",))
+    return rest, len(rest) < len(words)
+
+
+def _unknown(what: "str", word: "str", known: "Iterable[str]") -> "UsageError":
+    """Return the error of a word that means nothing, which says what it is near to."""
+    from vzcptcheck.arguments import near
+
+    return UsageError(f"{what} {word!r}{near(word, known)}", show_usage=True)
 
 
 def _capture(words: "List[str]", syscalls: "Syscalls | None") -> "Outcome":
@@ -183,7 +198,7 @@ def _write(outcome: "Outcome", stdout: "TextIO | None", stderr: "TextIO | None")
             outcome.remarks.append("standard output: " + problem)
     if outcome.remarks:
         # The status stands even where nobody can be told why.
-        _write_all(stderr, _remarks_text(outcome.remarks) + outcome.usage)
+        _write_all(stderr, outcome.usage + _remarks_text(outcome.remarks))
     return status
 
 

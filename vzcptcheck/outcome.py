@@ -40,7 +40,7 @@ class Outcome:
     """A status, the answer for stdout, and what stderr gets.
 
     ``remarks`` are lines; one that begins with a space goes on with the one before.
-    ``usage`` is text that follows them.
+    ``usage`` is text that comes before them.
     """
 
     __slots__ = ("answer", "remarks", "status", "usage")

@@ -164,5 +164,5 @@ def _explain(name: str) -> str:
         *([f"Hidden by: {code.hidden_by}."] if code.hidden_by else ()),
         f"Next: {code.next_step}",
     )
-    wrapper = textwrap.TextWrapper(terminal_columns() - 2, break_on_hyphens=False)
+    wrapper = textwrap.TextWrapper(max(terminal_columns() - 2, 1), break_on_hyphens=False)
     return "\n\n".join(map(wrapper.fill, paragraphs)) + "\n"

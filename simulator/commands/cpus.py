@@ -3,6 +3,7 @@
 import argparse
 
 from simulator.commands.options import add_json
+from simulator.errors import UserError
 from simulator.output import Streams
 from vzcptcheck.outcome import ExitStatus
 
@@ -56,7 +57,7 @@ def _cpus(options: argparse.Namespace, streams: Streams) -> int:
     wanted += [(_feature(name), False) for name in options.lacks]
     fitting = [cpu for cpu in found if _has_numbers(cpu, options) and _agrees(cpu, wanted)]
     if not fitting:
-        streams.remark("no CPU of the catalogue is known to be such a one")
+        raise UserError(f"no CPU is known to be such a one, of the {len(found)} that are looked at")
     # A machine gets every CPU by itself.
     lines = [[cpu] for cpu in fitting] if options.json else merged(fitting)
     listing = cpu_listing((cpus, [name for cpu in cpus for name in found[cpu]]) for cpus in lines)

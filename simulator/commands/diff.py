@@ -25,7 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", metavar="OLD", help="the node as it was")
     parser.add_argument("new", metavar="NEW", help="the node as it is, or another one")
     parser.add_argument(
-        "nodes", metavar="NODE", nargs="*", help="nodes that it exchanges containers with"
+        "nodes",
+        metavar="NODE",
+        nargs="*",
+        default=[],
+        help="nodes that it exchanges containers with",
     )
     add_counted(parser)
     add_kernel(parser)

@@ -62,7 +62,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         choices=("worse", "any"),
-        default="worse",
         help="with --expect: status 2 for what is worse (if not said), or for any difference",
     )
     parser.add_argument(
@@ -103,8 +102,20 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError("matrix: --full takes --format csv or --format json")
     if options.full and options.by == "class":
         raise UsageError("matrix: --full is by node")
-    if options.ignore_containers and options.expect is None:
-        raise UsageError("matrix: --ignore-containers takes --expect FILE, to compare with")
+    comparing = [
+        option
+        for option, value in (
+            ("--fail-on", options.fail_on),
+            ("--ignore-containers", options.ignore_containers),
+        )
+        if value
+    ]
+    if comparing and options.expect is None:
+        raise UsageError(f"matrix: {comparing[0]} takes --expect FILE, to compare with")
+    if comparing and options.update:
+        raise UsageError(f"matrix: with --update nothing is compared: leave {comparing[0]} out")
+    if options.update and options.output == options.expect:
+        raise UsageError("matrix: --output and --expect are the same file")
     if options.output is not None and options.format is None and options.expect is not None:
         raise UsageError("matrix: with --expect, --output takes a --format")
 
@@ -240,5 +251,5 @@ def _tell(comparison: "Comparison", options: argparse.Namespace, streams: Stream
             streams.answer(f"{line}\n")
         else:
             streams.remark(line)
-    fails = bool(comparison.worse) if options.fail_on == "worse" else bool(comparison)
+    fails = bool(comparison) if options.fail_on == "any" else bool(comparison.worse)
     return ExitStatus.NO if fails else ExitStatus.YES

@@ -1,16 +1,16 @@
 """What commands share: their parser, and options that several of them have."""
 
 import argparse
-import re
 import reprlib
 from functools import partial
+from itertools import chain, takewhile
 
 from simulator.errors import UsageError, UserError
 from simulator.output import terminal_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
     from simulator.profiles.profile import NodeProfile
@@ -20,8 +20,33 @@ if TYPE_CHECKING:
 setattr(argparse, "_", str)  # noqa: B010 (argparse's own: no type has it)
 
 
+#: Commands that hand the words after -- to another program.
+HANDING_ON = ("run", "replay")
+
+#: What a process gives in place of a UID that it does not change.
+_NO_UID = 0xFFFFFFFF
+
+
 class HelpAsked(Exception):  # noqa: N818 (nothing is wrong)
     """Help or the version is asked for: the text is the answer."""
+
+
+class _Once(argparse._StoreAction):  # noqa: SLF001 (argparse's class for what an option stores)
+    """Store a value; an option that is given twice is a mistake, and not the last of the two."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: "Any",  # noqa: ANN401 (argparse's own)
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value; ArgumentError where there is one already."""
+        given = namespace.__dict__.setdefault("given", set())
+        if self.option_strings and self.dest in given:
+            raise argparse.ArgumentError(self, "it is given twice")
+        given.add(self.dest)
+        super().__call__(parser, namespace, values, option_string)
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,47 +55,86 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **traits: "Any") -> None:  # noqa: ANN401 (argparse's own)
         formatter = partial(argparse.HelpFormatter, width=terminal_columns() - 2)
         super().__init__(formatter_class=formatter, **traits)
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
         self.commands: Mapping[str, argparse.ArgumentParser] = {}
+        self._words: list[str] = []
+
+    def parse_known_args(  # type: ignore[override]  # typeshed has an overload for each namespace
+        self,
+        args: "Sequence[str] | None" = None,
+        namespace: argparse.Namespace | None = None,
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse words; of the whole line, UsageError where one means nothing."""
+        self._words = list(args or ())
+        options, extra = super().parse_known_args(args, namespace)
+        if extra and self.commands:
+            self.error(self._unrecognized(extra[0]))
+        return options, extra
 
     def error(self, message: str) -> "NoReturn":
-        """Raise UsageError."""
+        """Raise UsageError; what means nothing is told before what is missing."""
+        if message.startswith("the following arguments are required: "):
+            unknown = next(filter(self._is_no_option, self._words), None)
+            message = message if unknown is None else self._unrecognized(unknown)
         given = next(iter(self.commands.values())) if len(self.commands) == 1 else self
-        raise UsageError(self._explained(message), given.format_usage().rstrip())
+        raise UsageError(message, given.format_usage().rstrip())
 
-    def _explained(self, message: str) -> str:
-        """Say what was meant, where a word is near to one that there is."""
-        if message.startswith("argument COMMAND: invalid choice: "):
-            word = message.split("'")[1]
-            return f"there is no command {word!r}{near(word, self.commands, 'see vzcptsim help')}"
-        if ": invalid choice: " in message:
-            word, *choices = re.findall(r"'([^']*)'", message)
-            return f"{message}{near(word, choices)}"
-        if message.startswith("unrecognized arguments: "):
-            word = message.removeprefix("unrecognized arguments: ").split()[0]
-            if word.startswith("-"):
-                options = self.options_of_command()
-                return f"there is no option {word!r}{near(word.partition('=')[0], options)}"
-            return f"{message}; a command for a node comes after --"
-        return message
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Raise UsageError for what is none of the choices, with what may be meant."""
+        if action.choices is None or value in action.choices:
+            return
+        from vzcptcheck.arguments import near
 
-    def options_of_command(self) -> "list[str]":
-        """List the options of the parser, and of the command that was given."""
+        word, choices = str(value), list(map(str, action.choices))
+        if action.metavar == "COMMAND":
+            self.error(f"there is no command {word!r}{near(word, choices, 'see vzcptsim help')}")
+        there_are = f"(choose from {', '.join(map(repr, choices))})"
+        problem = f"invalid choice: {word!r} {there_are}{near(word, choices)}"
+        raise argparse.ArgumentError(action, problem)
+
+    def _unrecognized(self, word: str) -> str:
+        """Say what is wrong with a word that is neither an option nor wanted."""
+        command = next(iter(self.commands)) if self.commands else self.prog.split()[-1]
+        if not word.startswith("-") or "--" in self._words:
+            if command in HANDING_ON:
+                return f"{word!r} is no option: the command for the node comes after --"
+            return f"{word!r} is one word too many"
+        from vzcptcheck.arguments import near
+
+        name = word.partition("=")[0]
+        owners = [one for one, parser in self.commands.items() if name in _options(parser)]
+        if owners:
+            return f"{name} comes after the command, as in: vzcptsim {owners[0]} {word}"
         parsers = [self, *self.commands.values()]
-        return [option for one in parsers for option in one._option_string_actions]  # noqa: SLF001 (argparse lists them nowhere else)
+        return f"there is no option {word!r}{near(name, chain(*map(_options, parsers)))}"
+
+    def _is_no_option(self, word: str) -> bool:
+        """Tell whether a word looks like an option that there is not."""
+        name = word.partition("=")[0] if word.startswith("--") else word[:2]
+        looks_so = len(word) > 1 and word[0] == "-" and word != "--" and not word[1].isdigit()
+        return looks_so and not any(option.startswith(name) for option in _options(self))
 
     def print_help(self, file: object = None) -> "NoReturn":  # noqa: ARG002 (argparse gives it)
-        """Raise HelpAsked."""
+        """Raise HelpAsked; UsageError where -h follows a command for a node without --."""
+        if self.prog.split()[-1] in HANDING_ON:
+            before = list(takewhile(lambda word: not word.startswith(("-h", "--h")), self._words))
+            if before and not self._is_no_option(before[0]):
+                self._require_no_command(before)
         raise HelpAsked(self.format_help())
 
+    def _require_no_command(self, words: "list[str]") -> None:
+        try:
+            _, extra = super().parse_known_args(words)
+        except UsageError:  # What is missing is no matter to who asks for help.
+            return
+        if extra:
+            self.error(self._unrecognized(extra[0]))
 
-def near(word: str, words: "Iterable[str]", otherwise: str = "") -> str:
-    """Return what was meant by a word, as the end of a sentence."""
-    from difflib import get_close_matches
 
-    found = get_close_matches(word, list(words), n=3, cutoff=0.65)
-    if found:
-        return f"; did you mean {' or '.join(found)}?"
-    return f"; {otherwise}" if otherwise else ""
+def _options(parser: argparse.ArgumentParser) -> "Iterable[str]":
+    """List the options of a parser."""
+    return parser._option_string_actions  # noqa: SLF001 (argparse lists them nowhere else)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +150,18 @@ def add_assumption(parser: argparse.ArgumentParser) -> None:
         choices=("clear",),
         help="bits of the node's CPU that are not known are clear",
     )
+
+
+def load_runnable(options: argparse.Namespace) -> "NodeProfile":
+    """Read the node that a program is to run on; UserError where it has no container --inside."""
+    from simulator.profiles.nodes import load_one
+
+    node = whole(load_one(options.node, options.kernel), options)
+    if options.inside:
+        from simulator.verdicts.migrations import find_container
+
+        find_container(node, options.inside)
+    return node
 
 
 def whole(node: "NodeProfile", options: argparse.Namespace) -> "NodeProfile":
@@ -137,6 +213,27 @@ def waived_codes(options: argparse.Namespace) -> tuple[str, ...]:
                     "reasons about programs alone can be waived"
                 )
     return codes
+
+
+def add_identity(parser: argparse.ArgumentParser, default: int | None) -> None:
+    """Add the options that say who runs a program, and where: --user and --inside."""
+    parser.add_argument(
+        "--user",
+        metavar="UID",
+        type=_user_id,
+        default=default,
+        help="UID that the node sees (default: root)",
+    )
+    parser.add_argument(
+        "--inside", metavar="CTID", type=container_id, default=0, help="run inside this container"
+    )
+
+
+def _user_id(text: str) -> int:
+    """Return a user's number; ArgumentTypeError where the text is none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) < _NO_UID):
+        raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is no user's number")
+    return int(text)
 
 
 def container_id(text: str) -> int:

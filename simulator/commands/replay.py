@@ -2,7 +2,7 @@
 
 import argparse
 
-from simulator.commands.options import add_assumption, add_kernel, whole
+from simulator.commands.options import add_assumption, add_identity, add_kernel, load_runnable
 from simulator.output import Streams
 
 
@@ -11,10 +11,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "vzcptsim replay [-h] [OPTION]... NODE -- [ARGS...]"
     parser.epilog = "ARGS are those of vzcptcheck; its exit status is this command's."
     parser.add_argument("node", metavar="NODE", help="where vzcptcheck is to run")
-    parser.add_argument("--user", metavar="UID", type=int, default=0, help="run as this user")
-    parser.add_argument(
-        "--inside", metavar="CTID", type=int, default=0, help="run inside this container"
-    )
+    add_identity(parser, 0)
     parser.add_argument(
         "--32-bit", dest="bits", action="store_const", const=32, help="run as a 32-bit program"
     )
@@ -24,12 +21,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _replay(options: argparse.Namespace, streams: Streams) -> int:
-    from simulator.profiles.nodes import load_one
     from simulator.run.in_process import SimulatedSyscalls
     from vzcptcheck.cli import main as run_vzcptcheck
 
     process = SimulatedSyscalls(
-        whole(load_one(options.node, options.kernel), options).boot(),
+        load_runnable(options).boot(),
         uid=options.user,
         ctid=options.inside,
         pointer_bits=options.bits,

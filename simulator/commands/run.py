@@ -4,7 +4,13 @@ import argparse
 import re
 from collections.abc import Iterable
 
-from simulator.commands.options import add_assumption, add_kernel, whole
+from simulator.commands.options import (
+    add_assumption,
+    add_identity,
+    add_kernel,
+    load_runnable,
+    whole,
+)
 from simulator.errors import UsageError
 from simulator.output import Streams
 
@@ -21,12 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "vzcptsim run [-h] --node NODE [OPTION]... -- COMMAND..."
     parser.epilog = "The exit status is the command's; 1 where it cannot be started under a filter."
     parser.add_argument("--node", metavar="NODE", required=True, help="the node to run it on")
-    parser.add_argument(
-        "--user", metavar="UID", type=int, help="UID that the node sees (default: root)"
-    )
-    parser.add_argument(
-        "--inside", metavar="CTID", type=int, default=0, help="run inside this container"
-    )
+    add_identity(parser, None)
     parser.add_argument(
         "--node-for",
         metavar="HOST=NODE",
@@ -52,16 +53,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, streams: Streams) -> int:
-    from simulator.profiles.nodes import load_one
     from simulator.run.session import end_as, run
 
-    if not options.words:
+    if not options.words or not options.words[0]:
         raise UsageError("run: no command after --")
     seen: set[str] = set()
     node_for, sshd_for = (
         _booted(pairs, seen, options) for pairs in (options.node_for, options.sshd_for)
     )
-    profile = whole(load_one(options.node, options.kernel), options)
+    profile = load_runnable(options)
     command = options.words
     if options.cpu_instruction:
         command = _emulated(command, profile, streams)

@@ -70,7 +70,7 @@ def find_destinations(
                 migration = migration._replace(helps=helps)
             found.append(Destination(node.name, outcome, migration))
     if not found:
-        raise UserError(f"there is no node to move to but {source.name!r} itself")
+        raise UserError(f"there is no node to move to but {source.name!r} itself: name others")
     return Search(source.name, ctid, tuple(sorted(found, key=_rank)), restore_only, tuple(waived))
 
 
@@ -80,7 +80,7 @@ def find_source(nodes: Iterable[NodeProfile], ctid: int) -> NodeProfile:
     if len(having) == 1:
         return having[0]
     if not having:
-        raise UserError(f"no node that is given has a container {ctid}")
+        raise UserError(f"no node that is given has a container {ctid}: name its node, too")
     names = ", ".join(node.name for node in having)
     raise UserError(f"several nodes have a container {ctid}: {names}; say which, as NODE:{ctid}")
 

@@ -66,7 +66,9 @@ def read_expectation(path: Path) -> Expectation:
     try:
         return parse_expectation(data.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 at byte {error.start}") from error
+        raise UserError(
+            f"{path}: not UTF-8 at byte {error.start}, and so no matrix that --update kept"
+        ) from error
 
 
 def parse_expectation(text: str, where: str) -> Expectation:

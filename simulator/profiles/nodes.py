@@ -73,13 +73,13 @@ def load_one(node: str, release: str | None = None) -> NodeProfile:
 
 def load_each(nodes: Sequence[str], release: str | None = None) -> list[NodeProfile]:
     """Read nodes of which each stands for one; UserError where there is none, or several."""
-    kernel = full_release(release or "")
+    kernel = _kernel(release)
     return [_only(source) for source in _told_apart([_single(node, kernel) for node in nodes])]
 
 
 def require_one(node: str, release: str | None = None) -> None:
     """Raise UserError where a NODE stands for none, or for several."""
-    _single(node, full_release(release or ""))
+    _single(node, _kernel(release))
 
 
 def load_all(nodes: Iterable[str], release: str | None = None) -> Iterator[NodeProfile]:
@@ -94,8 +94,16 @@ def resolve(nodes: Iterable[str], release: str | None = None) -> list[Source]:
     ``release`` is the kernel of what does not say its own. UserError where something stands for no
     node.
     """
-    kernel = full_release(release or "")
+    kernel = _kernel(release)
     return _told_apart([source for node in nodes for source in _resolve(node, kernel)])
+
+
+def _kernel(release: str | None) -> str:
+    """Return the release that is given for all, whole; UserError where none is known like it."""
+    kernel = full_release(release or "")
+    if kernel:
+        identify(kernel)
+    return kernel
 
 
 def load(source: Source) -> Iterator[NodeProfile]:
@@ -171,6 +179,8 @@ def _only(source: Source) -> NodeProfile:
 
 def _resolve(node: str, release: str) -> Sequence[Source]:
     """Return the sources of one NODE, at least one."""
+    if not node:
+        raise UsageError("a NODE is empty: was it to come from a variable that is not set?")
     if node == STDIN or is_fixture(node):
         return (Source(node),)
     if os.path.isdir(node):

@@ -75,15 +75,10 @@ def test_the_version_is_the_packages() -> None:
         (("frobnicate",), "there is no command 'frobnicate'; see vzcptsim help"),
         (("chek",), "there is no command 'chek'; did you mean check?"),
         (("help", "matrx"), "there is no command 'matrx'; did you mean matrix?"),
-        (
-            ("kernels", "extra"),
-            "unrecognized arguments: extra; a command for a node comes after --",
-        ),
-        (("replay", NODE, "version"), "unrecognized arguments: version; a command for a node"),
         (("nodes", "--jason"), "there is no option '--jason'; did you mean --json?"),
         (("nodes", "--frobnicate=1"), "there is no option '--frobnicate=1'"),
         (("replay",), "the following arguments are required: NODE"),
-        (("replay", "--user", "root", NODE), "argument --user: invalid int value: 'root'"),
+        (("replay", "--user", "root", NODE), "argument --user: 'root' is no user's number"),
         (("compose",), "the following arguments are required: --kernel"),
         (("compose", "--kernel", KERNEL, "--machine", "sparc"), "invalid choice: 'sparc'"),
         (("compose", "--kernel", KERNEL, "--no-module", "vzmon"), "invalid choice: 'vzmon'"),
@@ -121,7 +116,6 @@ LIKE_A_PATTERN = {
         "ia64.dzhanibekov.1",
         "noxsave.042stab113.5",
     ],
-    ("nothing",): [],
 }
 
 
@@ -138,7 +132,7 @@ def test_kernels_and_cpus_are_listed() -> None:
 
 @pytest.mark.parametrize(
     ("command", "rows"),
-    [(("nodes", "ia64*"), 2), (("nodes", "nothing"), 0), (("kernels",), 7), (("cpus",), 200)],
+    [(("nodes", "IA64*"), 2), (("kernels",), 7), (("cpus",), 200)],
 )
 def test_a_listing_for_people_has_a_line_a_row(command: tuple[str, ...], rows: int) -> None:
     assert len(answer(*command).splitlines()) == rows + 1
@@ -390,7 +384,8 @@ TWICE = ("--cpuid", CPU, "--boot-option", "x")
     ],
 )
 def test_compose_of_what_makes_no_sense(arguments: tuple[str, ...], problem: str) -> None:
-    assert problem in mistake("compose", "--kernel", KERNEL, *arguments)
+    kernel = () if "--kernel" in arguments else ("--kernel", KERNEL)
+    assert problem in mistake("compose", *kernel, *arguments)
 
 
 def test_compose_of_a_hole(here: Path) -> None:
@@ -432,7 +427,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(
         ("nowhere/node.json", "nowhere/node.json: No such file or directory"),
         ("file/node.json", "file/node.json: Not a directory"),
         (".", ".: Is a directory"),
-        ("", ".: Is a directory"),
+        ("", "the name of the file to write is empty"),
         ("/", "/: Is a directory"),
         ("x" * 300, "File name too long"),
     ],

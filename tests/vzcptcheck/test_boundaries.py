@@ -107,8 +107,8 @@ def test_what_counts_as_calling_it(source, found):
 @pytest.mark.parametrize("name", FILES)
 def test_a_module_imports_the_standard_library_and_this_package(name):
     known = {
-        "argparse", "collections", "ctypes", "errno", "fcntl", "json", "mmap", "os", "re",
-        "stat", "struct", "sys", "time", "vzcptcheck",
+        "argparse", "collections", "ctypes", "difflib", "errno", "fcntl", "json", "mmap", "os",
+        "re", "stat", "struct", "sys", "time", "vzcptcheck",
     }  # fmt: skip
     assert {module.split(".")[0] for module, _ in imports_of(parsed(name))} <= known
 

@@ -40,7 +40,7 @@ class TestHelp:
         assert run_command(None, word, "caps") == (
             1,
             "",
-            "vzcptcheck: help takes no argument\n" + USAGE,
+            USAGE + "vzcptcheck: help takes no argument\n",
         )
 
     def test_the_usage_names_every_command(self):
@@ -74,8 +74,8 @@ class TestArguments:
         [
             (["version", "1", "2"], "version takes at most 1 argument, not 2"),
             (["caps", "1", "2", "3"], "caps takes at most 2 arguments, not 3"),
-            (["versions"], "unknown property 'versions'"),
-            (["CAPS"], "unknown property 'CAPS'"),
+            (["versions"], "unknown property 'versions'; did you mean version?"),
+            (["CAPS"], "unknown property 'CAPS'; did you mean caps?"),
             (["770"], "unknown property '770'"),
             (["-v"], "unknown property '-v'"),
             ([""], "unknown property ''"),
@@ -92,7 +92,7 @@ class TestArguments:
     )
     def test_what_is_no_command_shows_the_usage_on_stderr(self, arguments, problem):
         kernel = node()
-        assert run_command(kernel, *arguments) == (1, "", f"vzcptcheck: {problem}\n{USAGE}")
+        assert run_command(kernel, *arguments) == (1, "", f"{USAGE}vzcptcheck: {problem}\n")
         assert kernel.calls == []
 
     @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ CLOSED = reported("it is closed")
         ("help", 0, USAGE, ""),
         ("", 0, USAGE, ""),
         ("explain caps 0", 0, "0 = 0x00000000\n  nothing\n", ""),
-        ("nothing", 1, "", "vzcptcheck: unknown property 'nothing'\n" + USAGE),
+        ("nothing", 1, "", USAGE + "vzcptcheck: unknown property 'nothing'\n"),
         # Standard output that takes nothing.
         ("help >/dev/full", 1, "", NO_SPACE),
         ("explain caps 1 --json >/dev/full", 1, "", NO_SPACE),
@@ -57,8 +57,8 @@ CLOSED = reported("it is closed")
         ("help <&- >&-", 1, "", CLOSED),
         ("help </dev/null >&0", 1, "", reported("Bad file descriptor (EBADF)")),
         # Where there is nothing to write, it does not matter.
-        ("nothing >/dev/full", 1, "", "vzcptcheck: unknown property 'nothing'\n" + USAGE),
-        ("nothing >&-", 1, "", "vzcptcheck: unknown property 'nothing'\n" + USAGE),
+        ("nothing >/dev/full", 1, "", USAGE + "vzcptcheck: unknown property 'nothing'\n"),
+        ("nothing >&-", 1, "", USAGE + "vzcptcheck: unknown property 'nothing'\n"),
         # Standard error that takes nothing: the status stands.
         ("help 2>/dev/full", 0, USAGE, ""),
         ("help 2>&-", 0, USAGE, ""),

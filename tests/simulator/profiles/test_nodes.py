@@ -235,7 +235,7 @@ def test_a_folder_is_the_profiles_in_it(here: Path) -> None:
         (["nodes/*.json"], "nodes/*.json: no file matches this pattern"),
         (["x?"], "x?: no file matches this pattern"),
         (["[ab]"], "[ab]: no file matches this pattern"),
-        ([""], ".: Is a directory"),
+        ([""], "a NODE is empty: was it to come from a variable that is not set?"),
         (["@042stab092.1"], "no node is recorded as '@042stab092.1', and no file is there"),
         (["ia64.028stab056.2"], "and no file is there; did you mean ia64.028stab056.1"),
         ([CPU], f"{CPU}: no profile: say the kernel of this CPU, {CPU}@RELEASE or --"),
