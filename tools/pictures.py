@@ -140,7 +140,12 @@ def page_picture() -> bytes:
         with chdir(ROOT):
             main(("matrix", FLEET, "--format", "html", "--output", str(page)))
         options = webdriver.ChromeOptions()
-        for argument in ("--headless", "--no-sandbox", f"--user-data-dir={folder}/chromium"):
+        for argument in (
+            "--headless",
+            "--no-sandbox",
+            "--hide-scrollbars",
+            f"--user-data-dir={folder}/chromium",
+        ):
             options.add_argument(argument)
         service = webdriver.ChromeService(shutil.which("chromedriver"))
         with webdriver.Chrome(options, service) as browser:

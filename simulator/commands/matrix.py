@@ -1,6 +1,7 @@
 """vzcptsim matrix: who can migrate where, every ordered pair of nodes with every container."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from simulator.commands.options import add_counted, add_kernel, waived_codes
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     from simulator.fleets.expectation_changes import Comparison
     from simulator.fleets.expectations import Expectation
     from simulator.fleets.fleet import Fleet
+    from simulator.fleets.pool_change import Pool
     from simulator.profiles.nodes import Source
     from simulator.reports.view import Note, View
 
 _TABLE = "table"
 _FORMATS = (_TABLE, "json", "csv", "markdown", "junit", "html")
+
+#: For how many nodes at most the page says what would make one pool of them.
+_MOST_POOLED = 64
 
 _EPILOG = """\
 A pair's outcome is the worst of its containers'; of a source without any, the nodes' alone: safe,
@@ -192,8 +197,31 @@ def _chunks(
 
         from simulator.reports.as_html import html_text
 
-        return html_text(view, made=time.strftime("%Y-%m-%d %H:%M %Z"), notes=notes)
+        made, pool = time.strftime("%Y-%m-%d %H:%M %Z"), _pool(view, options)
+        return html_text(view, made=made, notes=notes, pool=pool)
     return _machine_text(view, options.format)
+
+
+def _pool(view: "View", options: argparse.Namespace) -> "Pool | None":
+    """Look for what makes one pool of the nodes, unless they are many, or cannot be read again."""
+    from simulator.fleets.pool import Rule
+    from simulator.fleets.pool_change import make_pool
+    from simulator.profiles.nodes import load_all
+
+    if len(view.fleet.members) > _MOST_POOLED or any(map(_is_stream, options.nodes)):
+        return None
+    rule = Rule(restore_only=options.restore_only, waived=waived_codes(options))
+    return make_pool(load_all(options.nodes, options.kernel), rule)
+
+
+def _is_stream(node: str) -> bool:
+    """Tell whether a NODE can be read once alone: standard input, a pipe."""
+    paths = (node, node.rpartition("@")[0])
+    return node == "-" or any(os.path.exists(one) and not _is_kept(one) for one in paths)
+
+
+def _is_kept(path: str) -> bool:
+    return os.path.isfile(path) or os.path.isdir(path)
 
 
 def _machine_text(view: "View", form: str) -> Iterator[str]:

@@ -22,8 +22,11 @@ from markupsafe import Markup
 from simulator.facts.generations import GENERATIONS
 from simulator.fleets.fleet import Classes, Member, NodeClass
 from simulator.fleets.matrix import Outcomes
+from simulator.fleets.pool_change import Pool
 from simulator.fleets.safe_pools import find_pools
 from simulator.reports.check_report import code_documents
+from simulator.reports.pool_report import apart_lines, change_lines
+from simulator.reports.terminal import text_of
 from simulator.reports.view import Note, View, container_words, kernel_words
 from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
 from vzcptcheck.outcome import printable
@@ -127,9 +130,17 @@ class Tally(NamedTuple):
 
 
 def html_text(
-    view: View, *, made: str = "", notes: Mapping[str, Note] = MappingProxyType({})
+    view: View,
+    *,
+    made: str = "",
+    notes: Mapping[str, Note] = MappingProxyType({}),
+    pool: Pool | None = None,
 ) -> Iterator[str]:
-    """Yield the document; ``made`` is the time to show, ``notes`` are keyed by the node's name."""
+    """Yield the document.
+
+    ``made`` is the time to show, ``notes`` are keyed by the node's name, ``pool`` is what makes one
+    pool of the nodes, if it was looked for.
+    """
     counted = _Counted(view)
     style, script = _style(), _script()
     yield from _template().generate(
@@ -139,7 +150,7 @@ def html_text(
         made=made,
         nodes=len(view.fleet.members),
         containers=sum(len(member.containers) for member in view.fleet.members),
-        data=htmlsafe_json_dumps(_Page(view, notes).document(), separators=(",", ":")),
+        data=htmlsafe_json_dumps(_Page(view, notes, pool).document(), separators=(",", ":")),
         migrations=counted.migrations.total(),
         tally=counted.tally(),
         pairs=counted.pairs,
@@ -190,8 +201,9 @@ class _Page:
     A row has what is found for each kernel, or each class, of destinations.
     """
 
-    def __init__(self, view: View, notes: Mapping[str, Note]) -> None:
+    def __init__(self, view: View, notes: Mapping[str, Note], pool: Pool | None) -> None:
         self._view = view
+        self._pool = pool
         self._notes = notes
         self._rows: Classes[tuple[int, ...]] = Classes()
         self._opinions: Classes[int] = Classes()
@@ -221,6 +233,7 @@ class _Page:
             "codes": code_documents(self._reasons),
             "changes": CHANGES,
             "pools": find_pools(self._view.matrix, restore_only=self._view.restore_only),
+            "change": None if self._pool is None else _change(self._pool),
         }
 
     def _node(self, member: Member) -> tuple[object, ...]:
@@ -275,6 +288,14 @@ class _Page:
     def _opinion(self, opinion: Opinion) -> tuple[int, list[int]]:
         reasons = [self._reasons[reason] for reason in opinion.reasons]
         return _VERDICTS.index(opinion.verdict), reasons
+
+
+def _change(pool: Pool) -> list[list[tuple[int, str, bool]]]:
+    """Return what to do, and what it leaves, as lines: how far in, what, whether to copy it."""
+    return [
+        [(one.indent, text_of(one), one.is_to_be_copied) for one in lines]
+        for lines in (change_lines(pool), apart_lines(pool))
+    ]
 
 
 def _reason(reason: Reason) -> tuple[object, ...]:

@@ -66,15 +66,23 @@ def pool_lines(pool: Pool) -> Iterator[Line]:
     """Write a pool: its groups, the proposed change, and what still keeps groups apart."""
     yield from _group_lines(pool.now)
     yield from _uncounted_lines(pool)
-    if pool.change is not None:
-        yield line(0)
-        yield from _change_lines(pool.now, pool.change)
-    if len(pool.last.groups) > 1:
-        yield line(0)
-        yield from _apart_lines(pool)
+    for part in (change_lines(pool), apart_lines(pool)):
+        if part:
+            yield line(0)
+            yield from part
     if not pool.rule.any_container:
         yield line(0)
         yield line(0, _ANY_CONTAINER)
+
+
+def change_lines(pool: Pool) -> list[Line]:
+    """Write the proposed change, if there is one."""
+    return [] if pool.change is None else list(_change_lines(pool.now, pool.change))
+
+
+def apart_lines(pool: Pool) -> list[Line]:
+    """Write what keeps groups apart after the change, if anything does."""
+    return list(_apart_lines(pool)) if len(pool.last.groups) > 1 else []
 
 
 def _group_lines(stage: Stage) -> Iterator[Line]:

@@ -253,6 +253,11 @@ def _is_colourless() -> bool:
     return _is_dumb() or bool(os.environ.get("NO_COLOR"))
 
 
+def text_of(one: Line) -> str:
+    """Return a line's words as plain text."""
+    return _plain(one.words)
+
+
 def _text(word: Word) -> str:
     return printable(word if isinstance(word, str) else word[0])
 

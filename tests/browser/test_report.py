@@ -14,14 +14,20 @@ from msgspec.structs import replace
 
 from simulator.fleets.fleet import Group, gather_fleet
 from simulator.fleets.matrix import Alike, Outcomes, Pair
+from simulator.fleets.pool import Rule
+from simulator.fleets.pool_change import Pool, make_pool
 from simulator.fleets.routes import Ways
 from simulator.fleets.safe_pools import find_pools
 from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_html import CHANGES
+from simulator.reports.check_report import override_command_lines
+from simulator.reports.pool_report import apart_lines, change_lines
+from simulator.reports.terminal import text_of
 from simulator.reports.view import View, container_words
 from simulator.verdicts.codes import CODES
 from simulator.verdicts.traits import NodeTraits
 from simulator.verdicts.verdict import Judgement, Outcome, Reason, Verdict
+from support.simulated_nodes import STRONG, WEAK, maskable
 from support.simulated_profiles import captured_nodes, recorded_nodes
 
 pytest.importorskip("selenium", reason="selenium is not installed")
@@ -87,7 +93,14 @@ class Report:
 
     @cached_property
     def path(self) -> Path:
-        return write_report(self.view, temporary_folder() / "report.html", notes_on(self.nodes))
+        path = temporary_folder() / "report.html"
+        return write_report(self.view, path, notes_on(self.nodes), self.pool)
+
+    @cached_property
+    def pool(self) -> Pool | None:
+        """What makes one pool of the nodes, unless they are many."""
+        rule = Rule(restore_only=self.view.restore_only)
+        return make_pool(self.nodes, rule) if len(self.nodes) <= len(CAPTURED.nodes) else None
 
     def open(self, browser: Chromium, fragment: str = "") -> ReportPage:
         browser.open(self.path, fragment)
@@ -412,15 +425,47 @@ class TestPools:
         page = report.open(browser, "#view=pools")
         pools = find_pools(report.view.matrix, restore_only=report.view.restore_only)
         sizes = [sum(len(report.groups[one].nodes) for one in pool) for pool in pools]
-        titles = page.texts("#pools h3")
+        titles = page.texts("#pools section:not(.change) h3")
         expected = [f"Pool {at} {_counted(size, 'node')}" for at, size in enumerate(sizes, 1)]
         left = len(report.nodes) - sum(sizes)
         assert titles == [*expected, f"In no pool {_counted(left, 'node')}"]
-        first = page.texts("#pools section:first-of-type .name")
         names = [report.groups[one].nodes for one in pools[0]]
-        assert first == [
+        assert page.texts("#pools section:not(.change) .name")[: len(names)] == [
             nodes[0] + (f" +{len(nodes) - 1}" if len(nodes) > 1 else "") for nodes in names
         ]
+
+    def test_what_makes_one_of_them_is_told_as_the_command_tells_it(
+        self, browser: Chromium
+    ) -> None:
+        nodes = [maskable("strong", *STRONG), maskable("weak", *WEAK)]
+        report = Report(nodes)
+        page = report.open(browser, "#view=pools")
+        assert report.pool is not None
+        told = [" ".join(text_of(one).split()) for one in change_lines(report.pool)]
+        shown = page.text("#pools .change")
+        assert [one for one in told if one not in shown] == []
+        (command,) = browser.run(
+            "return [...document.querySelectorAll('#pools pre')].map((one) => one.textContent)"
+        )
+        (mask,) = (one for one in report.pool.change.masks if one.text)
+        assert command == "\n".join(
+            text_of(one) if number == 0 else f"  {text_of(one)}"
+            for number, one in enumerate(override_command_lines(mask.text))
+        )
+
+    def test_what_stays_apart_is_folded_away(self, browser: Chromium) -> None:
+        page = FEW.open(browser, "#view=pools")
+        assert FEW.pool is not None
+        first, *others = apart_lines(FEW.pool)
+        assert page.texts("#pools .change h3")[-1] == text_of(first)
+        assert not page.is_seen("#pools details p")
+        page.push("#pools .change summary")
+        assert page.is_seen("#pools details p")
+        assert len(page.texts("#pools details p")) == len(others)
+
+    def test_of_many_nodes_the_command_is_named(self, browser: Chromium) -> None:
+        assert "vzcptsim pool NODE" in LARGE.open(browser, "#view=pools").text("#panel")
+        assert "vzcptsim pool NODE" not in FEW.open(browser, "#view=pools").text("#panel")
 
 
 HASWELL = "Intel Core Processor (Haswell)"
@@ -642,6 +687,25 @@ class TestShortNames:
         page.push('#views a[data-view="fleet"]')
         assert page.text("#cut") == words
         assert page.read_all()[1].startswith(f"{names[0]} → {names[1]}; ")
+
+    @pytest.mark.parametrize(
+        ("names", "words"),
+        [
+            (["a.x", "b.x", "c.y"], "Most names are without “.x” at their end."),
+            (["a.x", "b.x", "a.y"], "Most names are without “.x” at their end."),
+            (["a.x", "b.x", "a"], ""),
+            (["n-a.x.z", "n-b.x.z", "n-c.y.z"], "Names are without “n-” before and “.z” behind "
+             "them, and most without “.x” at their end."),
+            (["a.x", "b.y", "c.z"], ""),
+            ([".x", "b.x", "c.y"], ""),
+        ],
+    )  # fmt: skip
+    def test_in_the_grid_most_are_without_what_most_end_with(
+        self, browser: Chromium, names: list[str], words: str
+    ) -> None:
+        nodes = [replace(captured_nodes()[25], name=name) for name in names]
+        page = Report(nodes).open(browser, "#view=fleet")
+        assert page.text("#cut") == words
 
     def test_a_cpu_is_called_by_what_tells_it_apart(self, browser: Chromium) -> None:
         nodes = [

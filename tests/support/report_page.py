@@ -12,6 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+from simulator.fleets.pool_change import Pool
 from simulator.reports.as_html import html_text
 from simulator.reports.view import View, note_on
 from support.running import ROOT
@@ -149,9 +150,9 @@ _COLOUR = _script("colour")
 _DESTINATIONS = _script("destinations")
 
 
-def write_report(view: View, path: Path, notes: dict[str, Any]) -> Path:
+def write_report(view: View, path: Path, notes: dict[str, Any], pool: Pool | None = None) -> Path:
     """Write a report into a file."""
-    path.write_text("".join(html_text(view, notes=notes)), "utf-8")
+    path.write_text("".join(html_text(view, notes=notes, pool=pool)), "utf-8")
     return path
 
 

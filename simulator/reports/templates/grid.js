@@ -4,7 +4,7 @@
 const FONT = '12px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 const LINE_HEIGHT = 13;
 const GAP = 8;
-const MOST_HEIGHT = 230;
+const MOST_HEIGHT = 300;
 const NARROW = 700;
 const SCROLLBAR = 17;
 
@@ -28,7 +28,7 @@ class Grid {
   // Show the pairs of these groups; those that do not match are paler.
   show({ rows, columns, matches }, size) {
     Object.assign(this, { rows, columns, matches, wanted: size, hovered: null, active: null });
-    this.short = new ShortNames(this.model.groups.map(({ nodes }) => nodes[0].name));
+    this.short = new ShortNames(this.model.groups.map(({ nodes }) => nodes[0].name), true);
     this.labels = this.model.groups.map((group) => {
       const name = this.short.of(group.nodes[0].name) + more(group);
       return { name, cpu: cpuWords(this.model, group) };
@@ -45,12 +45,12 @@ class Grid {
       Math.max(0, ...groups.map((group) => context.measureText(text(this.labels[group.at])).width));
     const names = widest(this.rows, ({ name }) => name);
     const cpus = widest(this.rows, ({ cpu }) => cpu);
-    const most = Math.max(96, room * 0.42);
+    const most = Math.max(96, room * (innerWidth < NARROW ? 0.52 : 0.42));
     this.nameWidth = Math.min(names, most - 2 * GAP);
     this.cpuWidth = names + cpus + 3 * GAP <= most ? cpus + GAP : 0;
     const height = Math.min(
       MOST_HEIGHT,
-      innerHeight / 4,
+      innerHeight / (innerWidth < NARROW ? 4 : 3),
       widest(this.columns, ({ name }) => name),
     );
     this.head = {
@@ -245,11 +245,14 @@ function setSize(target, { width, height }) {
   target.style.height = `${height}px`;
 }
 
-// Cut a text that is too long at its end.
+// Cut a text that is too long in its middle: names differ at their ends.
 function fitted(context, text, width) {
   let shown = text;
-  while (shown.length > 1 && context.measureText(shown).width > width + 0.5) {
-    shown = `${shown.slice(0, -2)}…`;
+  for (let left = text.length - 1; left > 1; left -= 1) {
+    if (context.measureText(shown).width <= width + 0.5) {
+      break;
+    }
+    shown = `${text.slice(0, Math.ceil(left / 2))}…${text.slice(text.length - Math.floor(left / 2))}`;
   }
   return shown;
 }

@@ -2,21 +2,27 @@
 
 const ENDS_A_PART = /[-._:/ ]/;
 
-// Names without what all of them begin and end with, cut where a part of a name ends.
+// Names without what all of them begin and end with, cut where a part of a name ends; where there is
+// little room, without what most of them end with, too.
 class ShortNames {
-  constructor(names) {
+  constructor(names, isTight = false) {
     this.start = names.length > 1 ? commonStart(names) : "";
     const rest = names.map((name) => reversed(name.slice(this.start.length)));
     this.end = names.length > 1 ? reversed(commonStart(rest)) : "";
+    this.usual = isTight ? usualEnd(names.map((name) => this.of(name))) : "";
   }
 
   of(name) {
-    return name.slice(this.start.length, name.length - this.end.length);
+    const short = name.slice(this.start.length, name.length - this.end.length);
+    return this.usual && short.endsWith(this.usual) ? short.slice(0, -this.usual.length) : short;
   }
 
   get words() {
     const cut = [this.start && `“${this.start}” before`, this.end && `“${this.end}” behind`];
-    return cut.some(Boolean) ? `Names are without ${cut.filter(Boolean).join(" and ")} them.` : "";
+    const both = cut.filter(Boolean).join(" and ");
+    const usual = this.usual && `“${this.usual}” at their end`;
+    const words = [both && `${both} them`, usual].filter(Boolean).join(", and most without ");
+    return words ? `${both ? "Names" : "Most names"} are without ${words}.` : "";
   }
 }
 
@@ -31,6 +37,19 @@ function commonStart(texts) {
     length -= 1;
   }
   return first.slice(0, Math.max(0, length)).join("");
+}
+
+// What half of the names or more end in, from the last dot on; nothing where a name would be lost.
+function usualEnd(names) {
+  const counts = new Map();
+  for (const name of names) {
+    const end = name.slice(Math.max(0, name.lastIndexOf(".")));
+    counts.set(end, (counts.get(end) ?? 0) + 1);
+  }
+  const [end, most] = [...counts].reduce((one, other) => (other[1] > one[1] ? other : one), ["", 0]);
+  const left = names.map((name) => (name.endsWith(end) ? name.slice(0, -end.length) : name));
+  const isTold = end.length > 1 && !left.includes("") && new Set(left).size === new Set(names).size;
+  return isTold && 2 * most >= names.length && most > 1 ? end : "";
 }
 
 function reversed(text) {

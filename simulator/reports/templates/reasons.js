@@ -83,10 +83,11 @@ function reasonBlock(model, alike) {
   return element(kind, element("p", summary, words), factsOf(alike));
 }
 
-// What is the same of all of them is said once, the rest is a table.
+// What is the same of all of them is said once, the rest is a table; of one, what it is and where.
 function factsOf(alike) {
   const known = FACTS.filter(([key]) => alike.some((reason) => reason[key]));
-  const isShared = ([key]) => alike.length > 1 && distinct(alike, key).length === 1;
+  const isFewer = ([key]) => alike.length > 1 || !["feature", "place"].includes(key);
+  const isShared = (fact) => isFewer(fact) && distinct(alike, fact[0]).length === 1;
   const shared = known.filter(isShared).map(([key, title]) => `${title}: ${alike[0][key]}`);
   const others = known.filter((fact) => !isShared(fact));
   const rows = alike.map((reason) => others.map(([key]) => reason[key]));

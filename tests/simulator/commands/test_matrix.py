@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -270,3 +271,32 @@ def test_a_file_that_is_not_there_is_a_mistake(paths: list[str], tmp_path: Path)
     kept = str(tmp_path / "kept.tsv")
     said = f"vzcptsim: {kept}: there is no such file; --update keeps this matrix there\n"
     assert matrix(*paths, "--expect", kept) == (1, "", said)
+
+
+# What makes one pool, on the page
+
+
+def change_of(*arguments: str) -> object:
+    """Return what the page has of a pool."""
+    _, page, _ = matrix("--format", "html", *arguments)
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    return json.loads(data)["change"]
+
+
+def test_the_page_says_what_makes_one_pool(paths: list[str], tmp_path: Path) -> None:
+    assert isinstance(change_of(*paths), list)
+    assert isinstance(change_of(str(tmp_path / "nodes")), list)
+    assert isinstance(change_of("intel-xeon-x5550@042stab092.1", paths[0]), list)
+
+
+def test_not_of_what_can_be_read_once(paths: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, Path(paths[0]).read_bytes())
+    os.close(writing)
+    assert change_of(f"/dev/fd/{reading}", paths[1]) is None
+    os.close(reading)
+
+
+def test_nor_of_many_nodes(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.commands.matrix._MOST_POOLED", len(paths) - 1)
+    assert change_of(*paths) is None

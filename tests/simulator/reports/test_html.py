@@ -14,11 +14,14 @@ import pytest
 from msgspec.structs import replace
 
 from simulator.fleets.fleet import gather_fleet
+from simulator.fleets.pool import Rule
+from simulator.fleets.pool_change import make_pool
 from simulator.profiles.profile import NodeProfile
 from simulator.reports.as_html import CHANGES, html_text
 from simulator.reports.view import Note, View, note_on
 from simulator.verdicts.codes import CODES
 from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight, worst_outcome
+from support.simulated_nodes import STRONG, WEAK, maskable
 from support.simulated_profiles import captured_nodes
 
 HOSTILE = (
@@ -352,3 +355,16 @@ class TestChanges:
         }
         assert "instructions-not-enabled" in hiding
         assert hiding <= {code for change in CHANGES for code in change.codes}
+
+
+class TestPool:
+    def test_what_to_do_and_what_it_leaves_are_lines_with_what_is_to_be_copied(self) -> None:
+        profiles = [maskable("strong", *STRONG), maskable("weak", *WEAK)]
+        text = text_of(view_of(profiles), pool=make_pool(profiles, Rule()))
+        steps, apart = data_of(text)["change"]
+        assert steps[0] == [0, "The smallest change makes one group:", False]
+        assert [4, "printf '%s\\n' \\", True] in steps
+        assert apart == []
+
+    def test_of_nodes_that_nobody_looked_at_nothing_is_said(self) -> None:
+        assert data_of(text_of(view_of(nodes())))["change"] is None
