@@ -165,12 +165,11 @@ class Hidden(NamedTuple):
 
     def among(self, caps: int) -> "Hidden":
         """Return what of it is among these bits."""
-        if self is NOTHING_HIDDEN:
-            return self
-        by_option = tuple((option, bits & caps) for option, bits in self.by_option if bits & caps)
-        return Hidden(
-            self.by_kernel & caps, self.by_width & caps, by_option, self.by_override & caps
-        )
+        by_option = self.by_option
+        if by_option:
+            by_option = tuple([(option, bits & caps) for option, bits in by_option if bits & caps])
+        found = self.by_kernel & caps, self.by_width & caps, by_option, self.by_override & caps
+        return Hidden(*found) if any(found) else NOTHING_HIDDEN
 
 
 NOTHING_HIDDEN = Hidden()
@@ -187,13 +186,12 @@ def hidden_capabilities(facts: NodeFacts) -> Hidden:
         (option, shown & ~_certain_caps(replace(bare, boot_options=(option,))))
         for option in facts.boot_options
     )
-    found = Hidden(
+    return Hidden(
         _certain_caps(newest) & ~shown,
         _certain_caps(wide) & ~_certain_caps(newest),
         tuple((option, bits) for option, bits in by_option if bits),
         shown & ~_certain_caps(replace(bare, override=facts.override)),
     ).among(_OF_CPUS)
-    return found if any(found) else NOTHING_HIDDEN
 
 
 def _certain_caps(facts: NodeFacts) -> int:

@@ -4,15 +4,14 @@ Opinions are numbered in the order in which they come up, and equal ones have on
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from functools import partial
 from typing import TypeVar
 
 from simulator.facts.cpu_traits import CpuTraits
 from simulator.verdicts import programs, restore
 from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
-from simulator.verdicts.verdict import Opinion, Verdict
+from simulator.verdicts.verdict import Opinion, Verdict, worst
 
-_VERDICTS = tuple(Verdict)
+_PLACES = {verdict: place for place, verdict in enumerate(Verdict)}
 
 _Asked = TypeVar("_Asked", bound=Hashable)
 _Answer = TypeVar("_Answer")
@@ -59,7 +58,7 @@ class Judge:
         question = restore.question(source, destination)
         number = self._questions.setdefault(question, len(self._questions))
         if number == len(self.answers):
-            ask = partial(restore.restore_opinion, source, destination)
+            ask = restore.Answers(source, destination).on
             self.answers.append(Memo(lambda container: self._number(ask(container))))
         return number
 
@@ -79,13 +78,21 @@ class Judge:
         return self.together[on_kernels, on_cpus]
 
     def _put_together(self, numbers: tuple[int, int]) -> int:
-        one, other = (self.opinions[number].findings for number in numbers)
-        return self._number(Opinion(one + other)) if one else numbers[1]
+        one, other = numbers
+        opinions, verdicts = self.opinions, self.verdicts
+        findings = opinions[one].findings
+        if not findings:
+            return other
+        both = Opinion(findings + opinions[other].findings)
+        return self._number(both, worst((verdicts[one], verdicts[other])))
 
-    def _number(self, opinion: Opinion) -> int:
-        number = self._numbers.setdefault(opinion, len(self.opinions))
-        if number == len(self.opinions):
+    def _number(self, opinion: Opinion, verdict: Verdict | None = None) -> int:
+        """Return the opinion's number; its verdict is worked out where it is not known."""
+        new = len(self.opinions)
+        number = self._numbers.setdefault(opinion, new)
+        if number == new:
+            verdict = verdict or opinion.verdict
             self.opinions.append(opinion)
-            self.verdicts.append(opinion.verdict)
-            self.places.append(_VERDICTS.index(opinion.verdict))
+            self.verdicts.append(verdict)
+            self.places.append(_PLACES[verdict])
         return number

@@ -13,8 +13,7 @@ for some containers only is seen in the counts.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, repeat
-from operator import add
+from itertools import chain, filterfalse, repeat
 from typing import NamedTuple, cast
 
 from msgspec import Struct
@@ -33,9 +32,11 @@ from simulator.verdicts.verdict import (
     worst_outcome,
 )
 
-#: Verdicts, each at its place in counts.
-_VERDICTS = tuple(Verdict)
-_PLACES = {outcome: place for place, outcome in enumerate(Outcome)}
+#: The places of outcomes in counts, by those of verdicts on restore and on programs.
+_OUTCOMES = [
+    [tuple(Outcome).index(outcome_of(restore, programs)) for programs in Verdict]
+    for restore in Verdict
+]
 
 #: Pairs of a large fleet have few summaries: so many are remembered.
 _MOST_REMEMBERED = 1 << 14
@@ -53,19 +54,11 @@ class Counts(NamedTuple):
         """The worst verdict that there is."""
         return worst(verdict for verdict, count in zip(Verdict, self, strict=True) if count)
 
-    def plus(self, other: "Counts") -> "Counts":
-        """Count both together."""
-        return Counts(self[0] + other[0], self[1] + other[1], self[2] + other[2])
-
-    def all_as(self, verdict: Verdict) -> "Counts":
-        """Count the same migrations where all of them have one verdict."""
-        return Counts(*(sum(self) * (verdict is one) for one in _VERDICTS))
-
-    def outcomes(self, programs: Verdict = Verdict.POSSIBLE) -> "Outcomes":
-        """Count outcomes: these are verdicts on restore, and all have one verdict on programs."""
+    def outcomes(self) -> "Outcomes":
+        """Count outcomes where nothing is said of programs."""
         counts = [0] * len(Outcome)
-        for verdict, count in zip(_VERDICTS, self, strict=True):
-            counts[_PLACES[outcome_of(verdict, programs)]] += count
+        for place, count in enumerate(self):
+            counts[_OUTCOMES[place][0]] += count
         return Outcomes(*counts)
 
 
@@ -87,10 +80,6 @@ class Outcomes(NamedTuple):
         """What their pair is: the worst outcome in a word, or partly safe."""
         is_partly = 0 < self.safe < sum(self)
         return PARTLY if is_partly else self.outcome.value
-
-    def plus(self, other: "Outcomes") -> "Outcomes":
-        """Count both together."""
-        return Outcomes(*map(add, self, other))
 
 
 class Summary(NamedTuple):
@@ -174,6 +163,15 @@ class Matrix:
         self._of_kernels: dict[int, Memo[int, int]] = {}
         self._of_cpus: dict[tuple[int, bool], Memo[int, int]] = {}
         self._programs: dict[tuple[int, int, bool], ProgramsOpinions] = {}
+        of_groups = [fleet.classes[group.node_class] for group in groups]
+        #: By groups: the numbers of their classes of nodes, and of kernels.
+        self._classes = [one.number for one in of_groups]
+        self._kernels = [one.kernel for one in of_groups]
+        #: By classes of nodes: the numbers of their kernels as sources, and of their CPUs.
+        self._sides = (
+            [one.source_kernel for one in fleet.classes],
+            [one.cpu for one in fleet.classes],
+        )
         self._uses_fpu = [container.may_have_used_fpu for container in fleet.containers]
 
     def restore_opinion(
@@ -210,7 +208,7 @@ class Matrix:
         key = source.source_kernel, source.cpu, uses_fpu
         if key not in self._programs:
             self._programs[key] = ProgramsOpinions(
-                self.fleet.classes,
+                *self._sides,
                 self.opinions_on_kernels(source.source_kernel),
                 self.opinions_on_cpus(source.cpu, uses_fpu=uses_fpu),
                 self._judge.together,
@@ -243,14 +241,14 @@ class Matrix:
 
         ``asks_both``: judge programs whatever its containers are.
         """
-        destinations = list(self.groups)
+        destinations, classes, kernels = list(self.groups), self._classes[:], self._kernels[:]
         if len(source.nodes) == 1:
-            del destinations[source.number]
-        classes = [self.fleet.classes[one.node_class] for one in destinations]
+            for column in (destinations, classes, kernels):
+                del column[source.number]
         moved = _Moved(self, source)
-        moved.ask(classes, asks_both=asks_both)
+        moved.ask(classes, kernels, asks_both=asks_both)
         self.seen()
-        return Row(source, destinations, *moved.summarize(classes))
+        return Row(source, destinations, *moved.summarize(classes, kernels))
 
     def alike(self, source: Group, destination: Group) -> tuple[Alike, ...]:
         """Sort the migrations of a pair by what is found on them."""
@@ -297,13 +295,15 @@ class ProgramsOpinions(dict[int, int]):
 
     def __init__(
         self,
-        classes: Sequence[NodeClass],
+        kernels: Sequence[int],
+        cpus: Sequence[int],
         on_kernels: Memo[int, int],
         on_cpus: Memo[int, int],
         together: Memo[tuple[int, int], int],
     ) -> None:
         super().__init__()
-        self._classes = classes
+        self._kernels = kernels
+        self._cpus = cpus
         self._on_kernels = on_kernels
         self._on_cpus = on_cpus
         self._together = together
@@ -314,10 +314,9 @@ class ProgramsOpinions(dict[int, int]):
 
     def ask(self, destinations: Iterable[int]) -> None:
         """Ask what is not known yet of destinations, all at once: a fleet may have many."""
-        new = [number for number in destinations if number not in self]
-        others = [self._classes[number] for number in new]
-        on_kernels = map(self._on_kernels.__getitem__, [one.source_kernel for one in others])
-        on_cpus = map(self._on_cpus.__getitem__, [one.cpu for one in others])
+        new = list(filterfalse(self.__contains__, destinations))
+        on_kernels = map(self._on_kernels.__getitem__, map(self._kernels.__getitem__, new))
+        on_cpus = map(self._on_cpus.__getitem__, map(self._cpus.__getitem__, new))
         pairs = zip(on_kernels, on_cpus, strict=True)
         self.update(zip(new, map(self._together.__getitem__, pairs), strict=True))
 
@@ -342,20 +341,19 @@ class _Moved:
         self._cut = sum(not matrix.uses_fpu(container) for container in self._containers)
         self._needs = self._cut > 0, self._cut < len(loads)
 
-    def ask(self, destinations: Sequence[NodeClass], *, asks_both: bool) -> None:
-        """Ask what is not known yet, of all destinations at once, and of kernels only once."""
-        numbers = [other.number for other in destinations]
+    def ask(self, classes: Sequence[int], kernels: Sequence[int], *, asks_both: bool) -> None:
+        """Ask what is not known yet of all destinations at once, by their classes and kernels."""
         for said, is_needed in zip((self._no_fpu, self._fpu), self._needs, strict=True):
             if is_needed or asks_both:
-                said.ask(numbers)
+                said.ask(classes)
         matrix, source = self._matrix, self._kernel
-        kernels = dict.fromkeys([other.kernel for other in destinations])
+        different = dict.fromkeys(kernels)
         asked = [
             (one, matrix.traits(one), matrix.kernels_asked(source, one)) for one in self._containers
         ]
-        new = [one for one in asked if not kernels.keys() <= one[-1]]
+        new = [one for one in asked if not different.keys() <= one[-1]]
         questions = matrix.questions(source)
-        for kernel in kernels if new else ():
+        for kernel in different if new else ():
             opinions = matrix.answers[questions[kernel]]
             matrix.asked += [
                 (source, kernel, container, opinions[traits])
@@ -363,48 +361,58 @@ class _Moved:
                 if kernel not in those
             ]
         for _, _, those in new:
-            those.update(kernels)
+            those.update(different)
 
     def summarize(
-        self, destinations: Sequence[NodeClass]
+        self, classes: Sequence[int], kernels: Sequence[int]
     ) -> tuple[list[int], dict[int, Summary], list[int | None], list[int | None]]:
         """Return the kinds of summaries of the pair with each of the destinations, and these.
 
         Beside them are the numbers of what programs meet.
         """
-        numbers = [other.number for other in destinations]
-        no_fpu, fpu = list(map(self._no_fpu.get, numbers)), list(map(self._fpu.get, numbers))
-        places = cast("Mapping[int | None, int]", self._matrix.places)
+        no_fpu, fpu = list(map(self._no_fpu.get, classes)), list(map(self._fpu.get, classes))
+        places = cast("Sequence[int]", self._matrix.places).__getitem__
         has_no_fpu, has_fpu = self._needs
-        no_fpu_places = [3 * places[one] for one in no_fpu] if has_no_fpu else repeat(0)
-        fpu_places = [places[one] for one in fpu] if has_fpu else repeat(0)
-        questions = self._matrix.questions(self._kernel)
-        asked = [9 * questions[other.kernel] for other in destinations]
-        kinds = list(map(add, asked, map(add, no_fpu_places, fpu_places)))
-        counts: Memo[int, tuple[int, ...]] = Memo(self._count)
-        summaries = {kind: _summary(counts[kind // 9], kind % 9) for kind in set(kinds)}
-        return kinds, summaries, no_fpu, fpu
+        no_fpu_places = map(places, cast("list[int]", no_fpu)) if has_no_fpu else repeat(0)
+        fpu_places = map(places, cast("list[int]", fpu)) if has_fpu else repeat(0)
+        asked = map(self._matrix.questions(self._kernel).__getitem__, kernels)
+        kinds = [
+            9 * question + 3 * one + other
+            for question, one, other in zip(asked, no_fpu_places, fpu_places, strict=False)
+        ]
+        return kinds, self._summaries(set(kinds)), no_fpu, fpu
 
-    def _count(self, question: int) -> tuple[int, ...]:
+    def _summaries(self, kinds: Iterable[int]) -> dict[int, Summary]:
+        """Return the summaries by their kinds; few answers to questions differ in verdicts."""
+        traits, answers = [one for one, _ in self._loads], self._matrix.answers
+        places = self._matrix.places.__getitem__
+        found: Memo[tuple[tuple[int, ...], int], Summary] = Memo(
+            lambda key: _summary(self._count(key[0]), key[1])
+        )
+        restored = {
+            question: tuple(map(places, map(answers[question].__getitem__, traits)))
+            for question in {kind // 9 for kind in kinds}
+        }
+        return {kind: found[restored[kind // 9], kind % 9] for kind in kinds}
+
+    def _count(self, restored: Iterable[int]) -> tuple[int, ...]:
         """Count what kernels answer: of what cannot have used the FPU, of the rest."""
-        opinions, places = self._matrix.answers[question], self._matrix.places
         counts = [0] * 6
-        for number, (traits, count) in enumerate(self._loads):
-            part = 0 if number < self._cut else 3
-            counts[part + places[opinions[traits]]] += count
+        for number, (place, (_, count)) in enumerate(zip(restored, self._loads, strict=True)):
+            counts[place if number < self._cut else 3 + place] += count
         return tuple(counts)
 
 
 @lru_cache(_MOST_REMEMBERED)
 def _summary(counted: tuple[int, ...], places: int) -> Summary:
-    """Summarize verdicts on restore, and those on programs, whose places are given.
+    """Summarize the counts of verdicts on restore, and two verdicts on programs by their places.
 
-    Both are of those that cannot have used the FPU, and of those that may have.
+    Both are of containers that cannot have used the FPU, and of those that may have.
     """
-    restored, survive, both = Counts(), Counts(), Outcomes()
-    for part, place in zip((counted[:3], counted[3:]), divmod(places, 3), strict=True):
-        found, verdict = Counts(*part), _VERDICTS[place]
-        restored = restored.plus(found)
-        survive = survive.plus(found.all_as(verdict))
-        both = both.plus(found.outcomes(verdict))
-    return Summary(restored, survive, both)
+    restored, survive, both = [0] * len(Verdict), [0] * len(Verdict), [0] * len(Outcome)
+    for part, programs in zip((counted[:3], counted[3:]), divmod(places, 3), strict=True):
+        for restore, count in enumerate(part):
+            restored[restore] += count
+            survive[programs] += count
+            both[_OUTCOMES[restore][programs]] += count
+    return Summary(Counts(*restored), Counts(*survive), Outcomes(*both))

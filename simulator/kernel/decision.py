@@ -6,7 +6,7 @@ The simulated kernel's answers and the verdict on restore are both made from wha
 returns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from msgspec import Struct
@@ -101,14 +101,23 @@ def refusals(generation: Generation, required_caps: int, offered_caps: int) -> i
     (``vecaps_bits``), something of the container's that is unsupported (``unsupported_mask``), no
     IPv6 and no mount namespaces on the destination, DESTINATION_SLM.
     """
-    refused = missing_bits(generation, generation.vecaps_bits, required_caps, offered_caps)
-    refused |= required_caps & generation.unsupported_mask
-    if generation.slm_result and offered_caps & _SLM:
-        refused |= DESTINATION_SLM
-    if generation.ipv6_text:
-        refused |= offered_caps & ~required_caps & _NO_IPV6
+    return refused_by(generation, offered_caps)(required_caps)
+
+
+def refused_by(generation: Generation, offered_caps: int) -> Callable[[int], int]:
+    """Return ``refusals`` as a function of what containers need: many go to one destination."""
+    lacking, compared = ~offered_caps, generation.vecaps_bits
+    if_needed = lacking & compared & ~_SSE4_2 | generation.unsupported_mask
     if generation.tests_namespaces:
-        refused |= required_caps & ~offered_caps & _NAMESPACES
+        if_needed |= lacking & _NAMESPACES
+    if_not_needed = offered_caps & _NO_IPV6 if generation.ipv6_text else 0
+    always = DESTINATION_SLM if generation.slm_result and offered_caps & _SLM else 0
+    looked_at = lacking & bits_looked_at(generation, compared & _SSE4_2)
+
+    def refused(required_caps: int) -> int:
+        found = required_caps & if_needed | ~required_caps & if_not_needed | always
+        return found | _SSE4_2 if required_caps & looked_at else found
+
     return refused
 
 

@@ -18,7 +18,7 @@ from simulator.fleets.routes import Router, Ways
 from simulator.reports.check_report import code_documents, reason_document
 from simulator.reports.view import View
 from simulator.verdicts.traits import ContainerTraits, KernelTraits
-from simulator.verdicts.verdict import Reason, Weight
+from simulator.verdicts.verdict import Finding, Reason, Weight
 
 FORMAT = 2
 
@@ -193,10 +193,26 @@ class _Places(dict[Reason, str]):
         return place
 
 
+class _Texts(dict[Finding, str]):
+    """The places of the reasons that findings have, as text."""
+
+    def __init__(self, places: _Places) -> None:
+        super().__init__()
+        self._places = places
+
+    def __missing__(self, finding: Finding) -> str:
+        self[finding] = text = ",".join(map(self._places.__getitem__, finding.reasons))
+        return text
+
+
 def _opinions(view: View, places: _Places) -> Iterator[str]:
-    """Yield the opinions with the places of their reasons; add each new reason."""
+    """Yield the opinions with the places of their reasons; add each new reason.
+
+    Many opinions share their findings: the reasons of each are looked up once.
+    """
+    texts = _Texts(places)
     for opinion, verdict in zip(view.matrix.opinions, view.matrix.verdicts, strict=True):
-        reasons = ",".join(map(places.__getitem__, opinion.reasons))
+        reasons = ",".join(map(texts.__getitem__, opinion.findings))
         yield f'{{"verdict":"{verdict.value}","reasons":[{reasons}]}}'
 
 

@@ -4,7 +4,7 @@ Source: kernel-facts.md, sections 3, 5 and 6, by way of generations.py and decis
 verdict is what the two commands on the two simulated nodes say is a test over all fixtures.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import cache, lru_cache
 
 from msgspec import Struct
@@ -36,6 +36,7 @@ from simulator.kernel.decision import (
     by_word,
     missing_bits,
     refusals,
+    refused_by,
 )
 from simulator.kernel.kernel import CPT, RST
 from simulator.verdicts.traits import ContainerTraits, KernelTraits
@@ -148,9 +149,66 @@ def restore_opinion(
     source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None = None
 ) -> Opinion:
     """Return what both kernels say of moving a container, or any container at all."""
-    on_kernels = opinion_on_kernels(source, destination)
-    on_container = findings_on_container(source, destination, container)
-    return Opinion(on_kernels.findings + on_container)
+    return Answers(source, destination).on(container)
+
+
+class Answers:
+    """What two kernels answer when they are asked about moving containers, one after the other.
+
+    Equal opinions are mostly one and the same. What is refused of a running container is worked
+    out as a mask; few masks are different.
+    """
+
+    def __init__(self, source: KernelTraits, destination: KernelTraits) -> None:
+        self._source = source
+        self._destination = destination
+        self._on_kernels = opinion_on_kernels(source, destination)
+        self._is_asked = _is_asked(source, destination)
+        offered = destination.caps | destination.may_caps
+        self._refused = refused_by(source.generation, offered)
+        self._by_refused: dict[int, Opinion] = {}
+
+    def on(self, container: ContainerTraits | None) -> Opinion:
+        """Ask 'caps [CTID] CAPNUM' of the source, if the destination has told its number."""
+        if container is None or not self._is_asked:
+            return self._on_kernels
+        if container.caps is None or container.state in _NOT_RUNNING or container.is_suspended:
+            return _put_together(self._on_kernels, self._on_no_needs(container))
+        refused = self._refused(container.caps)
+        opinion = self._by_refused.get(refused)
+        if opinion is None:
+            opinion = self._by_refused[refused] = self._refuse(refused)
+        if container.may_caps | self._destination.may_caps:
+            return _put_together(opinion, self._not_told(container, refused))
+        return opinion
+
+    def _on_no_needs(self, container: ContainerTraits) -> Iterator[Reason]:
+        """Say what is found on a container of which the kernel tells no needs."""
+        if container.is_suspended:
+            yield from _suspended_reasons(self._source, self._destination)
+        elif container.state in _NOT_RUNNING:
+            code = _NOT_RUNNING[container.state]
+            yield Reason(code, Weight.UNKNOWN, source=container.state.value)
+        else:
+            yield Reason("needs-unknown", Weight.UNKNOWN)
+
+    def _refuse(self, refused: int) -> Opinion:
+        if not refused:
+            return self._on_kernels
+        generation, name = self._source.generation, self._source.generation_name
+        looked_at = bits_looked_at(generation, refused & generation.vecaps_bits)
+        hidden = self._destination.hidden.among(looked_at)
+        return _with_refusals(self._on_kernels, name, refused, hidden)
+
+    def _not_told(self, container: ContainerTraits, refused: int) -> Iterator[Reason]:
+        caps, offered = container.caps or 0, self._destination.caps
+        generation = self._source.generation
+        may_be = refusals(generation, caps | container.may_caps, offered) & ~refused
+        return _not_told(generation, may_be, caps, self._destination.may_caps, "the container")
+
+
+def _put_together(opinion: Opinion, findings: Iterable[Finding]) -> Opinion:
+    return Opinion((*opinion.findings, *findings))
 
 
 @lru_cache(_MOST_REMEMBERED)
@@ -245,54 +303,25 @@ def _is_asked(source: KernelTraits, destination: KernelTraits) -> bool:
     return source.has_cpt and destination.has_rst and offered != 0
 
 
-def findings_on_container(
-    source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None
-) -> tuple[Finding, ...]:
-    """Ask 'caps [CTID] CAPNUM' of the source, if the destination has told its number."""
-    if container is None or not _is_asked(source, destination):
-        return ()
-    if container.is_suspended:
-        return tuple(_suspended_reasons(source, destination))
-    if container.state in _NOT_RUNNING:
-        code = _NOT_RUNNING[container.state]
-        return (Reason(code, Weight.UNKNOWN, source=container.state.value),)
-    if container.caps is None:
-        return (Reason("needs-unknown", Weight.UNKNOWN),)
-    generation, offered = source.generation, destination.caps
-    refused = refusals(generation, container.caps, offered | destination.may_caps)
-    found: tuple[Finding, ...] = ()
-    if refused:
-        found = _refusals(source.generation_name, refused, destination.hidden)
-    if container.may_caps | destination.may_caps:
-        may_be = refusals(generation, container.caps | container.may_caps, offered) & ~refused
-        told = container.caps, destination.may_caps
-        found += tuple(_not_told(generation, may_be, *told, "the container"))
-    return found
-
-
 @lru_cache(_MOST_REMEMBERED)
-def _refusals(generation_name: str, refused: int, hidden: Hidden) -> tuple[Refusals]:
-    """Sort what is refused; the kernel returns the last refusal, this names all."""
+def _with_refusals(
+    on_kernels: Opinion, generation_name: str, refused: int, hidden: Hidden
+) -> Opinion:
+    """Sort what is refused; the kernel returns the last refusal, this names all.
+
+    ``hidden`` is what of the features that are refused the destination's CPU has.
+    """
     generation = BY_NAME[generation_name]
     missing = refused & generation.vecaps_bits
     by_all = missing & by_word(generation, generation.always_bits)
     by_fpu = missing & by_word(generation, generation.fpu_bits) & ~by_all
     by_64_bit = missing & by_word(generation, generation.long_mode_bits) & ~(by_all | by_fpu)
-    sse4_2_bit, looked_at = CPT_CPU_X86_SSE4_2, missing
+    unsupported = refused & generation.unsupported_mask
+    sse4_2_bit = CPT_CPU_X86_SSE4_2
     if missing >> CPT_CPU_X86_SSE4_2 & 1:
         sse4_2_bit = generation.sse4_2_bit
-        looked_at = bits_looked_at(generation, missing)
-    return (
-        Refusals(
-            refused,
-            refused & generation.unsupported_mask,
-            by_all,
-            by_fpu,
-            by_64_bit,
-            sse4_2_bit,
-            hidden.among(looked_at),
-        ),
-    )
+    found = Refusals(refused, unsupported, by_all, by_fpu, by_64_bit, sse4_2_bit, hidden)
+    return _put_together(on_kernels, (found,))
 
 
 def _suspended_reasons(source: KernelTraits, destination: KernelTraits) -> Iterator[Reason]:
