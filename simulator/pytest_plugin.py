@@ -48,11 +48,12 @@ class SimulatedNode:
 
     Each run boots it anew. ``user`` is who runs it to the node (root if not said), ``inside``
     the container that it runs in; ``node_for`` and ``sshd_for`` are other nodes that its ssh
-    reaches, by host name, directly or through a real sshd. SimulationError is raised where there
-    is no such node, or what it takes is not installed.
+    reaches, by host name, directly or through a real sshd; ``root_for`` are folders with what such
+    a host has of its own. SimulationError is raised where there is no such node, or what it takes
+    is not installed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is an option of its own)
         self,
         node: "str",
         *,
@@ -60,6 +61,7 @@ class SimulatedNode:
         inside: "int" = 0,
         node_for: "Mapping[str, str] | None" = None,
         sshd_for: "Mapping[str, str] | None" = None,
+        root_for: "Mapping[str, str] | None" = None,
     ) -> "None":
         self.profile = _load(str(node))
         self.options = ["--node", str(node)]
@@ -71,6 +73,8 @@ class SimulatedNode:
             for host, other in (hosts or {}).items():
                 _load(str(other))
                 self.options += [option, "{}={}".format(host, other)]
+        for host, folder in (root_for or {}).items():
+            self.options += ["--root-for", "{}={}".format(host, folder)]
 
     @property
     def caps(self) -> "int | None":

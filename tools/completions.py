@@ -28,6 +28,7 @@ KINDS = {
     "DESTINATION": "nodes",
     "DUMP": "cpus",
     "FILE": "files",
+    "FOLDER": "files",
     "HOST=NODE": "pairs",
     "NEW": "nodes",
     "NODE": "nodes",

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from collections.abc import Iterable
 
 from simulator.commands.options import (
     add_assumption,
@@ -16,8 +15,11 @@ from simulator.output import Streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from simulator.kernel.kernel import SimulatedKernel
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
     from simulator.profiles.profile import NodeProfile
+    from simulator.run.ssh import Host
 
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
@@ -43,6 +45,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the same, through the real ssh and a real sshd on that node",
     )
     parser.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="what the node itself has of its own, as --root-for",
+    )
+    parser.add_argument(
+        "--root-for",
+        metavar="HOST=FOLDER",
+        action="append",
+        default=[],
+        help="the host has what FOLDER has, at the same paths (FOLDER:/vz: at /vz alone)",
+    )
+    parser.add_argument(
+        "--bashrc",
+        action="store_true",
+        help="commands that come by a real sshd read ~/.bashrc, as bash does then",
+    )
+    parser.add_argument(
         "--cpu-instruction",
         action="store_true",
         help="run it under qemu-user with a CPU like the node's: for programs that execute CPUID",
@@ -53,14 +72,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, streams: Streams) -> int:
+    from simulator.run.mounts import own_files
     from simulator.run.session import end_as, run
 
     if not options.words or not options.words[0]:
         raise UsageError("run: no command after --")
-    seen: set[str] = set()
-    node_for, sshd_for = (
-        _booted(pairs, seen, options) for pairs in (options.node_for, options.sshd_for)
-    )
+    hosts = _hosts(options)
     profile = load_runnable(options)
     command = options.words
     if options.cpu_instruction:
@@ -70,8 +87,10 @@ def _run(options: argparse.Namespace, streams: Streams) -> int:
         command,
         uid=options.user,
         ctid=options.inside,
-        node_for=node_for,
-        sshd_for=sshd_for,
+        mounts=own_files(options.root) if options.root else (),
+        hosts=hosts,
+        reads_bashrc=options.bashrc,
+        remark=streams.remark,
     )
     return end_as(status)
 
@@ -86,19 +105,50 @@ def _emulated(command: list[str], profile: "NodeProfile", streams: Streams) -> t
     return emulation.command
 
 
-def _booted(
-    pairs: Iterable[str], seen: set[str], options: argparse.Namespace
-) -> "dict[str, SimulatedKernel]":
-    """Boot the nodes of HOST=NODE; return them by host name, which must not have been seen."""
+def _hosts(options: argparse.Namespace) -> "list[Host]":
+    """Boot the other nodes, each under a name of its own."""
+    nodes = [
+        (*_named(text, "NODE"), has_sshd)
+        for texts, has_sshd in ((options.node_for, False), (options.sshd_for, True))
+        for text in texts
+    ]
+    folders = [_named(text, "FOLDER") for text in options.root_for]
+    names = [name.lower() for name, _, _ in nodes]
+    for name in (name for listed in (nodes, folders) for name in _twice(listed)):
+        raise UsageError(f"run: host {name} is named twice")
+    for name, _ in folders:
+        if name.lower() not in names:
+            raise UsageError(f"run: --root-for {name}: no --node-for or --sshd-for makes that host")
+    if not nodes:
+        return []
     from simulator.profiles.nodes import load_one
+    from simulator.run.mounts import own_files
+    from simulator.run.ssh import Host
 
-    hosts = {}
-    for pair in pairs:
-        host, equals, node = pair.partition("=")
-        if not (equals and node and _HOST.fullmatch(host)):
-            raise UsageError(f"run: {pair!r} is no HOST=NODE")
-        if host.lower() in seen:
-            raise UsageError(f"run: host {host} is named twice")
-        seen.add(host.lower())
-        hosts[host] = whole(load_one(node, options.kernel), options).boot()
-    return hosts
+    mounts = {name.lower(): own_files(folder) for name, folder in folders}
+    return [
+        Host(
+            name,
+            whole(load_one(node, options.kernel), options).boot(),
+            has_sshd=has_sshd,
+            mounts=mounts.get(name.lower(), ()),
+        )
+        for name, node, has_sshd in nodes
+    ]
+
+
+def _named(text: str, kind: str) -> tuple[str, str]:
+    """Return the name and the rest of HOST=NODE or HOST=FOLDER."""
+    host, equals, rest = text.partition("=")
+    if not (equals and rest and _HOST.fullmatch(host)):
+        raise UsageError(f"run: {text!r} is no HOST={kind}")
+    return host, rest
+
+
+def _twice(named: "Iterable[tuple[Any, ...]]") -> "Iterator[str]":
+    """List the names of hosts that came before, in whatever letters."""
+    seen: set[str] = set()
+    for name, *_ in named:
+        if name.lower() in seen:
+            yield name
+        seen.add(name.lower())

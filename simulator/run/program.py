@@ -10,12 +10,13 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from msgspec import Struct
 
+from simulator.run.mounts import Mount, enter
 from simulator.run.seccomp import LIBC, Selections, checked, install_filter
 
 _PR_SET_PDEATHSIG = 1
@@ -39,14 +40,18 @@ _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
 _FIRST_OTHER = 3
 
 _MESSAGE = 256
-_REFUSED = b"!"
+_NO_FILTER = b"!"
+_NO_MOUNTS = b"/"
 _INT = struct.Struct("=i")
+
+_Made = TypeVar("_Made")
 
 
 class Program(Struct, frozen=True):
     """A program to start; what is None is as in this process.
 
     ``files`` become its standard input, output and error; it joins the process group ``group``.
+    ``mounts`` are in its file system alone.
     """
 
     command: tuple[str, ...]
@@ -54,10 +59,15 @@ class Program(Struct, frozen=True):
     folder: str | None = None
     files: tuple[int, int, int] | None = None
     group: int | None = None
+    mounts: tuple[Mount, ...] = ()
 
 
 class NoFilterError(Exception):
     """A program could not be put under a filter; the text is the kernel's error."""
+
+
+class NoMountsError(Exception):
+    """A program got no file system of its own; the text is the kernel's error."""
 
 
 class Started(Struct, frozen=True):
@@ -85,7 +95,8 @@ class Started(Struct, frozen=True):
 def start(program: Program, selections: Selections) -> Started:
     """Start a program under a filter.
 
-    Raises NoFilterError if the kernel refuses the filter, OSError if no process can be made.
+    Raises NoFilterError if the kernel refuses the filter, NoMountsError if it refuses the
+    program's mounts, OSError if no process can be made.
     """
     ours, theirs = _channel()
     with ExitStack() as undo:
@@ -95,7 +106,9 @@ def start(program: Program, selections: Selections) -> Started:
         message, descriptors, _, _ = socket.recv_fds(ours, _MESSAGE, 1)
         if not descriptors:
             os.waitpid(keeper, 0)
-            refused = message.startswith(_REFUSED)
+            if message.startswith(_NO_MOUNTS):
+                raise NoMountsError(os.fsdecode(message[1:]))
+            refused = message.startswith(_NO_FILTER)
             raise NoFilterError(os.fsdecode(message[1:]) if refused else "it ended")
         os.set_inheritable(descriptors[0], False)
         undo.pop_all()
@@ -198,14 +211,11 @@ def _become(
     """
     try:
         _end_with_parent(signal.SIGKILL, keeper)
+        message = [str(os.getpid()).encode()]
+        _try(lambda: enter(program.mounts), _NO_MOUNTS, channel)
         _settle(program)
         _restore_signals(mask)
-        message = [str(os.getpid()).encode()]
-        try:
-            listener = install_filter(selections)
-        except OSError as error:
-            channel.send(_REFUSED + os.fsencode(error.strerror or str(error)))
-            os._exit(1)
+        listener = _try(lambda: install_filter(selections), _NO_FILTER, channel)
         # Nobody answers this process yet: looking up a file here would hang.
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _INT.pack(listener))
         channel.sendmsg(message, [rights])
@@ -213,6 +223,16 @@ def _become(
         channel.close()
         _execute(program)
     finally:
+        os._exit(1)
+
+
+def _try(step: Callable[[], _Made], refusal: bytes, channel: socket.socket) -> _Made:
+    """Return what a step makes, or tell the supervisor which was refused, and why, and exit."""
+    try:
+        return step()
+    except OSError as error:
+        words = filter(None, (error.filename, error.strerror or str(error)))
+        channel.send(refusal + os.fsencode(": ".join(words)))
         os._exit(1)
 
 

@@ -2,18 +2,22 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from simulator.kernel.kernel import SimulatedKernel
+from simulator.run.mounts import Mount, may_mount
 from simulator.run.program import Program
-from simulator.run.supervisor import Door, Place
+from simulator.run.supervisor import Place
 from simulator.run.trees import Runner
 
-_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simulator.run.ssh import Host, Ssh
 
-_NO_HOSTS: Mapping[str, SimulatedKernel] = MappingProxyType({})
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @contextmanager
@@ -36,49 +40,59 @@ def run(  # noqa: PLR0913 (each is an option of its own)
     *,
     uid: int | None = None,
     ctid: int = 0,
-    node_for: Mapping[str, SimulatedKernel] = _NO_HOSTS,
-    sshd_for: Mapping[str, SimulatedKernel] = _NO_HOSTS,
+    mounts: tuple[Mount, ...] = (),
+    hosts: Iterable["Host"] = (),
+    reads_bashrc: bool = False,
+    remark: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Run a command, with all that it starts, on a node; return its wait status.
 
     The node sees the user ``uid``, or root if that is None, in the container ``ctid``. The
-    command's ssh reaches the nodes in ``node_for``, by host name, and those in ``sshd_for``
-    through a real sshd. Processes that are left when the command ends are killed. Raises RunError
-    if this machine cannot do it.
+    command's file system has ``mounts``, and its ssh reaches ``hosts``, whose real sshds let bash
+    read ~/.bashrc if ``reads_bashrc``. ``remark`` is called with what works in part here.
+    Processes that are left when the command ends are killed. Raises RunError if this machine
+    cannot do it.
     """
     with ExitStack() as undo, Runner() as runner:
-        doors: Mapping[str, Door] = {}
-        environment = None
-        if node_for or sshd_for:
-            doors, environment = _reach(node_for, sshd_for, runner, undo)
-        place = Place(kernel, uid=uid, ctid=ctid, doors=doors)
-        tree = runner.start(place, Program(tuple(command), environment))
+        place = Place(kernel, uid=uid, ctid=ctid)
+        program = Program(tuple(command), mounts=mounts)
+        if hosts:
+            ssh, environment = _reach(hosts, runner, undo, reads_bashrc, remark)
+            place = replace(place, doors=ssh.doors)
+            program = replace(program, environment=environment, mounts=(*mounts, *ssh.mounts))
+        tree = runner.start(place, program)
         with forwarding(tree.send):
             return runner.serve_until_ended(tree)
 
 
 def _reach(
-    node_for: Mapping[str, SimulatedKernel],
-    sshd_for: Mapping[str, SimulatedKernel],
+    hosts: Iterable["Host"],
     runner: Runner,
     undo: ExitStack,
-) -> tuple[Mapping[str, Door], Mapping[str, str]]:
-    """Make other nodes reachable by ssh; return the doors and the environment for it."""
+    reads_bashrc: bool,
+    remark: Callable[[str], None],
+) -> tuple["Ssh", Mapping[str, str]]:
+    """Make hosts reachable by ssh; return what does it, and the environment for it."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from simulator.run.ssh import Host, Ssh, put_ssh_on_path, ssh_options, start_sshds
+    from simulator.run.ssh import Ssh, put_ssh_at_its_paths, put_ssh_on_path, start_sshds
 
     folder = Path(undo.enter_context(TemporaryDirectory(prefix="vzcptsim-")))
     environment = put_ssh_on_path(folder)
-    options = ssh_options(folder)
-    hosts = [
-        *(Host(name, kernel) for name, kernel in node_for.items()),
-        *(Host(name, kernel, options) for name, kernel in sshd_for.items()),
-    ]
-    ssh = Ssh(runner, hosts)
-    start_sshds(ssh, folder, environment)
-    return ssh.doors, environment
+    mounts = put_ssh_at_its_paths(folder)
+    if mounts and not may_mount():
+        remark(
+            f"mount namespaces are not allowed here: who calls {mounts[-1].target} by that path, "
+            "as scp and sftp do, gets this machine's; -S ssh helps them"
+        )
+        mounts = ()
+    ssh = Ssh(runner, hosts, mounts)
+    start_sshds(ssh, folder, environment, reads_bashrc=reads_bashrc)
+    sharing = ", ".join(host.name for host in ssh.hosts.values() if not host.mounts)
+    if sharing:
+        remark(f"{sharing}: files are this machine's, unless --root-for gives others")
+    return ssh, environment
 
 
 def end_as(status: int) -> int:

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from simulator.kernel.calls import fail
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run import ssh_client
+from simulator.run.mounts import Mount
 from simulator.run.program import Program
 from simulator.run.remote import RemoteProcess, read_status
 from simulator.run.supervisor import Door, Place
@@ -37,7 +38,15 @@ _MESSAGE = 1 << 20
 _FILES = 3
 _TRUNCATED = socket.MSG_TRUNC | socket.MSG_CTRUNC
 _SHELL = "/bin/sh"
-_WRAPPER = '#!/bin/sh\nexec {python} -IS {client} "$0" "$@"\n'
+#: Another user may not read this Python; the real ssh is at {real} where ours is in its place.
+_WRAPPER = """\
+#!/bin/sh
+test ! -x {python} || exec {python} -IS {client} {real} "$0" "$@"
+exec {real} "$@"
+"""
+
+#: Where programs look for ssh without PATH: scp and sftp, as Debian and others build them.
+_SSH_BY_PATH = ("/usr/bin/ssh", "/usr/local/bin/ssh")
 
 _ADDRESS = "127.0.0.1"
 #: From another address: a connection to a free port may else become one to itself.
@@ -61,10 +70,13 @@ PidFile none
 PrintMotd no
 LogLevel ERROR
 MaxStartups 100
-SetEnv PATH="{path}"
+SetEnv PATH="{path}" {more}
 AcceptEnv LANG LANGUAGE LC_*
 Subsystem sftp internal-sftp
 """
+
+#: Bash reads ~/.bashrc for a command of sshd's unless it is one shell in another.
+_NO_BASHRC = "SHLVL=1"
 
 #: Names of hosts are told apart without their case, which Host does not.
 _HOST_CONFIG = """\
@@ -88,10 +100,16 @@ Match all
 
 
 class Host(Struct, frozen=True):
-    """A node by its name for ssh; with ``options`` for the real ssh, it has a real sshd."""
+    """A node by its name for ssh, which may be answered by a real sshd.
+
+    ``mounts`` are what its file system has besides this machine's; ``options`` are those by which
+    the real ssh reaches its sshd.
+    """
 
     name: str
     kernel: SimulatedKernel
+    has_sshd: bool = False
+    mounts: tuple[Mount, ...] = ()
     options: tuple[str, ...] = ()
 
 
@@ -102,20 +120,39 @@ def put_ssh_on_path(folder: Path) -> dict[str, str]:
     """
     wrapper = folder / "bin" / "ssh"
     wrapper.parent.mkdir(0o700)
-    python, client = shlex.quote(sys.executable), shlex.quote(ssh_client.__file__)
-    wrapper.write_bytes(os.fsencode(_WRAPPER.format(python=python, client=client)))
+    paths = {"python": sys.executable, "client": ssh_client.__file__, "real": str(folder / "real")}
+    quoted = {name: shlex.quote(path) for name, path in paths.items()}
+    wrapper.write_bytes(os.fsencode(_WRAPPER.format(**quoted)))
     wrapper.chmod(0o755)
+    (folder / "real").touch()
     # Twice: a signal may cut a call short before the supervisor hears of it, as real kernels never
     # do, and a shell that looks for ssh goes on to the next folder then (dash 0.5.12).
     folders = [*[str(wrapper.parent)] * 2, *os.get_exec_path()]
     return {**os.environ, "PATH": os.pathsep.join(folders)}
 
 
-class Ssh:
-    """The hosts that programs of a run can reach; names are compared without case."""
+def put_ssh_at_its_paths(folder: Path) -> tuple[Mount, ...]:
+    """Return mounts by which programs that call ssh by its path call ours.
 
-    def __init__(self, runner: Runner, hosts: Iterable[Host]) -> None:
+    The one that it hides is found as ``real`` in the folder; the first is in no other place.
+    """
+    hidden = dict.fromkeys(os.path.realpath(path) for path in _SSH_BY_PATH if os.path.exists(path))
+    ours, real = str(folder / "bin" / "ssh"), str(folder / "real")
+    kept = [Mount(path, real) for path in [*hidden][:1]]
+    return (*kept, *(Mount(ours, path) for path in hidden))
+
+
+class Ssh:
+    """The hosts that programs of a run can reach; names are compared without case.
+
+    All have ``mounts`` in common.
+    """
+
+    def __init__(
+        self, runner: Runner, hosts: Iterable[Host], mounts: tuple[Mount, ...] = ()
+    ) -> None:
         self.runner = runner
+        self.mounts = mounts
         self.hosts = {host.name.lower(): host for host in hosts}
         self.doors: Mapping[str, Door] = {ssh_client.DOOR: self._open}
 
@@ -128,7 +165,8 @@ class Ssh:
     ) -> Tree:
         """Start a program on a host, as the user ``uid`` there (0: root)."""
         place = Place(host.kernel, uid=uid or None, hostname=host.name, doors=self.doors)
-        return self.runner.start(place, program, ended)
+        mounts = (*host.mounts, *self.mounts)
+        return self.runner.start(place, replace(program, mounts=mounts), ended)
 
     def _open(self, process: RemoteProcess) -> int:
         """Open a connection if the process has this process's user: its command will have it."""
@@ -193,7 +231,7 @@ class _Session(Struct, eq=False):
         stdin, stdout, stderr = files
         environment = dict(word.split("=", 1) for word in kept)
         host = self.ssh.hosts.get(name.lower())
-        if host is None or host.options:
+        if host is None or host.has_sshd:
             self._end(ssh_client.REAL, *(host.options if host else ()))
             return
         if beyond:
@@ -251,18 +289,16 @@ class _Session(Struct, eq=False):
 # Real sshds
 
 
-def ssh_options(folder: Path) -> tuple[str, ...]:
-    """Return the options by which the real ssh reaches the sshds of a folder."""
-    return ("-F", str(folder / "ssh_config"))
+def start_sshds(
+    ssh: Ssh, folder: Path, environment: Mapping[str, str], *, reads_bashrc: bool = False
+) -> None:
+    """Start the real sshds of hosts; return when they listen.
 
-
-def start_sshds(ssh: Ssh, folder: Path, environment: Mapping[str, str]) -> None:
-    """Start a real sshd on each host that is reached with options; return when they listen.
-
-    Keys and settings are written into the folder; sessions have the environment's PATH. RunError
-    where there is no OpenSSH, or an sshd does not start.
+    Keys and settings are written into the folder; sessions have the environment's PATH, and do not
+    read ~/.bashrc unless ``reads_bashrc``. RunError where there is no OpenSSH, or an sshd does not
+    start.
     """
-    hosts = [host for host in ssh.hosts.values() if host.options]
+    hosts = [host for host in ssh.hosts.values() if host.has_sshd]
     if not hosts:
         return
     sshd = _find("sshd", "openssh-server")
@@ -271,16 +307,17 @@ def start_sshds(ssh: Ssh, folder: Path, environment: Mapping[str, str]) -> None:
     folder.chmod(0o711)  # Any user may log in: sshd reads the public key as that user.
     with suppress(OSError):  # Only root may, and only root's sshd asks for it.
         _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
+    environment_there = "" if reads_bashrc else _NO_BASHRC
     names = {"folder": _quoted(str(folder)), "path": _quoted(environment["PATH"])}
     for host in hosts:
         port = ports[host.name]
-        text = _SSHD_CONFIG.format(address=_ADDRESS, port=port, **names)
+        text = _SSHD_CONFIG.format(address=_ADDRESS, port=port, more=environment_there, **names)
         config, log = folder / f"sshd_config.{host.name}", folder / f"log.{host.name}"
         config.write_bytes(os.fsencode(text))
         tree = _start(ssh, host, (sshd, "-D", "-e", "-f", str(config)), log)
         _wait_until_it_listens(ssh, tree, port, log)
         # Of ports that ssh is given the first counts: those of scripts are none of this machine's.
-        options = (*host.options, "-p", str(port))
+        options = ("-F", str(folder / "ssh_config"), "-p", str(port))
         ssh.hosts[host.name.lower()] = replace(host, options=options)
 
 

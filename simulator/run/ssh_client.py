@@ -49,21 +49,24 @@ def unpack(message: bytes) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run ``OWN-PATH ARGUMENTS...`` as ssh does; return the exit status."""
-    own, *words = arguments
+    """Run ``REAL OWN-PATH ARGUMENTS...`` as ssh does; return the exit status.
+
+    REAL is another path of the real ssh, where this one is in its place.
+    """
+    real, own, *words = arguments
     _have_standard_files()
     try:
         options, host, command = parse(words)
     except getopt.GetoptError:
-        _become_real_ssh(own, words)
+        _become_real_ssh(real, own, words)
     if host is None or _OF_SSH & set(options):
-        _become_real_ssh(own, words)
+        _become_real_ssh(real, own, words)
     try:
         kind, *rest = _ask(options, host, command)
     except OSError as error:
         kind, *rest = ERROR, str(error)
     if kind == REAL:
-        _become_real_ssh(own, [*rest, *words])
+        _become_real_ssh(real, own, [*rest, *words])
     if kind == ERROR:
         _say(f"{host}: {rest[0]}")
         return FAILED
@@ -129,10 +132,9 @@ def _receive(channel: socket.socket) -> list[str]:
     return unpack(message) if message else [ERROR, "the run has ended"]
 
 
-def _become_real_ssh(own: str, words: Sequence[str]) -> "NoReturn":
-    """Become the ssh that PATH has besides this one."""
-    for folder in os.get_exec_path():
-        path = os.path.join(folder, "ssh")
+def _become_real_ssh(real: str, own: str, words: Sequence[str]) -> "NoReturn":
+    """Become the ssh that PATH has besides this one, or that this one hides."""
+    for path in (*(os.path.join(folder, "ssh") for folder in os.get_exec_path()), real):
         is_program = os.path.isfile(path) and os.access(path, os.X_OK)
         if is_program and not os.path.samefile(path, own):
             os.execv(path, ["ssh", *words])

@@ -11,6 +11,7 @@ from simulator.errors import UserError
 from simulator.kernel.kernel import CPUID_OVERRIDE
 from simulator.run.program import (
     NoFilterError,
+    NoMountsError,
     Program,
     Started,
     adopt_orphans,
@@ -144,6 +145,8 @@ class Runner:
             started = start(program, OVERRIDE_SELECTIONS if has_override else SELECTIONS)
         except NoFilterError as error:
             raise RunError(f"no filter: {error}; this takes {_NEEDS}") from error
+        except NoMountsError as error:
+            raise RunError(f"no file system of its own: {error}") from error
         except OSError as error:
             raise RunError(f"no process: {error.strerror}") from error
         try:

@@ -113,6 +113,7 @@ def test_every_value_is_completed_or_free_text(program: Program) -> None:
     free = {
         "CTID",
         "FEATURE",
+        "HOST=FOLDER",
         "ID",
         "MODE",
         "MODULE",

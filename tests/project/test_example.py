@@ -11,8 +11,7 @@ import pytest
 from simulator.profiles.store import load_node
 from support.needed import needs
 from support.programs import replay
-from support.running import ROOT, Ended, finish, write_program
-from support.ssh_lab import ssh_command_line
+from support.running import ROOT, Ended, command_line, finish, write_program
 
 SCRIPT = ROOT / "examples" / "check-migration.sh"
 OVER_SSH = ROOT / "examples" / "migrate-over-ssh.sh"
@@ -156,7 +155,7 @@ def run_over_ssh(case: Case, kind: str, folder: Path) -> Ended:
     program = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m vzcptcheck "$@"'
     environment = with_program(folder, "vzcptcheck", program)
     words, options = (str(OVER_SSH), "dest", str(case.ctid)), (kind, f"dest={case.destination}")
-    return finish(ssh_command_line(*words, node=case.source, options=options), environment)
+    return finish(command_line(*words, node=case.source, options=options), environment)
 
 
 def run_example(case: Case, folder: Path) -> Ended:

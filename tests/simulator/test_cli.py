@@ -571,6 +571,9 @@ def test_an_older_python_is_told_so(
         (["--sshd-for", f"a b={NODE}"], f"run: 'a b={NODE}' is no HOST=NODE"),
         (["--node-for", "dest=nowhere"], "no node is recorded as 'nowhere'"),
         (["--node-for", f"dest={NODE}", "--sshd-for", f"DEST={NODE}"], "host DEST is named twice"),
+        (["--root-for", "dest"], "run: 'dest' is no HOST=FOLDER"),
+        (["--root-for", "dest=/"], "run: --root-for dest: no --node-for or --sshd-for makes that"),
+        (["--root", "/nowhere"], "/nowhere: no folder; make it"),
     ],
 )
 def test_hosts_that_are_none(options: list[str], says: str) -> None:

@@ -47,10 +47,10 @@ def test_pytest_finds_it_by_its_entry_point() -> None:
 
 
 def test_what_is_started_can_be_started_by_any_means() -> None:
-    node = SimulatedNode(NODE, sshd_for={"dest": NODE})
+    node = SimulatedNode(NODE, sshd_for={"dest": NODE}, root_for={"dest": "/srv"})
     assert node.command_line(["a", "b"]) == [
         *(sys.executable, "-P", "-m", "simulator", "run", "--node", NODE),
-        *("--sshd-for", f"dest={NODE}", "--", "a", "b"),
+        *("--sshd-for", f"dest={NODE}", "--root-for", "dest=/srv", "--", "a", "b"),
     ]
 
 

@@ -193,8 +193,11 @@ def _run(commands: list[str], shell: list[str], folder: Path) -> list[str]:
     script = "".join(f"{command}\nlast=$?; printf '\\x1e'; (exit $last)\n" for command in commands)
     together = {"stderr": subprocess.STDOUT, "timeout": 180}
     ended = finish([*shell, script], with_programs(COLUMNS="100"), cwd=folder, **together)
-    printed = ended.stdout.split(_END)
-    return printed[:-1] if len(printed) == len(commands) + 1 else [ended.stdout] * len(commands)
+    said = ended.stdout
+    if shell[:2] == ["vzcptsim", "run"]:  # What it remarks itself is before all.
+        said = re.sub(r"\A(vzcptsim: .*\n)+", "", said)
+    printed = said.split(_END)
+    return printed[:-1] if len(printed) == len(commands) + 1 else [said] * len(commands)
 
 
 _START = """\

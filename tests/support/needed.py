@@ -26,6 +26,7 @@ PACKAGES = {
     "qemu-i386": "qemu-user",
     "qemu-x86_64": "qemu-user",
     "readelf": "binutils",
+    "rsync": "rsync",
     "scp": "openssh-client",
     "sftp": "openssh-client",
     "ssh": "openssh-client",

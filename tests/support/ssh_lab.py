@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.running import MASKING_NODE, NODE, ROOT, wait_for
+from support.running import MASKING_NODE, ROOT, command_line, wait_for
 
 NEWER = "042stab141.3.Haswell.default"
 OLD = "042stab061.9.SandyBridge.default"
@@ -69,23 +69,6 @@ class Lab:
         return sorted(str(link.readlink()).partition(":")[0] for link in folder.iterdir())
 
 
-#: Bash reads ~/.bashrc in a session of sshd's unless it is one shell in another; what the files of
-#: whoever runs the tests do there may take its time, and must not be killed half-way.
-_WITHOUT_START_FILES = """
-import sys
-from simulator import cli
-from simulator.run import ssh
-ssh._SSHD_CONFIG = ssh._SSHD_CONFIG.replace("SetEnv ", "SetEnv SHLVL=1 ")
-sys.exit(cli.main())
-"""
-
-
-def ssh_command_line(*words: str, node: str = NODE, options: tuple[str, ...] = ()) -> list[str]:
-    """Return how a program is run on a node with other nodes."""
-    command = [sys.executable, "-c", _WITHOUT_START_FILES]
-    return [*command, "run", "--node", node, *options, "--", *words]
-
-
 def options(kind: str, hosts: Mapping[str, str]) -> tuple[str, ...]:
     """Return the command line's options for hosts."""
     return tuple(word for host, node in hosts.items() for word in (kind, f"{host}={node}"))
@@ -99,9 +82,7 @@ def laboratory(
 
     ``path`` comes first on PATH; ``without`` are variables that it does not have.
     """
-    command = ssh_command_line(
-        sys.executable, "-ISc", _GUEST, node=NODE, options=options(kind, hosts)
-    )
+    command = command_line(sys.executable, "-ISc", _GUEST, options=options(kind, hosts))
     kept = {name: value for name, value in os.environ.items() if name not in without}
     search = os.pathsep.join(filter(None, (path, os.environ["PATH"])))
     process = subprocess.Popen(

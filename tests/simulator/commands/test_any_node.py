@@ -179,8 +179,8 @@ def test_programs_run_on_such_nodes(dumps: list[str], monkeypatch: pytest.Monkey
     ran: list[list[str]] = []
 
     def run(kernel: SimulatedKernel, _: object, **options: Any) -> int:
-        hosts: dict[str, SimulatedKernel] = {**options["node_for"], **options["sshd_for"]}
-        ran.append([one.facts.release.name for one in (kernel, *hosts.values())])
+        kernels = (kernel, *(host.kernel for host in options["hosts"]))
+        ran.append([one.facts.release.name for one in kernels])
         return 0
 
     monkeypatch.setattr("simulator.run.session.run", run)

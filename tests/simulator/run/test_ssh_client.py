@@ -140,7 +140,7 @@ def executes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def ssh(folder: Path, *words: str) -> int:
-    return main([f"{folder}/own/ssh", *words])
+    return main([f"{folder}/hidden", f"{folder}/own/ssh", *words])
 
 
 class TestAsking:
@@ -238,7 +238,7 @@ os._exit(number + all(os.path.exists(f"/proc/self/fd/{{fd}}") for fd in range(3)
 def test_signals_are_to_ssh_what_they_were(tmp_path: Path, before: str, ignored: set[int]) -> None:
     real = tmp_path / "real" / "ssh"
     real.write_text("#!/bin/sh\ngrep SigIgn /proc/self/status\n", "utf-8")
-    command = f'{before} exec "{sys.executable}" "{ssh_client.__file__}" /bin/sh -V'
+    command = f'{before} exec "{sys.executable}" "{ssh_client.__file__}" "" /bin/sh -V'
     environment = {**os.environ, "PATH": f"{real.parent}:{os.defpath}"}
     ended = finish(["/bin/sh", "-c", command], environment)
     mask = int(ended.stdout.split()[1], 16)

@@ -1,6 +1,7 @@
 """Other nodes by the real ssh and a real sshd: vzcptsim run --sshd-for, with real processes."""
 
 import os
+import pwd
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,8 @@ from tempfile import gettempdir
 import pytest
 
 from support.needed import needs
-from support.running import LISTING, NODE, Ended, finish, has_ended, supervise
-from support.ssh_lab import NEWER, OLD, Lab, laboratory, ssh_command_line
+from support.running import LISTING, NODE, Ended, command_line, finish, has_ended, supervise
+from support.ssh_lab import NEWER, OLD, Lab, laboratory
 
 OPTIONS = ("--sshd-for", f"dest={NEWER}")
 
@@ -45,7 +46,7 @@ class TestTheOtherNode:
     @needs("scp")
     def test_files_are_copied(self, lab: Lab, tmp_path: Path) -> None:
         (tmp_path / "sent").write_text("text\n")
-        said = lab(f"scp -q -S ssh {tmp_path}/sent dest:{tmp_path}/got")
+        said = lab(f"scp -q {tmp_path}/sent dest:{tmp_path}/got")
         assert (said.status, said.stderr) == (0, "")
         assert (tmp_path / "got").read_text() == "text\n"
 
@@ -56,7 +57,7 @@ class TestTheOtherNode:
         self, lab: Lab, tmp_path: Path, user: str, reads: bool
     ) -> None:
         batch = f"-get /proc/cpt {tmp_path}/cpt\nget /proc/version {tmp_path}/version\n"
-        said = lab(f"sftp -S ssh -b - {user}@dest", given=batch)
+        said = lab(f"sftp -b - {user}@dest", given=batch)
         assert (said.status, (tmp_path / "cpt").exists()) == (0, reads), said.stderr
 
 
@@ -81,7 +82,7 @@ class TestEnding:
 def start(*words: str, folder: Path | None = None) -> Ended:
     """Run a program in a session of its own, as at a terminal."""
     environment = {**os.environ, "TMPDIR": str(folder or gettempdir())}
-    command = ssh_command_line(*words, options=OPTIONS)
+    command = command_line(*words, options=OPTIONS)
     return finish(command, environment, start_new_session=True)
 
 
@@ -143,4 +144,22 @@ def test_nodes_that_are_reached_without_one_need_no_openssh() -> None:
         words = ["--node", "{NODE}", "--node-for", "dest={NODE}", "--", "ssh", "dest", "true"]
         sys.exit(cli.main(["run", *words]))
     """)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    remark = "vzcptsim: dest: files are this machine's, unless --root-for gives others\n"
+    assert (ended.returncode, ended.stderr) == (0, remark)
+
+
+@needs_sshd
+@pytest.mark.skipif(
+    not pwd.getpwuid(os.getuid()).pw_shell.endswith("/bash"), reason="bash alone has that file"
+)
+@pytest.mark.parametrize(("option", "says"), [((), ""), (("--bashrc",), "read\n")])
+def test_bash_reads_its_start_file_where_that_is_asked(
+    option: tuple[str, ...], says: str, tmp_path: Path
+) -> None:
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    start_file = Path(f"{tmp_path}{home}/.bashrc")
+    start_file.parent.mkdir(parents=True)
+    start_file.write_text("echo read\n")
+    options = (*OPTIONS, "--root-for", f"dest={tmp_path}:{home}", *option)
+    ended = finish(command_line("ssh", "dest", "pwd", options=options))
+    assert (ended.returncode, ended.stdout) == (0, f"{says}{home}\n")
