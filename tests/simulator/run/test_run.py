@@ -468,8 +468,8 @@ class TestFolders:
         assert shown.split() == [*numbers, "/dev/cpu/4", "/dev/cpu/4/cpuid"]
 
     def test_inside_a_container_only_what_containers_see(self) -> None:
-        options = ("--inside", "101")
-        ended = shell("ls /proc/vz; ls /proc/bc /dev/cpu", MASKING_NODE, options)
+        options = ("--inside", "102")
+        ended = shell("ls /proc/vz; ls /proc/bc /dev/cpu", NODE, options)
         assert ended.stdout == "veinfo\nversion\n"
         assert ended.stderr.count("No such file or directory") == 2
 
