@@ -44,10 +44,8 @@ EXTENDED_LEAF = 0x8000_0000
 BRAND_LEAVES = (0x8000_0002, 0x8000_0003, 0x8000_0004)
 
 #: Ranges of Transmeta and Centaur. They are there where their first leaf names a last one of the
-#: same range, as Linux asks (arch/x86/kernel/cpu/transmeta.c, centaur.c): other CPUs answer zeros
-#: there, or, Intel's, what another leaf answers.
-_VENDORS_RANGES = (0x8086_0000, 0xC000_0000)
-_VENDORS_WITH_RANGES = ("GenuineTMx86", "TransmetaCPU", "CentaurHauls", "  Shanghai  ")
+#: same range, as Linux asks (arch/x86/kernel/cpu/transmeta.c, centaur.c).
+VENDORS_RANGES = (0x8086_0000, 0xC000_0000)
 
 #: Leaves whose subleaf 0 says in EAX which subleaf is the last; those after it answer zeros
 #: (Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E, has leaf 7 alike).
@@ -192,7 +190,7 @@ class CpuidTable:
 
         It has what it answers bits to, where it is not known to answer another leaf's.
         """
-        lacks = (_if_known(self._lacks_leaf, leaf), _if_known(self._lacks_subleaf, leaf, subleaf))
+        lacks = (_if_known(self.lacks_leaf, leaf), _if_known(self._lacks_subleaf, leaf, subleaf))
         if True in lacks:
             return False
         if any(self.known(leaf, subleaf)[0]):
@@ -206,23 +204,9 @@ class CpuidTable:
         its last basic leaf for any leaf that it lacks. ``MissingLeafError`` is raised for
         what it has but was not recorded, and for the leaf that would tell.
         """
-        if self._lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf):
+        if self.lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf):
             return ZEROS
         return self[leaf, subleaf]
-
-    def instruction(self, leaf: int, subleaf: int) -> Registers:
-        """Return what the instruction answers, even for a leaf that the CPU lacks.
-
-        That is zeros, and with Intel's CPUs the answer of the highest basic leaf (Intel SDM volume
-        2A, CPUID), if it was recorded: nobody relies on it.
-        """
-        if leaf & 0xFFFF_0000 in _VENDORS_RANGES and self.vendor not in _VENDORS_WITH_RANGES:
-            lacks = True
-        else:
-            lacks = self._lacks_leaf(leaf)
-        if lacks and self.vendor == INTEL:
-            return self._answers.get((self[VENDOR_LEAF, 0].eax, subleaf), ZEROS)
-        return ZEROS if lacks else self.answer(leaf, subleaf)
 
     def register(self, leaf: int, subleaf: int, name: RegisterName) -> int:
         """Return one register of ``answer``."""
@@ -253,7 +237,7 @@ class CpuidTable:
 
     def _bits(self, leaf: int, subleaf: int, register: RegisterName, mask: int) -> int:
         """Return bits of one register of ``answer``, if they are known."""
-        if self._lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf):
+        if self.lacks_leaf(leaf) or self._lacks_subleaf(leaf, subleaf):
             return 0
         values, known = self.known(leaf, subleaf)
         if mask & ~getattr(known, register):
@@ -303,11 +287,12 @@ class CpuidTable:
     def _signature(self, shift: int, mask: int) -> int:
         return self._bits(SIGNATURE_LEAF, 0, "eax", mask << shift) >> shift
 
-    def _lacks_leaf(self, leaf: int) -> bool:
+    def lacks_leaf(self, leaf: int) -> bool:
+        """Tell whether the CPU lacks a leaf; ``MissingLeafError`` if nobody recorded what tells."""
         first = leaf & 0xFFFF_0000
         if first in (VENDOR_LEAF, EXTENDED_LEAF):
             return self._is_beyond(leaf, first)
-        if first in _VENDORS_RANGES:
+        if first in VENDORS_RANGES:
             last = self[first, 0].eax
             return last & 0xFFFF_0000 != first or leaf > last
         # Hypervisors have a range of their own; leaf 0 does not tell whether it is there: what

@@ -157,9 +157,10 @@ class NodeProfile(ProfileDocument, frozen=True, kw_only=True, dict=True):
 
     def _texts(self) -> dict[str, str]:
         """Return what files of the node read as, where that is known."""
-        from simulator.kernel.kernel import CPUINFO, PROC_VERSION, VZ_VERSION, format_cpuinfo
+        from simulator.kernel.files import format_cpuinfo
+        from simulator.kernel.tree import CPUINFO, VZ_VERSION
 
-        texts = {PROC_VERSION: f"Linux version {self.kernel.release} (simulated)\n"}
+        texts = {}
         if self.cpus:
             texts[CPUINFO] = "\n".join(
                 format_cpuinfo(number, cpu.cpuid, cpu.model_name, cpu.microcode, cpu.flags)

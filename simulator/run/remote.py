@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from simulator.kernel.calls import fail
-from simulator.kernel.kernel import Stat
+from simulator.kernel.files import Stat
 from simulator.run.seccomp import AUDIT_ARCH_X86_64, LIBC, Notification, checked
 
 if TYPE_CHECKING:
@@ -39,16 +39,17 @@ CONTENT_LIMIT = 1 << 20
 _F_ADD_SEALS = 1033
 _F_SEAL_FUTURE_WRITE = 0x10
 
-#: struct stat of x86-64: dev (0), ino, nlink, mode, uid, gid, pad and rdev (0), size, blksize,
-#: blocks and times (0).
-_STAT_64 = struct.Struct("=8xQQIII12xqq80x")
+#: struct stat of x86-64: dev (0), ino, nlink, mode, uid, gid, pad, rdev, size, blksize, blocks and
+#: times (0).
+_STAT_64 = struct.Struct("=8xQQIII4xQqq80x")
 
-#: struct stat64 of i386: dev and pad (0), low half of ino, mode, nlink, uid, gid, rdev and pad (0),
-#: size, blksize, blocks and times (0), ino.
-_STAT_32 = struct.Struct("=12xIIIII12xqI32xQ")
+#: struct stat64 of i386: dev and pad (0), low half of ino, mode, nlink, uid, gid, rdev, pad, size,
+#: blksize, blocks and times (0), ino.
+_STAT_32 = struct.Struct("=12xIIIIIQ4xqI32xQ")
 
-#: struct statx: mask, blksize, attributes (0), nlink, uid, gid, mode, pad, ino, size, the rest (0).
-_STATX = struct.Struct("=II8xIIIHxxQQ208x")
+#: struct statx: mask, blksize, attributes (0), nlink, uid, gid, mode, pad, ino, size, blocks,
+#: attributes and times (0), rdev's major and minor, the rest (0).
+_STATX = struct.Struct("=II8xIIIHxxQQ80xII120x")
 _STATX_BASIC_STATS = 0x7FF
 
 _BLOCK = 1024
@@ -205,19 +206,20 @@ class RemoteProcess(Struct, frozen=True):
 def pack_stat(found: Stat) -> bytes:
     """Write struct stat as x86-64 programs read it."""
     owner = found.mode, found.uid, found.gid
-    return _STAT_64.pack(found.inode, found.nlink, *owner, found.size, _BLOCK)
+    return _STAT_64.pack(found.inode, found.nlink, *owner, found.rdev, found.size, _BLOCK)
 
 
 def pack_stat64(found: Stat) -> bytes:
     """Write struct stat64 as i386 programs read it."""
     owner = found.mode, found.nlink, found.uid, found.gid
-    return _STAT_32.pack(found.inode, *owner, found.size, _BLOCK, found.inode)
+    return _STAT_32.pack(found.inode, *owner, found.rdev, found.size, _BLOCK, found.inode)
 
 
 def pack_statx(found: Stat) -> bytes:
     """Write struct statx."""
     owner = found.nlink, found.uid, found.gid, found.mode
-    return _STATX.pack(_STATX_BASIC_STATS, _BLOCK, *owner, found.inode, found.size)
+    rdev = os.major(found.rdev), os.minor(found.rdev)
+    return _STATX.pack(_STATX_BASIC_STATS, _BLOCK, *owner, found.inode, found.size, *rdev)
 
 
 def pack_utsname(fields: Iterable[str]) -> bytes:

@@ -18,7 +18,10 @@ from typing import ClassVar
 from msgspec import Struct
 
 from simulator.kernel.calls import OpenFile, fail
-from simulator.kernel.kernel import CpuidFile, SimulatedKernel, Stat
+from simulator.kernel.files import CpuidFile, Stat
+from simulator.kernel.kernel import SimulatedKernel
+from simulator.run.affinity import Affinity
+from simulator.run.cpuid_reads import read_cpuid
 from simulator.run.remote import (
     CONTENT_LIMIT,
     Content,
@@ -44,8 +47,8 @@ _MEMFD_PREFIX = "vzcptsim:"
 _OF_CHECKPOINT = (1, 0xFF00, ord("-") << 8)
 _TCGETS = (1, 0xFFFFFFFF, 0x5401)
 
-#: Of reads, those of one CPUID leaf; of writes, those of a number, such as a sysctl's.
-_CPUID_READ = (2, 0xFFFFFFFF, 16)
+#: Of reads, those of up to 31 CPUID leaves; of writes, those of a number, such as a sysctl's.
+_CPUID_READ = (2, 0xFFFFFE0F, 0)
 _SHORT_WRITE = (2, 0xFFFFFFF0, 0)
 
 #: System calls to notify of on every node.
@@ -57,6 +60,8 @@ SELECTIONS: Selections = {
     "ioctl": (_OF_CHECKPOINT, _TCGETS),
     "pread64": (_CPUID_READ,),
     "read": (_CPUID_READ,),
+    **dict.fromkeys(("readv", "preadv", "preadv2"), ()),
+    **dict.fromkeys(("sched_getaffinity", "sched_setaffinity"), ()),
     "write": (_SHORT_WRITE,),
 }
 
@@ -101,6 +106,7 @@ class Supervisor:
         self._owner = os.getuid()
         self._served: dict[tuple[int, int], _Served] = {}
         self._folders = Folders()
+        self._affinity = Affinity(place.kernel.processors)
         self.inotify = checked(LIBC.inotify_init1(_IN_CLOEXEC_NONBLOCK))
 
     def close(self) -> None:
@@ -234,28 +240,8 @@ class Supervisor:
         finally:
             self._refresh(file.source)
 
-    def _pread(self, process: RemoteProcess, file: OpenFile) -> int | None:
-        if not isinstance(file, CpuidFile):
-            return None
-        _, address, size, low, high, _ = process.call.arguments
-        position = (
-            low if process.pointer_bits() == 64 else low & 0xFFFFFFFF | (high & 0xFFFFFFFF) << 32
-        )
-        data = file.pread(size, position)
-        process.write_memory(address, data)
-        return len(data)
-
     def _read(self, process: RemoteProcess, file: OpenFile) -> int | None:
-        """Read a leaf at the open file's position, and advance that by one."""
-        if not isinstance(file, CpuidFile):
-            return None
-        fd, address, size, *_ = process.call.arguments
-        with closing(process.share(fd & 0xFFFFFFFF)) as held:
-            position = os.lseek(held.fd, 0, os.SEEK_CUR)
-            data = file.pread(size, position)
-            process.write_memory(address, data)
-            os.lseek(held.fd, position + 1, os.SEEK_SET)
-        return len(data)
+        return read_cpuid(process, file) if isinstance(file, CpuidFile) else None
 
     def _write(self, process: RemoteProcess, file: OpenFile) -> int:
         _, address, size, *_ = process.call.arguments
@@ -306,12 +292,19 @@ class Supervisor:
         return True
 
     def _uname(self, process: RemoteProcess) -> bool:
-        host = os.uname()
-        hostname = self._place.hostname or host.nodename
-        names = ("Linux", hostname, self.kernel.release, host.version)
+        hostname = self._place.hostname or os.uname().nodename
+        names = ("Linux", hostname, self.kernel.release, self.kernel.version)
         fields = (*names, self.kernel.facts.machine, "(none)")
         process.write_memory(process.call.arguments[0], pack_utsname(fields))
         self.listener.answer(process.call, 0)
+        return True
+
+    def _get_affinity(self, process: RemoteProcess) -> bool:
+        self.listener.answer(process.call, self._affinity.get(process))
+        return True
+
+    def _set_affinity(self, process: RemoteProcess) -> bool:
+        self.listener.answer(process.call, self._affinity.set(process))
         return True
 
     def _own_path(self, process: RemoteProcess, position: int) -> str | None:
@@ -357,9 +350,12 @@ class Supervisor:
         "faccessat": partial(_access, position=1),
         "faccessat2": partial(_access, position=1),
         "uname": _uname,
+        "sched_getaffinity": _get_affinity,
+        "sched_setaffinity": _set_affinity,
         "ioctl": partial(_on_file, answer=_ioctl),
-        "pread64": partial(_on_file, answer=_pread),
-        "read": partial(_on_file, answer=_read),
+        **dict.fromkeys(
+            ("read", "pread64", "readv", "preadv", "preadv2"), partial(_on_file, answer=_read)
+        ),
         "write": partial(_on_file, answer=_write),
     }
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Self
 
 from simulator.errors import UserError
-from simulator.kernel.kernel import CPUID_OVERRIDE
+from simulator.kernel.tree import CPUID_OVERRIDE
 from simulator.run.program import (
     NoFilterError,
     NoMountsError,

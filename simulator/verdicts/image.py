@@ -10,7 +10,6 @@ from simulator.errors import UserError
 from simulator.facts.bits import CPT_CPU_X86_EMT64, WORDS, bits_with_words, mask, place_of
 from simulator.facts.capabilities import capability_bounds
 from simulator.facts.generations import GENERATIONS
-from simulator.kernel.kernel import RST
 from simulator.kernel.restore import (
     Finding,
     Restorer,
@@ -19,6 +18,7 @@ from simulator.kernel.restore import (
     frame_refusals,
     restorer_of,
 )
+from simulator.kernel.tree import RST
 from simulator.profiles.profile import NodeProfile
 from simulator.verdicts.codes import find_code
 from simulator.verdicts.migrations import ImageRestore, Migration

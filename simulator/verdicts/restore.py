@@ -38,7 +38,7 @@ from simulator.kernel.decision import (
     refusals,
     refused_by,
 )
-from simulator.kernel.kernel import CPT, RST
+from simulator.kernel.tree import CPT, RST
 from simulator.verdicts.traits import ContainerTraits, KernelTraits
 from simulator.verdicts.verdict import Finding, Opinion, Reason, Verdict, Weight
 from vzcptcheck.versions import describe

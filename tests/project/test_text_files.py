@@ -5,7 +5,7 @@ import errno
 import pytest
 from pyfakefs.fake_filesystem_unittest import Patcher
 
-from simulator.kernel.kernel import CPUINFO
+from simulator.kernel.tree import CPUINFO
 from simulator.profiles.store import load_node
 from simulator.run.in_process import SimulatedSyscalls
 from vzcptcheck.cpuid import CpuidSource, read_cpu_features

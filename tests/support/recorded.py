@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container
-from simulator.kernel.kernel import CPUID_OVERRIDE, SimulatedKernel
+from simulator.kernel.kernel import SimulatedKernel
+from simulator.kernel.tree import CPUID_OVERRIDE
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.store import load_node
 from simulator.run.in_process import SimulatedSyscalls, Sink

@@ -38,6 +38,24 @@ _FEATURES = (
 WORDS = tuple(_FEATURES.split())
 
 
+#: Where AVX's state is on every CPU, which the device tells even where it was not recorded.
+_AVX_STATE = Registers(0x100, 0x240, 0, 0)
+
+
+def without_given(table: CpuidTable) -> CpuidTable:
+    """Leave out the rows that the device answers where nothing was recorded, too."""
+    return CpuidTable(
+        (key, answer)
+        for key, answer in table.items()
+        if any(answer) and (key, answer) != ((0xD, 2), _AVX_STATE)
+    )
+
+
+def shown_version(kernel: KernelFacts) -> str:
+    """Return what /proc/vz/version reads as: where it was not recorded, the release tells."""
+    return kernel.vz_version or kernel.release.partition("-")[2].replace(".", "_")
+
+
 def rows_of(table: CpuidTable) -> list[str]:
     """Spell what CPUID answered as profiles do."""
     return [f"{row[0]} {row[1]}: {' '.join(row[2:])}" for row in table.rows()]

@@ -12,7 +12,9 @@ from simulator.facts.cpuid import ZEROS, CpuidTable
 from simulator.facts.generations import identify
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Contents, Needs, State
-from simulator.kernel.kernel import DEBUG_CPT, SimulatedKernel, Stat
+from simulator.kernel.files import Stat
+from simulator.kernel.kernel import SimulatedKernel
+from simulator.kernel.tree import DEBUG_CPT
 from simulator.run.in_process import SimulatedSyscalls
 from support.simulated_nodes import (
     AMD,
@@ -33,6 +35,9 @@ CPUID = "/dev/cpu/0/cpuid"
 CPUINFO = "/proc/cpuinfo"
 OVERRIDE = "/proc/vz/cpuid_override"
 NOBODY = 65534
+
+#: What is in /proc whoever looks at it.
+PROC_NAMES = ["cmdline", "cpuinfo", "net/", "stat", "sys/", "version", "vz/"]
 
 #: Offers everything that is looked at, and refuses nothing.
 WELCOMING = 0xFFFFFFFF & ~caps("SLM_DMPRST", "NO_IPV6")
@@ -67,23 +72,27 @@ def read(kernel: SimulatedKernel, path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("path", "mode"),
+    ("path", "mode", "rdev"),
     [
-        (CPT, stat.S_IFREG | 0o600),
-        (RST, stat.S_IFREG | 0o600),
-        (CPUINFO, stat.S_IFREG | 0o444),
-        (OVERRIDE, stat.S_IFREG | 0o644),
-        (CPUID, stat.S_IFCHR | 0o400),
-        ("/proc/vz", stat.S_IFDIR | 0o555),
-        ("/proc/bc", stat.S_IFDIR | 0o555),
-        ("/dev/kmsg", stat.S_IFCHR | 0o644),
-        ("/etc/vz/conf", stat.S_IFDIR | 0o755),
-        ("/etc/vz/conf/101.conf", stat.S_IFREG | 0o644),
+        (CPT, stat.S_IFREG | 0o600, 0),
+        (RST, stat.S_IFREG | 0o600, 0),
+        (CPUINFO, stat.S_IFREG | 0o444, 0),
+        (OVERRIDE, stat.S_IFREG | 0o644, 0),
+        (CPUID, stat.S_IFCHR | 0o400, os.makedev(203, 0)),
+        ("/proc/vz", stat.S_IFDIR | 0o555, 0),
+        ("/proc/vz/veip", stat.S_IFREG | 0o400, 0),
+        ("/proc/bc", stat.S_IFDIR | 0o555, 0),
+        ("/dev/kmsg", stat.S_IFCHR | 0o644, os.makedev(1, 11)),
+        ("/sys/devices/system/cpu", stat.S_IFDIR | 0o555, 0),
+        ("/sys/devices/system/cpu/cpu0", stat.S_IFDIR | 0o555, 0),
+        ("/sys/devices/system/cpu/online", stat.S_IFREG | 0o444, 0),
+        ("/etc/vz/conf", stat.S_IFDIR | 0o755, 0),
+        ("/etc/vz/conf/101.conf", stat.S_IFREG | 0o644, 0),
     ],
 )
-def test_a_file_of_root(kernel: SimulatedKernel, path: str, mode: int) -> None:
+def test_a_file_of_root(kernel: SimulatedKernel, path: str, mode: int, rdev: int) -> None:
     found = kernel.stat(path, root(kernel))
-    assert found == Stat(mode, found.inode, uid=0, gid=0, size=0, nlink=1)
+    assert found == Stat(mode, found.inode, uid=0, gid=0, size=0, nlink=1, rdev=rdev)
 
 
 def test_each_file_has_an_inode_of_its_own(kernel: SimulatedKernel) -> None:
@@ -150,13 +159,95 @@ def test_a_suspended_container_is_in_the_list_of_contexts() -> None:
     assert shown.splitlines()[1].split()[1:] == ["00000071", "113", "2"]
 
 
+# Kernel, processors, containers
+
+
+def test_the_kernels_release_is_told_alike_everywhere(kernel: SimulatedKernel) -> None:
+    process = root(kernel)
+    release, _, _ = process.uname()
+    assert read(kernel, "/proc/sys/kernel/osrelease") == f"{release}\n"
+    assert read(kernel, "/proc/sys/kernel/version") == "#1 SMP\n"
+    assert read(kernel, "/proc/version") == f"Linux version {release} (simulated) #1 SMP\n"
+
+
+@pytest.mark.parametrize(
+    ("release", "version"),
+    [
+        ("2.6.32-042stab141.3", "042stab141_3\n"),
+        ("2.6.18-028stab056.1", "028stab056_1\n"),
+        ("2.6.32-dzhanibekov.1", "dzhanibekov_1\n"),
+    ],
+)
+def test_openvzs_version_follows_from_the_release(release: str, version: str) -> None:
+    """Recorded: a kernel 2.6.32-042stab141.3 calls itself 042stab141_3 in /proc/vz/version."""
+    kernel = SimulatedKernel(node_facts(release=identify(release)))
+    assert read(kernel, "/proc/vz/version") == version
+
+
+def test_a_release_that_does_not_tell_openvzs_version_has_none() -> None:
+    kernel = SimulatedKernel(node_facts(release=identify("2.6.32", "042stab088_4")))
+    assert not root(kernel).exists("/proc/vz/version")
+
+
+def test_a_node_has_as_many_processors_as_are_recorded_and_one_at_least() -> None:
+    table = cpu(*EVERYTHING)
+    kernel = node(processors=dict.fromkeys((0, 1, 17), table))
+    assert kernel.processors == (0, 1, 17)
+    assert read(kernel, "/sys/devices/system/cpu/online") == "0-1,17\n"
+    assert read(kernel, "/proc/stat").count("cpu") == 4
+    unknown = SimulatedKernel(node_facts(machine="ia64", cpuid=None))
+    assert unknown.processors == (0,)
+    assert read(unknown, "/sys/devices/system/cpu/present") == "0\n"
+
+
+def test_a_container_sees_itself_alone_in_veinfo() -> None:
+    kernel = SimulatedKernel(node_facts(), [container(), container(102)])
+    assert read(kernel, "/proc/vz/veinfo").split()[::3] == ["102", "101", "0"]
+    inside = SimulatedSyscalls(kernel, ctid=101)
+    shown = inside.read(inside.open("/proc/vz/veinfo", READ), 4096)
+    assert shown == b"       101     0     1\n"
+
+
+def test_no_address_is_told() -> None:
+    assert read(node(), "/proc/vz/veip") == ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/proc/interrupts", "/proc/softirqs", "/proc/modules", "/proc/xen", "/proc/xen/privcmd"),
+        *("/sys/hypervisor/type", "/sys/class/dmi/id/product_name", "/sys/module/kvm/refcnt"),
+        *("/sys/devices/system/node/node0", "/sys/devices/system/cpu/vulnerabilities"),
+    ],
+)
+def test_what_a_profile_does_not_tell_is_not_there(kernel: SimulatedKernel, path: str) -> None:
+    assert kernel.owns(path)
+    with failing(errno.ENOENT):
+        kernel.stat(path, root(kernel))
+
+
+@pytest.mark.parametrize(
+    ("path", "is_above"),
+    [
+        *(("/proc", True), ("/sys/devices/system", True), ("/etc/vz", True)),
+        *(("/", False), ("/proc/vz", False), ("/proc/1", False), ("/usr", False)),
+    ],
+)
+def test_folders_above_the_nodes_files_are_known(
+    kernel: SimulatedKernel, path: str, *, is_above: bool
+) -> None:
+    assert kernel.is_above(path) is is_above
+
+
 # What is in folders
 
 
 @pytest.mark.parametrize(
     ("path", "ctid", "names"),
     [
-        ("/proc/vz", 0, ["cpuid_override", "veinfo", "version"]),
+        ("/proc", 0, [*PROC_NAMES, "bc/", "cpt", "rst"]),
+        ("/proc", 101, PROC_NAMES),
+        ("/proc/vz", 0, ["cpuid_override", "veinfo", "veip", "version"]),
         ("/proc/vz", 101, ["veinfo", "version"]),
         ("/proc/bc", 0, []),
         ("/dev/cpu", 0, ["0/", "1/", "17/"]),
@@ -171,7 +262,7 @@ def test_a_folder_lists_what_its_reader_sees(path: str, ctid: int, names: list[s
         processors=dict.fromkeys((0, 1, 17), cpu(*EVERYTHING)),
         texts={CPUINFO: CPUINFO_TEXT, "/proc/vz/version": "042stab113_5\n"},
     )
-    assert sorted(kernel.list_folder(path, SimulatedSyscalls(kernel, ctid=ctid))) == names
+    assert sorted(kernel.list_folder(path, SimulatedSyscalls(kernel, ctid=ctid))) == sorted(names)
     # A node whose CPU is not known has no processors.
     unknown = SimulatedKernel(node_facts(machine="ia64", cpuid=None))
     assert unknown.list_folder("/dev", root(unknown)) == ["kmsg"]
@@ -288,8 +379,6 @@ def test_a_leaf_that_the_cpu_lacks_is_intels_highest_basic_leaf_or_zeros(leaf: i
     last = cpu(*EVERYTHING)[0xD, 0]
     assert registers(root(node()), leaf) == last
     assert registers(root(node(cpuid=cpu(*EVERYTHING, vendor=AMD))), leaf) == ZEROS
-    unrecorded = cpu().replace({(0x0, 0): cpu()[0x0, 0]._replace(eax=0xE)})
-    assert registers(root(node(cpuid=unrecorded)), 0xF) == ZEROS
 
 
 @pytest.mark.parametrize("size", [1, 15, 17, 33])
@@ -300,8 +389,6 @@ def test_cpuid_is_read_in_sixteens(kernel: SimulatedKernel, size: int) -> None:
         caller.pread(fd, size, 0)
     with failing(errno.EINVAL):
         caller.read(fd, size)
-    with failing(errno.EIO):  # Leaf 2 was not recorded.
-        caller.pread(fd, 16, 0x2)
 
 
 def test_cpuid_reads_on_leaf_after_leaf(kernel: SimulatedKernel) -> None:
@@ -313,6 +400,22 @@ def test_cpuid_reads_on_leaf_after_leaf(kernel: SimulatedKernel) -> None:
     assert caller.read(fd, 16) == struct.pack("<4I", *leaves[0x0, 0])
     assert caller.read(fd, 16) == struct.pack("<4I", *leaves[0x1, 0])
     assert caller.read(fd, 0) == b""
+
+
+def test_cpuid_is_read_up_to_the_first_hole() -> None:
+    holed = cpu().replace({(0xD, 0): cpu()[0xD, 0]._replace(eax=0xE7)})
+    caller = root(node(cpuid=holed))
+    fd = caller.open(CPUID, READ)
+    with failing(errno.EIO):
+        caller.pread(fd, 16, 0xD | 5 << 32)
+    without_7 = CpuidTable((key, row) for key, row in cpu().items() if key != (0x7, 0))
+    caller = root(node(cpuid=without_7))
+    fd = caller.open(CPUID, READ)
+    assert caller.read(fd, 128) == struct.pack("<4I", *cpu()[0x0, 0]) + struct.pack(
+        "<4I", *cpu()[0x1, 0]
+    ) + bytes(5 * 16)
+    with failing(errno.EIO):
+        caller.read(fd, 16)
 
 
 # /proc/sys/debug/cpt
@@ -404,6 +507,11 @@ def test_a_blank_write_clears_the_override(kernel: SimulatedKernel, blank: bytes
     assert write_override(kernel, blank) == len(blank)
     assert read(kernel, OVERRIDE) == ""
     assert kernel.capabilities() == before
+
+
+def test_a_node_tells_whether_it_can_be_masked(kernel: SimulatedKernel) -> None:
+    assert kernel.owns_file(OVERRIDE)
+    assert not node(has_override=False).owns_file(OVERRIDE)
 
 
 # The node itself

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from simulator.facts.cpuid import processor_ranges
-from simulator.kernel.kernel import CPUINFO, format_cpuinfo
+from simulator.kernel.files import format_cpuinfo
+from simulator.kernel.tree import CPUINFO
 from simulator.profiles.profile import NodeProfile
 from simulator.run.in_process import SimulatedSyscalls
 from support.simulated_nodes import AMD, cpu

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from simulator.facts.cpuid import CpuidTable
 from simulator.kernel.containers import Container, State
 from simulator.profiles.gathered import load_gathered
 from simulator.profiles.profile import NodeProfile
@@ -23,7 +22,14 @@ from simulator.profiles.store import load_node, load_profile
 from support.needed import needs
 from support.running import MASKING_NODE, ROOT, Ended, command_line, finish, run, wait_for
 from support.simulated_nodes import cpu
-from support.simulated_profiles import WORDS, encoded, good_document, rows_of
+from support.simulated_profiles import (
+    WORDS,
+    encoded,
+    good_document,
+    rows_of,
+    shown_version,
+    without_given,
+)
 from vzcptcheck import __version__
 
 SCRIPT = ROOT / "gather" / "vzcptcheck-gather.sh"
@@ -52,18 +58,14 @@ def applets(folder: Path) -> str:
     return str(folder)
 
 
-def without_zeros(table: CpuidTable) -> CpuidTable:
-    """Leave out rows of zeros: the device answers so for a subleaf that was not recorded, too."""
-    return CpuidTable((key, answer) for key, answer in table.items() if any(answer))
-
-
 def as_gathered(node: NodeProfile) -> NodeProfile:
     """Return what of a node its files tell; what a CPU lacks was never asked for."""
-    cpus = (replace(one, cpuid=without_zeros(one.cpuid.without_foreign())) for one in node.cpus)
+    cpus = (replace(one, cpuid=without_given(one.cpuid.without_foreign())) for one in node.cpus)
     there = sorted(node.containers, key=lambda one: one.ctid)
     return replace(
         node,
         name="gathered",
+        kernel=replace(node.kernel, vz_version=shown_version(node.kernel)),
         cpus=tuple(cpus),
         containers=tuple(
             Container(
@@ -79,7 +81,7 @@ def as_gathered(node: NodeProfile) -> NodeProfile:
 def check(archive: Path, node: NodeProfile) -> None:
     profile = load_gathered(str(archive)).profile
     assert profile.answers.capability_number is None
-    cpus = tuple(replace(one, cpuid=without_zeros(one.cpuid)) for one in profile.cpus)
+    cpus = tuple(replace(one, cpuid=without_given(one.cpuid)) for one in profile.cpus)
     gathered = replace(profile, origin=node.origin, answers=node.answers, cpus=cpus)
     assert gathered == as_gathered(node)
 
@@ -242,7 +244,8 @@ from pathlib import Path
 from simulator.profiles.store import load_node
 from simulator.run.session import end_as, run
 kernel = load_node(sys.argv[1]).boot()
-kernel._files = {path: one for path, one in kernel._files.items() if not path.endswith("/cpuid")}
+files = kernel._tree._files
+kernel._tree._files = {path: one for path, one in files.items() if not path.endswith("/cpuid")}
 sys.exit(end_as(run(kernel, sys.argv[2:])))
 """
 

@@ -10,7 +10,7 @@ from simulator.facts.generations import ASKED_VERSIONS, UnknownReleaseError
 from simulator.facts.override import OverrideError, parse_override
 from simulator.kernel.calls import Request
 from simulator.kernel.containers import Container, Needs, State
-from simulator.kernel.kernel import CPT, CPUID_OVERRIDE, CPUINFO, RST
+from simulator.kernel.tree import CPT, CPUID_OVERRIDE, CPUINFO, RST
 from simulator.profiles.profile import (
     Answers,
     KernelFacts,

@@ -84,8 +84,8 @@ class Case:
         profile = _load(self.name)
         kernel = replace(profile, containers=profile.containers[: self.containers]).boot()
         if not self.has_device:
-            for path in [path for path in kernel._files if path.startswith("/dev/cpu")]:
-                del kernel._files[path]
+            for path in [path for path in kernel._tree._files if path.startswith("/dev/cpu")]:
+                del kernel._tree._files[path]
         return kernel
 
 
