@@ -13,7 +13,7 @@ Sources: Linux arch/x86/kernel/cpu/proc.c, show_cpuinfo(); arch/x86/include/asm/
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from simulator.dumps.model import (
     NOTHING_KNOWN,
@@ -24,11 +24,21 @@ from simulator.dumps.model import (
     make_dump,
     told_apart,
 )
-from simulator.dumps.pasted import flag_words
+from simulator.dumps.pasted import Flags, has_flags, read_flags
 from simulator.facts.features import FEATURES
 from simulator.facts.words import tells_absence
 
 NAME = "/proc/cpuinfo"
+
+#: The forms that have all flags that a kernel prints; lscpu repeats them.
+_WHOLE = (NAME, "lscpu")
+
+#: What is added to the form where the flags may not be all: what is absent tells nothing.
+CUT = ", whose flags may be cut short"
+_CUT_KEY = "cut"
+
+#: A line that kernels print before the flags; they print more after those.
+_BEFORE_FLAGS = "wp"
 
 #: Leaves of which every CPU's flags have some word.
 _FLAGS = ((0x1, 0), (0x8000_0001, 0))
@@ -42,8 +52,6 @@ _KEYS = frozenset(
     | {"cpuid level", "flags"}
 )
 
-#: So many words without a processor are flags that somebody has picked out (grep flags).
-_ENOUGH_FLAGS = 5
 _NUMBER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 
 _VENDOR_LENGTH = 12
@@ -67,16 +75,15 @@ _BY_WORD = {
 
 def why_not(lines: Sequence[str]) -> str | None:
     """Return why a text is not /proc/cpuinfo of x86; None where it is."""
-    if not any(map(_START.match, lines)):
-        words = (line.partition(":")[2] for line in lines if line.startswith("flags"))
-        if not any(flag_words(line) >= _ENOUGH_FLAGS for line in words):
-            return "no line is 'processor : 0'"
+    are_picked = any(has_flags(line) for line in lines if line.startswith("flags"))
+    if not (are_picked or any(map(_START.match, lines))):
+        return "no line is 'processor : 0'"
     if any(map(_OF_X86.match, lines)):
         return None
     return "no line is 'vendor_id : ...': of another architecture"
 
 
-def parse(lines: Iterable[str]) -> list[CpuDump]:
+def parse(lines: Sequence[str]) -> list[CpuDump]:
     """Parse every processor. DumpError where one is not sound."""
     blocks = enumerate(_blocks(lines))
     return told_apart(parse_block(number, block, NAME) for number, block in blocks)
@@ -89,7 +96,8 @@ def clear_absent(dump: CpuDump, printed_by: str | None = None) -> CpuDump:
     or without flags, nothing is known by that.
     """
     answers = dump.answers()
-    if dump.form != NAME or not any(answers.get(key, NOTHING_KNOWN).values.edx for key in _FLAGS):
+    is_printed = any(answers.get(key, NOTHING_KNOWN).values.edx for key in _FLAGS)
+    if not (is_printed and dump.form in _WHOLE):
         return dump
     for feature in FEATURES:
         key, name, bit = (feature.leaf, feature.subleaf), feature.register, 1 << feature.bit
@@ -107,19 +115,30 @@ def clear_absent(dump: CpuDump, printed_by: str | None = None) -> CpuDump:
     )
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+def _blocks(lines: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield what is told of each processor; lines of other keys, and of none, are skipped."""
     block: dict[str, str] = {}
-    for line in lines:
+    is_file = False
+    for place, line in enumerate(lines):
         name, colon, value = line.partition(":")
         key = name.rstrip()
+        is_file = is_file or key == _BEFORE_FLAGS
         if not colon or key not in _KEYS:
             continue
         if key in block or (block and key == "processor"):
             yield block
             block = {}
         block[key] = value.strip()
+        if key == "flags":
+            add_flags(block, read_flags(lines, place, more_follows=is_file))
     yield block
+
+
+def add_flags(block: dict[str, str], flags: Flags) -> None:
+    """Add the flags, and whether they may be cut, to what is told of a processor."""
+    block["flags"] = flags.words
+    if flags.may_be_cut:
+        block[_CUT_KEY] = CUT
 
 
 def parse_block(position: int, lines: Mapping[str, str], form: str) -> CpuDump:
@@ -134,7 +153,7 @@ def parse_block(position: int, lines: Mapping[str, str], form: str) -> CpuDump:
     return make_dump(
         cpus,
         known.answers(),
-        form,
+        form + lines.get(_CUT_KEY, ""),
         model_name=None if name in ("", "unknown") else name,
         microcode=lines.get("microcode") or None,
     )

@@ -8,16 +8,20 @@ not read. Source: util-linux sys-utils/lscpu.c and lscpu-cputype.c, 2.20 to 2.40
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from simulator.dumps.cpuinfo import parse_block
+from simulator.dumps.cpuinfo import add_flags, parse_block
 from simulator.dumps.model import CpuDump, load_json
-from simulator.dumps.pasted import flag_words
+from simulator.dumps.pasted import has_flags, read_flags
+from simulator.facts.cpuid import AMD, CENTAUR, INTEL
 
 NAME = "lscpu"
 
 _START = re.compile(r"(?:Vendor ID|CPU op-mode\(s\)|BIOS Vendor ID|Byte Order)\s*:")
 _JSON_START = re.compile(r'\s*\{\s*"lscpu"\s*:')
 _ARCHITECTURES = ("x86_64", "i386", "i486", "i586", "i686")
-_ENOUGH_FLAGS = 5
+_ONLY_WORDS = re.compile(r"[a-z0-9_. ]*")
+
+#: The vendors' names, which no language changes.
+_VENDORS = (INTEL, AMD, CENTAUR, "HygonGenuine", "Shanghai")
 
 #: The keys of /proc/cpuinfo by the labels of lscpu.
 _LABELS = {
@@ -37,9 +41,14 @@ def why_not(lines: Sequence[str]) -> str | None:
     return _of_another_architecture(dict(_pairs(lines)))
 
 
-def parse(lines: Iterable[str]) -> list[CpuDump]:
+def parse(lines: Sequence[str]) -> list[CpuDump]:
     """Parse the one kind of CPU. DumpError where it is not sound."""
-    return [_parse(_pairs(lines))]
+    block = _block(_pairs(lines))
+    for place, line in enumerate(lines):
+        if "flags" in block and line.partition(":")[2].strip() == block["flags"]:
+            add_flags(block, read_flags(lines, place))
+            break
+    return [parse_block(0, block, NAME)]
 
 
 def why_not_json(text: str) -> str | None:
@@ -51,12 +60,16 @@ def why_not_json(text: str) -> str | None:
 
 def parse_json(text: str) -> list[CpuDump]:
     """Parse the JSON of one kind of CPU. DumpError where it is not sound, or tells nothing."""
-    return [_parse(_fields(text))]
+    return [parse_block(0, _block(_fields(text)), NAME)]
 
 
 def _has_flags(pairs: Iterable[tuple[str, str]]) -> bool:
     """Tell whether some label, other than that of /proc/cpuinfo, has flags."""
-    return any(name != "flags" and flag_words(value) >= _ENOUGH_FLAGS for name, value in pairs)
+    return any(name != "flags" and _are_flags(value) for name, value in pairs)
+
+
+def _are_flags(value: str) -> bool:
+    return _ONLY_WORDS.fullmatch(value) is not None and has_flags(value)
 
 
 def _of_another_architecture(pairs: Mapping[str, str]) -> str | None:
@@ -88,12 +101,15 @@ def _fields(text: str) -> Iterator[tuple[str, str]]:
             waiting.append(field.get("children"))
 
 
-def _parse(pairs: Iterable[tuple[str, str]]) -> CpuDump:
+def _block(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return what is told by the keys of /proc/cpuinfo; the vendor and flags in any language."""
     block: dict[str, str] = {}
     for name, value in pairs:
         key = _LABELS.get(name)
-        if key is None and name != "flags" and flag_words(value) >= _ENOUGH_FLAGS:
+        if key is None and value in _VENDORS:
+            key = "vendor_id"
+        if key is None and name != "flags" and _are_flags(value):
             key = "flags"
         if key is not None:
             block.setdefault(key, value)
-    return parse_block(0, block, NAME)
+    return block

@@ -11,9 +11,12 @@ Sources: RFC 2045, 6.7 (quoted-printable), RFC 3676, 4.5 (quotes), and dumps on 
 import json
 import re
 from binascii import a2b_qp
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from simulator.facts.cpuid import REGISTERS
 from simulator.facts.features import FEATURES
+from simulator.facts.words import kernels_own_words
 from simulator.sources.files import decode
 
 #: A longer line, which no text that is read here has, is taken for several.
@@ -23,6 +26,16 @@ _LONGEST_LINE = 1 << 16
 _MOST_PIECES = 256
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[\u200b\u200c\u200d\ufeff\x00]")
+#: What word processors and web pages make of plain characters.
+_TYPESET = str.maketrans(
+    {
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
+        **dict.fromkeys("\u201c\u201d\u201e", '"'),
+        "\u2026": "...",
+        "\uff1a": ":",
+    }
+)
+_QUOTED = str.maketrans("\u201c\u201d\u201e\u2018\u2019", '"""\'\'')
 _NEWLINES = re.compile(r"\r+\n|\r")
 
 _ENCODED = re.compile(
@@ -37,10 +50,17 @@ _TAGS = (
 )
 _TAG = re.compile(rf"</?(?P<tag>{_TAGS})(?=[\s/>])[^<>]{{0,1000}}>", re.IGNORECASE)
 _BREAKING = re.compile(r"br|p|div|tr|li|pre|h[1-6]|hr|blockquote|title|style", re.IGNORECASE)
+_OF_CELL = re.compile(r"<t[dh]\b", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#?[0-9A-Za-z]{2,8});")
 _ESCAPED = re.compile(r"\\([][_*#<>=~-])")
 
 _QUOTES = re.compile(r"^(?:[ \t]{0,8}(?:[A-Za-z]{1,3})?>)+")
+
+#: When a line was printed, as logs say it.
+_STAMP = (
+    r"(?:[A-Z][a-z][a-z] [ 0-9][0-9] [0-9:]{8}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.,]{5,18}(?:Z|[+-][0-9:]{4,6})?)"
+)
 
 #: What an answer begins with, in all forms that have one a line, and headings between them.
 _ANSWER = re.compile(
@@ -49,18 +69,33 @@ _ANSWER = re.compile(
     r"|(?:basic_cpuid|ext_cpuid|(?:intel|amd)_fn[0-9a-f]+h?)\s*\["
     r"|[0-9A-F]{1,8}(?:\s+[0-9A-F]{1,8}){4}\s*=>"
     r"|CPU(?: *\#?[0-9]{1,6})?:"
-    r"|(?!.*\bkernel:)[A-Z0-9][^=(>\t]{0,60}\((?:0x)?[0-9a-f]{1,8}(?:/\w{1,5})?\):$"
-    r"|(?!.*\bkernel:)[A-Z0-9][^=>\t]{0,60}=\s*"
+    rf"|(?!{_STAMP})[A-Z0-9][^=(>\t]{{0,60}}\((?:0x)?[0-9a-f]{{1,8}}(?:/\w{{1,5}})?\):$"
+    rf"|(?!{_STAMP})[A-Z0-9][^=>\t]{{0,60}}=\s*"
     r"(?:true|false|\"[^\"]{0,60}\"|.{0,60}\([0-9]{1,20}\)|0x[0-9a-f]{1,16})$"
     r"|(?:processor|vendor_id|cpu\ family|model|model\ name|stepping|microcode|cpuid\ level|flags"
     r"|Architecture|Vendor\ ID|hw_caps)\s*:"
     r"|(?:Origin|[A-Za-z ]{0,40}Features[0-9]?)\s*=\s*[0\"]",
     re.IGNORECASE,
 )
-_BEFORE = re.compile(
-    r"(?:[\s>|#*+;`]|//|[0-9]{1,6}[:\t]|\[\s*[0-9]+\.[0-9]+\]"
-    r"|[A-Z][a-z][a-z] [ 0-9][0-9] [0-9:]{8} [\w.-]{1,80} kernel:)+"
+_MARKS = r"(?:[\s>|#*+;`]|//|[0-9]{1,6}[:\t]|\[\s*[0-9]+\.[0-9]+\])"
+
+#: Marks that stand before an answer; those with a stamp and what logged it, and without that.
+_BEFORES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        f"{_MARKS}+",
+        rf"{_MARKS}*{_STAMP} [\w.-]{{1,80}} [\w./-]{{1,60}}(?:\[[0-9]{{1,10}}\])?:{_MARKS}*",
+        f"{_MARKS}*{_STAMP}{_MARKS}*",
+    )
 )
+
+#: What pdsh, Ansible and grep put before each line: a machine's name, or a file's.
+_HOST = re.compile(r"(?P<name>[\w./@-]{1,80}):[ \t]{0,16}")
+
+#: A row of a table, with a leaf, perhaps a subleaf, and four registers; and one with two columns.
+_CELL = r"\|\s*`?(0x[0-9A-F]{1,8})`?\s*"
+_FIGURES = re.compile(rf"{_CELL}(?:{_CELL})?{_CELL * 4}\|?", re.IGNORECASE)
+_CELLS = re.compile(r"\|\s*(?P<key>[^|:]{1,40}?)\s*:?\s*\|\s*:?\s*(?P<value>[^|]*?)\s*\|?")
 
 _HEX = "[0-9A-F]{1,8}"
 _EIGHT = "(?:0x)?[0-9A-F]{8}"
@@ -92,15 +127,48 @@ _ROWS = tuple(
     )
 )
 _FLAGS = re.compile(r"flags\s*:", re.IGNORECASE)
+_MANY_FLAGS = 5
 _WORDS = re.compile(r"[a-z0-9_.]{1,40}(?:\s+[a-z0-9_.]{1,40})*")
 _VALUE = re.compile(r"=\s*(?:true|false)|true|false")
 
+#: Words of Linux's own, and of features that are in no table here (cpufeatures.h, 6.1 and 6.12).
+_LINUX_OWN = (
+    "acc_power always amd_ibpb_ret amd_lbr_pmc_freeze amd_lbr_v2 apic_msrs_fence art autoibrs "
+    "bhi_ctrl bmec call_depth cat_l2 cat_l3 cdp_l2 cdp_l3 clear_bhb_hw clear_bhb_loop "
+    "clear_bhb_loop_on_vmexit clear_cpu_buf clear_cpu_buf_vm coherency_sfw_no cpuid cpuid_fault "
+    "cqm_mbm_local cqm_mbm_total debug_swap entry_ibpb ept_ad fence_swapgs_kernel "
+    "fence_swapgs_user hfi hv_inuse_wr_allowed hw_pstate hwp_highest_perf_change ibpb_brtype "
+    "ibpb_exit_to_user ibpb_on_vmexit ibrs_enhanced intel_ppin intel_stibp k8 kernel_ibrs "
+    "l1tf_pteinv lfence_rdtsc ls_cfg_ssbd msr_ia32_feat_ctl msr_spec_ctrl msr_tsx_ctrl "
+    "no_nested_data_bp no_smm_ctl_msr nonstop_tsc nonstop_tsc_s3 null_sel_clr_base "
+    "overflow_recov p3 p4 per_thread_mba perfmon_v2 proc_feedback pvunlock rapl rethunk "
+    "retpoline_lfence ring3mwait rrsba_ctrl rsb_ctxsw rsb_vmexit rsb_vmexit_lite sbpb sev "
+    "sev_es sev_snp sgx1 sgx2 sgx_edeccssa smba smca sme sme_coherent spec_ctrl_ssbd "
+    "spec_store_bypass_disable split_lock_detect srso srso_alias srso_bp_spec_reduce srso_no "
+    "srso_user_kernel_no succor svsm syscall32 sysenter32 tdx_guest tdx_host_platform "
+    "tsa_fill_no tsa_l1_no tsa_sq_no tsc_known_freq unret use_ibpb use_ibpb_fw use_ibrs_fw "
+    "user_shstk v_tsc_aux vcpupreempt verw_clear vm_page_flush vmcall vmmcall vmw_vmmcall "
+    "wrmsr_xx_base_ns xcompacted xenpv zen zen1 zen2 zen3 zen4 zen5"
+)
+
+#: Several names before lines stand each before so many answers, and more.
+_LEAST_OF_HOST = 2
+
+#: The word that all flags begin with, which are in the order of words and bits.
+_FIRST = FEATURES[0].name
+
 #: The words that flags are made of.
 _KNOWN_WORDS = frozenset(
-    word for feature in FEATURES for word in (feature.name, *feature.old_names)
+    (
+        *(word for feature in FEATURES for word in (feature.name, *feature.old_names)),
+        *kernels_own_words(),
+        *_LINUX_OWN.split(),
+    )
 )
 
 _DOCUMENT = re.compile(r"^[ \t]*(?:[\[{]\s*(?:[\[{\]}\"0-9]|$)|<[?!A-Za-z])", re.MULTILINE)
+#: XML that a page shows.
+_ESCAPED_XML = re.compile(r"&lt;(?:capabilities|domainCapabilities|cpu|cpudata|processor)\b")
 _END_TAG = re.compile(r"</[^<>]{1,100}>|/>")
 
 
@@ -116,13 +184,18 @@ def as_lines(text: str) -> list[str]:
     """Return the lines of a text, with nothing around the answers that they hold."""
     if _TAG.search(text) or _ENTITY.search(text):
         text = _without_html(text)
-    lines = [_without_marks(line) for line in _cut(text)]
+    lines = [_without_marks(line) for line in _cut(text.translate(_TYPESET))]
+    _strip_hosts(lines)
     _join_wrapped(lines)
     return lines
 
 
 def as_document(text: str) -> str:
     """Return the JSON or the XML in a text, and the whole text where it has none."""
+    if _ESCAPED_XML.search(text):
+        text = _without_html(text)
+    if not ({'"', "'"} & set(text)):
+        text = text.translate(_QUOTED)
     lines = text.split("\n")
     quoted = sum(map(bool, map(_QUOTES.match, lines)))
     if quoted * 2 > sum(map(bool, map(str.strip, lines))):
@@ -147,16 +220,26 @@ def _end_of_document(document: str) -> int:
         return len(document)
 
 
-def flag_words(line: str) -> int:
-    """Count the words of a line that kernels print among a CPU's flags."""
+def has_flags(line: str) -> bool:
+    """Tell whether a line has many words that kernels print among a CPU's flags."""
+    return line.count(" ") >= _MANY_FLAGS - 1 and _flag_words(line) >= _MANY_FLAGS
+
+
+def _flag_words(line: str) -> int:
     return sum(word in _KNOWN_WORDS for word in line.split())
 
 
 def _without_html(text: str) -> str:
     from html import unescape
 
-    bare = _TAG.sub(lambda tag: "\n" if _BREAKING.fullmatch(tag["tag"]) else "", text)
-    return unescape(bare).replace("\xa0", " ")
+    return unescape(_TAG.sub(_instead_of_tag, text)).replace("\xa0", " ")
+
+
+def _instead_of_tag(tag: re.Match[str]) -> str:
+    if _BREAKING.fullmatch(tag["tag"]):
+        return "\n"
+    # Of cells, what begins them is what separates them.
+    return "|" if _OF_CELL.match(tag[0]) else ""
 
 
 def _cut(text: str) -> Iterator[str]:
@@ -173,12 +256,41 @@ def _without_marks(line: str) -> str:
     if _ANSWER.match(line):
         return line
     line = _QUOTES.sub("", line, count=1).strip()
-    before = _BEFORE.match(line)
-    if before is not None:
+    if line.startswith("|"):
+        line = _without_cells(line)
+    for before in filter(None, (pattern.match(line) for pattern in _BEFORES)):
         bare = line[before.end() :].rstrip("`*| \t")
         if _ANSWER.match(bare):
             return bare
     return line
+
+
+def _without_cells(line: str) -> str:
+    """Return a row of a table as the form has it of which it is."""
+    cells = _CELLS.fullmatch(line)
+    if cells is not None and _ANSWER.match(f"{cells['key']}:"):
+        return f"{cells['key']}: {cells['value']}"
+    figures = _FIGURES.fullmatch(line)
+    if figures is not None:
+        leaf, subleaf, *registers = figures.groups(default="0x00")
+        answer = zip(REGISTERS, registers, strict=True)
+        return f"{leaf} {subleaf}: {' '.join(f'{name}={value}' for name, value in answer)}"
+    return line
+
+
+def _strip_hosts(lines: list[str]) -> None:
+    """Take the names off that stand before each answer, if they are of one machine at a time."""
+    found = {}
+    hosts: list[str] = []
+    for number, line in enumerate(lines):
+        host = _HOST.match(line)
+        if host is not None and _ANSWER.match(line[host.end() :]):
+            found[number] = host.end()
+            if hosts[-1:] != [host["name"]]:
+                hosts.append(host["name"])
+    if len(set(hosts)) == len(hosts) <= max(len(found) // _LEAST_OF_HOST, 1):
+        for number, end in found.items():
+            lines[number] = lines[number][end:]
 
 
 def _join_wrapped(lines: list[str]) -> None:
@@ -214,23 +326,59 @@ def _join_row(lines: list[str], first: int) -> int:
 
 
 def _join_flags(lines: list[str], first: int) -> int:
-    """Join the flags that begin on a line; return how many lines they take, 0 for no flags."""
-    if not _FLAGS.match(lines[first]):
+    """Join the flags that begin on a line; return how many lines they take, 0 for no flags.
+
+    Those that end the text, and are not ended by a newline, end the lines too.
+    """
+    if not (_FLAGS.match(lines[first]) or (":" in lines[first] and has_flags(lines[first]))):
         return 0
     text, place = lines[first], first + 1
     while place < min(first + _MOST_PIECES, len(lines)) and _is_of_flags(lines[place]):
         text += ("" if _is_cut(text, lines[place]) else " ") + lines[place]
-        lines[place] = ""
+        lines[place - 1 : place + 1] = "", text
         place += 1
-    lines[first] = text
+    if place < len(lines):
+        lines[place - 1], lines[first] = "", text
     return place - first
 
 
+class Flags(NamedTuple):
+    """The words of a line with flags; ``may_be_cut``: they may not be all that were printed."""
+
+    words: str
+    may_be_cut: bool = False
+
+
+def read_flags(lines: Sequence[str], place: int, *, more_follows: bool = False) -> Flags:
+    """Return the flags on a line, without a last word that may have been cut.
+
+    They may be cut where some are left out, where words follow that no rule knows, and where the
+    text ends within them: it has to go on if ``more_follows``. All begin with the same word.
+    """
+    text = lines[place].partition(":")[2].strip()
+    words = text.split() or [""]
+    rest = (lines[number] for number in range(place + 1, len(lines)))
+    following = next(filter(None, rest), None)
+    if following is None and place + 1 == len(lines):
+        if _may_be_cut(words[-1]):
+            return Flags(" ".join(words[:-1]), may_be_cut=True)
+        return Flags(text, may_be_cut=more_follows or words[0] != _FIRST)
+    goes_on = following is not None and _WORDS.fullmatch(following) is not None
+    return Flags(text, goes_on or words[0] != _FIRST or "..." in text)
+
+
+def _may_be_cut(word: str) -> bool:
+    """Tell whether a word is none, or the beginning of another."""
+    return word not in _KNOWN_WORDS or any(
+        one != word and one.startswith(word) for one in _KNOWN_WORDS
+    )
+
+
 def _is_of_flags(line: str) -> bool:
-    return bool(_WORDS.fullmatch(line)) and flag_words(line) * 2 >= len(line.split())
+    return bool(_WORDS.fullmatch(line)) and _flag_words(line) * 2 >= len(line.split())
 
 
 def _is_cut(text: str, rest: str) -> bool:
-    """Tell whether a word was cut: its end is no word, and both together are one."""
+    """Tell whether a word was cut: a part of it is no word, and both together are one."""
     head, tail = text.rsplit(maxsplit=1)[-1], rest.split(maxsplit=1)[0]
-    return tail not in _KNOWN_WORDS and head + tail in _KNOWN_WORDS
+    return head + tail in _KNOWN_WORDS and not {head, tail} <= _KNOWN_WORDS

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from simulator.dumps.model import CpuDump, DumpError, load_documents
-from simulator.dumps.pasted import as_document, as_lines, as_text, flag_words
+from simulator.dumps.pasted import as_document, as_lines, as_text, has_flags
 from simulator.sources.archive import BEGINNING, is_archive, read_archive, read_archive_file
 from simulator.sources.files import (
     STDIN,
@@ -63,7 +63,6 @@ _NEARLY = tuple(
     )
 )
 _NEARLY_FLAGS = "cpuinfo, but no 'flags :' stands before the words"
-_MANY_FLAGS = 5
 
 _ROOT = re.compile(r"\s*(?:<[?!][^>]{0,1000}>\s*){0,10}<(?P<name>[A-Za-z][\w:.-]{0,60})")
 
@@ -242,7 +241,7 @@ def _of_no_form(content: _Content, reasons: Sequence[str]) -> DumpError:
                 if shape.search(line):
                     tried = "\n  ".join(["tried", *reasons])
                     return DumpError(f"looks like {near}; {tried}", number)
-            if flag_words(line) >= _MANY_FLAGS:
+            if has_flags(line):
                 tried = "\n  ".join(["tried", *reasons])
                 return DumpError(f"looks like {_NEARLY_FLAGS}; {tried}", number)
     except _OtherFormError:

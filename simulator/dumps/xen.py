@@ -50,7 +50,8 @@ _OF_XENSERVER: tuple[_Word, ...] = (
     ((0x8000_0001, 0), "edx"),
 )
 
-_EXTENDED = 2
+#: Bits of leaf 1 EDX that leaf 0x80000001 EDX never has: 10, PN, DS, HT.
+_NEVER_EXTENDED = 1 << 10 | 1 << 18 | 1 << 21 | 1 << 28
 _FIGURES = r"(?P<words>[0-9a-f]{8}(?:[:-][0-9a-f]{8}){3,31})"
 _SET = re.compile(
     rf"(?P<name>hw_caps|physical_features|features(?:_pv|_hvm)?(?:_host)?)\s*:\s*{_FIGURES}"
@@ -75,7 +76,7 @@ class _Cpu:
 
 def why_not(lines: Iterable[str]) -> str | None:
     """Return why a text has no set of Xen's; None where it has."""
-    if any(map(_START.match, lines)):
+    if any(_START.match(part) for _, part in _parts(lines)):
         return None
     return "no line is 'hw_caps : bfebfbff:...' or 'Raw  bfebfbff:...'"
 
@@ -100,9 +101,15 @@ def _dump(number: int, cpu: _Cpu) -> CpuDump:
     return make_dump(str(number), cpu.known.answers(), NAME, model_name=name or None)
 
 
+def _parts(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield lines with their numbers; ``xe host-list`` has several in one."""
+    for number, line in enumerate(lines, start=1):
+        yield from ((number, part.strip()) for part in line.split(";"))
+
+
 def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
     cpu = _Cpu()
-    for number, line in enumerate(lines, start=1):
+    for number, line in _parts(lines):
         if fact := _FACT.fullmatch(line):
             cpu.facts.setdefault(fact["key"], fact["value"])
         elif _START.match(line):
@@ -122,23 +129,33 @@ def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
 
 def _add_set(known: KnownBits, name: str, figures: Sequence[str], line: int) -> None:
     words = [int(figure, 16) for figure in figures]
-    for (key, register), word in _placed(words):
-        if name != "Raw":
-            add_offered(known, key, register, word)
-            continue
-        try:
-            known.add(key, register, word, ALL_BITS)
-        except ValueError as error:
-            raise DumpError(str(error), line) from None
+    try:
+        for (key, register), word in _placed(words):
+            if name == "Raw":
+                known.add(key, register, word, ALL_BITS)
+            else:
+                add_offered(known, key, register, word)
+    except ValueError as error:
+        raise DumpError(str(error), line) from None
 
 
 def _placed(words: Sequence[int]) -> Iterator[tuple[_Word, int]]:
-    """Yield each word with its place. Xen needs long mode, so the third word tells the order."""
+    """Yield each word with its place. ValueError where no order is known that they are in.
+
+    Xen needs long mode, so leaf 0x80000001 EDX tells the order.
+    """
     if len(words) == len(_OF_XENSERVER):
         yield from zip(_OF_XENSERVER, words, strict=True)
-    elif words[_EXTENDED] >> LONG_MODE.bit & 1:
+    elif _is_extended(words[2]):
         yield from zip(_WORDS, words, strict=False)
-    else:
+    elif _is_extended(words[1]):
         yield from (
             (_OLD_WORDS[place], word) for place, word in enumerate(words) if place in _OLD_WORDS
         )
+    else:
+        raise ValueError("the words are in no order that is known: which has long mode is not told")
+
+
+def _is_extended(word: int) -> bool:
+    """Tell whether a word may be leaf 0x80000001 EDX."""
+    return bool(word >> LONG_MODE.bit & 1) and not word & _NEVER_EXTENDED

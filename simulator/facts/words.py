@@ -115,6 +115,11 @@ def words_of(release: Release) -> tuple[Word, ...]:
     return tuple(sorted(words, key=lambda word: word.place))
 
 
+def kernels_own_words() -> list[str]:
+    """Return the words that kernels set on their own account."""
+    return [entry.word.name for entry in _own()]
+
+
 def _is_since(release: Release, since: tuple[int, ...]) -> bool | None:
     """Tell whether a kernel is of a tree or later; None between it and the tree before it."""
     if release.number >= since:

@@ -308,7 +308,7 @@ def _told_by_cpuinfo(block: _Block, release: str) -> CpuidTable | None:
     kernel's release.
     """
     try:
-        (dump,) = cpuinfo.parse(f"{key}: {value}" for key, value in block.items())
+        (dump,) = cpuinfo.parse([*(f"{key}: {value}" for key, value in block.items()), ""])
         return table_of(cpuinfo.clear_absent(dump, release))
     except DumpError:
         return None

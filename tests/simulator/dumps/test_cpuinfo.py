@@ -74,7 +74,7 @@ PLACES = {
 @pytest.mark.parametrize("flag", PLACES)
 def test_words_of_old_and_new_kernels(flag: str) -> None:
     leaf, register, bit = PLACES[flag]
-    [dump] = cpuinfo.parse(f"processor: 0\nflags: {flag}\n".splitlines())
+    [dump] = cpuinfo.parse(["processor: 0", f"flags: {flag}", ""])
     assert bits(dump, leaf, 0, register) == (1 << bit, 1 << bit)
 
 
@@ -219,3 +219,45 @@ def test_what_recorded_kernels_did_not_print_their_cpus_lack(profile: NodeProfil
         if feature.is_in(cpu.cpuid) and has(dump, feature.name) is False
     }
     assert not contradicted or hiding
+
+
+# Flags that are not all there
+
+
+def told_of(text: str) -> dict[str, bool | None]:
+    """Return what is known of each feature by what kernels print, and by what they do not."""
+    dump = cpuinfo.clear_absent(parse_dump(text.encode())[0], "6.1.0-47-amd64")
+    return {feature.name: has(dump, feature.name) for feature in FEATURES if feature.name}
+
+
+BEFORE = "processor: 0\nvendor_id: AuthenticAMD\nwp : yes\n"
+ALL_FLAGS = "flags : fpu tsc sse4a 3dnowprefetch xop fma4 avx avx2 smca"
+WHOLE_TEXT = f"{BEFORE}{ALL_FLAGS}\nbugs : x\npower management:\n"
+
+
+@pytest.mark.parametrize("length", range(len(BEFORE), len(WHOLE_TEXT)))
+def test_a_text_that_is_cut_anywhere_tells_nothing_that_is_not_so(length: int) -> None:
+    whole, cut = told_of(WHOLE_TEXT), told_of(WHOLE_TEXT[:length])
+    assert [name for name, known in cut.items() if known not in {None, whole[name]}] == []
+    assert whole["fma"] is False
+    assert cut["fma"] is None or length > len(BEFORE + ALL_FLAGS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{BEFORE}{ALL_FLAGS.replace(' avx2', ' ...')}\nbugs : x\n",
+        f"{BEFORE}{ALL_FLAGS} \u2026\nbugs : x\n",
+        f"{BEFORE}{ALL_FLAGS.replace('fpu tsc', '')}\nbugs : x\n",
+        f"{BEFORE}{ALL_FLAGS.replace(' avx', chr(10) + 'anything new and avx')}\nbugs : x\n",
+        f"vendor_id: AuthenticAMD\n{ALL_FLAGS}_or_anything",
+    ],
+)
+def test_of_flags_that_are_not_all_there_nothing_is_absent(text: str) -> None:
+    assert {known for name, known in told_of(text).items() if known is not True} == {None}
+    assert parse_dump(text.encode())[0].form == "/proc/cpuinfo, whose flags may be cut short"
+
+
+def test_flags_that_were_picked_out_are_all_there() -> None:
+    for end in ("", "\n", "\n\nThat is all.\n"):
+        assert told_of(f"vendor_id: AuthenticAMD\n{ALL_FLAGS}{end}")["fma"] is False

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.dumps.cpuinfo import clear_absent
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.features import FEATURES
 from support.dumps import bits, refusal
@@ -103,3 +104,24 @@ def test_the_flags_of_lscpu_are_the_bits(features: list[object]) -> None:
         values, known = bits(dump, feature.leaf, feature.subleaf, feature.register)
         assert values == known
         assert values >> feature.bit & 1
+
+
+def test_the_vendor_is_found_in_any_language() -> None:
+    german = LSCPU.replace("Vendor ID:", "Anbieterkennung:").replace("Flags:", "Markierungen:")
+    [dump] = parse_dump(german.encode())
+    assert bits(dump, 0, 0, "ebx") == (0x756E_6547, 0xFFFF_FFFF)
+    assert dump == parse_dump(LSCPU.encode())[0]
+
+
+def test_flags_that_others_pick_out_are_not_all_that_there_are() -> None:
+    """What inxi prints begins with AVX, and has a few of them."""
+    [dump] = parse_dump(b"CPU: 12-Core Made-up\n Flags: avx avx2 lm nx pae sse sse2 vmx\n")
+    assert dump.form == "lscpu, whose flags may be cut short"
+    [dump] = parse_dump(LSCPU.partition("Vulnerabilities")[0].replace(" avx\n", " avx").encode())
+    assert dump.form == "lscpu, whose flags may be cut short"
+    assert not dump.answers()[1, 0].values.ecx
+
+
+def test_a_word_that_lscpu_does_not_print_is_clear_where_the_kernel_knows_it() -> None:
+    dump = clear_absent(parse_dump(LSCPU.encode())[0])
+    assert bits(dump, 1, 0, "ecx")[1] >> 12 & 1

@@ -73,6 +73,11 @@ WAYS: dict[str, Callable[[str], str]] = {
     "colours": lambda text: "".join(f"\x1b[01;31m{line}\x1b[0m\n" for line in text.splitlines()),
     "quoted-printable": lambda text: quopri.encodestring(text.encode()).decode(),
     "quoted twice over": lambda text: quopri.encodestring(prefixed("> ")(text).encode()).decode(),
+    "journal": prefixed("Nov 28 19:00:01 node7 sosreport[123]: "),
+    "stamps": prefixed("2026-11-28T19:00:01.5+00:00 "),
+    "pdsh": prefixed("node7: "),
+    "grep of a file": prefixed("nodes/node7/it:"),
+    "typeset": lambda text: text.replace(":", "\uff1a").replace("-", "\u2013"),
     "twice": lambda text: f"\n\n{text}",
 }  # fmt: skip
 
@@ -122,6 +127,65 @@ def test_lines_that_terminals_cut_are_joined(form: str, width: int) -> None:
 )
 def test_bits_in_words_are_joined(text: str) -> None:
     assert told(parse_dump(text.encode())) == told(parse_dump(WORDS.encode()))
+
+
+#: What Linux 6.1 prints for a Xeon E5-2680 v3; many words are of its own.
+MODERN = (
+    "flags\t\t: "
+    "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush dts acpi mmx "
+    "fxsr sse sse2 ss ht tm pbe syscall nx pdpe1gb rdtscp lm constant_tsc arch_perfmon pebs bts "
+    "rep_good nopl xtopology nonstop_tsc cpuid aperfmperf pni pclmulqdq dtes64 monitor ds_cpl vmx "
+    "smx est tm2 ssse3 sdbg fma cx16 xtpr pdcm pcid dca sse4_1 sse4_2 x2apic movbe popcnt "
+    "tsc_deadline_timer aes xsave avx f16c rdrand lahf_lm abm cpuid_fault epb invpcid_single pti "
+    "intel_ppin ssbd ibrs ibpb stibp tpr_shadow vnmi flexpriority ept vpid ept_ad fsgsbase "
+    "tsc_adjust bmi1 avx2 smep bmi2 erms invpcid cqm xsaveopt cqm_llc cqm_occup_llc dtherm ida "
+    "arat pln pts md_clear flush_l1d"
+)
+MODERN_CPUINFO = f"processor\t: 0\nvendor_id\t: GenuineIntel\n{MODERN}\nbugs\t\t: x\n"
+
+
+@pytest.mark.parametrize("width", range(40, 100, 7))
+def test_flags_with_words_of_the_kernels_own_are_joined(width: int) -> None:
+    expected = parse_dump(MODERN_CPUINFO.encode())
+    for text in wrapped(MODERN_CPUINFO, width), cut(MODERN_CPUINFO, width):
+        assert parse_dump(text.encode()) == expected
+
+
+def table(text: str, row: str) -> str:
+    cells = (re.split(r"\s*:\s*", line, maxsplit=1) for line in text.splitlines())
+    return "".join(row.format(*map(html.escape, cell)) for cell in cells)
+
+
+def test_tables_are_read_as_what_is_in_them() -> None:
+    expected = parse_dump(MODERN_CPUINFO.encode())
+    for text in (
+        "| key | value |\n|---|---|\n" + table(MODERN_CPUINFO, "| {} | {} |\n"),
+        f"<table>{table(MODERN_CPUINFO, '<tr><td>{}</td><td>{}</td></tr>')}</table>",
+        f"<table>{table(MODERN_CPUINFO, '<tr><th>{} :</th><td> : {}</td></tr>')}</table>",
+    ):
+        assert parse_dump(text.encode()) == expected
+    figures = "0x0000000d|0x756e6547|0x6c65746e|0x49656e69"
+    rows = f"| leaf | eax | ebx | ecx | edx |\n| `0x00000000` | {figures.replace('|', ' | ')} |\n"
+    [dump] = parse_dump(f"{rows}|0x00000007|0x01|{figures}|\n".encode())
+    assert dump.table is not None
+    assert list(dump.table) == [(0x0, 0), (0x7, 1)]
+    assert dump.table[0x7, 1] == (0xD, 0x756E6547, 0x6C65746E, 0x49656E69)
+
+
+def test_machines_whose_lines_are_mixed_are_not_taken_for_one() -> None:
+    lines = MODERN_CPUINFO.splitlines()
+    one_by_one = "".join(f"a: {line}\n" for line in lines) + "".join(f"b: {x}\n" for x in lines)
+    assert len(parse_dump(one_by_one.encode())) == 2
+    mixed = "".join(f"a: {line}\nb: {line}\n" for line in lines)
+    assert refusal(mixed.encode()).message.startswith("looks like cpuinfo")
+
+
+def test_xml_that_a_page_shows_is_read() -> None:
+    xml = sample("core-i7-2600.libvirt.xml")
+    expected = told(parse_dump(xml.encode()))
+    assert told(parse_dump(f"<p>It is</p><pre>{html.escape(xml)}</pre>".encode())) == expected
+    typeset = xml.replace("'", "\u2019").replace('"', "\u201d")
+    assert told(parse_dump(typeset.encode())) == expected
 
 
 def test_what_begins_with_an_equals_sign_is_joined_to_a_line_that_says_something() -> None:

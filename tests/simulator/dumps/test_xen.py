@@ -9,6 +9,9 @@ from support.dumps import bits, numbers, refusal
 
 ALL = 0xFFFF_FFFF
 
+#: What leaf 1 EDX has and leaf 0x80000001 EDX has not: AMD APM volume 3, appendix E; Intel SDM.
+NEVER_EXTENDED = 1 << 10 | 1 << 18 | 1 << 21 | 1 << 28
+
 XL_INFO = """\
 host                   : node7
 nr_cpus                : 8
@@ -85,6 +88,19 @@ def test_two_hosts_are_two() -> None:
     assert len(parse_dump((XL_INFO * 2).encode())) == 2
 
 
+def test_xe_host_list_has_all_in_one_line() -> None:
+    facts = "; ".join(" ".join(line.split()) for line in XE.splitlines())
+    [dump] = parse_dump(f"cpu_info (MRO): {facts}\n".encode())
+    assert dump == parse_dump(XE.encode())[0]
+
+
+def test_words_in_another_order_are_not_taken_for_others() -> None:
+    """Leaf 1 EDX has bits where leaf 0x80000001 has long mode and SYSCALL: TM and SEP."""
+    words = "77fef3ff-bfebfbff-00000021-2c100800-00000001-000037ab"
+    message = "line 1: xen: the words are in no order that is known"
+    assert message in str(refusal(f"features : {words}\n".encode()))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -102,7 +118,7 @@ def test_xen_is_refused(text: str, message: str) -> None:
 @given(st.lists(numbers, min_size=8, max_size=20), st.sampled_from(["hw_caps :", "Host ", "Raw "]))
 def test_each_bit_that_is_told_is_in_the_word(words: list[int], name: str) -> None:
     words[0] |= 1
-    words[2] |= 1 << 29
+    words[2] = words[2] & ~NEVER_EXTENDED | 1 << 29
     [dump] = parse_dump(f"{name}{':'.join(f'{word:08x}' for word in words)}\n".encode())
     assert bits(dump, 1, 0, "edx")[0] & ~words[0] == 0
     assert bits(dump, 0x8000_0001, 0, "edx")[0] == words[2]
