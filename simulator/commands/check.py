@@ -89,7 +89,9 @@ def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
 
     if options.image or _is_image(options):
         return _judge_image(options, waived)
-    source, destination = load_each([options.source, options.destination], options.kernel)
+    source, destination = load_each(
+        [options.source, options.destination], options.kernel, options.printed_by
+    )
     migrations = _migrations(NodePair(source, destination, waived), options)
     restore_only = options.restore_only
     if any(status_of(one.judgement.outcome(restore_only=restore_only)) for one in migrations):
@@ -124,7 +126,10 @@ def _judge_image(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check
     from simulator.verdicts.image import judge_restore, load_image, refuse_damage
     from simulator.verdicts.migrations import Check
 
-    destination, image = load_one(options.destination, options.kernel), load_image(options.source)
+    destination, image = (
+        load_one(options.destination, options.kernel, options.printed_by),
+        load_image(options.source),
+    )
     if not options.image:
         refuse_damage(image, options.source)
     migration = judge_restore(image, destination, waived)

@@ -52,8 +52,8 @@ def _compare(options: argparse.Namespace) -> "Diff":
     from simulator.profiles.nodes import load_all, load_each
 
     waived = waived_codes(options)
-    old, new = load_each([options.old, options.new], options.kernel)
-    nodes = list(load_all(options.nodes, options.kernel))
+    old, new = load_each([options.old, options.new], options.kernel, options.printed_by)
+    nodes = list(load_all(options.nodes, options.kernel, options.printed_by))
     return Diff(
         old=options.old,
         new=options.new,

@@ -84,7 +84,7 @@ def _matrix(options: argparse.Namespace, streams: Streams) -> int:
     waived = waived_codes(options)
     _refuse_contradictions(options)
     notes: dict[str, Note] = {}
-    sources = resolve(options.nodes, options.kernel)
+    sources = resolve(options.nodes, options.kernel, options.printed_by)
     total = None if any(source.is_stream for source in sources) else len(sources)
     with progress(streams.stderr, "reading nodes", total) as step:
         fleet = _read(sources, step, notes)
@@ -211,7 +211,7 @@ def _pool(view: "View", options: argparse.Namespace) -> "Pool | None":
     if len(view.fleet.members) > _MOST_POOLED or any(map(_is_stream, options.nodes)):
         return None
     rule = Rule(restore_only=options.restore_only, waived=waived_codes(options))
-    return make_pool(load_all(options.nodes, options.kernel), rule)
+    return make_pool(load_all(options.nodes, options.kernel, options.printed_by), rule)
 
 
 def _is_stream(node: str) -> bool:

@@ -156,7 +156,7 @@ def load_runnable(options: argparse.Namespace) -> "NodeProfile":
     """Read the node that a program is to run on; UserError where it has no container --inside."""
     from simulator.profiles.nodes import load_one
 
-    node = whole(load_one(options.node, options.kernel), options)
+    node = whole(load_one(options.node, options.kernel, options.printed_by), options)
     if options.inside:
         from simulator.verdicts.migrations import find_container
 
@@ -176,11 +176,17 @@ def whole(node: "NodeProfile", options: argparse.Namespace) -> "NodeProfile":
 
 
 def add_kernel(parser: argparse.ArgumentParser) -> None:
-    """Add the option --kernel."""
+    """Add the options that say which kernels there are: --kernel and --printed-by."""
     parser.add_argument(
         "--kernel",
         metavar="RELEASE",
         help="the kernel of each node that is a CPU alone: a release, or 042stabN",
+    )
+    parser.add_argument(
+        "--printed-by",
+        metavar="RELEASE",
+        help="what uname -r printed where each /proc/cpuinfo is from: a word that this kernel "
+        "knows and did not print is a feature that the CPU lacks",
     )
 
 

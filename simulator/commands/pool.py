@@ -40,7 +40,7 @@ def _pool(options: argparse.Namespace, streams: Streams) -> int:
     from simulator.verdicts.verdict import Verdict
 
     rule = Rule(options.any_container, options.restore_only, waived_codes(options))
-    pool = make_pool(load_all(options.nodes, options.kernel), rule)
+    pool = make_pool(load_all(options.nodes, options.kernel, options.printed_by), rule)
     if options.json:
         from simulator.reports.pool_report import format_pool
 

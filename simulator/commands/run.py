@@ -129,7 +129,7 @@ def _hosts(options: argparse.Namespace) -> "list[Host]":
     return [
         Host(
             name,
-            whole(load_one(node, options.kernel), options).boot(),
+            whole(load_one(node, options.kernel, options.printed_by), options).boot(),
             has_sshd=has_sshd,
             mounts=mounts.get(name.lower(), ()),
         )

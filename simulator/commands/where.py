@@ -69,7 +69,7 @@ def _search(options: argparse.Namespace) -> "Search":
         raise UsageError("say which container: NODE:ID, --ct ID, or --any")
     if options.ct is None:
         require_one(first, options.kernel)
-    nodes = list(load_all([first, *options.nodes[1:]], options.kernel))
+    nodes = list(load_all([first, *options.nodes[1:]], options.kernel, options.printed_by))
     source = nodes[0] if options.ct is None else find_source(nodes, options.ct)
     moved = ctid if options.ct is None else options.ct
     waived = waived_codes(options)

@@ -17,14 +17,18 @@ from simulator.sources.files import STDIN, title_of
 
 
 def compose_node(
-    name: str, cpu: str, release: str, containers: Iterable[Container] = ()
+    name: str,
+    cpu: str,
+    release: str,
+    containers: Iterable[Container] = (),
+    printed_by: str | None = None,
 ) -> NodeProfile:
     """Return a node of a CPU, as ``read_cpu`` takes it, and of a kernel's release.
 
     Its kernel is a 32-bit one where the CPU runs no other. Raises what ``read_cpu`` and ``compose``
     raise.
     """
-    source = read_cpu(cpu)
+    source = read_cpu(cpu, printed_by=printed_by)
     machine: Machine = "i686" if LONG_MODE.is_in(source.table) is False else X86_64
     kernel = KernelFacts(release=release, machine=machine, vz_version=None)
     return compose(name, source, kernel, containers)

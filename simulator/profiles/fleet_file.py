@@ -1,8 +1,9 @@
 """Fleet files: CSV with a node a line, as spreadsheets write it.
 
 The columns are name, cpu, kernel and containers, in this order or as a first line names them.
-Containers are as ``compose.parse_spec`` has them, apart by spaces. Commas, semicolons and tabs
-separate columns alike. Empty lines and those that begin with # say nothing.
+Containers are as ``compose.parse_spec`` has them, apart by spaces. A first line may name
+printed_by, too: the kernel that printed a /proc/cpuinfo. Commas, semicolons and tabs separate
+columns alike. Empty lines, those that begin with #, and a spreadsheet's ``sep=;`` say nothing.
 """
 
 import csv
@@ -17,7 +18,18 @@ from simulator.sources.files import decode
 
 COLUMNS = ("name", "cpu", "kernel", "containers")
 
+#: Columns that a first line may name beside those.
+_MORE_COLUMNS = ("printed_by",)
+
+#: What first lines are made of, where they do not name the CPU's column as it is called here.
+_LIKELY = frozenset({*COLUMNS, "node", "host", "hostname", "model", "processor", "release"})
+
+#: How a spreadsheet says what separates its columns.
+_SAYS_SEPARATOR = "sep="
+
 _SEPARATORS = ",;\t"
+
+_UNCLOSED = "unexpected end of data: a quotation mark is not closed"
 
 #: A whole file's problems are told together, up to so many.
 _MOST_TOLD = 20
@@ -31,6 +43,7 @@ class Row(NamedTuple):
     cpu: str
     kernel: str
     containers: tuple[Container, ...]
+    printed_by: str = ""
 
 
 class RowError(UserError):
@@ -69,7 +82,7 @@ def parse_rows(data: bytes, problems: Problems) -> Iterator[Row]:
     try:
         for cells in reader:
             words = [cell.strip() for cell in cells]
-            if any(words) and not words[0].startswith("#"):
+            if any(words) and not words[0].startswith(("#", _SAYS_SEPARATOR)):
                 try:
                     named = () if columns else _named_columns(words)
                     columns = columns or named or COLUMNS
@@ -82,7 +95,7 @@ def parse_rows(data: bytes, problems: Problems) -> Iterator[Row]:
             # A cell may have several lines.
             line = reader.line_num + 1
     except csv.Error as error:
-        problems.add(line, error)
+        problems.add(line, _UNCLOSED if "end of data" in str(error) else error)
 
 
 def _require_new(row: Row, lines: dict[str, int]) -> None:
@@ -102,9 +115,11 @@ def _named_columns(words: Sequence[str]) -> Sequence[str]:
     """Return the columns that a first line names; nothing where it is a node's."""
     columns = [word.lower() for word in words]
     if "cpu" not in columns:
+        if len(columns) > 1 and _LIKELY.issuperset(columns):
+            raise RowError(f"no column is named cpu; the columns are {', '.join(COLUMNS)}")
         return ()
     for column in columns:
-        if column not in COLUMNS or columns.count(column) > 1:
+        if column not in (*COLUMNS, *_MORE_COLUMNS) or columns.count(column) > 1:
             raise RowError(f"the columns are {', '.join(COLUMNS)}, each once, and not {column!r}")
     return columns
 
@@ -119,4 +134,5 @@ def _row(line: int, columns: Sequence[str], words: Sequence[str]) -> Row:
     if not cells.get("cpu"):
         raise RowError("no CPU: its name, a dump's path, a recorded node or a profile's path")
     containers = tuple(map(parse_spec, cells.get("containers", "").split()))
-    return Row(line, cells.get("name", ""), cells["cpu"], cells.get("kernel", ""), containers)
+    name, kernel, printed_by = (cells.get(key, "") for key in ("name", "kernel", "printed_by"))
+    return Row(line, name, cells["cpu"], kernel, containers, printed_by)

@@ -52,6 +52,7 @@ class Source(NamedTuple):
 
     ``what`` is a recorded node's name, a profile's path or ``-``; where ``release`` is not empty,
     a CPU. An empty ``name`` is the profile's own. ``where`` is what an error begins with.
+    ``printed_by`` is the release of the kernel that printed the CPU's /proc/cpuinfo, if known.
     """
 
     what: str
@@ -59,6 +60,7 @@ class Source(NamedTuple):
     release: str = ""
     containers: "tuple[Container, ...]" = ()
     where: str = ""
+    printed_by: str | None = None
 
     @property
     def is_stream(self) -> bool:
@@ -66,15 +68,18 @@ class Source(NamedTuple):
         return self.what == STDIN and not self.release
 
 
-def load_one(node: str, release: str | None = None) -> NodeProfile:
+def load_one(node: str, release: str | None = None, printed_by: str | None = None) -> NodeProfile:
     """Read one node; UserError where there is none, or there are several."""
-    return load_each([node], release)[0]
+    return load_each([node], release, printed_by)[0]
 
 
-def load_each(nodes: Sequence[str], release: str | None = None) -> list[NodeProfile]:
+def load_each(
+    nodes: Sequence[str], release: str | None = None, printed_by: str | None = None
+) -> list[NodeProfile]:
     """Read nodes of which each stands for one; UserError where there is none, or several."""
     kernel = _kernel(release)
-    return [_only(source) for source in _told_apart([_single(node, kernel) for node in nodes])]
+    sources = _told_apart([_single(node, kernel) for node in nodes])
+    return [_only(source) for source in _printed(sources, printed_by)]
 
 
 def require_one(node: str, release: str | None = None) -> None:
@@ -82,20 +87,31 @@ def require_one(node: str, release: str | None = None) -> None:
     _single(node, _kernel(release))
 
 
-def load_all(nodes: Iterable[str], release: str | None = None) -> Iterator[NodeProfile]:
+def load_all(
+    nodes: Iterable[str], release: str | None = None, printed_by: str | None = None
+) -> Iterator[NodeProfile]:
     """Read nodes one by one; UserError where one cannot be read."""
-    for source in resolve(nodes, release):
+    for source in resolve(nodes, release, printed_by):
         yield from load(source)
 
 
-def resolve(nodes: Iterable[str], release: str | None = None) -> list[Source]:
+def resolve(
+    nodes: Iterable[str], release: str | None = None, printed_by: str | None = None
+) -> list[Source]:
     """Say where nodes come from; nothing but fleet files and folders is read.
 
-    ``release`` is the kernel of what does not say its own. UserError where something stands for no
-    node.
+    ``release`` is the kernel of what does not say its own, ``printed_by`` the one that printed each
+    /proc/cpuinfo of which that is not said. UserError where something stands for no node.
     """
     kernel = _kernel(release)
-    return _told_apart([source for node in nodes for source in _resolve(node, kernel)])
+    sources = _told_apart([source for node in nodes for source in _resolve(node, kernel)])
+    return _printed(sources, printed_by)
+
+
+def _printed(sources: list[Source], printed_by: str | None) -> list[Source]:
+    if printed_by is None:
+        return sources
+    return [source._replace(printed_by=source.printed_by or printed_by) for source in sources]
 
 
 def _kernel(release: str | None) -> str:
@@ -128,7 +144,9 @@ def _load(source: Source) -> NodeProfile:
     if source.release:
         from simulator.profiles.evidence import compose_node
 
-        return compose_node(source.name, source.what, source.release, source.containers)
+        return compose_node(
+            source.name, source.what, source.release, source.containers, source.printed_by
+        )
     try:
         profile = load_node(source.what)
     except ProfileError as error:
@@ -298,7 +316,8 @@ def _of_row(row: "Row", folder: str, release: str) -> Source:
     _require_known(source)
     if row.containers and not source.release:
         raise UserError(f"{row.cpu} is a profile, which has its own containers")
-    return source._replace(name=row.name or source.name, containers=row.containers)
+    name = row.name or source.name
+    return source._replace(name=name, containers=row.containers, printed_by=row.printed_by or None)
 
 
 def _require_known(source: Source) -> None:

@@ -115,7 +115,7 @@ def _one_cpu_problems(cpuid: CpuidTable, flags: str, machine: Machine) -> _Probl
 
 
 def _find_cpu_problems(cpuid: CpuidTable, flags: list[str], machine: Machine) -> Iterator[_Problem]:
-    if not any(cpuid.known(SIGNATURE_LEAF, 0)[1]):
+    if (SIGNATURE_LEAF, 0) not in cpuid and not cpuid.partial:
         raise MissingLeafError(SIGNATURE_LEAF, 0)  # /proc/cpuinfo takes the family from it.
     if machine == X86_64:
         if LONG_MODE.is_in(cpuid) is False:
