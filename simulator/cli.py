@@ -101,7 +101,8 @@ def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
     """Return the parser, with the options of the commands among the words; by default of all."""
     parser = Parser(
         prog="vzcptsim",
-        description="Simulate recorded OpenVZ nodes, where there is no OpenVZ at hand.",
+        description="Say where OpenVZ containers can migrate, and live on simulated nodes, where "
+        "there is no OpenVZ at hand. Begin with: vzcptsim where NODE:CTID NODE...",
         epilog="NODE is the name of a recorded node (see 'vzcptsim nodes'), a profile's path, a "
         "folder of profiles, CPU@KERNEL with a CPU's name (see 'vzcptsim cpus') or a register "
         "dump's path, a fleet file (CSV: name, cpu, kernel, containers), or - for profiles on "
@@ -114,7 +115,8 @@ def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
     parser.commands = commands.choices
     # A command that comes first is the one that is meant: to make the parsers of others takes time.
     for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
-        command = commands.add_parser(name, help=_COMMANDS[name])
+        text = _COMMANDS[name]
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name != "help" and (words is None or name in words):
             module = "import_" if name == "import" else name
             import_module(f"simulator.commands.{module}").add_options(command)

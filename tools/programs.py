@@ -89,7 +89,10 @@ def _command(name: "str", text: "str", parser: "argparse.ArgumentParser") -> "Co
         for one in parser._actions
         if not one.option_strings
     )
-    after = [parser.description or "", *(parser.epilog or "").split("\n\n")]
+    # A description that is the help again, as a sentence, is said once.
+    is_help = (parser.description or "").rstrip(".").lower() == text.lower()
+    description = "" if is_help else parser.description or ""
+    after = [description, *(parser.epilog or "").split("\n\n")]
     return Command(
         name=name,
         help=text,

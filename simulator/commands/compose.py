@@ -14,7 +14,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from simulator.profiles.compose import SYNTAX
 
     releases = ", ".join(EXAMPLES.values())
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"{SYNTAX}\n\nKernel releases are those as in: {releases}."
     parser.add_argument(
         "--cpuid",
@@ -44,7 +43,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what /proc/vz/version reads as: what tells of a kernel which it is, where its "
         "release does not (2.6.32 alone, 2.6.32-26-pve)",
     )
-    parser.add_argument("--machine", choices=MACHINES, default=X86_64, help="what uname -m prints")
+    parser.add_argument(
+        "--machine",
+        metavar="MACHINE",
+        choices=MACHINES,
+        default=X86_64,
+        help=f"what uname -m prints: {', '.join(MACHINES)}",
+    )
     parser.add_argument(
         "--ct", metavar="SPEC", action="append", default=[], help="a container; see below"
     )

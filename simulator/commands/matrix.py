@@ -41,7 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.epilog = _EPILOG
     parser.add_argument("nodes", metavar="NODE", nargs="+", help="two nodes or more")
-    parser.add_argument("--format", choices=_FORMATS, help="how to write it; a table if not said")
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        choices=_FORMATS,
+        help=f"how to write it: {', '.join(_FORMATS)}; a table if not said",
+    )
     parser.add_argument("--by", choices=("node", "class"), help="report nodes, or classes of them")
     parser.add_argument(
         "--full",

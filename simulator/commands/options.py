@@ -49,11 +49,19 @@ class _Once(argparse._StoreAction):  # noqa: SLF001 (argparse's class for what a
         super().__call__(parser, namespace, values, option_string)
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Fold each paragraph by itself; argparse's own makes one of all of them."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n\n".join(fill(one, width, indent) for one in text.split("\n\n"))
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that neither prints nor exits: argparse's status 2 means "no" here."""
 
     def __init__(self, **traits: "Any") -> None:  # noqa: ANN401 (argparse's own)
-        formatter = partial(argparse.HelpFormatter, width=terminal_columns() - 2)
+        formatter = partial(_Formatter, width=terminal_columns() - 2)
         super().__init__(formatter_class=formatter, **traits)
         self.register("action", None, _Once)
         self.register("action", "store", _Once)

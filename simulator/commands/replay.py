@@ -8,7 +8,7 @@ from simulator.output import Streams
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
-    parser.usage = "vzcptsim replay [-h] [OPTION]... NODE -- [ARGS...]"
+    parser.usage = "vzcptsim replay [OPTION]... NODE -- [ARGS...]"
     parser.epilog = "ARGS are those of vzcptcheck; its exit status is this command's."
     parser.add_argument("node", metavar="NODE", help="where vzcptcheck is to run")
     add_identity(parser, 0)

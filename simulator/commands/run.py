@@ -26,7 +26,7 @@ _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
-    parser.usage = "vzcptsim run [-h] --node NODE [OPTION]... -- COMMAND..."
+    parser.usage = "vzcptsim run --node NODE [OPTION]... -- COMMAND..."
     parser.epilog = "The exit status is the command's; 1 where it cannot be started under a filter."
     parser.add_argument("--node", metavar="NODE", required=True, help="the node to run it on")
     add_identity(parser, None)

@@ -6,7 +6,7 @@ from simulator.facts.capabilities import X86_64, NodeFacts, node_capabilities
 from simulator.facts.features import as_64bit
 from simulator.facts.generations import EXAMPLES, GENERATIONS, identify
 from simulator.profiles.catalogue import RecordedCpu
-from simulator.reports.listings import Listing
+from simulator.reports.listings import MANY, Listing
 
 _COLUMNS = (
     *("cpu", "vendor", "family", "model", "stepping", "core", "brand"),
@@ -21,7 +21,9 @@ def cpu_listing(lines: Iterable[tuple[Sequence[RecordedCpu], Sequence[str]]]) ->
     A line has CPUs of one model that differ in nothing that matters, and the names that were asked
     for, which go before their other names. Of what differs all but the stepping is the first one's.
     """
-    return Listing(_COLUMNS, tuple(_row(*line) for line in lines), _FOR_PEOPLE)
+    rows = tuple(_row(*line) for line in lines)
+    summary = f"{len(rows)} CPUs; 'vzcptsim cpus NAME' finds one as people spell it: 'E5-2650 v3'"
+    return Listing(_COLUMNS, rows, _FOR_PEOPLE, (summary,) if len(rows) > MANY else ())
 
 
 def _row(cpus: Sequence[RecordedCpu], asked: Sequence[str]) -> tuple[object, ...]:

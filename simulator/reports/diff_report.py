@@ -1,6 +1,7 @@
-"""What differs between two nodes: each fact, then the verdicts that change."""
+"""What differs between two nodes: the verdicts that change, then each fact."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +19,9 @@ from simulator.reports.check_report import (
 from simulator.reports.terminal import HEADING, Line, line, styled_word
 from simulator.verdicts.verdict import Opinion, Reason, Verdict
 
+#: Of these there may be many, and nothing is said of each but that it came, or that it is gone.
+_MANY = frozenset({"flag", "container"})
+
 
 class _OpinionChange(Struct, frozen=True):
     """A changed verdict: towards which node, on what, as it was and is, and their reasons."""
@@ -33,33 +37,37 @@ class _OpinionChange(Struct, frozen=True):
 def diff_lines(diff: Diff) -> Iterator[Line]:
     """Write a difference for people."""
     yield line(0, (_summary(diff), HEADING))
+    if diff.nodes:
+        yield line(0, (_verdicts_summary(diff), HEADING))
+        yield from _verdict_lines(diff.verdicts)
     for parts, changes in _alike(diff.changes):
         yield line(2, (_title(parts), HEADING))
         for change in changes:
             yield line(4, change)
-    if diff.nodes:
-        yield line(0)
-        yield line(0, (_verdicts_summary(diff), HEADING))
-        yield from _verdict_lines(diff.verdicts)
 
 
 def _alike(changes: Iterable[Change]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
     """Group parts (mostly containers) that have the same changes."""
     parts: dict[tuple[str, ...], list[str]] = {}
     for part, members in groupby(changes, key=lambda change: change.part):
-        parts.setdefault(tuple(map(_change, members)), []).append(part)
+        parts.setdefault(tuple(_changes(members)), []).append(part)
     for lines, names in parts.items():
         yield names, lines
 
 
-def _title(parts: Iterable[str]) -> str:
-    """Name parts; all but the first without the word: "container 101, 102"."""
-    first, *others = parts
-    return ", ".join([first, *(part.removeprefix("container ") for part in others)])
+def _title(parts: Sequence[str]) -> str:
+    """Name parts; several are containers, named together."""
+    if len(parts) == 1:
+        return parts[0]
+    return name_containers([int(part.removeprefix("container ")) for part in parts])
 
 
 def _summary(diff: Diff) -> str:
-    return f"{diff.old} to {diff.new}: {_count(len(diff.changes), 'difference')}"
+    parts = (change.part for change in diff.changes)
+    counts = Counter("containers" if one.startswith("container ") else one for one in parts)
+    found = ", ".join(f"{part} {count}" for part, count in counts.items())
+    counted = f" ({found})" if len(counts) > 1 else ""
+    return f"{diff.old} to {diff.new}: {_count(len(diff.changes), 'difference')}{counted}"
 
 
 def _verdicts_summary(diff: Diff) -> str:
@@ -72,6 +80,20 @@ def _verdicts_summary(diff: Diff) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def _changes(changes: Iterable[Change]) -> Iterator[str]:
+    """Write changes; flags or containers that came, or that are gone, on one line."""
+    for (name, _, is_gone), alike in groupby(changes, key=_kind):
+        if name in _MANY:
+            sign, which = ("-", "old") if is_gone else ("+", "new")
+            yield f"{sign} {name}s: {' '.join(getattr(one, which) for one in alike)}"
+        else:
+            yield from map(_change, alike)
+
+
+def _kind(change: Change) -> tuple[str, bool, bool]:
+    return change.name, change.old is None, change.new is None
 
 
 def _change(change: Change) -> str:
@@ -98,10 +120,8 @@ def _verdict_lines(verdicts: Iterable[VerdictChange]) -> Iterator[Line]:
             " -> ",
             styled_word(turn.new.value),
         )
-        for reason in turn.gone:
-            yield line(4, f"- {_name(reason)}")
-        for reason in turn.come:
-            yield line(4, f"+ {_name(reason)}")
+        yield from _reason_lines("-", turn.gone)
+        yield from _reason_lines("+", turn.come)
 
 
 def _opinion_changes(change: VerdictChange) -> Iterator[_OpinionChange]:
@@ -117,8 +137,13 @@ def _opinion_changes(change: VerdictChange) -> Iterator[_OpinionChange]:
             yield _OpinionChange(way, about, old.verdict, new.verdict, *reasons)
 
 
-def _name(reason: Reason) -> str:
-    return "  ".join(text for text in (reason.code, reason.feature, reason.place) if text)
+def _reason_lines(sign: str, reasons: Iterable[Reason]) -> Iterator[Line]:
+    """Write reasons, each code once with all its features."""
+    features: dict[str, list[str]] = {}
+    for reason in reasons:
+        features.setdefault(reason.code, []).append(reason.feature)
+    for code, found in features.items():
+        yield line(4, f"{sign} {code}: {' '.join(found)}" if any(found) else f"{sign} {code}")
 
 
 # As JSON

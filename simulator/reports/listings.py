@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from msgspec import Struct
 
 from simulator.facts.generations import GENERATIONS, Generation
-from simulator.reports.terminal import render_listing
+from simulator.reports.terminal import line, render, render_listing, width_of
 from vzcptcheck import versions
 
 if TYPE_CHECKING:
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from simulator.profiles.profile import NodeProfile
 
 
+#: More rows than these are a list to search: a terminal shows first how to.
+MANY = 20
+
+
 class Listing(Struct, frozen=True):
     """A table: its columns' titles, and rows of the same length with plain values.
 
-    ``for_people`` are the columns that people see, where that is not all of them.
+    ``for_people`` are the columns that people see, where that is not all of them; ``summary`` is
+    what a terminal shows first.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     for_people: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
 
     def as_json(self) -> str:
         """Return the table as a list of objects, keyed by the columns' titles."""
@@ -39,13 +45,16 @@ class Listing(Struct, frozen=True):
         shown = [self.columns.index(column) for column in self.for_people or self.columns]
         titles = [self.columns[number].replace("_", " ") for number in shown]
         rows = [[_cell(row[number]) for number in shown] for row in self.rows]
-        return render_listing(titles, rows, stream)
+        table = render_listing(titles, rows, stream)
+        if width_of(stream) is None or not self.summary:
+            return table
+        return render([*(line(0, text) for text in self.summary), line(0)], stream) + table
 
 
 def node_listing(profiles: "Iterable[NodeProfile]") -> Listing:
     """List recorded nodes."""
     columns = ("node", "cpu", "generation", "origin", "containers", "capability_number")
-    rows = (
+    rows = tuple(
         (
             profile.name,
             profile.cpus[0].model_name if profile.cpus else None,
@@ -56,7 +65,17 @@ def node_listing(profiles: "Iterable[NodeProfile]") -> Listing:
         )
         for profile in profiles
     )
-    return Listing(columns, tuple(rows))
+    many = f"{len(rows)} nodes: {_counts(row[3] for row in rows)}"
+    by_kernel = f"by kernel: {_counts(row[2] for row in rows)}"
+    finding = "'vzcptsim nodes PATTERN...' lists those whose names match, as in '*141.3*' '*xeon*'"
+    summary = (many, by_kernel, finding) if len(rows) > MANY else ()
+    return Listing(columns, rows, summary=summary)
+
+
+def _counts(words: "Iterable[str]") -> str:
+    from collections import Counter
+
+    return ", ".join(f"{word} {count}" for word, count in Counter(words).items())
 
 
 def kernel_listing() -> Listing:

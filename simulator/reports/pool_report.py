@@ -29,6 +29,9 @@ from simulator.verdicts.verdict import Verdict
 
 _Document = dict[str, Any]
 
+#: More groups than these come after what the change is in short.
+_FEW = 2
+
 _GOOD, _BAD = STYLES[Verdict.POSSIBLE.value], STYLES[Verdict.NOT_POSSIBLE.value]
 
 _REBOOT = "Lines are gone after a reboot: write them again at each boot, before containers start."
@@ -64,7 +67,11 @@ _NOTES["syscall32"] = _NOTES["sysenter"]
 
 def pool_lines(pool: Pool) -> Iterator[Line]:
     """Write a pool: its groups, the proposed change, and what still keeps groups apart."""
-    yield from _group_lines(pool.now)
+    title, *groups = _group_lines(pool.now)
+    yield title
+    if pool.change is not None and len(groups) > _FEW:
+        yield line(2, _in_short(pool.change))
+    yield from groups
     yield from _uncounted_lines(pool)
     for part in (change_lines(pool), apart_lines(pool)):
         if part:
@@ -73,6 +80,23 @@ def pool_lines(pool: Pool) -> Iterator[Line]:
     if not pool.rule.any_container:
         yield line(0)
         yield line(0, _ANY_CONTAINER)
+
+
+def _in_short(change: Change) -> str:
+    """Say what the change takes and comes to, where the groups fill a screen before it is told."""
+    parts = (
+        (change.upgrades, "to upgrade"),
+        (change.boots, "to boot otherwise"),
+        (change.masks, "with masks to change"),
+    )
+    counts = ((sum(len(one.nodes) for one in ones), what) for ones, what in parts)
+    found = ", ".join(f"{_nodes(count)} {what}" for count, what in counts if count)
+    return f"smallest change, told below: {found}; then {_groups(change.after)}"
+
+
+def _groups(stage: Stage) -> str:
+    count = len(stage.groups)
+    return "one group" if count == 1 else f"{count} groups"
 
 
 def change_lines(pool: Pool) -> list[Line]:

@@ -41,7 +41,7 @@ def test_differences_by_part() -> None:
         Change("cpuid_override", "line", None, "0x1: 0"),
     )
     assert written(Diff("a", "b", changes)) == [
-        "a to b: 5 differences",
+        "a to b: 5 differences (kernel 2, cpu 2, cpuid_override 1)",
         "  kernel",
         "    release: one -> two",
         "    - boot option: noxsave",
@@ -60,11 +60,50 @@ def test_what_is_the_same_in_several_containers_is_said_once() -> None:
         Change("container 103", "avx", "0", "1"),
     )
     assert written(Diff("a", "b", changes))[1:] == [
-        "  container 101, 103",
+        "  containers 101, 103",
         "    avx: 0 -> 1",
         "  container 102",
         "    avx: 1 -> 0",
     ]
+
+
+def test_flags_that_come_and_flags_that_go_are_a_line_each() -> None:
+    changes = (
+        Change("cpu", "model name", "x", "y"),
+        Change("cpu", "flag", None, "avx"),
+        Change("cpu", "flag", None, "fma"),
+        Change("cpu", "flag", "sse4a", None),
+    )
+    assert written(Diff("a", "b", changes)) == [
+        "a to b: 4 differences",
+        "  cpu",
+        "    model name: x -> y",
+        "    + flags: avx fma",
+        "    - flags: sse4a",
+    ]
+
+
+def test_containers_that_come_are_a_line() -> None:
+    changes = (
+        Change("containers", "container", None, "101"),
+        Change("containers", "container", None, "103"),
+        Change("container 102", "avx", "0", "1"),
+    )
+    assert written(Diff("a", "b", changes)) == [
+        "a to b: 3 differences",
+        "  containers",
+        "    + containers: 101 103",
+        "  container 102",
+        "    avx: 0 -> 1",
+    ]
+
+
+def test_verdicts_come_before_the_facts() -> None:
+    diff = Diff(
+        "a", "b", (Change("kernel", "IPv6", "yes", "no"),), ("c",), (turned(7, (), (AVX,)),)
+    )
+    lines = written(diff)
+    assert lines.index("  kernel") > lines.index("    + cpu-feature-missing: avx")
 
 
 def test_one_difference_is_one() -> None:
@@ -84,16 +123,13 @@ def test_verdicts_that_change_with_what_made_it() -> None:
     diff = Diff("a", "b", (), nodes=("other", "more"), verdicts=verdicts)
     assert written(diff) == [
         "a to b: no differences",
-        "",
         "with 2 nodes, verdicts change of 4 migrations, on restore and programs",
         "  to other, containers 101, 103, restore: possible -> not possible",
-        "    + cpu-feature-missing  avx  CPUID x",
-        "    + cpu-feature-missing  sse  CPUID y",
+        "    + cpu-feature-missing: avx sse",
         "  to other, container 102, restore: unknown -> not possible",
-        "    + cpu-feature-missing  avx  CPUID x",
-        "    + cpu-feature-missing  sse  CPUID y",
+        "    + cpu-feature-missing: avx sse",
         "  from other, any container, restore: not possible -> unknown",
-        "    - cpu-feature-missing  avx  CPUID x",
+        "    - cpu-feature-missing: avx",
         "    + container-locked",
     ]
 
@@ -107,13 +143,13 @@ def test_each_verdict_that_changes_is_told_by_itself() -> None:
         new=Judgement(Opinion(), Opinion((BMI,))),
     )
     diff = Diff("a", "b", (), ("other",), (change,), waived=("vendor-differs",))
-    assert written(diff)[2:] == [
+    assert written(diff)[1:] == [
         "with 1 node, verdicts change of 1 migration, "
         "on restore and programs but for vendor-differs",
         "  to other, container 7, restore: not possible -> possible",
-        "    - cpu-feature-missing  avx  CPUID x",
+        "    - cpu-feature-missing: avx",
         "  to other, container 7, programs: possible -> not possible",
-        "    + instructions-missing  bmi1",
+        "    + instructions-missing: bmi1",
     ]
 
 
@@ -121,6 +157,6 @@ def test_each_verdict_that_changes_is_told_by_itself() -> None:
     ("restore_only", "counted"), [(False, "restore and programs"), (True, "restore alone")]
 )
 def test_verdicts_that_stand(restore_only: bool, counted: str) -> None:
-    assert written(Diff("a", "b", (), nodes=("other",), restore_only=restore_only))[2] == (
+    assert written(Diff("a", "b", (), nodes=("other",), restore_only=restore_only))[1] == (
         f"with 1 node, verdicts change of no migrations, on {counted}"
     )
