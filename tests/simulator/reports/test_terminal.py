@@ -2,7 +2,7 @@
 
 import io
 import re
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -220,10 +220,11 @@ def test_a_listing_has_as_many_columns_as_fit(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the times that the clock will tell."""
+    """Return the times that the clock will tell, to what is tested alone: others ask it, too."""
     monkeypatch.setenv("COLUMNS", "80")
     times = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: times.pop(0) if len(times) > 1 else times[0])
+    clock = SimpleNamespace(monotonic=lambda: times.pop(0) if len(times) > 1 else times[0])
+    monkeypatch.setattr("simulator.reports.terminal.time", clock)
     return times
 
 
