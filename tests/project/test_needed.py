@@ -33,7 +33,7 @@ def test_whose_last_part_starts_one(request):
 """
 
 #: What every Debian has.
-ESSENTIAL = {"bash", "dash"}
+ESSENTIAL = {"bash", "dash", "util-linux"}
 
 
 def run_suite(folder: Path, *options: str, **environment: str) -> list[str]:

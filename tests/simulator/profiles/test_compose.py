@@ -6,7 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.facts.cpuid_device import device_answer
 from simulator.facts.generations import UnknownReleaseError
 from simulator.facts.override import OverrideError
 from simulator.kernel.containers import (
@@ -28,6 +30,7 @@ from simulator.profiles.compose import (
     parse_spec,
 )
 from simulator.profiles.profile import KernelFacts, NodeProfile, OriginKind, ProfileError
+from simulator.profiles.store import load_node
 from support.simulated_nodes import AMD, EAGER_RELEASE, EVERYTHING, RELEASES, caps, container, cpu
 from support.simulated_profiles import captured_nodes
 
@@ -444,3 +447,23 @@ def test_any_text_is_a_container_or_a_mistake(spec: str) -> None:
     except SpecError as refusal:
         said = str(refusal)
     assert said in range(1, 2**31) if isinstance(said, int) else repr(spec) in said
+
+
+# Dumps
+
+
+@pytest.mark.parametrize("cpu_name", ["SandyBridge", "Opteron_G3", "qemu64"])
+def test_a_nodes_cpuid_device_gives_back_every_row_of_its_dump(cpu_name: str) -> None:
+    """Caches, topology and hypervisors' leaves too: dumps of whole CPUs that kernels showed."""
+    rows = dict(load_node(f"042stab141.3.{cpu_name}.captured").cpus[0].cpuid.items())
+    lines = [
+        f"   0x{leaf:08x} 0x{subleaf:02x}: eax=0x{eax:08x} ebx=0x{ebx:08x} ecx=0x{ecx:08x} "
+        f"edx=0x{edx:08x}"
+        for (leaf, subleaf), (eax, ebx, ecx, edx) in rows.items()
+    ]
+    [dump] = parse_dump("\n".join(["CPU 0:", *lines, ""]).encode())
+    assert dump.table is not None
+    kernel = KernelFacts(release=NEWEST, machine="x86_64", vz_version=None)
+    node = compose("node", CpuSource(dump.table, "dump.txt", dump.mode), kernel, ())
+    assert {0x2, 0x4, 0x4000_0000} < {leaf for leaf, _ in rows}
+    assert rows == {key: device_answer(node.cpus[0].cpuid, *key) for key in rows}
