@@ -57,8 +57,8 @@ def table_text(view: View, stream: TextIO | None, *, is_verbose: bool = False) -
         yield render(_grid(view, kinds).lines(width, is_plain=is_plain), stream)
     else:
         rows = _count_rows(view, survey, is_plain=is_plain)
+        yield render([line(0, *legend(_KINDS, is_plain=is_plain)), line(0)], stream)
         yield render_table(("class", "to how many nodes"), rows, stream)
-        yield render([line(0), line(0, *legend(_KINDS, is_plain=is_plain))], stream)
     yield _titled("Where containers can go, the best destination first", stream)
     yield render(_destination_lines(view, is_whole=is_whole), stream)
     yield from _obstacles_text(survey, stream)

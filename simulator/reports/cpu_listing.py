@@ -21,8 +21,10 @@ def cpu_listing(lines: Iterable[tuple[Sequence[RecordedCpu], Sequence[str]]]) ->
     A line has CPUs of one model that differ in nothing that matters, and the names that were asked
     for, which go before their other names. Of what differs all but the stepping is the first one's.
     """
-    rows = tuple(_row(*line) for line in lines)
-    summary = f"{len(rows)} CPUs; 'vzcptsim cpus NAME' finds one as people spell it: 'E5-2650 v3'"
+    found = tuple(lines)
+    rows = tuple(_row(*line) for line in found)
+    count = sum(len(cpus) for cpus, _ in found)
+    summary = f"{count} CPUs; 'vzcptsim cpus NAME' finds one as people spell it: 'E5-2650 v3'"
     return Listing(_COLUMNS, rows, _FOR_PEOPLE, (summary,) if len(rows) > MANY else ())
 
 

@@ -44,20 +44,20 @@ class Grid(Struct, frozen=True):
     kinds: tuple[tuple[str, ...], ...]
 
     def lines(self, width: int | None, *, is_plain: bool) -> Iterator[Line]:
-        """Write the grid, no wider than a width if there is one, and the legend."""
+        """Write the legend, and the grid, no wider than a width if there is one."""
         short, front, back = shorten(self.names)
         labels = [
             f"{name} +{more}" if more else name for name, more in zip(short, self.more, strict=True)
         ]
+        there = {kind for row in self.kinds for kind in row}
+        yield line(0, *legend(there, is_plain=is_plain))
+        yield line(0, f"Rows are sources, columns destinations{_left_out(front, back)}.")
+        yield line(0)
         named = max(map(columns_of, labels)) + sum(2 + columns_of(label) for label in labels)
         if len(labels) <= _MOST_NAMED and named <= (width or _NAMED_WIDTH):
             yield from self._named(labels, is_plain=is_plain)
         else:
             yield from self._numbered(labels, width, is_plain=is_plain)
-        yield line(0)
-        there = {kind for row in self.kinds for kind in row}
-        yield line(0, *legend(there, is_plain=is_plain))
-        yield line(0, f"Rows are sources, columns destinations{_left_out(front, back)}.")
 
     def _named(self, labels: Sequence[str], *, is_plain: bool) -> Iterator[Line]:
         """Write a grid whose columns have names."""

@@ -80,8 +80,8 @@ SCREENS = {
     "matrix-5": Screen(
         ("matrix", *FIVE), ("70 safe", "\u2717 refused", "Where containers can go", *FIVE)
     ),
-    "matrix-35": Screen(("matrix", *MANY), ("35 nodes", "safe,", "\u2717")),
-    "matrix-151": Screen(("matrix", *ALL), ("151 nodes", "safe,", "\u2717")),
+    "matrix-35": Screen(("matrix", *MANY), ("35 nodes", "safe,", "\u2717 refused")),
+    "matrix-151": Screen(("matrix", *ALL), ("151 nodes", "safe,", "\u2717 refused")),
     "matrix-5-verbose": Screen(("matrix", *FIVE, "--verbose"), ("70 safe", *FIVE)),
     "matrix-151-by-class": Screen(("matrix", *ALL, "--by", "class", "--verbose"), ("151 nodes",)),
     # What would make one pool of these?
@@ -101,7 +101,7 @@ SCREENS = {
     "nodes": Screen(("nodes",), ("154 nodes: captured 38", "by kernel: ", "nodes PATTERN", OLD)),
     "nodes-of-a-kernel": Screen(("nodes", "*141.3.S*"), (SANDY_BRIDGE, NOXSAVE)),
     "kernels": Screen(("kernels",), ("028stab", "042stab107", "writes")),
-    "cpus": Screen(("cpus",), ("CPUs; 'vzcptsim cpus NAME'", "amd-opteron-240-he")),
+    "cpus": Screen(("cpus",), ("332 CPUs; 'vzcptsim cpus NAME'", "amd-opteron-240-he")),
     "cpus-of-a-name": Screen(("cpus", "E5-2650 v3"), ("intel-xeon-e5-2680-v3",)),
     # How is it used?
     "help": Screen(("help",), ("usage: vzcptsim", "Begin with: vzcptsim where", "where say")),

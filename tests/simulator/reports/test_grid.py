@@ -27,9 +27,14 @@ def grid(*names: str, more: tuple[int, ...] = (), first: int = 1) -> Grid:
     )
 
 
-def written(one: Grid, width: int | None = None, *, is_plain: bool = True) -> list[str]:
-    lines: list[Line] = list(one.lines(width, is_plain=is_plain))
-    return [line.rstrip() for line in render(lines, None).splitlines()]
+#: The legend is before the grid, and a line without words between them.
+LEGEND = 3
+
+
+def written(one: Grid, width: int | None = None) -> list[str]:
+    """Return the grid, without the legend."""
+    lines: list[Line] = list(one.lines(width, is_plain=True))
+    return [line.rstrip() for line in render(lines, None).splitlines()][LEGEND:]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +74,16 @@ def test_columns_have_names_where_these_are_short() -> None:
         "Haswell      .        ~       !",
         "Penryn       x        .       +",
         "SandyBridge  ~        !       .",
-        "",
+    ]
+
+
+def test_the_legend_comes_first() -> None:
+    lines = list(grid(A, B, C).lines(None, is_plain=True))[:LEGEND]
+    assert render(lines, None).splitlines() == [
         "+ safe   ~ partly (some containers are safe)   ! risky   x refused",
         "Rows are sources, columns destinations; names are without '042stab141.3.' in front and "
         "'.default' at the end.",
+        "",
     ]
 
 
@@ -81,7 +92,7 @@ def test_a_terminal_that_shows_them_gets_signs_in_colour(monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("NO_COLOR", raising=False)
     text = render(grid("a", "b", "c").lines(80, is_plain=False), Terminal())
-    assert SGR.sub("", text).splitlines()[:4] == [
+    assert SGR.sub("", text).splitlines()[LEGEND:] == [
         "   a  b  c",
         "a  .  ~  !",
         "b  \u2717  .  \u2713",
@@ -121,7 +132,7 @@ def test_nothing_is_wider_than_the_terminal_and_each_sign_is_there(
 ) -> None:
     one = grid(*(f"{'n' * size}{number}" for number in range(count)))
     lines = list(one.lines(width, is_plain=True))
-    text = [line.rstrip() for line in render(lines[:-3], None).splitlines()]
+    text = [line.rstrip() for line in render(lines[LEGEND:], None).splitlines()]
     assert max(map(len, text)) <= width
     signs = "".join(text)
     for kind, sign in zip(KINDS, "+~!x?", strict=True):
