@@ -22,7 +22,7 @@ from simulator.cli import build_parser
 from simulator.dumps.checkpoint import is_image, parse_checkpoint, parse_folder
 from simulator.dumps.model import DumpError, table_of
 from simulator.dumps.own_json import format_dumps
-from simulator.dumps.pasted import as_document, as_lines, as_text
+from simulator.dumps.pasted import as_document, as_text, read_lines
 from simulator.dumps.recognise import AUTO, KEYS, MAX_BYTES, parse_dump
 from simulator.dumps.summary import differences, group
 from simulator.errors import UserError
@@ -60,6 +60,9 @@ from vzcptcheck.outcome import ExitStatus
 
 WHERE = "input"
 
+#: JSON and XML are looked for in no larger text.
+SMALL = 1 << 20
+
 _STATUSES = (ExitStatus.YES, ExitStatus.ERROR, ExitStatus.NO)
 
 _DIAGNOSTICS_HEAD = struct.Struct("<BI")
@@ -90,10 +93,10 @@ def _dump(key: str, data: bytes) -> None:
 
 def _pasted(data: bytes) -> None:
     """Tidy a text; lines stay within their bounds, and none is made up."""
-    text = as_text(data)
-    lines = as_lines(text)
+    lines = read_lines(data)
     require(all(line == line.strip() for line in lines), "a line has space around it")
-    as_document(text)
+    if len(data) <= SMALL:
+        as_document(as_text(data))
 
 
 def _import(data: bytes) -> None:

@@ -15,6 +15,7 @@ Sources: Linux arch/x86/kernel/cpu/proc.c, show_cpuinfo(); arch/x86/include/asm/
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from simulator.dumps.flag_lines import Flags, has_flags, read_flags
 from simulator.dumps.model import (
     NOTHING_KNOWN,
     CpuDump,
@@ -24,7 +25,6 @@ from simulator.dumps.model import (
     make_dump,
     told_apart,
 )
-from simulator.dumps.pasted import Flags, has_flags, read_flags
 from simulator.facts.features import FEATURES
 from simulator.facts.words import tells_absence
 
@@ -44,6 +44,7 @@ _BEFORE_FLAGS = "wp"
 _FLAGS = ((0x1, 0), (0x8000_0001, 0))
 
 _START = re.compile(r"processor\s*:")
+_OF_XEN = re.compile(r"features\w{0,30}\s*:\s*[0-9a-f]{4,8}[:-]")
 _OF_X86 = re.compile(r"(?:vendor_id|flags)\s*:")
 
 #: What is read of a processor; where a key comes again, the next one begins.
@@ -78,6 +79,8 @@ def why_not(lines: Sequence[str]) -> str | None:
     are_picked = any(has_flags(line) for line in lines if line.startswith("flags"))
     if not (are_picked or any(map(_START.match, lines))):
         return "no line is 'processor : 0'"
+    if any(map(_OF_XEN.match, lines)):
+        return "it has sets of Xen's, and flags that Xen has masked"
     if any(map(_OF_X86.match, lines)):
         return None
     return "no line is 'vendor_id : ...': of another architecture"

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from simulator.dumps.cpuinfo import add_flags, parse_block
+from simulator.dumps.flag_lines import has_flags, read_flags
 from simulator.dumps.model import CpuDump, load_json
-from simulator.dumps.pasted import has_flags, read_flags
 from simulator.facts.cpuid import AMD, CENTAUR, INTEL
 
 NAME = "lscpu"

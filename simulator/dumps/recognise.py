@@ -9,8 +9,9 @@ from importlib import import_module
 from operator import attrgetter
 from typing import NamedTuple
 
+from simulator.dumps.flag_lines import has_flags
 from simulator.dumps.model import CpuDump, DumpError, load_documents
-from simulator.dumps.pasted import as_document, as_lines, as_text, has_flags
+from simulator.dumps.pasted import as_document, as_text, read_lines
 from simulator.sources.archive import BEGINNING, is_archive, read_archive, read_archive_file
 from simulator.sources.files import (
     STDIN,
@@ -64,6 +65,9 @@ _NEARLY = tuple(
 )
 _NEARLY_FLAGS = "cpuinfo, but no 'flags :' stands before the words"
 
+#: What reasons say of CPUs that no node has.
+_ALIEN = "another architecture"
+
 _ROOT = re.compile(r"\s*(?:<[?!][^>]{0,1000}>\s*){0,10}<(?P<name>[A-Za-z][\w:.-]{0,60})")
 
 
@@ -87,13 +91,8 @@ class _Content:
         return self.source
 
     @cached_property
-    def text(self) -> str:
-        """The text, without what encodings have put into it."""
-        return as_text(self.data)
-
-    @cached_property
     def _all_lines(self) -> list[str]:
-        return as_lines(self.text)
+        return read_lines(self.data)
 
     @property
     def lines(self) -> list[str]:
@@ -110,7 +109,7 @@ class _Content:
 
     @cached_property
     def _document(self) -> str:
-        return as_document(self.text)
+        return as_document(as_text(self.data))
 
     @property
     def document(self) -> str:
@@ -232,6 +231,9 @@ def _refusal(unsound: Sequence[tuple[str, DumpError]], reasons: Sequence[str]) -
 
 def _of_no_form(content: _Content, reasons: Sequence[str]) -> DumpError:
     """Return the error of what does not try to be of any form: what it is, or is nearly."""
+    for reason in reasons:
+        if _ALIEN in reason:
+            return DumpError(f"looks like {reason.replace(': ', ', but ', 1)}")
     try:
         other = _describe_document(content.document)
         if other is not None:

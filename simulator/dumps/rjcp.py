@@ -1,7 +1,8 @@
 """The XML of RJCP.DLL.CpuId: ``<register eax="1" ecx="0">EAX,EBX,ECX,EDX</register>``.
 
 The attributes are the leaf and the subleaf; each ``<processor>`` is a CPU; all figures are
-hexadecimal. Source: the library's own tests, as its documentation shows them.
+hexadecimal. Source: memory of the library's own tests; no package of PyPI's or Debian's has such a
+file that would confirm it.
 """
 
 import re

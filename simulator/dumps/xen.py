@@ -8,7 +8,7 @@ xen/arch/x86/cpu-policy.c, tools/misc/xen-cpuid.c; the XenServer SDK, host.cpu_i
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from simulator.dumps.model import CpuDump, DumpError, KnownBits, make_dump, told_apart
 from simulator.dumps.named import add_offered
@@ -35,12 +35,15 @@ _WORDS: tuple[_Word, ...] = (
 )
 
 #: The words before, by their places; the others were Xen's own.
-_OLD_WORDS: Mapping[int, _Word] = {
-    0: ((0x1, 0), "edx"),
-    1: ((0x8000_0001, 0), "edx"),
-    4: ((0x1, 0), "ecx"),
-    6: ((0x8000_0001, 0), "ecx"),
-}
+_OLD_WORDS: tuple[_Word | None, ...] = (
+    ((0x1, 0), "edx"),
+    ((0x8000_0001, 0), "edx"),
+    None,
+    None,
+    ((0x1, 0), "ecx"),
+    None,
+    ((0x8000_0001, 0), "ecx"),
+)
 
 #: Four words: XenServer before 7.
 _OF_XENSERVER: tuple[_Word, ...] = (
@@ -72,6 +75,7 @@ class _Cpu:
         self.known = KnownBits()
         self.facts: dict[str, str] = {}
         self.sets: set[str] = set()
+        self.is_told = False
 
 
 def why_not(lines: Iterable[str]) -> str | None:
@@ -108,6 +112,7 @@ def _parts(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
+    """Yield hosts; of sets in an order that is not known, what others tell will do."""
     cpu = _Cpu()
     for number, line in _parts(lines):
         if fact := _FACT.fullmatch(line):
@@ -123,37 +128,41 @@ def _cpus(lines: Iterable[str]) -> Iterator[_Cpu]:
             cpu.sets.add(name)
             if name != "Raw" and "Raw" in cpu.sets:
                 continue
-            _add_set(cpu.known, name, re.split("[:-]", found["words"] or found["shown"]), number)
+            words = [int(one, 16) for one in re.split("[:-]", found["words"] or found["shown"])]
+            order = _order(words)
+            cpu.is_told |= order is not None
+            _add_set(cpu.known, name, zip(order or (), words, strict=False), number)
+    if not cpu.is_told:
+        raise DumpError("the words are in no order that is known: none tells of long mode", number)
     yield cpu
 
 
-def _add_set(known: KnownBits, name: str, figures: Sequence[str], line: int) -> None:
-    words = [int(figure, 16) for figure in figures]
-    try:
-        for (key, register), word in _placed(words):
-            if name == "Raw":
-                known.add(key, register, word, ALL_BITS)
-            else:
-                add_offered(known, key, register, word)
-    except ValueError as error:
-        raise DumpError(str(error), line) from None
+def _add_set(
+    known: KnownBits, name: str, words: Iterable[tuple[_Word | None, int]], line: int
+) -> None:
+    for place, word in words:
+        if place is None:
+            continue
+        key, register = place
+        if name != "Raw":
+            add_offered(known, key, register, word)
+            continue
+        try:
+            known.add(key, register, word, ALL_BITS)
+        except ValueError as error:
+            raise DumpError(str(error), line) from None
 
 
-def _placed(words: Sequence[int]) -> Iterator[tuple[_Word, int]]:
-    """Yield each word with its place. ValueError where no order is known that they are in.
+def _order(words: Sequence[int]) -> Sequence[_Word | None] | None:
+    """Return the places of words; None where no order is known that they are in.
 
     Xen needs long mode, so leaf 0x80000001 EDX tells the order.
     """
     if len(words) == len(_OF_XENSERVER):
-        yield from zip(_OF_XENSERVER, words, strict=True)
-    elif _is_extended(words[2]):
-        yield from zip(_WORDS, words, strict=False)
-    elif _is_extended(words[1]):
-        yield from (
-            (_OLD_WORDS[place], word) for place, word in enumerate(words) if place in _OLD_WORDS
-        )
-    else:
-        raise ValueError("the words are in no order that is known: which has long mode is not told")
+        return _OF_XENSERVER
+    if _is_extended(words[2]):
+        return _WORDS
+    return _OLD_WORDS if _is_extended(words[1]) else None
 
 
 def _is_extended(word: int) -> bool:

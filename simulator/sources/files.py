@@ -2,10 +2,12 @@
 
 import codecs
 import errno
+import io
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 from simulator.errors import UserError
 from simulator.output import reason_of
@@ -162,6 +164,14 @@ def decode(data: bytes) -> str:
     """Return the text without a byte order mark; what is no character is replaced."""
     length, encoding = _encoding(data)
     return data[length:].decode(encoding, "replace")
+
+
+def open_text(data: bytes) -> TextIO:
+    """Return the text as a file, of which no copy is made; line ends are made one."""
+    length, encoding = _encoding(data)
+    stream = io.BytesIO(data)
+    stream.seek(length)
+    return io.TextIOWrapper(stream, encoding, "replace")
 
 
 def _encoding(data: bytes) -> tuple[int, str]:

@@ -261,3 +261,10 @@ def test_of_flags_that_are_not_all_there_nothing_is_absent(text: str) -> None:
 def test_flags_that_were_picked_out_are_all_there() -> None:
     for end in ("", "\n", "\n\nThat is all.\n"):
         assert told_of(f"vendor_id: AuthenticAMD\n{ALL_FLAGS}{end}")["fma"] is False
+
+
+def test_cpus_of_other_architectures_are_told_as_that() -> None:
+    arm = b"processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd aes\nCPU part\t: 0xd0c\n"
+    assert refusal(arm).message == (
+        "looks like cpuinfo, but no line is 'vendor_id : ...': of another architecture"
+    )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dumps.model import CpuDump
-from simulator.dumps.pasted import as_document, as_lines, as_text
+from simulator.dumps.pasted import as_document, as_lines, as_text, read_lines
 from simulator.dumps.recognise import parse_dump
 from support.dumps import refusal
 from support.samples import sample
@@ -178,6 +178,19 @@ def test_machines_whose_lines_are_mixed_are_not_taken_for_one() -> None:
     assert len(parse_dump(one_by_one.encode())) == 2
     mixed = "".join(f"a: {line}\nb: {line}\n" for line in lines)
     assert refusal(mixed.encode()).message.startswith("looks like cpuinfo")
+
+
+def test_names_before_lines_are_of_machines_and_not_of_each_line() -> None:
+    lines = [f"line{number}: processor : {number}" for number in range(20_000)]
+    assert as_lines("\n".join(lines)) == lines
+    assert as_lines("\n".join(lines[:3])) == lines[:3]
+
+
+def test_a_text_larger_than_any_mail_is_read_line_by_line() -> None:
+    block = MODERN_CPUINFO.replace("\n", "\r\n").encode("utf-16")
+    small, large = as_lines(as_text(block)), read_lines(block + b" \0" * (5 << 20))
+    assert large[: len(small) - 1] == small[:-1]
+    assert set(large[len(small) :]) == {""}
 
 
 def test_xml_that_a_page_shows_is_read() -> None:

@@ -98,7 +98,16 @@ def test_words_in_another_order_are_not_taken_for_others() -> None:
     """Leaf 1 EDX has bits where leaf 0x80000001 has long mode and SYSCALL: TM and SEP."""
     words = "77fef3ff-bfebfbff-00000021-2c100800-00000001-000037ab"
     message = "line 1: xen: the words are in no order that is known"
-    assert message in str(refusal(f"features : {words}\n".encode()))
+    assert message in str(refusal(f"features : {words}".encode()))
+    # Other sets tell.
+    text = XE.replace("77bee3ff-bfebfbff-00000001-2c100800", words)
+    [dump] = parse_dump(text.encode())
+    assert bits(dump, 1, 0, "edx") == (0x1FCB_F9FF,) * 2
+
+
+def test_flags_beside_sets_are_masked() -> None:
+    text = f"{XE.replace('fpu de tsc', 'fpu vme de pse tsc msr')}features : 7-7\n"
+    assert "cpuinfo: it has sets of Xen's, and flags that" in str(refusal(text.encode(), "cpuinfo"))
 
 
 @pytest.mark.parametrize(
