@@ -4,7 +4,6 @@ A way is open where at least one migration is safe, and closed where every one i
 refused: what is unknown neither opens nor closes it.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
 from typing import NamedTuple
@@ -153,13 +152,13 @@ class Router:
             (of_kernels[kernel] + of_cpus[cpu]) * count + group
             for group, kernel, cpu in zip(groups, kernels, cpus, strict=True)
         ]
+        limit = _FIRST_UNKNOWN * count
         ranked = {}
         for uses_fpu in kinds:
             programs = self._rank_programs(one, classes, uses_fpu=uses_fpu)
-            best = sorted(map(add, programs, ranks))
-            if not self._restore_only:
-                del best[bisect_left(best, _FIRST_UNKNOWN * count) :]
-            ranked[uses_fpu] = [rank % count for rank in best]
+            known = map(add, programs, ranks)
+            best = known if self._restore_only else filter(limit.__gt__, known)
+            ranked[uses_fpu] = [rank % count for rank in sorted(best)]
         return ranked
 
     def _rank_programs(

@@ -80,10 +80,17 @@ class Losses(Struct, frozen=True, cache_hash=True, gc=False):
     def reasons(self) -> tuple[Reason, ...]:
         """Every feature by its name, in the order of the table."""
         found: tuple[Reason, ...] = ()
+        unused, disabled, waived = self.unused, self.disabled, self.waived
         for shift in _REGISTERS:
-            if self.lost >> shift & ALL_BITS:
-                masks = self.lost, self.unused, self.disabled, self.waived
-                found += _lost_in(shift, *(mask >> shift & ALL_BITS for mask in masks))
+            lost = self.lost >> shift & ALL_BITS
+            if lost:
+                found += _lost_in(
+                    shift,
+                    lost,
+                    unused >> shift & lost,
+                    disabled >> shift & lost,
+                    waived >> shift & lost,
+                )
         return found
 
     @property

@@ -4,6 +4,7 @@ Changes are applied here by themselves, one after the other, to the nodes as the
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import combinations
 
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from simulator.facts.cpuid import MissingLeafError
 from simulator.facts.features import MASKS
 from simulator.facts.override import format_override
 from simulator.fleets.pool import Judge, Node, Rule, Stage
-from simulator.fleets.pool_change import Change, make_pool
+from simulator.fleets.pool_change import Change, Pool, make_pool
 from simulator.profiles.changes import (
     Obstacle,
     hiding_boot_options,
@@ -31,9 +32,15 @@ Step = tuple[int, str, str]
 Groups = tuple[tuple[int, ...], ...]
 
 
+@cache
+def judge_of(rule: Rule) -> Judge:
+    """Return one judge for all stages: many of them ask the same."""
+    return Judge(rule)
+
+
 def stage_of(nodes: Iterable[NodeProfile], rule: Rule) -> Stage:
     """Return nodes as they are."""
-    return Stage(tuple(Node(profile, rule) for profile in nodes), Judge(rule))
+    return Stage(tuple(Node(profile, rule) for profile in nodes), judge_of(rule))
 
 
 def steps_of(change: Change) -> list[Step]:
@@ -64,7 +71,10 @@ def check_change(nodes: Sequence[NodeProfile], rule: Rule) -> bool:
 
     Tell whether it is told to do anything.
     """
-    made = make_pool(nodes, rule)
+    return _check_made(nodes, make_pool(nodes, rule), rule)
+
+
+def _check_made(nodes: Sequence[NodeProfile], made: Pool, rule: Rule) -> bool:
     if made.change is None:
         return False
     promised = made.change.after.groups
@@ -91,7 +101,7 @@ def check_pair(one: NodeProfile, other: NodeProfile, rule: Rule) -> bool:
     if mending:
         assert made.change is not None
         assert len(made.change.after.groups) == 1
-    check_change(nodes, rule)
+    _check_made(nodes, made, rule)
     return bool(mending)
 
 
