@@ -1,8 +1,8 @@
-"""What 'vzcptsim run' costs: on calls that it leaves alone, on one that it answers, at the start.
+"""What 'vzcptsim run' costs: on calls it leaves alone, looks at or answers, and at the start.
 
 Usage: python benchmarks/supervisor.py
 
-It takes gcc for the first two, and strace to compare with: what is not here is passed over. The
+It takes gcc for all but the start, and strace to compare with: what is not here is passed over. The
 programs that are compared run in turn, many times over, so that a noisy machine is as noisy to
 all. Exit status 1 where a call that is left alone takes more than LIMIT of what it takes under the
 filter itself: by the lower quartiles of each round's least time, since a processor that runs one
@@ -35,8 +35,9 @@ IMAGE_VERSION = 2051
 RUN = [sys.executable, "-m", "simulator", "run", "--node", NODE, "--"]
 
 PROBE = r"""
-/* Usage: probe SAMPLES CALLS [FILE]: nanoseconds a call, one sample a line, of getppid() or,
-   where FILE is given, of an ioctl on it. It stops at a wrong answer. */
+/* Usage: probe SAMPLES CALLS [FILE [open]]: nanoseconds a call, one sample a line, of getppid() or,
+   where FILE is given, of an ioctl on it, or of opening and closing it. It stops at a wrong
+   answer. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static double now(void)
 int main(int argc, char **argv)
 {
     int samples = atoi(argv[1]), calls = atoi(argv[2]);
-    int fd = argc > 3 ? open(argv[3], O_RDWR) : -1;
+    int fd = argc == 4 ? open(argv[3], O_RDWR) : -1;
     double *taken = calloc(samples, sizeof(*taken));
 
     for (int sample = 0; sample < samples; sample++) {
@@ -62,6 +63,10 @@ int main(int argc, char **argv)
         for (int call = 0; call < calls; call++)
             if (argc == 3)
                 getppid();
+            else if (argc == 5 ? close(open(argv[3], O_RDONLY)) != 0 : 0)
+                return 1;
+            else if (argc == 5)
+                continue;
             else if (ioctl(fd, TEST_VERSION, 0) != IMAGE_VERSION)
                 return 1;
         taken[sample] = (now() - begun) / calls;
@@ -96,6 +101,7 @@ def main(arguments: list[str]) -> int:
         else:
             is_over = _compare_unselected(probe)
             _compare_ioctl(probe)
+            _compare_open(probe)
     _compare_starts()
     return int(is_over)
 
@@ -139,6 +145,30 @@ def _compare_ioctl(probe: str) -> None:
     _show("ioctl(CPT_TEST_VERSION), answered, nanoseconds a call", times)
     for name in list(programs)[1:]:
         _compare(times, name, "vzcptsim run")
+
+
+def _compare_open(probe: str) -> None:
+    """Measure the opening of a file that is not the node's, by C and by Python."""
+    source = (
+        "import time\n"
+        "for _ in range(20):\n"
+        "    begun = time.perf_counter_ns()\n"
+        "    for _ in range(100): open('/etc/passwd').close()\n"
+        "    print((time.perf_counter_ns() - begun) / 100)\n"
+    )
+    commands = {
+        "C": [probe, "50", "100", "/etc/passwd", "open"],
+        "Python": [sys.executable, "-IS", "-c", source],
+    }
+    programs = {
+        f"{how} {name}": [*before, *command]
+        for name, command in commands.items()
+        for how, before in (("plain", []), ("run", RUN))
+    }
+    times = _measure(programs, 10, _run_probe)
+    _show("a file of this machine opened and closed, nanoseconds", times)
+    for name in commands:
+        _compare(times, f"run {name}", f"plain {name}")
 
 
 def _straces() -> Commands:

@@ -126,6 +126,19 @@ def children() -> list[int]:
         return [int(pid) for pid in listed.read().split()]
 
 
+def descendants(pid: int) -> list[int]:
+    """List all processes below one; of those that end meanwhile, some may be left out."""
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+        for thread in threads:
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="utf-8") as listed:
+                found += map(int, listed.read().split())
+    except OSError:  # It is gone.
+        return []
+    return [one for child in found for one in (child, *descendants(child))]
+
+
 def end_children(pids: Iterable[int]) -> None:
     """Kill children of this process."""
     for pid in pids:
@@ -266,11 +279,14 @@ def _take_files(files: Sequence[int]) -> None:
 
 
 def _restore_signals(mask: Iterable[signal.Signals | int]) -> None:
-    """Reset the supervisor's signal handlers, which would run until exec."""
-    handled = (number for number in signal.valid_signals() if callable(signal.getsignal(number)))
+    """Reset the supervisor's signal handlers, which would run until exec.
+
+    What it handles it may block, to read it in turn; programs do not inherit that.
+    """
+    handled = [number for number in signal.valid_signals() if callable(signal.getsignal(number))]
     for number in (*_RESTORED, *handled):
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set(mask).difference(handled))
 
 
 def _execute(program: Program) -> NoReturn:

@@ -14,6 +14,7 @@ import os
 import select
 import stat
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -22,13 +23,15 @@ from msgspec import Struct
 
 from simulator.kernel.calls import fail
 from simulator.kernel.files import Stat
-from simulator.run.seccomp import AUDIT_ARCH_X86_64, LIBC, Notification, checked
+from simulator.run.seccomp import LIBC, Notification, checked
+from simulator.run.system_calls import AUDIT_ARCH_X86_64
 
 if TYPE_CHECKING:
-    from tempfile import TemporaryDirectory
+    from pathlib import Path
+
+    from simulator.run.temporary import OwnFolder
 
 _SYS_PIDFD_GETFD = 438
-_AT_FDCWD = -100
 _PATH_MAX = 4096
 _PAGE = 4096
 
@@ -47,6 +50,9 @@ _STAT_64 = struct.Struct("=8xQQIII4xQqq80x")
 #: blksize, blocks and times (0), ino.
 _STAT_32 = struct.Struct("=12xIIIIIQ4xqI32xQ")
 
+#: struct stat of i386: dev (0), ino, mode, nlink, uid, gid, rdev (0), size, blksize, the rest (0).
+_STAT_OLD_32 = struct.Struct("=4xI4H4xII36x")
+
 #: struct statx: mask, blksize, attributes (0), nlink, uid, gid, mode, pad, ino, size, blocks,
 #: attributes and times (0), rdev's major and minor, the rest (0).
 _STATX = struct.Struct("=II8xIIIHxxQQ80xII120x")
@@ -55,6 +61,21 @@ _STATX_BASIC_STATS = 0x7FF
 _BLOCK = 1024
 
 _UTSNAME_FIELD = 65
+
+#: For so many seconds the memory of a thread is kept open: its number is not reused as fast.
+_KEPT_SECONDS = 0.5
+
+#: So much of a path is read at once, and of so many threads.
+_USUAL_PATH = 256
+_KEPT_MEMORIES = 32
+
+#: Device and inode of a file.
+Identity = tuple[int, int]
+
+
+def identity_of(found: os.stat_result) -> Identity:
+    """Return device and inode."""
+    return found.st_dev, found.st_ino
 
 
 def read_status(tid: int, key: str) -> list[int]:
@@ -127,13 +148,12 @@ class RemoteProcess(Struct, frozen=True):
         """Tell whether a descriptor is open."""
         return fd >= 0 and os.path.lexists(self._link(fd))
 
-    def identity(self, fd: int) -> tuple[int, int] | None:
+    def identity(self, fd: int) -> Identity | None:
         """Return device and inode of an open file; None where there is none."""
         try:
-            found = os.stat(self._link(fd))
+            return identity_of(os.stat(self._link(fd)))
         except OSError:
             return None
-        return found.st_dev, found.st_ino
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Read its memory."""
@@ -158,16 +178,6 @@ class RemoteProcess(Struct, frozen=True):
             start = address + len(path)
             path += self.read_memory(start, _PAGE - start % _PAGE)
         return os.fsdecode(path.partition(b"\0")[0])
-
-    def resolve(self, directory: int, path: str) -> str:
-        """Return a path from the root on, without following links."""
-        if not path.startswith("/"):
-            link = "cwd" if directory == _AT_FDCWD else f"fd/{directory}"
-            try:
-                path = os.path.join(os.readlink(f"/proc/{self.tid}/{link}"), path)
-            except OSError:
-                return path
-        return os.path.normpath(path)
 
     def _if_still_waiting(self, fd: int) -> HeldFile:
         held = HeldFile(fd)
@@ -200,6 +210,44 @@ class RemoteProcess(Struct, frozen=True):
             os.close(memory)
 
 
+class PathReader:
+    """Reads paths in the memory of threads, which stays open from one path to the next.
+
+    What it reads may be of a process that is gone, so nothing is answered by it: it only tells
+    which calls may be let through, which does no harm to a call that has ended.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[int, tuple[int, float]] = {}
+
+    def read(self, tid: int, address: int) -> str | None:
+        """Return the path at an address; None if it cannot be read at once."""
+        kept = self._files.get(tid)
+        try:
+            if kept is None or kept[1] < time.monotonic():
+                kept = self._open(tid)
+            path, end, _ = os.pread(kept[0], _USUAL_PATH, address).partition(b"\0")
+        except (OSError, OverflowError):
+            return None
+        return os.fsdecode(path) if end else None
+
+    def forget(self) -> None:
+        """Close all memory: a program that is executed has another."""
+        for fd, _ in self._files.values():
+            os.close(fd)
+        self._files.clear()
+
+    def _open(self, tid: int) -> tuple[int, float]:
+        if len(self._files) >= _KEPT_MEMORIES:
+            self.forget()
+        kept = self._files.pop(tid, None)
+        if kept is not None:
+            os.close(kept[0])
+        fd = os.open(f"/proc/{tid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        self._files[tid] = fd, time.monotonic() + _KEPT_SECONDS
+        return self._files[tid]
+
+
 # What is written into its memory
 
 
@@ -209,10 +257,18 @@ def pack_stat(found: Stat) -> bytes:
     return _STAT_64.pack(found.inode, found.nlink, *owner, found.rdev, found.size, _BLOCK)
 
 
+def pack_stat32(found: Stat) -> bytes:
+    """Write struct stat as i386 programs read it."""
+    owner = found.mode, found.nlink, found.uid & 0xFFFF, found.gid & 0xFFFF
+    return _STAT_OLD_32.pack(found.inode & 0xFFFFFFFF, *owner, found.size, _BLOCK)
+
+
 def pack_stat64(found: Stat) -> bytes:
     """Write struct stat64 as i386 programs read it."""
     owner = found.mode, found.nlink, found.uid, found.gid
-    return _STAT_32.pack(found.inode, *owner, found.rdev, found.size, _BLOCK, found.inode)
+    return _STAT_32.pack(
+        found.inode & 0xFFFFFFFF, *owner, found.rdev, found.size, _BLOCK, found.inode
+    )
 
 
 def pack_statx(found: Stat) -> bytes:
@@ -242,6 +298,10 @@ class Content:
         os.ftruncate(self.fd, 0)
         fcntl.fcntl(self.fd, _F_ADD_SEALS, _F_SEAL_FUTURE_WRITE)
 
+    def open_again(self, flags: int) -> int:
+        """Return another descriptor, opened with these flags."""
+        return os.open(f"/proc/self/fd/{self.fd}", flags | os.O_CLOEXEC)
+
     def show(self, text: bytes) -> None:
         """Change the content."""
         if text != self._shown:
@@ -259,7 +319,11 @@ class Folders:
     """Real folders below a temporary one, created when a program opens the node's folder."""
 
     def __init__(self) -> None:
-        self._root: TemporaryDirectory[str] | None = None
+        self._root: OwnFolder | None = None
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return self._root is not None
 
     def open(self, path: str, names: Iterable[str]) -> int:
         """Open a real folder for one of the node's, with these names in it.
@@ -267,19 +331,23 @@ class Folders:
         A name that ends with a slash is a folder.
         """
         from pathlib import Path
-        from tempfile import TemporaryDirectory, gettempdir
+
+        from simulator.run.temporary import OwnFolder
 
         if self._root is None:
-            # The kernel tells without links which folder a descriptor is open on.
-            self._root = TemporaryDirectory(prefix="vzcptsim-", dir=os.path.realpath(gettempdir()))
+            self._root = OwnFolder()
         folder = Path(self._root.name + path)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in names:
+        wanted = set(names)
+        for name in wanted:
             inside = folder / name
             if name.endswith("/"):
                 inside.mkdir(exist_ok=True)
             else:
                 inside.touch()
+        for there in folder.iterdir():
+            if not wanted & {there.name, f"{there.name}/"}:
+                _remove(there)
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def original(self, path: str) -> str:
@@ -291,4 +359,13 @@ class Folders:
     def close(self) -> None:
         """Remove the folders."""
         if self._root is not None:
-            self._root.cleanup()
+            self._root.close()
+
+
+def _remove(path: "Path") -> None:
+    if path.is_dir():
+        for inside in path.iterdir():
+            _remove(inside)
+        path.rmdir()
+    else:
+        path.unlink()

@@ -7,6 +7,7 @@ made through ctypes; no compiler is needed. Linux 5.9 is the floor (SECCOMP_IOCT
 import ctypes
 import errno
 import fcntl
+import os
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,57 +16,9 @@ from functools import partial
 from msgspec import Struct
 
 from simulator.kernel.calls import fail
+from simulator.run.system_calls import AUDIT_ARCH_X86_64, NAMES, REFUSED, SYSCALLS, X32
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-
-AUDIT_ARCH_X86_64 = 0xC000003E
-AUDIT_ARCH_I386 = 0x40000003
-
-#: Numbers of the system calls that a filter may select, on x86-64 and on i386; None where they are
-#: not selected: i386 has its own calls for stat.
-_NUMBERS = {
-    "read": (0, 3),
-    "write": (1, 4),
-    "open": (2, 5),
-    "stat": (4, None),
-    "fstat": (5, None),
-    "lstat": (6, None),
-    "stat64": (None, 195),
-    "lstat64": (None, 196),
-    "fstat64": (None, 197),
-    "ioctl": (16, 54),
-    "pread64": (17, 180),
-    "readv": (19, 145),
-    "access": (21, 33),
-    "uname": (63, 122),
-    "sched_setaffinity": (203, 241),
-    "sched_getaffinity": (204, 242),
-    "openat": (257, 295),
-    "newfstatat": (262, None),
-    "fstatat64": (None, 300),
-    "faccessat": (269, 307),
-    "preadv": (295, 333),
-    "preadv2": (327, 378),
-    "statx": (332, 383),
-    "openat2": (437, 437),
-    "faccessat2": (439, 439),
-}
-
-#: The same by architecture.
-SYSCALLS: Mapping[int, Mapping[str, int]] = {
-    architecture: {
-        name: number
-        for name, numbers in _NUMBERS.items()
-        if (number := numbers[column]) is not None
-    }
-    for column, architecture in enumerate((AUDIT_ARCH_X86_64, AUDIT_ARCH_I386))
-}
-
-_NAMES = {
-    (architecture, number): name
-    for architecture, numbers in SYSCALLS.items()
-    for name, number in numbers.items()
-}
 
 #: Offsets in struct seccomp_data.
 _NUMBER = 0
@@ -74,12 +27,14 @@ _FIRST_ARGUMENT = 16
 
 _LOAD_WORD = 0x20
 _JUMP_EQUAL = 0x15
+_JUMP_NOT_LESS = 0x35
 _JUMP_ALWAYS = 0x05
 _AND = 0x54
 _RETURN = 0x06
 
 _ALLOW = 0x7FFF0000
 _NOTIFY = 0x7FC00000
+_FAIL = 0x00050000
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SYS_SECCOMP = 317
@@ -119,12 +74,16 @@ Selections = Mapping[str, tuple[Condition, ...]]
 #: An instruction of classic BPF: code, jump if true, jump if false, operand.
 Instruction = tuple[int, int, int, int]
 
+_REFUSE: Instruction = (_RETURN, 0, 0, _FAIL | errno.ENOSYS)
+
 
 def build_filter(selections: Selections) -> list[Instruction]:
-    """Write the filter."""
+    """Write the filter; calls that are never answered fail with ENOSYS."""
     program = [(_LOAD_WORD, 0, 0, _ARCHITECTURE)]
     for arch, numbers in SYSCALLS.items():
         block = _block(numbers, selections)
+        if arch == AUDIT_ARCH_X86_64:
+            block[1:1] = [(_JUMP_NOT_LESS, 0, 1, X32), _REFUSE]
         program += [(_JUMP_EQUAL, 1, 0, arch), (_JUMP_ALWAYS, 0, 0, len(block)), *block]
     return [*program, (_RETURN, 0, 0, _ALLOW)]
 
@@ -136,6 +95,8 @@ def _block(numbers: Mapping[str, int], selections: Selections) -> list[Instructi
         if name in numbers:
             body = _body(conditions)
             block += [(_JUMP_EQUAL, 0, len(body), numbers[name]), *body]
+    for name in sorted(REFUSED & set(numbers)):
+        block += [(_JUMP_EQUAL, 0, 1, numbers[name]), _REFUSE]
     return [*block, (_RETURN, 0, 0, _ALLOW)]
 
 
@@ -190,7 +151,7 @@ class Notification(Struct, frozen=True):
     @property
     def name(self) -> str:
         """The system call's name."""
-        return _NAMES[self.architecture, self.number]
+        return NAMES[self.architecture, self.number]
 
 
 class Listener:
@@ -247,6 +208,11 @@ class Listener:
             if error.errno == errno.ENOENT:
                 return
             self.fail(notification, error.errno or errno.EIO)
+
+    def put_file(self, notification: Notification, fd: int) -> int:
+        """Put a copy of a descriptor into the process; return its number there."""
+        request = _ADD_FD.pack(notification.id, 0, fd, 0, os.O_CLOEXEC)
+        return int(fcntl.ioctl(self.fd, _ADDFD, bytearray(request)))
 
     def _send(self, response: bytes) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run.mounts import Mount, may_mount
 from simulator.run.program import Program
+from simulator.run.seccomp import LIBC, checked
 from simulator.run.supervisor import Place
 from simulator.run.trees import Runner
 
@@ -19,19 +21,53 @@ if TYPE_CHECKING:
 
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
+#: signalfd(2): a set of signals with SIGINT, its flags, and a signal's code in what it reads.
+_INTERRUPT = (1 << signal.SIGINT - 1).to_bytes(128, "little")
+_CLOEXEC_NONBLOCK = 0o2004000
+_SIGNAL_SIZE = 128
+_SIGNAL_CODE = struct.Struct("=8xi")
+_SENT_BY_KERNEL = 0x80
+
 
 @contextmanager
 def forwarding(send: Callable[[int], None]) -> Iterator[None]:
     """Forward signals that this process receives to the program."""
     before = {one: signal.signal(one, lambda number, _: send(number)) for one in _FORWARDED}
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        # A terminal sends this one to the program as well.
+        # A terminal sends this one to the program as well; interrupting() tells who sent it.
         before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interrupting(runner: Runner) -> Iterator[None]:
+    """Interrupt all programs when somebody interrupts this process alone, as Ctrl-C would.
+
+    A terminal interrupts them by itself, and says in the signal that the kernel has sent it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    fd = checked(LIBC.signalfd(-1, _INTERRUPT, _CLOEXEC_NONBLOCK))
+
+    def hear(_: int) -> None:
+        with suppress(BlockingIOError):
+            if _SIGNAL_CODE.unpack_from(os.read(fd, _SIGNAL_SIZE))[0] != _SENT_BY_KERNEL:
+                runner.interrupt()
+
+    runner.loop.watch(fd, hear)
+    try:
+        yield
+    finally:
+        runner.loop.forget(fd)
+        hear(0)
+        os.close(fd)
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
 
 
 def run(  # noqa: PLR0913 (each is an option of its own)
@@ -61,7 +97,7 @@ def run(  # noqa: PLR0913 (each is an option of its own)
             place = replace(place, doors=ssh.doors)
             program = replace(program, environment=environment, mounts=(*mounts, *ssh.mounts))
         tree = runner.start(place, program)
-        with forwarding(tree.send):
+        with forwarding(tree.send), interrupting(runner):
             return runner.serve_until_ended(tree)
 
 
@@ -74,11 +110,12 @@ def _reach(
 ) -> tuple["Ssh", Mapping[str, str]]:
     """Make hosts reachable by ssh; return what does it, and the environment for it."""
     from pathlib import Path
-    from tempfile import TemporaryDirectory
 
     from simulator.run.ssh import Ssh, put_ssh_at_its_paths, put_ssh_on_path, start_sshds
+    from simulator.run.temporary import OwnFolder, remove_leftovers
 
-    folder = Path(undo.enter_context(TemporaryDirectory(prefix="vzcptsim-")))
+    remove_leftovers()
+    folder = Path(undo.enter_context(OwnFolder()))
     environment = put_ssh_on_path(folder)
     mounts = put_ssh_at_its_paths(folder)
     if mounts and not may_mount():

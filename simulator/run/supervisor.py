@@ -1,16 +1,15 @@
 """Answer the system calls of a tree of processes as the node would.
 
-A process that opens a file of the node gets a memfd. At each later call, device and inode of the
-memfd identify the open file, even if its descriptor was duplicated or inherited. inotify tells when
-the last descriptor is closed.
+A call that does not concern the node is let through. The kernel then reads its path anew, so a
+program that changes a path while another of its threads is in the call may see this machine: a run
+keeps programs from nothing. What is the node's is opened here, and handed over.
 """
 
 import errno
 import os
 import stat
-import struct
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from functools import partial
 from types import MappingProxyType
 from typing import ClassVar
@@ -21,26 +20,30 @@ from simulator.kernel.calls import OpenFile, fail
 from simulator.kernel.files import CpuidFile, Stat
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run.affinity import Affinity
+from simulator.run.called_paths import CalledPaths
 from simulator.run.cpuid_reads import read_cpuid
+from simulator.run.machine import (
+    AT_FDCWD,
+    Target,
+    list_here,
+)
+from simulator.run.opened import Served
 from simulator.run.remote import (
     CONTENT_LIMIT,
-    Content,
-    Folders,
     HeldFile,
     RemoteProcess,
     pack_stat,
+    pack_stat32,
     pack_stat64,
     pack_statx,
     pack_utsname,
 )
-from simulator.run.seccomp import LIBC, Listener, Notification, Selections, checked
+from simulator.run.seccomp import Listener, Notification, Selections
+from simulator.run.system_calls import PATHS
+from simulator.run.tracer import enter_folder
 
-_AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
-_IN_CLOSE = 0x18
-_IN_CLOEXEC_NONBLOCK = 0o2004000
-_INOTIFY_EVENT = struct.Struct("=iIII")
-_MEMFD_PREFIX = "vzcptsim:"
+_CLONE_NEWNS = 0x20000
 
 #: Of ioctls, those of the checkpoint's type are notified, and TCGETS: by it C libraries and
 #: Python's open() ask whether a file is a terminal, which makes a context of /proc/cpt.
@@ -51,12 +54,18 @@ _TCGETS = (1, 0xFFFFFFFF, 0x5401)
 _CPUID_READ = (2, 0xFFFFFE0F, 0)
 _SHORT_WRITE = (2, 0xFFFFFFF0, 0)
 
+_NEW_MOUNTS = (0, _CLONE_NEWNS, _CLONE_NEWNS)
+
+#: Calls after which threads may have other roots and mounts than the supervisor.
+_ROOT_CALLS = ("chroot", "pivot_root", "setns", "mount", "umount2", "clone", "unshare")
+
 #: System calls to notify of on every node.
 SELECTIONS: Selections = {
-    **dict.fromkeys(("open", "openat", "openat2"), ()),
-    **dict.fromkeys(("stat", "lstat", "fstat", "newfstatat", "statx"), ()),
-    **dict.fromkeys(("stat64", "lstat64", "fstat64", "fstatat64"), ()),
-    **dict.fromkeys(("access", "faccessat", "faccessat2", "uname"), ()),
+    **dict.fromkeys(PATHS, ()),
+    **dict.fromkeys(("fstat", "fstat64", "getcwd", "uname"), ()),
+    **dict.fromkeys(_ROOT_CALLS, ()),
+    "clone": (_NEW_MOUNTS,),
+    "unshare": (_NEW_MOUNTS,),
     "ioctl": (_OF_CHECKPOINT, _TCGETS),
     "pread64": (_CPUID_READ,),
     "read": (_CPUID_READ,),
@@ -67,6 +76,24 @@ SELECTIONS: Selections = {
 
 #: On a node whose kernel masks CPUID, a write may be to /proc/vz/cpuid_override.
 OVERRIDE_SELECTIONS: Selections = {**SELECTIONS, "write": ()}
+
+#: The errnos of calls that are refused on the node's files, if not EACCES.
+_REFUSALS = {
+    **dict.fromkeys(("mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat"), errno.EEXIST),
+    **dict.fromkeys(("link", "linkat", "rename", "renameat", "renameat2"), errno.EXDEV),
+    **dict.fromkeys(("chmod", "fchmodat", "fchmodat2"), errno.EPERM),
+    **dict.fromkeys(("chown", "chown32", "lchown", "lchown32", "fchownat"), errno.EPERM),
+    **dict.fromkeys(("unlink", "unlinkat", "rmdir"), errno.EPERM),
+    **{name: errno.EOPNOTSUPP for name in PATHS if name.endswith("xattr")},
+}
+
+_NEW = os.O_CREAT | os.O_EXCL
+
+#: How the stat that a call asks for is written, where that does not depend on the architecture.
+_PACKED: Mapping[str, Callable[[Stat], bytes]] = {
+    **dict.fromkeys(("stat64", "lstat64", "fstat64", "fstatat64"), pack_stat64),
+    "statx": pack_statx,
+}
 
 #: Opens something other than a file of the node at a path, and returns the descriptor.
 Door = Callable[[RemoteProcess], int]
@@ -87,34 +114,25 @@ class Place(Struct, frozen=True):
     doors: Mapping[str, Door] = MappingProxyType({})
 
 
-class _Served(Struct, frozen=True):
-    """An open file of the node in some process, and its content."""
-
-    path: str
-    file: OpenFile
-    content: Content
-    watch: int
-
-
 class Supervisor:
-    """Answers a tree of processes by the kernel of one node."""
+    """Answers a tree of processes by the kernel of one node.
 
-    def __init__(self, place: Place, listener: Listener) -> None:
+    ``roots_differ`` says that they have mounts of their own from the start.
+    """
+
+    def __init__(self, place: Place, listener: Listener, *, roots_differ: bool = False) -> None:
         self.kernel = place.kernel
         self.listener = listener
         self._place = place
-        self._owner = os.getuid()
-        self._served: dict[tuple[int, int], _Served] = {}
-        self._folders = Folders()
+        self._owner = os.geteuid()
+        self._paths = CalledPaths(place.kernel, place.doors, roots_differ=roots_differ)
+        self._files, self._nodes = self._paths.files, self._paths.nodes
         self._affinity = Affinity(place.kernel.processors)
-        self.inotify = checked(LIBC.inotify_init1(_IN_CLOEXEC_NONBLOCK))
+        self.inotify = self._files.inotify
 
     def close(self) -> None:
         """Close all open files, once all processes are gone."""
-        for identity in list(self._served):
-            self._release(identity)
-        self._folders.close()
-        os.close(self.inotify)
+        self._paths.close()
         os.close(self.listener.fd)
 
     def serve(self) -> None:
@@ -122,9 +140,8 @@ class Supervisor:
         notification = self.listener.receive()
         if notification is None:
             return
-        self.forget_closed()
         try:
-            handled = self._handle(notification)
+            handled = not self._paths.is_elsewhere(notification) and self._handle(notification)
         except OSError as error:
             self.listener.fail(notification, error.errno or errno.EIO)
         except Exception:
@@ -136,24 +153,16 @@ class Supervisor:
 
     def forget_closed(self) -> None:
         """Close the node's files that no process has open any more."""
-        try:
-            events = os.read(self.inotify, 1 << 16)
-        except BlockingIOError:
-            return
-        position = 0
-        while position < len(events):
-            watch, _, _, length = _INOTIFY_EVENT.unpack_from(events, position)
-            position += _INOTIFY_EVENT.size + length
-            for identity, served in list(self._served.items()):
-                if served.watch == watch:
-                    self._release(identity)
+        self._files.forget_closed()
 
     def _handle(self, notification: Notification) -> bool:
         """Answer a system call; return False if it is not about the node."""
+        if self._files:
+            self._files.forget_closed()
         still_waits = partial(self.listener.is_valid, notification)
         user = self._user(notification.tid)
         process = RemoteProcess(notification, user, self._place.ctid, still_waits)
-        return self._handlers[notification.name](self, process)
+        return self._handlers.get(notification.name, Supervisor._refuse)(self, process)
 
     def _user(self, tid: int) -> int:
         if self._place.uid is not None:
@@ -161,68 +170,79 @@ class Supervisor:
         actual = os.stat(f"/proc/{tid}").st_uid
         return 0 if actual == self._owner else actual
 
-    def _open(self, process: RemoteProcess, position: int) -> bool:
-        path = self._own_path(process, position)
-        if path is None:
+    def _refuse(self, process: RemoteProcess) -> bool:
+        """Refuse a call that would change, execute or mount over a file of the node."""
+        for argument in PATHS[process.call.name]:
+            follow = argument.is_followed(process.call.arguments)
+            target = self._paths.target(process, argument, follow=follow)
+            if target is not None and (target.is_nodes or target.is_astray):
+                self._stat_of(process, target)
+                raise fail(_REFUSALS.get(process.call.name, errno.EACCES))
+        return False
+
+    # Opening
+
+    def _open(self, process: RemoteProcess, flags: int) -> bool:
+        """Open a file; ``flags`` is the position of open()'s flags, the mode comes after them."""
+        given, mode = process.call.arguments[flags : flags + 2]
+        return self._open_by(process, given, mode)
+
+    def _create(self, process: RemoteProcess) -> bool:
+        return self._open_by(process, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0)
+
+    def _open_by_memory(self, process: RemoteProcess) -> bool:
+        """Open a file by openat2(), whose flags, mode and rules are in memory."""
+        how = process.read_memory(process.call.arguments[2], 24)
+        flags, mode, rules = (int.from_bytes(how[at : at + 8], "little") for at in (0, 8, 16))
+        return self._open_by(process, flags, mode, rules)
+
+    def _open_by(self, process: RemoteProcess, flags: int, mode: int, rules: int = 0) -> bool:
+        is_new = flags & _NEW == _NEW
+        follow = not (flags & os.O_NOFOLLOW or is_new)
+        [argument] = PATHS[process.call.name]
+        target = self._paths.target(process, argument, follow=follow, rules=rules)
+        if target is None:
             return False
-        flags = self._open_flags(process, position + 1)
-        if path in self._place.doors:
-            fd = self._place.doors[path](process)
+        if target.is_nodes:
+            held = self._open_own(process, target.path, flags, is_new=is_new)
         else:
-            is_folder = stat.S_ISDIR(self.kernel.stat(path, process).mode)
-            if flags & os.O_DIRECTORY and not is_folder:
-                raise fail(errno.ENOTDIR)
-            if not is_folder or flags & os.O_ACCMODE != os.O_RDONLY:
-                self._serve_file(process.call, self.kernel.open(path, process, flags), path, flags)
-                return True
-            fd = self._folders.open(path, self.kernel.list_folder(path, process))
-        with closing(HeldFile(fd)):
-            self.listener.answer_with_file(process.call, fd, flags & os.O_CLOEXEC)
+            found = self._open_here(process, target, flags, mode)
+            if found is None:
+                return False
+            held = found
+        with closing(held):
+            self.listener.answer_with_file(process.call, held.fd, flags & os.O_CLOEXEC)
         return True
 
-    def _open_flags(self, process: RemoteProcess, position: int) -> int:
-        argument = process.call.arguments[position]
-        if process.call.name == "openat2":
-            return int.from_bytes(process.read_memory(argument, 8), "little")
-        return argument
+    def _open_own(self, process: RemoteProcess, path: str, flags: int, *, is_new: bool) -> HeldFile:
+        """Open a file or folder of the node."""
+        if path in self._place.doors:
+            return HeldFile(self._place.doors[path](process))
+        is_folder = stat.S_ISDIR(self._nodes.stat(path, process).mode)
+        if is_new:
+            raise fail(errno.EEXIST)
+        if flags & os.O_DIRECTORY and not is_folder:
+            raise fail(errno.ENOTDIR)
+        if is_folder and (flags & os.O_PATH or flags & os.O_ACCMODE == os.O_RDONLY):
+            names = self.kernel.list_folder(path, process)
+            return HeldFile(self._paths.folders.open(path, names))
+        if flags & os.O_PATH:
+            return self._files.serve_path(path)
+        return self._files.serve(self.kernel.open(path, process, flags), path, flags)
 
-    def _serve_file(self, call: Notification, file: OpenFile, path: str, flags: int) -> None:
-        """Put a memfd with the file's content into the process.
+    def _open_here(
+        self, process: RemoteProcess, target: Target, flags: int, mode: int
+    ) -> HeldFile | None:
+        """Open what the kernel would not show or find as the node does; None where it would."""
+        is_read = flags & (os.O_ACCMODE | os.O_PATH) == os.O_RDONLY
+        if is_read and self._nodes.is_merged(target.path) and os.path.isdir(target.here):
+            names = self._nodes.merge(target.path, list_here(target.here), process)
+            return HeldFile(self._paths.folders.open(target.path, names))
+        if target.is_astray:
+            return HeldFile(os.open(target.here, flags & ~os.O_PATH | os.O_CLOEXEC, mode))
+        return None
 
-        The memfd is opened again for the process: inotify reports nothing of the descriptor that
-        memfd_create() returns (Linux 6.14).
-        """
-        with ExitStack() as undo:
-            content = undo.enter_context(closing(Content(_MEMFD_PREFIX + os.path.basename(path))))
-            if not isinstance(file, CpuidFile):
-                content.show(file.pread(CONTENT_LIMIT, 0))
-            handed = os.open(f"/proc/self/fd/{content.fd}", flags & os.O_ACCMODE | os.O_CLOEXEC)
-            with closing(HeldFile(handed)):
-                found = os.fstat(content.fd)
-                served = _Served(path, file, content, self._watch(content.fd))
-                self._served[found.st_dev, found.st_ino] = served
-                undo.pop_all()
-                self.listener.answer_with_file(call, handed, flags & os.O_CLOEXEC)
-
-    def _watch(self, fd: int) -> int:
-        path = f"/proc/self/fd/{fd}".encode()
-        return checked(LIBC.inotify_add_watch(self.inotify, path, _IN_CLOSE))
-
-    def _release(self, identity: tuple[int, int]) -> None:
-        served = self._served.pop(identity)
-        checked(LIBC.inotify_rm_watch(self.inotify, served.watch))
-        served.content.close()
-        served.file.close()
-        self._refresh(served.file.source)
-
-    def _refresh(self, source: object) -> None:
-        """Update the content of all open files with the same source."""
-        alike = [served for served in self._served.values() if served.file.source == source]
-        if not alike or isinstance(alike[0].file, CpuidFile):
-            return
-        shown = alike[0].file.pread(CONTENT_LIMIT, 0)
-        for served in alike:
-            served.content.show(shown)
+    # Open files
 
     def _on_file(self, process: RemoteProcess, answer: Callable[..., int | None]) -> bool:
         """Answer a call on an open file of the node; where ``answer`` returns None, Linux does."""
@@ -238,7 +258,7 @@ class Supervisor:
         try:
             return file.ioctl(request & 0xFFFFFFFF, argument, process)
         finally:
-            self._refresh(file.source)
+            self._files.refresh(file.source)
 
     def _read(self, process: RemoteProcess, file: OpenFile) -> int | None:
         return read_cpuid(process, file) if isinstance(file, CpuidFile) else None
@@ -246,50 +266,113 @@ class Supervisor:
     def _write(self, process: RemoteProcess, file: OpenFile) -> int:
         _, address, size, *_ = process.call.arguments
         written = file.write(process.read_memory(address, min(size, CONTENT_LIMIT)))
-        self._refresh(file.source)
+        self._files.refresh(file.source)
         return written
 
-    def _served_by(self, process: RemoteProcess) -> _Served | None:
+    def _served_by(self, process: RemoteProcess) -> Served | None:
         identity = process.identity(process.call.arguments[0] & 0xFFFFFFFF)
-        return None if identity is None else self._served.get(identity)
+        return None if identity is None else self._files.find(identity)
+
+    # Telling
 
     def _stat(self, process: RemoteProcess) -> bool:
-        path = self._own_path(process, 0)
-        return self._tell(process, path, 1)
+        return self._tell(process, self._paths.first_target(process), 1)
 
     def _fstat(self, process: RemoteProcess) -> bool:
-        path = self._open_path_of(process)
-        return self._tell(process, path, 1)
+        return self._tell(process, self._paths.behind(process), 1)
 
     def _stat_at(self, process: RemoteProcess, flags: int, buffer: int) -> bool:
-        """Tell of a path, or of an open file if the argument ``flags`` has AT_EMPTY_PATH."""
-        path = None
+        """Tell of a path, or of an open file if the path is empty and AT_EMPTY_PATH is given."""
+        target = None
         if process.call.arguments[flags] & _AT_EMPTY_PATH:
-            path = self._open_path_of(process)
-        return self._tell(process, path or self._own_path(process, 1), buffer)
+            target = self._paths.behind(process)
+        return self._tell(process, self._paths.first_target(process) or target, buffer)
 
-    def _tell(self, process: RemoteProcess, path: str | None, buffer: int) -> bool:
-        """Write the stat of a path into the buffer that an argument points to."""
-        if path is None:
+    def _tell(self, process: RemoteProcess, target: Target | None, buffer: int) -> bool:
+        """Write the stat of a target into the buffer that an argument points to."""
+        if target is None or not (target.is_nodes or target.is_astray):
             return False
-        is_statx = process.call.name == "statx"
-        pack = pack_statx if is_statx else _PACKED[process.pointer_bits()]
-        process.write_memory(process.call.arguments[buffer], pack(self.kernel.stat(path, process)))
+        found = self._stat_of(process, target)
+        bits = process.pointer_bits()
+        pack = _PACKED.get(process.call.name) or (pack_stat if bits == 64 else pack_stat32)
+        process.write_memory(process.call.arguments[buffer], pack(found))
         self.listener.answer(process.call, 0)
         return True
 
+    def _stat_of(self, process: RemoteProcess, target: Target) -> Stat:
+        if target.is_nodes:
+            return self._nodes.stat(target.path, process)
+        found = os.lstat(target.here)
+        owner = {"uid": found.st_uid, "gid": found.st_gid}
+        return Stat(found.st_mode, found.st_ino, **owner, size=found.st_size, nlink=found.st_nlink)
+
     def _access(self, process: RemoteProcess, position: int) -> bool:
-        path = self._own_path(process, position)
-        if path is None:
+        target = self._paths.first_target(process)
+        if target is None or not (target.is_nodes or target.is_astray):
             return False
         wanted = process.call.arguments[position + 1] & 0o7
-        mode = self.kernel.stat(path, process).mode
+        mode = self._stat_of(process, target).mode
         # Root may read and write anything, and execute what anybody may.
         granted = mode & 0o7 if process.uid else 0o6 | (mode | mode >> 3 | mode >> 6) & 0o1
         if wanted & ~granted:
             raise fail(errno.EACCES)
         self.listener.answer(process.call, 0)
         return True
+
+    def _read_link(self, process: RemoteProcess) -> bool:
+        """Tell where a link leads: descriptors and working folders to the node's paths."""
+        target = self._paths.first_target(process)
+        if target is None:
+            return False
+        if target.is_nodes:
+            self._nodes.stat(target.path, process)
+            raise fail(errno.EINVAL)
+        view = self._paths.view(process)
+        entry = view.look_up(target.here.removeprefix(view.root.prefix))
+        text = entry.jump or entry.link
+        if not target.is_astray and text == entry.link:
+            return False
+        if text is None:
+            raise fail(errno.EINVAL)
+        position = PATHS[process.call.name][0].position
+        _, address, size = process.call.arguments[position : position + 3]
+        data = os.fsencode(text)[: size & 0x7FFFFFFF]
+        process.write_memory(address, data)
+        self.listener.answer(process.call, len(data))
+        return True
+
+    def _working_folder(self, process: RemoteProcess) -> bool:
+        """Answer getcwd()."""
+        path = self._paths.view(process).folder(AT_FDCWD)
+        if path is None:
+            return False
+        address, size, *_ = process.call.arguments
+        data = os.fsencode(path) + b"\0"
+        if size < len(data):
+            raise fail(errno.ERANGE)
+        process.write_memory(address, data)
+        self.listener.answer(process.call, len(data))
+        return True
+
+    def _enter(self, process: RemoteProcess) -> bool:
+        """Enter a folder; the kernel enters none that it would not find."""
+        target = self._paths.first_target(process)
+        if target is None or not (target.is_nodes or target.is_astray):
+            return False
+        if not stat.S_ISDIR(self._stat_of(process, target).mode):
+            raise fail(errno.ENOTDIR)
+        if target.is_nodes:
+            held = self._open_own(process, target.path, os.O_RDONLY, is_new=False)
+        else:
+            held = HeldFile(os.open(target.here, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        with closing(held):
+            enter_folder(self.listener, process, held.fd)
+        return True
+
+    def _differ(self, _: RemoteProcess) -> bool:
+        """Note that from now on threads may have other roots and mounts."""
+        self._paths.differ()
+        return False
 
     def _uname(self, process: RemoteProcess) -> bool:
         hostname = self._place.hostname or os.uname().nodename
@@ -307,36 +390,12 @@ class Supervisor:
         self.listener.answer(process.call, self._affinity.set(process))
         return True
 
-    def _own_path(self, process: RemoteProcess, position: int) -> str | None:
-        """Return the path that is an argument if it is the node's, else None.
-
-        A path that is not the first argument has its folder before it.
-        """
-        address = process.call.arguments[position]
-        if not address:
-            return None
-        directory = _directory(process.call) if position else _AT_FDCWD
-        try:
-            path = process.resolve(directory, process.read_path(address))
-        except OSError:
-            return None  # The kernel itself says best what is wrong with it.
-        return self._own(path)
-
-    def _open_path_of(self, process: RemoteProcess) -> str | None:
-        """Return the path of the node's file or folder that the first argument is open on."""
-        served = self._served_by(process)
-        if served is not None:
-            return served.path
-        return self._own(process.resolve(_directory(process.call), ""))
-
-    def _own(self, path: str) -> str | None:
-        path = self._folders.original(path)
-        return path if path in self._place.doors or self.kernel.owns(path) else None
-
+    #: Calls with paths that are not among these are refused on the node's.
     _handlers: ClassVar[Mapping[str, Callable[..., bool]]] = {
-        "open": partial(_open, position=0),
-        "openat": partial(_open, position=1),
-        "openat2": partial(_open, position=1),
+        "open": partial(_open, flags=1),
+        "openat": partial(_open, flags=2),
+        "openat2": _open_by_memory,
+        "creat": _create,
         "stat": _stat,
         "lstat": _stat,
         "fstat": _fstat,
@@ -349,6 +408,11 @@ class Supervisor:
         "access": partial(_access, position=0),
         "faccessat": partial(_access, position=1),
         "faccessat2": partial(_access, position=1),
+        "readlink": _read_link,
+        "readlinkat": _read_link,
+        "getcwd": _working_folder,
+        "chdir": _enter,
+        **dict.fromkeys(_ROOT_CALLS, _differ),
         "uname": _uname,
         "sched_getaffinity": _get_affinity,
         "sched_setaffinity": _set_affinity,
@@ -358,12 +422,3 @@ class Supervisor:
         ),
         "write": partial(_on_file, answer=_write),
     }
-
-
-def _directory(call: Notification) -> int:
-    """Read the first argument as the kernel's int."""
-    number = call.arguments[0] & 0xFFFFFFFF
-    return number - (1 << 32) if number >> 31 else number
-
-
-_PACKED: Mapping[int, Callable[[Stat], bytes]] = {64: pack_stat, 32: pack_stat64}

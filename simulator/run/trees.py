@@ -16,6 +16,7 @@ from simulator.run.program import (
     Started,
     adopt_orphans,
     children,
+    descendants,
     end_children,
     start,
 )
@@ -65,7 +66,13 @@ class Tree:
     """
 
     def __init__(
-        self, place: Place, started: Started, loop: Loop, ended: Callable[[int], None]
+        self,
+        place: Place,
+        started: Started,
+        loop: Loop,
+        ended: Callable[[int], None],
+        *,
+        roots_differ: bool,
     ) -> None:
         self.pid = started.pid
         self.keeper = started.keeper
@@ -74,7 +81,8 @@ class Tree:
         self._started = started
         self._loop = loop
         self._ended = ended
-        self._supervisor = Supervisor(place, Listener(started.listener))
+        listener = Listener(started.listener)
+        self._supervisor = Supervisor(place, listener, roots_differ=roots_differ)
         loop.watch(started.listener, self._serve)
         loop.watch(self._supervisor.inotify, lambda _: self._supervisor.forget_closed())
         loop.watch(started.channel.fileno(), lambda _: self._hear())
@@ -84,6 +92,14 @@ class Tree:
         if self.status is None:
             with suppress(ProcessLookupError):  # Its status may not have arrived yet.
                 os.kill(self.pid, number)
+
+    def interrupt(self) -> None:
+        """Interrupt the program and what it has started, as far as it is in this process group."""
+        group = os.getpgrp()
+        for pid in descendants(self.keeper):
+            with suppress(ProcessLookupError):
+                if os.getpgid(pid) == group:
+                    os.kill(pid, signal.SIGINT)
 
     def end(self) -> None:
         """Tell the keeper to end the whole tree; that takes some time."""
@@ -150,7 +166,8 @@ class Runner:
         except OSError as error:
             raise RunError(f"no process: {error.strerror}") from error
         try:
-            tree = Tree(place, started, self.loop, ended)
+            differ = bool(program.mounts)
+            tree = Tree(place, started, self.loop, ended, roots_differ=differ)
         except OSError as error:
             started.abandon()
             raise RunError(f"no supervisor: {error.strerror}") from error
@@ -162,6 +179,11 @@ class Runner:
         while tree.status is None:
             self.loop.turn()
         return tree.status
+
+    def interrupt(self) -> None:
+        """Interrupt all programs, as Ctrl-C in a terminal does."""
+        for tree in self._trees:
+            tree.interrupt()
 
     def _end_orphans(self) -> None:
         """Kill the processes that this process adopted because their keeper was killed."""

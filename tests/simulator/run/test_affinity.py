@@ -11,7 +11,8 @@ import pytest
 
 from simulator.run.affinity import Affinity
 from simulator.run.remote import RemoteProcess
-from simulator.run.seccomp import AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, Notification
+from simulator.run.seccomp import Notification
+from simulator.run.system_calls import AUDIT_ARCH_I386, AUDIT_ARCH_X86_64
 from support.running import NODE, command_line, run, succeed
 from support.simulated_nodes import failing
 

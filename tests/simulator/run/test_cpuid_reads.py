@@ -12,7 +12,8 @@ from simulator.facts.cpuid import CpuidTable
 from simulator.kernel.files import CpuidFile
 from simulator.run.cpuid_reads import read_cpuid
 from simulator.run.remote import RemoteProcess
-from simulator.run.seccomp import AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, SYSCALLS, Notification
+from simulator.run.seccomp import Notification
+from simulator.run.system_calls import AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, SYSCALLS
 from support.running import guest
 from support.simulated_nodes import EVERYTHING, cpu, failing
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from simulator.run.remote import Folders, HeldFile, RemoteProcess
-from simulator.run.seccomp import AUDIT_ARCH_X86_64, Notification
+from simulator.run.seccomp import Notification
+from simulator.run.system_calls import AUDIT_ARCH_X86_64
 from support.simulated_nodes import failing
 
 PAGE = mmap.PAGESIZE
@@ -157,27 +158,6 @@ class TestDescriptors:
 
 def deny(_: RemoteProcess, __: int) -> int:
     raise PermissionError(errno.EPERM, "denied")
-
-
-class TestPaths:
-    @pytest.mark.parametrize(
-        ("path", "resolved"),
-        [("/proc/cpt", "/proc/cpt"), ("/proc//vz/../cpt", "/proc/cpt"), ("/", "/")],
-    )
-    def test_from_the_root(self, path: str, resolved: str) -> None:
-        assert myself().resolve(-100, path) == resolved
-
-    def test_from_the_working_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(tmp_path)
-        assert myself().resolve(-100, "one/../other") == f"{tmp_path}/other"
-
-    def test_from_an_open_folder(self, tmp_path: Path) -> None:
-        fd = os.open(tmp_path, os.O_RDONLY)
-        assert myself().resolve(fd, "other") == f"{tmp_path}/other"
-        os.close(fd)
-
-    def test_from_nowhere(self) -> None:
-        assert myself().resolve(9999, "other") == "other"
 
 
 # Folders that stand for a node's

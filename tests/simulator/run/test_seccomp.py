@@ -10,18 +10,11 @@ from typing import Any
 import pytest
 
 from simulator.run import seccomp
-from simulator.run.seccomp import (
-    AUDIT_ARCH_I386,
-    AUDIT_ARCH_X86_64,
-    SYSCALLS,
-    Listener,
-    Notification,
-    build_filter,
-    install_filter,
-)
+from simulator.run.seccomp import Listener, Notification, build_filter, install_filter
 from simulator.run.supervisor import OVERRIDE_SELECTIONS, SELECTIONS
+from simulator.run.system_calls import AUDIT_ARCH_I386, AUDIT_ARCH_X86_64, REFUSED, SYSCALLS, X32
 
-ALLOW, NOTIFY = 0x7FFF0000, 0x7FC00000
+ALLOW, NOTIFY, ENOSYS = 0x7FFF0000, 0x7FC00000, 0x00050000 | errno.ENOSYS
 AARCH64 = 0xC00000B7
 NOTIFICATION = Notification(1, 2, AUDIT_ARCH_X86_64, 3, (0, 0, 0, 0, 0, 0))
 
@@ -44,8 +37,9 @@ def decide(program: list[tuple[int, int, int, int]], arch: int, number: int, *wo
         elif code == 0x05:
             at += operand
         else:
-            assert code == 0x15
-            at += if_true if accumulator == operand else if_false
+            assert code in (0x15, 0x35)
+            holds = accumulator == operand if code == 0x15 else accumulator >= operand
+            at += if_true if holds else if_false
 
 
 @pytest.mark.parametrize("arch", SYSCALLS)
@@ -53,11 +47,14 @@ def test_what_is_selected_is_notified_and_nothing_else(arch: int) -> None:
     program = build_filter(SELECTIONS)
     selected = {name for name, conditions in SELECTIONS.items() if not conditions}
     numbers = {SYSCALLS[arch][name] for name in selected if name in SYSCALLS[arch]}
-    conditional = {SYSCALLS[arch][name] for name in ("ioctl", "pread64", "read", "write")}
-    for number in range(600):
-        if number not in conditional:
-            expected = NOTIFY if number in numbers else ALLOW
-            assert decide(program, arch, number) == expected, number
+    conditional = {
+        SYSCALLS[arch].get(name) for name, conditions in SELECTIONS.items() if conditions
+    }
+    refused = {SYSCALLS[arch][name] for name in REFUSED if name in SYSCALLS[arch]}
+    assert len(refused) > 20
+    for number in set(range(600)) - conditional:
+        expected = NOTIFY if number in numbers else ENOSYS if number in refused else ALLOW
+        assert decide(program, arch, number) == expected, number
 
 
 @pytest.mark.parametrize("arch", SYSCALLS)
@@ -94,6 +91,22 @@ def test_long_writes_are_notified_where_there_is_an_override_to_write(
     number = SYSCALLS[arch]["write"]
     assert decide(build_filter(SELECTIONS), arch, number, 1, 0, size) == expected
     assert decide(build_filter(OVERRIDE_SELECTIONS), arch, number, 1, 0, size) == NOTIFY
+
+
+def test_calls_of_x32_are_refused() -> None:
+    program = build_filter(SELECTIONS)
+    for number in (0, 257, 512, 546, 0x3FFFFFFF):
+        assert decide(program, AUDIT_ARCH_X86_64, X32 | number) == ENOSYS
+    assert decide(program, AUDIT_ARCH_I386, X32) == ALLOW
+
+
+@pytest.mark.parametrize("arch", SYSCALLS)
+@pytest.mark.parametrize("name", ["clone", "unshare"])
+@pytest.mark.parametrize(("flags", "expected"), [(0x20000, NOTIFY), (0x1D0F11, ALLOW)])
+def test_a_process_with_mounts_of_its_own_is_noticed(
+    arch: int, name: str, flags: int, expected: int
+) -> None:
+    assert decide(build_filter(SELECTIONS), arch, SYSCALLS[arch][name], flags) == expected
 
 
 def test_another_architecture_is_let_alone() -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from simulator.profiles.store import load_node
-from simulator.run.seccomp import AUDIT_ARCH_X86_64, Notification
+from simulator.run.opened import OpenFiles
+from simulator.run.seccomp import Notification
 from simulator.run.session import end_as, forwarding
 from simulator.run.supervisor import Place, Supervisor
+from simulator.run.system_calls import AUDIT_ARCH_X86_64
 
 UNAME = Notification(1, os.getpid(), AUDIT_ARCH_X86_64, 63, (0, 0, 0, 0, 0, 0))
 
@@ -90,25 +92,25 @@ def test_inotify_that_cannot_be_had_is_an_error(supervised: list[Supervisor]) ->
     assert caught.value.errno == errno.EMFILE
 
 
-def test_a_file_that_cannot_be_watched_is_an_error(supervised: list[Supervisor]) -> None:
-    supervisor = supervise(supervised, OneListener(None))
-    with pytest.raises(OSError) as caught:
-        supervisor._watch(9999)
-    assert caught.value.errno == errno.ENOENT
+def test_a_file_that_cannot_be_watched_is_an_error() -> None:
+    before = open_descriptors()
+    files = OpenFiles()
+    device = load_node("042stab141.3.SandyBridge.default").boot().cpt.open()
+    os.close(files.inotify)
+    with pytest.raises(OSError):
+        files.serve(device, "/proc/cpt", os.O_RDWR)
+    assert open_descriptors() == before
 
 
 def test_a_file_that_is_open_at_the_end_is_closed() -> None:
     before = open_descriptors()
-    supervisor = supervise([], OneListener(None))
-    kernel = supervisor.kernel
+    files = OpenFiles()
+    kernel = load_node("042stab141.3.SandyBridge.default").boot()
     contexts = list(kernel.cpt.contexts)
     device = kernel.cpt.open()
     device.bound_context()
-    handed: list[int] = []
-    supervisor.listener.answer_with_file = lambda *words: handed.append(words[1])  # type: ignore[method-assign]
-    supervisor._serve_file(UNAME, device, "/proc/cpt", os.O_RDWR)
-    supervisor.close()
-    assert len(handed) == 1
+    files.serve(device, "/proc/cpt", os.O_RDWR).close()
+    files.close()
     assert list(kernel.cpt.contexts) == contexts
     assert open_descriptors() == before
 
