@@ -360,6 +360,7 @@ class Folders:
         """Remove the folders."""
         if self._root is not None:
             self._root.close()
+            self._root = None
 
 
 def _remove(path: "Path") -> None:

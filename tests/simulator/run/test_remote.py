@@ -8,14 +8,16 @@ import errno
 import mmap
 import os
 import stat
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from simulator.run.remote import Folders, HeldFile, RemoteProcess
+from simulator.run.remote import Folders, HeldFile, PathReader, RemoteProcess
 from simulator.run.seccomp import Notification
 from simulator.run.system_calls import AUDIT_ARCH_X86_64
 from support.simulated_nodes import failing
@@ -79,6 +81,64 @@ def last_page() -> Iterator[int]:
     libc.munmap(start + PAGE, PAGE)
     yield start + PAGE
     libc.munmap(start, PAGE)
+
+
+class TestPathReader:
+    @pytest.fixture
+    def reader(self) -> Iterator[PathReader]:
+        made = PathReader()
+        yield made
+        made.forget()
+
+    def test_paths_are_read_from_memory_that_stays_open(self, reader: PathReader) -> None:
+        buffer = ctypes.create_string_buffer(b"/proc/cpt")
+        assert reader.read(os.getpid(), ctypes.addressof(buffer)) == "/proc/cpt"
+        before = count_open()
+        buffer.value = b"other"
+        assert reader.read(os.getpid(), ctypes.addressof(buffer)) == "other"
+        assert count_open() == before
+        reader.forget()
+        assert count_open() == before - 1
+
+    def test_what_cannot_be_read_at_once_is_not_known(self, reader: PathReader) -> None:
+        long = ctypes.create_string_buffer(b"x" * 300)
+        assert reader.read(os.getpid(), ctypes.addressof(long)) is None
+        assert reader.read(os.getpid(), 1) is None
+        assert reader.read(os.getpid(), (1 << 64) - 1) is None
+        assert reader.read(1 << 22, 1) is None
+
+    def test_it_is_opened_again_after_a_while(
+        self, reader: PathReader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        buffer = ctypes.create_string_buffer(b"path")
+        times = iter((0.0, 0.2, 0.6, 0.6, 0.7))
+        monkeypatch.setattr("time.monotonic", lambda: next(times))
+        opened = []
+        monkeypatch.setattr(PathReader, "_open", spy(PathReader._open, opened))
+        for _ in range(4):
+            assert reader.read(os.getpid(), ctypes.addressof(buffer)) == "path"
+        assert len(opened) == 2
+
+    def test_of_few_threads_it_is_open(self, reader: PathReader) -> None:
+        before = count_open()
+        with ExitStack() as children:
+            for _ in range(40):
+                child = children.enter_context(subprocess.Popen(["sleep", "10"]))
+                children.callback(child.kill)
+                reader.read(child.pid, 1)
+                assert count_open() <= before + 33
+
+
+def count_open() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def spy(function: Callable[..., Any], seen: list[Any]) -> Callable[..., Any]:
+    def spied(*words: Any) -> Any:
+        seen.append(words)
+        return function(*words)
+
+    return spied
 
 
 class TestDescriptors:
@@ -205,6 +265,14 @@ def test_it_may_be_opened_again_and_in_any_order(listing: Callable[..., list[str
     for _ in range(2):
         assert listing("/dev/cpu", "0/") == ["0/"]
         assert listing("/dev/cpu/0", "cpuid") == ["cpuid"]
+
+
+def test_names_that_are_gone_are_removed(listing: Callable[..., list[str]]) -> None:
+    assert listing("/proc/1/task", "1/") == ["1/"]
+    assert listing("/proc", "1/", "2/", "stat") == ["1/", "2/", "stat"]
+    assert listing("/proc/2", "stat") == ["stat"]
+    assert listing("/proc", "1/", "version") == ["1/", "version"]
+    assert listing("/proc/1/task", "1/") == ["1/"]
 
 
 def test_where_a_descriptor_leads_is_the_nodes_own_path(folders: Folders) -> None:

@@ -122,6 +122,34 @@ class TestSignals:
             output, _ = process.communicate(timeout=60)
         assert (process.returncode, output) == (3, "042stab141_3\n")
 
+    @pytest.mark.parametrize(
+        ("script", "status", "said"),
+        [
+            ("trap 'echo caught; exit 5' INT; touch $READY; while :; do sleep 0.05; done", 5, 1),
+            ("sh -c 'touch $READY; exec sleep 1000'; echo caught", -signal.SIGINT, 0),
+            ("ssh dest 'touch '$READY'; exec sleep 1000'; echo caught", -signal.SIGINT, 0),
+        ],
+    )
+    def test_an_interrupt_to_the_supervisor_alone_is_as_one_of_the_terminals(
+        self, script: str, status: int, said: int, tmp_path: Path
+    ) -> None:
+        """All programs get it: a shell that waits for another ends if that was interrupted."""
+        ready = tmp_path / "ready"
+        options = ("--node-for", f"dest={NODE}") if "ssh" in script else ()
+        command = command_line("bash", "-c", script, options=options)
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "READY": str(ready)},
+        ) as process:
+            wait_for(ready.exists)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
+        assert (process.returncode, output) == (status, "caught\n" * said)
+
     def test_an_interrupt_that_is_ignored_stays_so(self) -> None:
         command = command_line("grep", "SigIgn", "/proc/self/status")
         ended = through_shell("trap '' INT; exec \"$@\"", *command)
