@@ -152,6 +152,7 @@ CALLS = {
     'CALL(439, open("/proc", 0), "vz/version", R_OK, 0)': 0,
     'CALL(332, open("/proc", O_PATH), "cpt", 0, 0x7ff, place)': 0,
     'linked("/proc/version")': -errno.EINVAL,
+    'linked("")': -errno.ENOENT,
     'linked("absolute")': "/proc/version",
     # Refused
     'chdir("/proc/version")': -errno.ENOTDIR,

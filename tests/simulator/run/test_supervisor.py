@@ -1,5 +1,6 @@
 """What a supervisor does when something goes wrong; what it does else is in test_run.py."""
 
+import ctypes
 import errno
 import os
 import resource
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from simulator.profiles.store import load_node
+from simulator.run.called_paths import CalledPaths
+from simulator.run.machine import Root, Roots
 from simulator.run.opened import OpenFiles
 from simulator.run.seccomp import Notification
 from simulator.run.session import end_as, forwarding
 from simulator.run.supervisor import Place, Supervisor
-from simulator.run.system_calls import AUDIT_ARCH_X86_64
+from simulator.run.system_calls import AUDIT_ARCH_X86_64, SYSCALLS
 
 UNAME = Notification(1, os.getpid(), AUDIT_ARCH_X86_64, 63, (0, 0, 0, 0, 0, 0))
 
@@ -76,6 +79,24 @@ def test_a_mistake_of_ours_leaves_nobody_waiting(
     with pytest.raises(ZeroDivisionError):
         supervisor.serve()
     assert listener.failed == [errno.EIO]
+
+
+def test_a_thread_that_is_gone_while_its_root_is_looked_at_is_not_told_of() -> None:
+    kernel = load_node("042stab141.3.SandyBridge.default").boot()
+    path = ctypes.create_string_buffer(b"/etc/passwd")
+    words = (ctypes.addressof(path), 0, 0, 0, 0, 0)
+    number = SYSCALLS[AUDIT_ARCH_X86_64]["open"]
+    call = Notification(1, os.getpid(), AUDIT_ARCH_X86_64, number, words)
+    paths = CalledPaths(kernel, {}, roots_differ=True)
+    assert not paths.is_elsewhere(call), "nothing is remembered yet"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Roots, "of", _gone)
+        assert not paths.is_elsewhere(call)
+    paths.close()
+
+
+def _gone(*_: object) -> Root:
+    raise FileNotFoundError(errno.ENOENT, "gone")
 
 
 def test_inotify_that_cannot_be_had_is_an_error(supervised: list[Supervisor]) -> None:

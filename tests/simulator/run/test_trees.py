@@ -181,11 +181,11 @@ def test_a_mistake_of_ours_ends_all_trees(tmp_path: Path) -> None:
 FAILURES = {
     """
         Supervisor = trees.Supervisor
-        def starve(*words):
+        def starve(*words, **options):
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
             try:
-                return Supervisor(*words)
+                return Supervisor(*words, **options)
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         trees.Supervisor = starve
