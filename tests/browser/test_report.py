@@ -858,6 +858,15 @@ class TestColours:
             assert seen[scheme] == few.variable("refused")
         assert seen["light"] != seen["dark"]
 
+    def test_a_reason_has_the_colour_of_the_outcome_that_it_makes(self, browser: Chromium) -> None:
+        pair = next(one for one in CAPTURED.pairs if CAPTURED.counts(one).risky)
+        CAPTURED.open(browser, pair_fragment(pair.source, pair.destination, "fleet"))
+        reason, risky = browser.run("""
+          const style = (selector) => getComputedStyle(document.querySelector(selector));
+          const reason = style("#content .programs .reason.refuses").borderLeftColor;
+          return [reason, style("#legend .sign.risky").backgroundColor];""")
+        assert reason == risky
+
     def test_outcomes_differ_in_more_than_their_hue(self, few: ReportPage) -> None:
         """Told apart without colours: by lightness, beside the glyphs."""
         for scheme in ("light", "dark"):

@@ -71,7 +71,8 @@ function remedies(model, codes) {
 // One verdict with all its reasons, what counts and what does not.
 function opinionOf(model, title, opinion) {
   const blocks = byCode(model.said(opinion)).map((alike) => reasonBlock(model, alike));
-  return element("div", element("h4", `${title}: ${VERDICTS[model.verdicts[opinion]]}`), blocks);
+  const kind = `div.${title.toLowerCase()}`;
+  return element(kind, element("h4", `${title}: ${VERDICTS[model.verdicts[opinion]]}`), blocks);
 }
 
 function reasonBlock(model, alike) {
