@@ -18,7 +18,7 @@ ANSWER_BYTES = _ANSWER.size
 
 #: The device numbers of the CPUID device and of the kernel's log (Linux
 #: Documentation/admin-guide/devices.txt).
-_CPUID_MAJOR = 203
+CPUID_MAJOR = 203
 KMSG_DEVICE = os.makedev(1, 11)
 
 
@@ -114,7 +114,7 @@ def text_file(
 
 def cpuid_device(processor: int, cpuid: CpuidTable) -> NodeFile:
     """Return a processor's /dev/cpu/N/cpuid."""
-    rdev = os.makedev(_CPUID_MAJOR, processor)
+    rdev = os.makedev(CPUID_MAJOR, processor)
     return NodeFile(stat.S_IFCHR | 0o400, lambda _: CpuidFile(cpuid), rdev=rdev)
 
 

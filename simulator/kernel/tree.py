@@ -48,6 +48,8 @@ _UNTOLD_FILES = (
     "/proc/buddyinfo",
     "/proc/config.gz",
     "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/ioports",
     "/proc/kallsyms",
     "/proc/modules",
     "/proc/sched_debug",
@@ -58,8 +60,10 @@ _UNTOLD_FILES = (
     "/proc/version_signature",
 )
 _UNTOLD_FOLDERS = (
+    "/proc/acpi",
     "/proc/device-tree",
     "/proc/irq",
+    "/proc/pressure",
     "/proc/sys/kernel/sched_domain",
     "/proc/xen",
     "/sys/bus/cpu",

@@ -7,8 +7,11 @@ first; all others are walked name by name.
 import os
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from simulator.kernel.kernel import SimulatedKernel
 from simulator.run.machine import AT_FDCWD, Elsewhere, NodePaths, Root, Roots, Target, View
+from simulator.run.made_devices import MadeDevices
 from simulator.run.opened import OpenFiles
 from simulator.run.remote import Folders, PathReader, RemoteProcess, read_status
 from simulator.run.seccomp import Notification
@@ -22,8 +25,11 @@ _ON_DESCRIPTORS = frozenset(
     )
 )
 
-#: Calls that concern it only if their one path does. That of openat2() may be below another root.
-_ON_ONE_PATH = frozenset(name for name, paths in PATHS.items() if len(paths) == 1) - {"openat2"}
+#: Calls that concern it only if their one path does. That of openat2() may be below another root,
+#: and mknod() makes the node's devices anywhere.
+_ON_ONE_PATH = frozenset(
+    name for name, paths in PATHS.items() if len(paths) == 1 and not name.startswith("mknod")
+) - {"openat2"}
 
 _EXECUTING = frozenset(("execve", "execveat"))
 
@@ -41,6 +47,7 @@ class CalledPaths:
         self.nodes = NodePaths(kernel, doors)
         self.files = OpenFiles()
         self.folders = Folders()
+        self.devices = MadeDevices(kernel)
         self._roots_differ = roots_differ
         self._roots = Roots(self.nodes)
         self._owner = os.geteuid()
@@ -64,7 +71,7 @@ class CalledPaths:
         name = call.name
         if name in _ON_DESCRIPTORS:
             return not (self.files or self.folders)
-        if name not in _ON_ONE_PATH:
+        if name not in _ON_ONE_PATH or self.devices:
             return False
         [argument] = PATHS[name]
         path = self._reader.read(call.tid, call.arguments[argument.position])
@@ -123,6 +130,8 @@ class CalledPaths:
         if target is not None and not target.is_nodes and not rules:
             prefix = self._prefix(process.call, argument, path)
             self._elsewhere.learn(path, view, directory, prefix)
+        if target is not None and target.here in self.devices:
+            return structs.replace(target, is_astray=True)
         return target
 
     def first_target(self, process: RemoteProcess) -> Target | None:

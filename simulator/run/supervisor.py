@@ -27,6 +27,7 @@ from simulator.run.machine import (
     Target,
     list_here,
 )
+from simulator.run.made_devices import is_cpuid
 from simulator.run.opened import Served
 from simulator.run.remote import (
     CONTENT_LIMIT,
@@ -127,6 +128,7 @@ class Supervisor:
         self._owner = os.geteuid()
         self._paths = CalledPaths(place.kernel, place.doors, roots_differ=roots_differ)
         self._files, self._nodes = self._paths.files, self._paths.nodes
+        self._devices = self._paths.devices
         self._affinity = Affinity(place.kernel.processors)
         self.inotify = self._files.inotify
 
@@ -180,6 +182,23 @@ class Supervisor:
                 raise fail(_REFUSALS.get(process.call.name, errno.EACCES))
         return False
 
+    def _make_device(self, process: RemoteProcess, mode: int) -> bool:
+        """Make a CPUID device; ``mode`` is the position of mknod()'s mode."""
+        target = self._paths.first_target(process)
+        given = process.call.arguments[mode : mode + 2]
+        if target is None or target.is_nodes or not is_cpuid(*given):
+            return self._refuse(process)
+        self._devices.make(target.here, given[1], process)
+        self.listener.answer(process.call, 0)
+        return True
+
+    def _remove(self, process: RemoteProcess) -> bool:
+        target = self._paths.first_target(process)
+        if target is None or not self._devices.remove(target.here):
+            return self._refuse(process)
+        self.listener.answer(process.call, 0)
+        return True
+
     # Opening
 
     def _open(self, process: RemoteProcess, flags: int) -> bool:
@@ -203,7 +222,10 @@ class Supervisor:
         target = self._paths.target(process, argument, follow=follow, rules=rules)
         if target is None:
             return False
-        if target.is_nodes:
+        if target.here in self._devices:
+            file = self._devices.open(target.here, process, flags)
+            held = self._files.serve(file, target.path, flags)
+        elif target.is_nodes:
             held = self._open_own(process, target.path, flags, is_new=is_new)
         else:
             found = self._open_here(process, target, flags, mode)
@@ -302,8 +324,10 @@ class Supervisor:
     def _stat_of(self, process: RemoteProcess, target: Target) -> Stat:
         if target.is_nodes:
             return self._nodes.stat(target.path, process)
+        if target.here in self._devices:
+            return self._devices.stat(target.here)
         found = os.lstat(target.here)
-        owner = {"uid": found.st_uid, "gid": found.st_gid}
+        owner = {"uid": found.st_uid, "gid": found.st_gid, "rdev": found.st_rdev}
         return Stat(found.st_mode, found.st_ino, **owner, size=found.st_size, nlink=found.st_nlink)
 
     def _access(self, process: RemoteProcess, position: int) -> bool:
@@ -408,6 +432,10 @@ class Supervisor:
         "access": partial(_access, position=0),
         "faccessat": partial(_access, position=1),
         "faccessat2": partial(_access, position=1),
+        "mknod": partial(_make_device, mode=1),
+        "mknodat": partial(_make_device, mode=2),
+        "unlink": _remove,
+        "unlinkat": _remove,
         "readlink": _read_link,
         "readlinkat": _read_link,
         "getcwd": _working_folder,
