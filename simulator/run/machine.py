@@ -30,15 +30,18 @@ _HOMES = {"proc": "/proc", "sysfs": "/sys", "devtmpfs": "/dev"}
 #: Of these, nothing is answered by this machine where the way to a file cannot be told.
 _TOLD_ONLY = ("/proc", "/sys")
 
+#: What the folders of processes begin with.
+_PROCESSES = tuple(f"/proc/{digit}" for digit in range(1, 10))
+
+# Patterns are compiled when they are first used, which most programs do without.
+
 #: Links of a process that lead to an open file, whatever their text.
-_MAGIC = re.compile(
-    r"/proc/\d+(?:/task/\d+)?/(?:cwd|root|exe|fd/\d+|ns/\w+|map_files/[\da-f]+-[\da-f]+)"
-)
+_MAGIC = r"/proc/\d+(?:/task/\d+)?/(?:cwd|root|exe|fd/\d+|ns/\w+|map_files/[\da-f]+-[\da-f]+)"
 
 #: The network of a process, in which it finds the files of /proc/net.
-_NETWORK = re.compile(r"/proc/\d+(?:/task/\d+)?/net(?=/|$)")
+_NETWORK = r"/proc/\d+(?:/task/\d+)?/net(?=/|$)"
 
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_ESCAPED = r"\\([0-7]{3})"
 
 #: So many folders are remembered.
 _REMEMBERED = 4096
@@ -52,7 +55,7 @@ def parse_mounts(lines: Iterable[str]) -> tuple[Mount, ...]:
     mounts: list[Mount] = []
     for line in lines:
         words = line.split()
-        root, point = (_ESCAPED.sub(_unescape, word) for word in words[3:5])
+        root, point = (_unescape(word) for word in words[3:5])
         home = _HOMES.get(words[words.index("-") + 1])
         mounts.append((point, None if home is None else home + root.rstrip("/")))
     mounts.reverse()
@@ -69,11 +72,13 @@ def list_here(path: str) -> list[str]:
 
 def _of_all(path: str) -> str:
     """Return a path of /proc that is the same for all processes, if there is one."""
-    return _NETWORK.sub("/proc/net", path)
+    return re.sub(_NETWORK, "/proc/net", path) if path.startswith(_PROCESSES) else path
 
 
-def _unescape(found: re.Match[str]) -> str:
-    return chr(int(found[1], 8))
+def _unescape(word: str) -> str:
+    if "\\" not in word:
+        return word
+    return re.sub(_ESCAPED, lambda found: chr(int(found[1], 8)), word)
 
 
 class Target(Struct, frozen=True):
@@ -301,7 +306,7 @@ class View(Struct, frozen=True):
             if found == "/proc/thread-self":
                 process, thread = (self._number(path, key) for key in ("NStgid:", "NSpid:"))
                 return Entry(stat.S_IFLNK, f"{process}/task/{thread}")
-            if _MAGIC.fullmatch(found):
+            if found.startswith(_PROCESSES) and re.fullmatch(_MAGIC, found):
                 return self._magic(self.root.prefix + path)
         if self.groups is not None:
             self._check_search(path.rpartition("/")[0])
@@ -355,7 +360,7 @@ class View(Struct, frozen=True):
     def _refuse_untold(self, path: str) -> None:
         """Refuse a file of /proc or /sys that is reached by a way that cannot be told."""
         found = self._canonical(path)
-        magic = _MAGIC.match(found or "")
+        magic = re.match(_MAGIC, found or "")
         if (
             found is not None
             and found.startswith(_TOLD_ONLY)
