@@ -10,12 +10,13 @@ has it, an image that it wrote, and protobuf.dev ("Encoding").
 import re
 import reprlib
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from simulator.dumps.model import CpuDump, DumpError, KnownBits, load_json, make_dump, told_apart
 from simulator.dumps.protobuf import parse_fields, parse_varints
-from simulator.facts.cpuid import ALL_BITS, AMD, INTEL, XSAVE_LEAF, Key, RegisterName
+from simulator.facts.cpu_image import WORDS
+from simulator.facts.cpuid import ALL_BITS, AMD, INTEL, XSAVE_LEAF, RegisterName
 
 NAME = "CRIU cpuinfo image"
 
@@ -45,22 +46,8 @@ _NUMBERS = ("cpu_family", "model", "stepping", "capability_ver")
 #: CRIU counts Hygon's CPUs, which are of family 24, as AMD's.
 _HYGON_FAMILY = 24
 
-#: The words that are registers of CPUID. Those of leaf 0xF are left out: whether CRIU asked for
-#: subleaf 1 depends on the answer.
-_WORDS: Mapping[int, tuple[Key, RegisterName]] = {
-    0: ((0x1, 0), "edx"),
-    1: ((0x8000_0001, 0), "edx"),
-    4: ((0x1, 0), "ecx"),
-    6: ((0x8000_0001, 0), "ecx"),
-    9: ((0x7, 0), "ebx"),
-    10: ((XSAVE_LEAF, 1), "eax"),
-    11: ((0x7, 0), "ecx"),
-    13: ((0x8000_0008, 0), "ebx"),
-    14: ((0x6, 0), "eax"),
-    15: ((0x8000_000A, 0), "edx"),
-    17: ((0x8000_0007, 0), "ebx"),
-    18: ((0x7, 0), "edx"),
-}
+#: The words of leaf 0xF are left out: whether CRIU asked for subleaf 1 depends on the answer.
+_LEFT_OUT = (12, 16)
 
 _COMPONENT_REGISTERS: tuple[tuple[int, RegisterName], ...] = ((0, "eax"), (32, "edx"))
 
@@ -198,8 +185,12 @@ def _known_bits(entry: _Entry) -> KnownBits:
     elif entry.vendor_id == _BY_AMD and entry.cpu_family != _HYGON_FAMILY:
         known.add_vendor(AMD)
     for number, word in enumerate(entry.capability):
-        if number in _WORDS and _is_told(number, word, entry.capability_ver):
-            key, register = _WORDS[number]
+        if (
+            number in WORDS
+            and number not in _LEFT_OUT
+            and _is_told(number, word, entry.capability_ver)
+        ):
+            key, register = WORDS[number]
             known.add(key, register, word, ALL_BITS & ~(_CLEARED.get(number, 0) & ~word))
     # CRIU keeps those components alone that it can restore.
     for shift, register in _COMPONENT_REGISTERS:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, get_args
 
 from simulator.errors import UserError
 from simulator.facts.cpuid import (
@@ -20,6 +20,9 @@ from simulator.facts.features import LONG_MODE, SYSCALL
 from vzcptcheck.cpuinfo import MOST_PROCESSORS
 from vzcptcheck.outcome import printable
 from vzcptcheck.processors import format_ranges
+
+if TYPE_CHECKING:
+    from simulator.facts.cpu_image import CpuImage
 
 Mode = Literal["64-bit", "32-bit", "unknown"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -121,7 +124,8 @@ class CpuDump(NamedTuple):
     how the dump is written. ``table`` has the answers that are known whole; ``partial`` those
     known in part, by leaf and subleaf, so that no bit that is unknown reads as zero. Without
     leaf 0 known whole there is no table, and all that is known is in ``partial``.
-    ``model_name`` and ``microcode`` are what a dump says of them beside the registers.
+    ``model_name`` and ``microcode`` are what a dump says of them beside the registers, ``image``
+    what CRIU has stored of the CPU.
     """
 
     cpus: str
@@ -131,6 +135,7 @@ class CpuDump(NamedTuple):
     partial: tuple[tuple[Key, PartialAnswer], ...] = ()
     model_name: str | None = None
     microcode: str | None = None
+    image: "CpuImage | None" = None
 
     def answers(self) -> dict[Key, PartialAnswer]:
         """Return all that is known, in order."""
@@ -196,6 +201,7 @@ def make_dump(  # noqa: PLR0913 (the facts of a CPU)
     mode: Mode = "unknown",
     model_name: str | None = None,
     microcode: str | None = None,
+    image: "CpuImage | None" = None,
 ) -> CpuDump:
     """Make a CPU of answers known whole or in part; a mode that is unknown is inferred.
 
@@ -209,7 +215,7 @@ def make_dump(  # noqa: PLR0913 (the facts of a CPU)
         raise DumpError(f"CPU {printable(cpus)}: nothing is told of its registers")
     if mode == "unknown":
         mode = _inferred(answers)
-    return CpuDump(cpus, table, mode, form, partial, model_name, microcode)
+    return CpuDump(cpus, table, mode, form, partial, model_name, microcode, image)
 
 
 def told_apart(dumps: Iterable[CpuDump]) -> list[CpuDump]:

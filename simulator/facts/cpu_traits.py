@@ -6,7 +6,7 @@ The kernel compares 19 features; the table in features.txt has the others too.
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product, starmap
 from types import MappingProxyType
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -141,37 +141,99 @@ class CpuTraits(Struct, frozen=True, cache_hash=True, gc=False):
     disabled: int = 0
 
 
+class Setting(NamedTuple):
+    """What of a kernel decides what programs get from a CPU.
+
+    ``override`` is what CPUID answers to programs in place of the CPU. ``is_eager``: every process
+    counts as having used the FPU; None where that is not known.
+    """
+
+    is_64bit: bool
+    boot_options: tuple[str, ...] = ()
+    override: tuple[OverrideEntry, ...] = ()
+    is_eager: bool | None = True
+
+
 def cpu_traits(facts: NodeFacts, cpus: Iterable[CpuidTable]) -> CpuTraits:
     """Return what of a node's CPUs matters to programs: the facts' kernel, and all its CPUs."""
     if facts.cpuid is None:
         return CpuTraits()
-    tables = tuple(cpus)
-    least, most = facts.release.xcr0
-    traits = _traits(facts, facts.cpuid, tables, least)
+    setting = Setting(
+        facts.machine == X86_64,
+        facts.boot_options,
+        facts.override if facts.release.generation.masked_cpuid else (),
+        eager_fpu(facts),
+    )
+    label = facts.release.label
+    return _between(setting, facts.cpuid, tuple(cpus), facts.release.xcr0, label)
+
+
+def traits_without_kernel(cpus: tuple[CpuidTable, ...]) -> CpuTraits:
+    """Return the same of CPUs alone: what their kernel enables is what their leaf 0xD tells."""
+    first = cpus[0]
+    setting = Setting(LONG_MODE.is_in(first) is not False)
+    return _between(setting, first, cpus, _told_components(first), "")
+
+
+def _told_components(table: CpuidTable) -> tuple[int, int]:
+    """Return the components that are certainly enabled, and those that may be.
+
+    Source: Intel SDM volume 2A, CPUID: OSXSAVE is set where the kernel has turned XSAVE on, and EBX
+    of leaf 0xD is the size that the components need that XCR0 has. What ends within that may be
+    enabled; it is, where all of that together needs just that size.
+    """
+    is_on = OSXSAVE.is_in(table)
+    if is_on is False:
+        return 0, 0
+    (has, size, *_), (has_known, size_known, *_) = table.known(XSAVE_LEAF, 0)
+    rows = {n: _component_row(table, n) for n in range(2, 32) if has >> n & 1}
+    every = sum(1 << number for number in COMPONENTS)
+    is_known = has_known == size_known == ALL_BITS and all(
+        known[:2] == (ALL_BITS, ALL_BITS) for _, known in rows.values()
+    )
+    if not is_known:
+        return 0, _ALWAYS | every
+    ends = {number: sum(values) for number, (values, _) in rows.items()}
+    enabled = _ALWAYS | sum(1 << number for number, end in ends.items() if end <= size)
+    last = max((end for end in ends.values() if end <= size), default=_HEADERS_END)
+    certain = enabled if last == size and is_on else 0
+    return certain & (_ALWAYS | every), enabled & (_ALWAYS | every)
+
+
+def _between(
+    setting: Setting,
+    first: CpuidTable,
+    cpus: tuple[CpuidTable, ...],
+    xcr0: tuple[int, int],
+    kernel: str,
+) -> CpuTraits:
+    """Return the traits where it is known which components are enabled, or between which."""
+    least, most = xcr0
+    traits = _traits(setting, first, cpus, least)
     if least == most:
         return traits
-    with_more = _traits(facts, facts.cpuid, tables, most)
+    with_more = _traits(setting, first, cpus, most)
     if traits == with_more:
         return traits
-    return replace(traits, kernel=facts.release.label, with_more=with_more)
+    return replace(traits, kernel=kernel, with_more=with_more)
 
 
 def _traits(
-    facts: NodeFacts, first: CpuidTable, cpus: tuple[CpuidTable, ...], xcr0: int
+    setting: Setting, first: CpuidTable, cpus: tuple[CpuidTable, ...], xcr0: int
 ) -> CpuTraits:
     """Return the traits with a kernel that enables these components, where the CPU has them.
 
     Where bits of the first CPU are not known that others depend on, each case has its own.
     """
-    is_64bit = facts.machine == X86_64
+    is_64bit = setting.is_64bit
     features = known_features(first, is_64bit=is_64bit)
     others = [known_features(one, is_64bit=is_64bit) for one in cpus if one != first]
     has, may_have = features
     deciding = may_have & ~has & sum(_DECIDING)
     traits, *rest = dict.fromkeys(
-        _case(facts, first, cpus, (case, *others), enabled, area, deciding)
+        _case(setting, first, cpus, (case, *others), enabled, area, deciding)
         for case in alternatives(*features, _DECIDING)
-        for enabled in (_enabled(facts, first, case[0], xcr0),)
+        for enabled in (_enabled(setting, first, case[0], xcr0),)
         for area in _areas(first, enabled)
     )
     if traits.hole is None or not rest:
@@ -180,7 +242,7 @@ def _traits(
 
 
 def _case(  # noqa: PLR0913, PLR0917 (each is a fact of its own)
-    facts: NodeFacts,
+    setting: Setting,
     first: CpuidTable,
     cpus: tuple[CpuidTable, ...],
     features: tuple[tuple[int, int], ...],
@@ -190,7 +252,7 @@ def _case(  # noqa: PLR0913, PLR0917 (each is a fact of its own)
 ) -> CpuTraits:
     """Return the traits of CPUs with these features, each that it has and that it may have."""
     enabled = ~_disabled(xcr0)
-    hidden = _hidden(facts.override) if facts.release.generation.masked_cpuid else 0
+    hidden = _hidden(setting.override)
     shown = may_be_shown = unknown = 0
     usable = may_be_usable = enabled
     disabled = ~enabled
@@ -201,7 +263,7 @@ def _case(  # noqa: PLR0913, PLR0917 (each is a fact of its own)
         unknown |= may_have & ~has
         shown |= has & enabled & ~hidden
         may_be_shown |= may_have & enabled & ~hidden
-    may_be_eager = eager_fpu(facts) is None and bool(features[0][1] & XSAVEOPT.mask)
+    may_be_eager = setting.is_eager is None and bool(features[0][1] & XSAVEOPT.mask)
     hole = None
     is_known = shown == may_be_shown and usable == may_be_usable and area is not None
     if may_be_eager or deciding or not is_known or first.partial:
@@ -209,7 +271,7 @@ def _case(  # noqa: PLR0913, PLR0917 (each is a fact of its own)
         unrecorded = unknown & _unrecorded(cpus)
         hole = Hole(kinds, unrecorded, xcr0, enabled, deciding, may_be_eager)
     masks = shown, may_be_shown, usable, may_be_usable
-    return CpuTraits(first.vendor, *masks, area, _told(facts, area), hole, disabled=disabled)
+    return CpuTraits(first.vendor, *masks, area, _told(setting, area), hole, disabled=disabled)
 
 
 def _unrecorded(cpus: Iterable[CpuidTable]) -> int:
@@ -227,12 +289,12 @@ def _unrecorded(cpus: Iterable[CpuidTable]) -> int:
     return unrecorded
 
 
-def _enabled(facts: NodeFacts, first: CpuidTable, has: int, xcr0: int) -> int:
+def _enabled(setting: Setting, first: CpuidTable, has: int, xcr0: int) -> int:
     """Return the components that a kernel enables, of those that it knows.
 
     Boot options may hide XSAVE from it, and an override does not.
     """
-    if not has & seen_features(facts.boot_options) & XSAVE.mask:
+    if not has & seen_features(setting.boot_options) & XSAVE.mask:
         return 0
     return xcr0 & (_ALWAYS | components_of(first, has))
 
@@ -264,14 +326,15 @@ def _instead(override: Iterable[OverrideEntry], key: Key) -> Registers | None:
     return next((entry.registers for entry in override if entry.matches(*key)), None)
 
 
-def _told(facts: NodeFacts, area: XsaveArea | None) -> int | None:
+def _told(setting: Setting, area: XsaveArea | None) -> int | None:
     """Return the size that CPUID tells programs, where it is more than the area's, or 0.
 
     It is told by EBX of leaf 0xD, and XSAVE is not used where that is 0 or leaf 1 has no OSXSAVE.
     Less than the area's size harms programs on this node: those that live on it do not use it.
     """
-    override = facts.override if facts.release.generation.masked_cpuid else ()
-    features, sizes = _instead(override, (SIGNATURE_LEAF, 0)), _instead(override, (XSAVE_LEAF, 0))
+    features, sizes = (
+        _instead(setting.override, (leaf, 0)) for leaf in (SIGNATURE_LEAF, XSAVE_LEAF)
+    )
     if features is not None and not features.ecx >> OSXSAVE.bit & 1:
         return 0
     told = None if sizes is None else sizes.ebx

@@ -35,6 +35,7 @@ Partly = tuple[Registers, Registers]
 #: Vendors that the kernels have rules for.
 INTEL = "GenuineIntel"
 AMD = "AuthenticAMD"
+HYGON = "HygonGenuine"
 CENTAUR = "CentaurHauls"
 
 VENDOR_LEAF = 0x0

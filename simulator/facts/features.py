@@ -107,6 +107,11 @@ class Feature(Struct, frozen=True, gc=False):
         return "n" not in self.marks
 
     @property
+    def is_instruction_to_criu(self) -> bool:
+        """Whether CRIU compares it as an instruction."""
+        return "i" in self.marks
+
+    @property
     def always_stays(self) -> bool:
         """Whether hiding the bit would help no program."""
         return "s" in self.marks
@@ -168,6 +173,9 @@ def _read_table() -> tuple[Feature, ...]:
 FEATURES = _read_table()
 BY_NAME: Mapping[str, Feature] = MappingProxyType({one.name: one for one in FEATURES})
 BY_WORD: Mapping[str, Feature] = MappingProxyType({one.word: one for one in FEATURES if one.word})
+BY_LOCATION: Mapping[tuple[int, int, RegisterName, int], Feature] = MappingProxyType(
+    {one.location: one for one in FEATURES}
+)
 _BY_POSITION = {one.mask.bit_length(): one for one in FEATURES}
 
 #: Features that kernels compare.
@@ -191,17 +199,23 @@ XSAVE = BY_WORD["xsave"]
 #: Others that rules name.
 AVX512F = BY_NAME["avx512f"]
 APIC = BY_NAME["apic"]
+CQM_LLC = BY_NAME["cqm_llc"]
 DCA = BY_NAME["dca"]
+ERMS = BY_NAME["erms"]
+FPU = BY_NAME["fpu"]
 HYPERVISOR = BY_NAME["hypervisor"]
 INVARIANT_TSC = BY_NAME["invtsc"]
 LAHF_64 = BY_NAME["lahf_lm"]
 LONG_MODE = BY_NAME["lm"]
 MONITOR = BY_NAME["monitor"]
+MPX = BY_NAME["mpx"]
 OSPKE = BY_NAME["ospke"]
 OSXSAVE = BY_NAME["osxsave"]
 PAT = BY_NAME["pat"]
 PENDING_BREAK = BY_NAME["pbe"]
+PKU = BY_NAME["pku"]
 XSAVEOPT = BY_NAME["xsaveopt"]
+XSAVES = BY_NAME["xsaves"]
 
 #: What CPUID answers of the running kernel, not of the CPU: bits by leaf, subleaf and register.
 #: Sources: as of PROCESSORS_OWN.

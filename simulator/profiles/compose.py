@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from simulator.dumps.model import Mode
 from simulator.errors import UserError
 from simulator.facts.capabilities import I386, X86_64, Machine, NodeFacts, eager_fpu
+from simulator.facts.cpu_image import CpuImage
 from simulator.facts.cpuid import (
     EXTENDED_LEAF,
     INTEL,
@@ -49,7 +50,8 @@ class ComposeError(UserError):
 class CpuSource(NamedTuple):
     """Registers to compose from, where they come from, and which programs read them.
 
-    ``model_name`` and ``microcode`` are what is said of them beside the registers.
+    ``model_name`` and ``microcode`` are what is said of them beside the registers, ``image`` what
+    CRIU has stored of the CPU.
     """
 
     table: CpuidTable
@@ -57,6 +59,7 @@ class CpuSource(NamedTuple):
     mode: Mode
     model_name: str | None = None
     microcode: str | None = None
+    image: CpuImage | None = None
 
 
 def compose(

@@ -10,6 +10,7 @@ from simulator.errors import UsageError
 from simulator.facts.capabilities import X86_64, Machine
 from simulator.facts.features import LONG_MODE
 from simulator.kernel.containers import Container
+from simulator.profiles.bare_node import BareNode, bare_node_of
 from simulator.profiles.catalogue import UnknownCpuError, find_cpu, is_cpu_name
 from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.profile import KernelFacts, NodeProfile
@@ -32,6 +33,14 @@ def compose_node(
     machine: Machine = "i686" if LONG_MODE.is_in(source.table) is False else X86_64
     kernel = KernelFacts(release=release, machine=machine, vz_version=None)
     return compose(name, source, kernel, containers)
+
+
+def read_bare_node(name: str, cpu: str, containers: tuple[Container, ...] = ()) -> BareNode:
+    """Return a node of a CPU, as ``read_cpu`` takes it, and of no kernel.
+
+    Raises what ``read_cpu`` raises.
+    """
+    return bare_node_of(name, read_cpu(cpu), containers)
 
 
 def read_cpu(cpu: str, processor: int = 0, printed_by: str | None = None) -> CpuSource:
@@ -57,7 +66,7 @@ def read_cpu(cpu: str, processor: int = 0, printed_by: str | None = None) -> Cpu
     except DumpError as error:
         raise UsageError(f"{where}: {error}") from error
     source = f"{os.path.basename(where)}, {one.form}, CPU {one.cpus}"
-    return CpuSource(table, source, one.mode, one.model_name, one.microcode)
+    return CpuSource(table, source, one.mode, one.model_name, one.microcode, one.image)
 
 
 def _check_number(cpu: str, processor: int, count: int) -> None:

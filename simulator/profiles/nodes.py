@@ -8,13 +8,14 @@ It is one of
 * a fleet file (``fleet_file``), which may have all of these;
 * ``-``: profiles on standard input, read one by one, as many as there are.
 
-What is no profile takes its kernel from the caller where it does not say one.
+What is no profile takes its kernel from the caller where it does not say one; with ``NO_KERNEL``
+it is a node without one.
 """
 
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from simulator.errors import UsageError, UserError
 from simulator.facts.generations import full_release, identify
@@ -32,6 +33,7 @@ from simulator.sources.files import STDIN, input_documents, read_file, title_of
 
 if TYPE_CHECKING:
     from simulator.kernel.containers import Container
+    from simulator.profiles.bare_node import AnyNode
     from simulator.profiles.fleet_file import Row
 
 _FLEET_SUFFIXES = (".csv", ".tsv")
@@ -46,13 +48,18 @@ _VERSION = "2.6.32-042stab"
 
 _MOST_NAMED = 3
 
+#: In the place of a release: what does not say its kernel is a node without one. No argument of a
+#: command can have this character.
+NO_KERNEL = "\0"
+
 
 class Source(NamedTuple):
     """Where a node comes from: a profile, or a CPU and a kernel; or standard input, with many.
 
     ``what`` is a recorded node's name, a profile's path or ``-``; where ``release`` is not empty,
-    a CPU. An empty ``name`` is the profile's own. ``where`` is what an error begins with.
-    ``printed_by`` is the release of the kernel that printed the CPU's /proc/cpuinfo, if known.
+    a CPU, of no kernel where that is ``NO_KERNEL``. An empty ``name`` is the profile's own.
+    ``where`` is what an error begins with. ``printed_by`` is the release of the kernel that printed
+    the CPU's /proc/cpuinfo, if known.
     """
 
     what: str
@@ -77,22 +84,36 @@ def load_each(
     nodes: Sequence[str], release: str | None = None, printed_by: str | None = None
 ) -> list[NodeProfile]:
     """Read nodes of which each stands for one; UserError where there is none, or several."""
-    kernel = _kernel(release)
-    sources = _told_apart([_single(node, kernel) for node in nodes])
-    return [_only(source) for source in _printed(sources, printed_by)]
-
-
-def require_one(node: str, release: str | None = None) -> None:
-    """Raise UserError where a NODE stands for none, or for several."""
-    _single(node, _kernel(release))
+    return cast("list[NodeProfile]", read_each(nodes, release, printed_by))
 
 
 def load_all(
     nodes: Iterable[str], release: str | None = None, printed_by: str | None = None
 ) -> Iterator[NodeProfile]:
     """Read nodes one by one; UserError where one cannot be read."""
+    return cast("Iterator[NodeProfile]", read_all(nodes, release, printed_by))
+
+
+def read_each(
+    nodes: Sequence[str], release: str | None = None, printed_by: str | None = None
+) -> "list[AnyNode]":
+    """Read the same as ``load_each``, and with ``NO_KERNEL`` nodes without a kernel."""
+    kernel = _kernel(release)
+    sources = _told_apart([_single(node, kernel) for node in nodes])
+    return [_only(source) for source in _printed(sources, printed_by)]
+
+
+def read_all(
+    nodes: Iterable[str], release: str | None = None, printed_by: str | None = None
+) -> "Iterator[AnyNode]":
+    """Read the same as ``load_all``, and with ``NO_KERNEL`` nodes without a kernel."""
     for source in resolve(nodes, release, printed_by):
         yield from load(source)
+
+
+def require_one(node: str, release: str | None = None) -> None:
+    """Raise UserError where a NODE stands for none, or for several."""
+    _single(node, _kernel(release))
 
 
 def resolve(
@@ -117,12 +138,12 @@ def _printed(sources: list[Source], printed_by: str | None) -> list[Source]:
 def _kernel(release: str | None) -> str:
     """Return the release that is given for all, whole; UserError where none is known like it."""
     kernel = full_release(release or "")
-    if kernel:
+    if kernel not in {"", NO_KERNEL}:
         identify(kernel)
     return kernel
 
 
-def load(source: Source) -> Iterator[NodeProfile]:
+def load(source: Source) -> "Iterator[AnyNode]":
     """Read what a source has: one node, or those of standard input as they come."""
     if source.is_stream:
         yield from _stream()
@@ -140,7 +161,11 @@ def is_fleet_file(path: str) -> bool:
     return path.lower().endswith(_FLEET_SUFFIXES) and os.path.isfile(path)
 
 
-def _load(source: Source) -> NodeProfile:
+def _load(source: Source) -> "AnyNode":
+    if source.release == NO_KERNEL:
+        from simulator.profiles.evidence import read_bare_node
+
+        return read_bare_node(source.name, source.what, source.containers)
     if source.release:
         from simulator.profiles.evidence import compose_node
 
@@ -184,7 +209,7 @@ def _single(node: str, release: str) -> Source:
     return first
 
 
-def _only(source: Source) -> NodeProfile:
+def _only(source: Source) -> "AnyNode":
     profiles = load(source)
     only = next(profiles)
     if next(profiles, None) is not None:
@@ -324,7 +349,8 @@ def _require_known(source: Source) -> None:
     """Raise UserError where a node cannot be composed for want of its CPU or its kernel."""
     if not source.release:
         return
-    identify(source.release)
+    if source.release != NO_KERNEL:
+        identify(source.release)
     if not os.path.exists(source.what):
         from simulator.profiles.catalogue import find_cpu
 
@@ -340,6 +366,8 @@ def _base(cpu: str) -> str:
 
 
 def _name_of(cpu: str, release: str) -> str:
+    if release == NO_KERNEL:
+        return cpu
     is_numbered = release.startswith(_VERSION)
     return f"{cpu}@{release.partition('-')[2] if is_numbered else release}"
 

@@ -1,0 +1,44 @@
+"""A node of which no OpenVZ kernel is told: its CPUs alone, or what a checkpoint has of them."""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from simulator.facts.cpu_image import CpuImage
+from simulator.kernel.containers import Container
+from simulator.profiles.compose import CpuSource
+from simulator.profiles.profile import CpuFacts, NodeProfile
+
+
+class BareNode(Struct, frozen=True, kw_only=True):
+    """A machine, or the checkpoint that was made on it.
+
+    There are no ``cpus`` where nothing is known of them. ``source`` says where the facts are from.
+    ``image`` is what CRIU has stored of the CPU, where that was read. ``has_xsave_area`` is what
+    the images of a checkpoint say that has no such image; None where there are none.
+    """
+
+    name: str
+    cpus: tuple[CpuFacts, ...]
+    source: str
+    image: CpuImage | None = None
+    has_xsave_area: bool | None = None
+    containers: tuple[Container, ...] = ()
+
+
+#: A node: with an OpenVZ kernel, or without.
+AnyNode: TypeAlias = NodeProfile | BareNode
+
+
+def bare_node_of(name: str, cpu: CpuSource, containers: tuple[Container, ...] = ()) -> BareNode:
+    """Return the machine that has a CPU."""
+    facts = CpuFacts(
+        processors="0",
+        cpuid=cpu.table,
+        model_name=cpu.model_name,
+        microcode=cpu.microcode,
+        flags=None,
+    )
+    return BareNode(
+        name=name, cpus=(facts,), source=cpu.source, image=cpu.image, containers=containers
+    )
