@@ -14,7 +14,7 @@ from typing import NamedTuple
 from simulator.facts.cpu_traits import CpuTraits
 from simulator.fleets.fleet import Fleet, Member, group_by_class
 from simulator.fleets.matrix import Matrix
-from simulator.verdicts.traits import ContainerTraits, KernelTraits
+from simulator.verdicts.traits import ContainerTraits, bits_words
 from simulator.verdicts.verdict import Opinion, Verdict, Weight, worst
 
 #: What stands for a container where the nodes alone are judged.
@@ -114,8 +114,8 @@ def _names(fleet: Fleet) -> _Names:
     containers: dict[int | None, str] = {None: ALONE}
     containers.update(enumerate(map(_container_name, fleet.containers)))
     return _Names(
-        [_kernel_name(kernel) for kernel in fleet.kernels],
-        [make_of(_kernel_name(make)) for make in fleet.source_kernels],
+        [kernel.key for kernel in fleet.kernels],
+        [make_of(make.key) for make in fleet.source_kernels],
         [_cpu_name(cpu) for cpu in fleet.cpus],
         containers,
     )
@@ -169,21 +169,6 @@ def keep(opinion: Opinion) -> Kept:
     return Kept(opinion.verdict, tuple(sorted(codes)))
 
 
-def _kernel_name(kernel: KernelTraits) -> str:
-    modules = ("cpt" if kernel.has_cpt else "") + ("rst" if kernel.has_rst else "")
-    bits = 64 if kernel.is_64_bit else 32
-    hidden = kernel.hidden
-    hiding = [
-        ("kernel", hidden.by_kernel),
-        ("width", hidden.by_width),
-        *hidden.by_option,
-        ("override", hidden.by_override),
-    ]
-    words = "".join(f"-{caps:#x}:{word}" for word, caps in hiding if caps)
-    caps = _bits_name(kernel.caps, kernel.may_caps)
-    return f"{kernel.generation_name}/{modules}/{bits}/{caps}{words}"
-
-
 def make_of(kernel_name: str) -> str:
     """Return the name of a kernel's make."""
     return kernel_name.rpartition("/")[0]
@@ -194,12 +179,10 @@ def _cpu_name(cpu: CpuTraits) -> str:
 
 
 def _container_name(container: ContainerTraits) -> str:
-    caps = "" if container.caps is None else f"/{_bits_name(container.caps, container.may_caps)}"
+    caps = (
+        "" if container.caps is None else f"/{bits_words(container.caps, container.may_caps, '+')}"
+    )
     return f"{container.state.value}{caps}/{_FPU if container.may_have_used_fpu else _NO_FPU}"
-
-
-def _bits_name(caps: int, may_caps: int) -> str:
-    return f"{caps:#x}+{may_caps:#x}" if may_caps else f"{caps:#x}"
 
 
 def _fpu_of(container_name: str) -> str:

@@ -6,23 +6,15 @@ each is small.
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from simulator.errors import UserError
-from simulator.facts.capabilities import NOTHING_HIDDEN
 from simulator.facts.cpu_traits import CpuTraits
-from simulator.kernel.containers import Container
-from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.traits import (
-    ContainerTraits,
-    KernelTraits,
-    NodeTraits,
-    container_traits,
-    node_traits,
-)
+from simulator.profiles.bare_node import AnyNode
+from simulator.verdicts.engine import CPT, Engine
+from simulator.verdicts.traits import ContainerTraits, NodeTraits, RestoreTraits
 
 _Traits = TypeVar("_Traits", bound=Hashable)
 
@@ -56,16 +48,17 @@ class NodeClass(Struct, frozen=True, gc=False):
 class Fleet(NamedTuple):
     """Nodes, and the classes that they and their containers fall into.
 
-    ``kernels`` are as destinations have them, ``source_kernels`` the same without their capability
-    numbers: those of a source are not asked while its containers run.
+    ``kernels`` are what the engine restores by, as destinations have it, ``source_kernels`` the
+    same of sources: of OpenVZ's kernels without their capability numbers.
     """
 
     members: tuple[Member, ...]
     classes: tuple[NodeClass, ...]
-    kernels: tuple[KernelTraits, ...]
-    source_kernels: tuple[KernelTraits, ...]
+    kernels: tuple[RestoreTraits, ...]
+    source_kernels: tuple[RestoreTraits, ...]
     cpus: tuple[CpuTraits, ...]
     containers: tuple[ContainerTraits, ...]
+    engine: Engine[Any] = CPT
 
 
 class ContainerGroup(Struct, frozen=True, gc=False):
@@ -104,18 +97,19 @@ class Part(NamedTuple):
 class Gathering:
     """Sorts nodes into classes, one by one or a part at a time; profiles are not kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine[Any] = CPT) -> None:
+        self._engine = engine
         self._members: dict[str, Member] = {}
         self._nodes: Classes[NodeTraits] = Classes()
         self._containers: Classes[ContainerTraits] = Classes()
 
-    def add(self, profile: NodeProfile) -> None:
+    def add(self, profile: AnyNode) -> None:
         """Add a checked profile; UserError where its name came before."""
         self._require_new(profile.name)
-        traits = node_traits(profile)
+        traits, containers_own = self._engine.node_traits(profile), self._engine.stated_traits
         containers = self._containers
         held = tuple(
-            [(one.ctid, containers[_stated_traits(profile, one)]) for one in profile.containers]
+            [(one.ctid, containers[containers_own(profile, one)]) for one in profile.containers]
         )
         self._members[profile.name] = Member(profile.name, self._nodes[traits], held)
 
@@ -134,7 +128,7 @@ class Gathering:
 
     def fleet(self) -> Fleet:
         """Return the fleet of the nodes so far."""
-        return _assemble(*self.part())
+        return _assemble(*self.part(), self._engine)
 
     def _require_new(self, name: str) -> None:
         if name in self._members:
@@ -144,9 +138,9 @@ class Gathering:
             )
 
 
-def gather_fleet(profiles: Iterable[NodeProfile]) -> Fleet:
+def gather_fleet(profiles: Iterable[AnyNode], engine: Engine[Any] = CPT) -> Fleet:
     """Sort nodes into classes; profiles may come one by one. Raises what ``Gathering.add`` does."""
-    gathering = Gathering()
+    gathering = Gathering(engine)
     for profile in profiles:
         gathering.add(profile)
     return gathering.fleet()
@@ -171,25 +165,21 @@ def group_by_class(fleet: Fleet) -> tuple[Group, ...]:
     )
 
 
-def _stated_traits(profile: NodeProfile, container: Container) -> ContainerTraits:
-    """Return the traits of a checked profile's container: its stated needs are those derived."""
-    if container.needs is None and container.contents is not None:
-        return container_traits(profile, container)
-    return ContainerTraits(container.state, container.needs.caps if container.needs else None)
-
-
 def _assemble(
-    members: tuple[Member, ...], nodes: Iterable[NodeTraits], containers: Iterable[ContainerTraits]
+    members: tuple[Member, ...],
+    nodes: Iterable[NodeTraits],
+    containers: Iterable[ContainerTraits],
+    engine: Engine[Any],
 ) -> Fleet:
-    kernels: Classes[KernelTraits] = Classes()
-    source_kernels: Classes[KernelTraits] = Classes()
+    kernels: Classes[RestoreTraits] = Classes()
+    source_kernels: Classes[RestoreTraits] = Classes()
     cpus: Classes[CpuTraits] = Classes()
     classes = tuple(
         NodeClass(
             number,
             traits,
             kernels[traits.kernel],
-            source_kernels[replace(traits.kernel, caps=0, hidden=NOTHING_HIDDEN, may_caps=0)],
+            source_kernels[traits.kernel.as_source()],
             cpus[traits.cpu],
         )
         for number, traits in enumerate(nodes)
@@ -201,6 +191,7 @@ def _assemble(
         tuple(source_kernels),
         tuple(cpus),
         tuple(containers),
+        engine,
     )
 
 

@@ -4,11 +4,12 @@ Opinions are numbered in the order in which they come up, and equal ones have on
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from simulator.facts.cpu_traits import CpuTraits
-from simulator.verdicts import programs, restore
-from simulator.verdicts.traits import ContainerTraits, KernelTraits, NodeTraits
+from simulator.verdicts import programs
+from simulator.verdicts.engine import CPT, Engine
+from simulator.verdicts.traits import ContainerTraits, NodeTraits, RestoreTraits
 from simulator.verdicts.verdict import Opinion, Verdict, worst
 
 _PLACES = {verdict: place for place, verdict in enumerate(Verdict)}
@@ -37,7 +38,8 @@ class Judge:
     are by the numbers of questions, and by containers: those of opinions on restore.
     """
 
-    def __init__(self, waived: Iterable[str] = ()) -> None:
+    def __init__(self, waived: Iterable[str] = (), engine: Engine[Any] = CPT) -> None:
+        self._engine = engine
         self.waived = tuple(waived)
         self.opinions: list[Opinion] = []
         self.verdicts: list[Verdict] = []
@@ -48,23 +50,23 @@ class Judge:
         self._questions: dict[Hashable, int] = {}
 
     def on_restore(
-        self, source: KernelTraits, destination: KernelTraits, container: ContainerTraits | None
+        self, source: RestoreTraits, destination: RestoreTraits, container: ContainerTraits | None
     ) -> int:
         """Return the number of what is found on restoring a container; None is any at all."""
         return self.answers[self.question(source, destination)][container]
 
-    def question(self, source: KernelTraits, destination: KernelTraits) -> int:
+    def question(self, source: RestoreTraits, destination: RestoreTraits) -> int:
         """Return the number of what two kernels are asked; those that answer alike share one."""
-        question = restore.question(source, destination)
+        question = self._engine.question(source, destination)
         number = self._questions.setdefault(question, len(self._questions))
         if number == len(self.answers):
-            ask = restore.Answers(source, destination).on
+            ask = self._engine.answers(source, destination)
             self.answers.append(Memo(lambda container: self._number(ask(container))))
         return number
 
-    def on_kernels(self, source: KernelTraits, destination: KernelTraits) -> int:
+    def on_kernels(self, source: RestoreTraits, destination: RestoreTraits) -> int:
         """Return the number of what two kernels alone do to programs."""
-        return self._number(programs.opinion_on_kernels(source, destination).waive(self.waived))
+        return self._number(self._engine.opinion_on_kernels(source, destination).waive(self.waived))
 
     def on_cpus(self, source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -> int:
         """Return the number of what two nodes' CPUs alone do to programs."""

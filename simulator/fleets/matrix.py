@@ -151,7 +151,7 @@ class Matrix:
         self.fleet = fleet
         self.groups = groups
         self.seen: Callable[[], object] = lambda: None
-        self._judge = Judge(waived)
+        self._judge = Judge(waived, fleet.engine)
         self.waived = self._judge.waived
         self.opinions: list[Opinion] = self._judge.opinions
         self.verdicts: list[Verdict] = self._judge.verdicts

@@ -63,7 +63,7 @@ class Behaviour(Struct, frozen=True, cache_hash=True):
     def needs(self) -> int:
         """The bits that some container needs, of those that the kernel has a word for."""
         needed = reduce(or_, (one.caps or 0 for one in self.containers), 0)
-        return needed & self.traits.kernel.generation.vecaps_bits
+        return needed & self.traits.cpt.generation.vecaps_bits
 
 
 class Node(Struct, frozen=True, dict=True):

@@ -93,7 +93,7 @@ class Kind(Struct, frozen=True, eq=False):
 
 def may_offer(option: Option) -> int:
     """Return the bits that a node offers, or may offer where its CPU is known in part."""
-    kernel = option.node.behaviour.traits.kernel
+    kernel = option.node.behaviour.traits.cpt
     return kernel.caps | kernel.may_caps
 
 
@@ -139,7 +139,7 @@ def _options(node: Node) -> Iterator[Option]:
 def _asked_of(option: Option) -> Hashable:
     """Return all that a running container's migration depends on, and the group's lines."""
     behaviour = option.node.behaviour
-    kernel = behaviour.traits.kernel
+    kernel = behaviour.traits.cpt
     generation = kernel.generation
     rules = (
         generation.image_version,
@@ -188,7 +188,7 @@ def _option(
     changed = node if profile is node.profile else Node(profile, node.rule)
     cpu = node_traits(profile).cpu
     behaviour = changed.behaviour
-    generation = behaviour.traits.kernel.generation
+    generation = behaviour.traits.cpt.generation
     needs = behaviour.needs & bits_looked_at(generation, generation.vecaps_bits)
     least = needs if basis is None else needs & ~_MASKABLE_BITS
     age = UPGRADES.index(release) + 1 if release else 0

@@ -257,7 +257,7 @@ def _never(one: Kind, other: Kind) -> bool:
 
 
 def _offers(option: Option, hidden: int) -> int:
-    return option.node.behaviour.traits.kernel.caps & ~numbers_bits(hidden)
+    return option.node.behaviour.traits.cpt.caps & ~numbers_bits(hidden)
 
 
 def _grow(option: Option, hidden: int, common: int) -> int:
@@ -269,7 +269,7 @@ def _grow(option: Option, hidden: int, common: int) -> int:
 
 def _lacking(option: Option, hidden: int, common: int) -> int:
     """Return what a node's containers need and ``common`` does not have."""
-    generation = option.node.behaviour.traits.kernel.generation
+    generation = option.node.behaviour.traits.cpt.generation
     needs = option.needs & ~numbers_bits(hidden)
     return missing_bits(generation, generation.vecaps_bits, needs, common)
 

@@ -10,12 +10,13 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
-from typing import BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 
 from simulator.errors import UserError
 from simulator.fleets.fleet import Fleet, Gathering, Part
+from simulator.profiles.bare_node import AnyNode
 from simulator.profiles.nodes import Source, load
-from simulator.profiles.profile import NodeProfile
+from simulator.verdicts.engine import CPT, Engine
 
 _Note = TypeVar("_Note")
 
@@ -35,9 +36,10 @@ class _Share(NamedTuple, Generic[_Note]):
 
 def read_fleet(
     nodes: Sequence[Source],
-    note: Callable[[NodeProfile], _Note],
+    note: Callable[[AnyNode], _Note],
     seen: Callable[[str, _Note], object] = lambda _, __: None,
     *,
+    engine: Engine[Any] = CPT,
     processes: int | None = None,
 ) -> Fleet:
     """Read nodes; ``seen`` is called with the name of each, and the note on it.
@@ -49,7 +51,7 @@ def read_fleet(
         processes = 1
     elif processes is None:
         processes = min(len(os.sched_getaffinity(0)), len(nodes) // NODES_PER_PROCESS)
-    gathering = Gathering()
+    gathering = Gathering(engine)
     if processes < 2:
         _read_on(gathering, nodes, note, seen)
         return gathering.fleet()
@@ -58,7 +60,7 @@ def read_fleet(
     _read_on(gathering, nodes[:first], note, seen)
     size = -(-(len(nodes) - first) // processes)
     shares = [nodes[begin : begin + size] for begin in range(first, len(nodes), size)]
-    with _reading_apart(shares, note) as pipes:
+    with _reading_apart(shares, note, engine) as pipes:
         for share, pipe in zip(shares, pipes, strict=True):
             read: _Share[_Note] = _receive(pipe)
             gathering.add_part(read.part)
@@ -71,7 +73,7 @@ def read_fleet(
 def _read_on(
     gathering: Gathering,
     nodes: Sequence[Source],
-    note: Callable[[NodeProfile], _Note],
+    note: Callable[[AnyNode], _Note],
     seen: Callable[[str, _Note], object],
 ) -> None:
     for profile in chain.from_iterable(map(load, nodes)):
@@ -81,7 +83,7 @@ def _read_on(
 
 @contextmanager
 def _reading_apart(
-    shares: Sequence[Sequence[Source]], note: Callable[[NodeProfile], _Note]
+    shares: Sequence[Sequence[Source]], note: Callable[[AnyNode], _Note], engine: Engine[Any]
 ) -> Iterator[list[BinaryIO]]:
     """Start a process for each share; wait for all of them, or end them where something fails."""
     pids: list[int] = []
@@ -89,7 +91,7 @@ def _reading_apart(
     try:
         for share in shares:
             reading, writing = os.pipe()
-            pid = os.fork() or _hand_back(share, note, writing)
+            pid = os.fork() or _hand_back(share, note, writing, engine)
             os.close(writing)
             pids.append(pid)
             pipes.append(open(reading, "rb"))  # noqa: SIM115 (closed below)
@@ -106,13 +108,16 @@ def _reading_apart(
 
 
 def _hand_back(
-    nodes: Sequence[Source], note: Callable[[NodeProfile], object], writing: int
+    nodes: Sequence[Source],
+    note: Callable[[AnyNode], object],
+    writing: int,
+    engine: Engine[Any],
 ) -> NoReturn:
     """Read nodes in a process of its own, write what came of them to a pipe, and end."""
     import pickle
 
     try:
-        gathering, notes = Gathering(), []
+        gathering, notes = Gathering(engine), []
         with suppress(UserError):  # It is raised where the node is read again.
             _read_on(gathering, nodes, note, lambda _, noted: notes.append(noted))
         with open(writing, "wb") as pipe:

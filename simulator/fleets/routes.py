@@ -8,13 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
 from typing import NamedTuple
 
-from simulator.facts.generations import GENERATIONS
 from simulator.fleets.fleet import Group, NodeClass
 from simulator.fleets.judge import Memo
 from simulator.fleets.matrix import Matrix, Row, Summary
 from simulator.verdicts.verdict import VERDICTS_BY_HARM, Verdict
-
-_AGE = {generation.name: number for number, generation in enumerate(GENERATIONS)}
 
 #: What counts in a rank: each of them more than all that come before it.
 _OTHER_VENDOR = 1 << 4
@@ -178,11 +175,11 @@ class Router:
         """Return what kernels have against restore, and their ages, count in ranks, by kernel."""
         ranks = self._of_kernels.setdefault(one.source_kernel, {})
         if len(ranks) < len(self._matrix.fleet.kernels):
-            own_age = _AGE[one.traits.kernel.generation_name]
+            own_age = one.traits.kernel.age
             for other in map(self._classes.__getitem__, others):
                 if other.kernel not in ranks:
                     said = self._matrix.opinions[self._matrix.restore_opinion(one, other, None)]
-                    distance = abs(own_age - _AGE[other.traits.kernel.generation_name])
+                    distance = abs(own_age - other.traits.kernel.age)
                     ranks[other.kernel] = said.size * _REASON + distance
         return ranks
 

@@ -1,13 +1,14 @@
 """A node of which no OpenVZ kernel is told: its CPUs alone, or what a checkpoint has of them."""
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from simulator.facts.cpu_image import CpuImage
 from simulator.kernel.containers import Container
-from simulator.profiles.compose import CpuSource
 from simulator.profiles.profile import CpuFacts, NodeProfile
+
+if TYPE_CHECKING:
+    from simulator.facts.cpu_image import CpuImage
 
 
 class BareNode(Struct, frozen=True, kw_only=True):
@@ -21,24 +22,10 @@ class BareNode(Struct, frozen=True, kw_only=True):
     name: str
     cpus: tuple[CpuFacts, ...]
     source: str
-    image: CpuImage | None = None
+    image: "CpuImage | None" = None
     has_xsave_area: bool | None = None
     containers: tuple[Container, ...] = ()
 
 
 #: A node: with an OpenVZ kernel, or without.
 AnyNode: TypeAlias = NodeProfile | BareNode
-
-
-def bare_node_of(name: str, cpu: CpuSource, containers: tuple[Container, ...] = ()) -> BareNode:
-    """Return the machine that has a CPU."""
-    facts = CpuFacts(
-        processors="0",
-        cpuid=cpu.table,
-        model_name=cpu.model_name,
-        microcode=cpu.microcode,
-        flags=None,
-    )
-    return BareNode(
-        name=name, cpus=(facts,), source=cpu.source, image=cpu.image, containers=containers
-    )

@@ -10,10 +10,10 @@ from simulator.errors import UsageError
 from simulator.facts.capabilities import X86_64, Machine
 from simulator.facts.features import LONG_MODE
 from simulator.kernel.containers import Container
-from simulator.profiles.bare_node import BareNode, bare_node_of
+from simulator.profiles.bare_node import BareNode
 from simulator.profiles.catalogue import UnknownCpuError, find_cpu, is_cpu_name
 from simulator.profiles.compose import CpuSource, compose
-from simulator.profiles.profile import KernelFacts, NodeProfile
+from simulator.profiles.profile import CpuFacts, KernelFacts, NodeProfile
 from simulator.sources.files import STDIN, title_of
 
 
@@ -40,7 +40,17 @@ def read_bare_node(name: str, cpu: str, containers: tuple[Container, ...] = ()) 
 
     Raises what ``read_cpu`` raises.
     """
-    return bare_node_of(name, read_cpu(cpu), containers)
+    found = read_cpu(cpu)
+    facts = CpuFacts(
+        processors="0",
+        cpuid=found.table,
+        model_name=found.model_name,
+        microcode=found.microcode,
+        flags=None,
+    )
+    return BareNode(
+        name=name, cpus=(facts,), source=found.source, image=found.image, containers=containers
+    )
 
 
 def read_cpu(cpu: str, processor: int = 0, printed_by: str | None = None) -> CpuSource:

@@ -19,7 +19,6 @@ from jinja2 import Environment, StrictUndefined, Template
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from simulator.facts.generations import GENERATIONS
 from simulator.fleets.fleet import Classes, Member, NodeClass
 from simulator.fleets.matrix import Outcomes
 from simulator.fleets.pool_change import Pool
@@ -27,7 +26,7 @@ from simulator.fleets.safe_pools import find_pools
 from simulator.reports.check_report import code_documents
 from simulator.reports.pool_report import apart_lines, change_lines
 from simulator.reports.terminal import text_of
-from simulator.reports.view import Note, View, container_words, kernel_words
+from simulator.reports.view import Note, View, container_words
 from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
 from vzcptcheck.outcome import printable
 
@@ -52,7 +51,6 @@ _SCRIPTS = (
 
 _VERDICTS = tuple(Verdict)
 _WEIGHTS = tuple(Weight)
-_AGE = {generation.name: number for number, generation in enumerate(GENERATIONS)}
 
 
 class Change(NamedTuple):
@@ -252,8 +250,8 @@ class _Page:
         return {
             "kernel": node_class.kernel,
             "generation": kernel.generation_name,
-            "age": _AGE[kernel.generation_name],
-            "words": kernel_words(kernel),
+            "age": kernel.age,
+            "words": kernel.words,
             "cpu": node_class.cpu,
             "vendor": node_class.traits.cpu.vendor or "ia64",
             "found": {

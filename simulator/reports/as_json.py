@@ -17,7 +17,7 @@ from simulator.fleets.matrix import Row, Summary
 from simulator.fleets.routes import Router, Ways
 from simulator.reports.check_report import code_documents, reason_document
 from simulator.reports.view import View
-from simulator.verdicts.traits import ContainerTraits, KernelTraits
+from simulator.verdicts.traits import ContainerTraits
 from simulator.verdicts.verdict import Finding, Reason, Weight
 
 FORMAT = 2
@@ -43,7 +43,7 @@ def json_text(view: View) -> Iterator[str]:
     yield _member("restore_only", view.restore_only)
     yield _member("waived", matrix.waived)
     yield from _values("groups", (_group(view, group) for group in matrix.groups))
-    yield from _values("kernels", map(_kernel, fleet.kernels))
+    yield from _values("kernels", (kernel.document() for kernel in fleet.kernels))
     yield from _values("containers", map(_container, fleet.containers))
     yield from _list("pairs", _rows(view, ways.watch(matrix.rows(asks_both=view.is_by_class))))
     # The source's kernel, the destination's kernel, the container, and the opinion.
@@ -98,16 +98,6 @@ def _group(view: View, group: Group) -> dict[str, Any]:
         "cpu": node_class.cpu,
         "vendor": node_class.traits.cpu.vendor,
         "loads": list(map(asdict, group.loads)),
-    }
-
-
-def _kernel(kernel: KernelTraits) -> dict[str, Any]:
-    return {
-        "generation": kernel.generation_name,
-        "vzcpt": kernel.has_cpt,
-        "vzrst": kernel.has_rst,
-        "bits": 64 if kernel.is_64_bit else 32,
-        "capability_number": None if kernel.may_caps else kernel.caps,
     }
 
 

@@ -19,7 +19,6 @@ from simulator.reports.view import (
     container_words,
     counts_words,
     first_nodes,
-    kernel_words,
     labels_words,
 )
 from simulator.verdicts.verdict import Outcome
@@ -142,7 +141,7 @@ def _classes(view: View) -> Section:
                 str(len(group.nodes)),
                 first_nodes(group, _NAMED),
                 classes[group.node_class].traits.cpu.vendor or "ia64",
-                kernel_words(classes[group.node_class].traits.kernel),
+                classes[group.node_class].traits.kernel.words,
             )
             for group in view.matrix.groups
         ),

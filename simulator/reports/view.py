@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from simulator.fleets.fleet import Fleet, Group, group_by_class, group_by_node
 from simulator.fleets.matrix import Alike, Matrix, Outcomes
-from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.traits import ContainerTraits, KernelTraits
+from simulator.profiles.bare_node import AnyNode, BareNode
+from simulator.verdicts.traits import ContainerTraits, bits_words
 from simulator.verdicts.verdict import Judgement, Opinion, Outcome, Weight
 from vzcptcheck.outcome import printable
 
@@ -21,10 +21,11 @@ class Note(NamedTuple):
     cpu: str
 
 
-def note_on(profile: NodeProfile) -> Note:
+def note_on(profile: AnyNode) -> Note:
     """Return a node's release and CPU."""
     models = dict.fromkeys(cpu.model_name or "" for cpu in profile.cpus)
-    return Note(profile.kernel.release, ", ".join(filter(None, models)))
+    release = "" if isinstance(profile, BareNode) else profile.kernel.release
+    return Note(release, ", ".join(filter(None, models)))
 
 
 class View:
@@ -102,24 +103,8 @@ def first_nodes(group: Group, count: int) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def kernel_words(kernel: KernelTraits) -> str:
-    """Describe a kernel briefly."""
-    words = [
-        kernel.generation_name,
-        "64-bit" if kernel.is_64_bit else "32-bit",
-        _bits_words(kernel.caps, kernel.may_caps),
-    ]
-    missing = (("vzcpt", kernel.has_cpt), ("vzrst", kernel.has_rst))
-    words += [f"no {module}" for module, is_there in missing if not is_there]
-    return ", ".join(words)
-
-
 def container_words(container: ContainerTraits) -> str:
     """Describe a container briefly."""
     if container.caps is None:
         return container.state.value
-    return f"{container.state.value}, needs {_bits_words(container.caps, container.may_caps)}"
-
-
-def _bits_words(caps: int, may_caps: int) -> str:
-    return f"{caps:#x} and perhaps {may_caps:#x}" if may_caps else f"{caps:#x}"
+    return f"{container.state.value}, needs {bits_words(container.caps, container.may_caps)}"

@@ -3,23 +3,22 @@
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simulator.errors import UserError
 from simulator.kernel.containers import Container
 from simulator.kernel.restore import Answer
+from simulator.profiles.bare_node import AnyNode
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.programs import programs_opinion
-from simulator.verdicts.restore import restore_opinion
+from simulator.verdicts.engine import CPT, Engine
+from simulator.verdicts.programs import opinion_on_cpus
 from simulator.verdicts.traits import (
     SUSPENDED,
     ContainerTraits,
     NodeTraits,
-    container_traits,
     needs_of,
-    node_traits,
 )
-from simulator.verdicts.verdict import Help, Judgement, Outcome, worst_outcome
+from simulator.verdicts.verdict import Help, Judgement, Opinion, Outcome, worst_outcome
 from vzcptcheck.image import Image
 
 #: How a kernel's report on a container begins, and the code of the reason that it belongs to.
@@ -100,10 +99,18 @@ class NodePair:
     """A source and a destination to judge; ``waived`` are codes that do not count."""
 
     def __init__(
-        self, source: NodeProfile, destination: NodeProfile, waived: Iterable[str] = ()
+        self,
+        source: AnyNode,
+        destination: AnyNode,
+        waived: Iterable[str] = (),
+        engine: Engine[Any] = CPT,
     ) -> None:
         self._profile = source
-        self._sides: tuple[NodeTraits, NodeTraits] = node_traits(source), node_traits(destination)
+        self._engine = engine
+        self._sides: tuple[NodeTraits, NodeTraits] = (
+            engine.node_traits(source),
+            engine.node_traits(destination),
+        )
         self._waived = tuple(waived)
 
     def judge_all(self) -> tuple[Migration, ...]:
@@ -124,21 +131,28 @@ class NodePair:
         return Migration(ctid, self._judgement(SUSPENDED), is_suspended=True)
 
     def _judge(self, container: Container) -> Migration:
-        judgement = self._judgement(container_traits(self._profile, container))
-        needs = needs_of(self._profile, container)
-        said = needs.reports if needs else ()
+        judgement = self._judgement(self._engine.container_traits(self._profile, container))
+        said: tuple[str, ...] = ()
+        if isinstance(self._profile, NodeProfile):
+            needs = needs_of(self._profile, container)
+            said = needs.reports if needs else ()
         codes = {reason.code for reason in judgement.restore.reasons}
         return Migration(container.ctid, judgement, reports=_assign(said, codes))
 
     def _judgement(self, container: ContainerTraits | None) -> Judgement:
         source, destination = self._sides
+        uses_fpu = container is None or container.may_have_used_fpu
+        kernels, engine = (source.kernel, destination.kernel), self._engine
+        found = (
+            *engine.opinion_on_kernels(*kernels).findings,
+            *opinion_on_cpus(source.cpu, destination.cpu, uses_fpu=uses_fpu).findings,
+        )
         return Judgement(
-            restore_opinion(source.kernel, destination.kernel, container),
-            programs_opinion(source, destination, container).waive(self._waived),
+            engine.answers(*kernels)(container), Opinion(found).waive(self._waived)
         )
 
 
-def find_container(profile: NodeProfile, ctid: int) -> Container:
+def find_container(profile: AnyNode, ctid: int) -> Container:
     """Return a node's container; UserError names those that there are."""
     for container in profile.containers:
         if container.ctid == ctid:

@@ -110,11 +110,12 @@ def programs_opinion(
 ) -> Opinion:
     """Return what a container's programs meet; without one, those of one that uses all there is."""
     uses_fpu = container is None or container.may_have_used_fpu
+    kernels = source.cpt, destination.cpt
     return Opinion(
         (
-            *_version_reasons(source.kernel, destination.kernel),
+            *_version_reasons(*kernels),
             *_vendor_reasons(source.cpu.vendor, destination.cpu.vendor),
-            *_width_reasons(source.kernel, destination.kernel),
+            *_width_reasons(*kernels),
             *_cpu_findings(source.cpu, destination.cpu, uses_fpu=uses_fpu),
         )
     )

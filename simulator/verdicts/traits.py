@@ -4,10 +4,13 @@ These are small, equal where nodes or containers are alike to every question, an
 is compared are classes of them.
 """
 
+from collections.abc import Hashable
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from simulator.facts.bits import CPT_CPU_X86_FXSR, mask
 from simulator.facts.capabilities import (
@@ -20,7 +23,7 @@ from simulator.facts.capabilities import (
 )
 from simulator.facts.cpu_traits import CpuTraits, cpu_traits
 from simulator.facts.cpuid import CpuidTable
-from simulator.facts.generations import BY_NAME, Generation
+from simulator.facts.generations import BY_NAME, GENERATIONS, Generation
 from simulator.kernel.containers import Container, Contents, Needs, State
 from simulator.kernel.decision import bits_looked_at, gather_bounds
 from simulator.profiles.profile import NodeProfile, derive_needs
@@ -30,8 +33,36 @@ from simulator.profiles.profile import NodeProfile, derive_needs
 _DECIDES_AS = {"042stab092": "042stab088"}
 
 
+_AGES = {generation.name: number for number, generation in enumerate(GENERATIONS)}
+
 #: Nodes of a large fleet are of few kinds: so many are remembered.
 _MOST_REMEMBERED = 1024
+
+
+class RestoreTraits(Hashable, Protocol):
+    """What of a node an engine restores by: each engine has its own."""
+
+    def as_source(self) -> "RestoreTraits":
+        """Return what matters of a node where it is the source of what runs."""
+
+    @property
+    def generation_name(self) -> str:
+        """What it is called, for short."""
+
+    @property
+    def age(self) -> int:
+        """How new it is, among those of one engine: the nearest is the better destination."""
+
+    @property
+    def key(self) -> str:
+        """A name of its own for each that is different; as a source's it ends after the last /."""
+
+    @property
+    def words(self) -> str:
+        """What it is, for people, briefly."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
 
 
 class KernelTraits(Struct, frozen=True, cache_hash=True, gc=False):
@@ -56,12 +87,70 @@ class KernelTraits(Struct, frozen=True, cache_hash=True, gc=False):
         """The generation that the kernel decides as."""
         return BY_NAME[self.generation_name]
 
+    @property
+    def age(self) -> int:
+        """The place of its generation."""
+        return _AGES[self.generation_name]
+
+    @property
+    def key(self) -> str:
+        """All of it, the capability number and what that hides at the end."""
+        modules = ("cpt" if self.has_cpt else "") + ("rst" if self.has_rst else "")
+        hiding = [
+            ("kernel", self.hidden.by_kernel),
+            ("width", self.hidden.by_width),
+            *self.hidden.by_option,
+            ("override", self.hidden.by_override),
+        ]
+        hidden = "".join(f"-{caps:#x}:{word}" for word, caps in hiding if caps)
+        caps = f"{bits_words(self.caps, self.may_caps, '+')}{hidden}"
+        return f"{self.generation_name}/{modules}/{self._width}/{caps}"
+
+    @property
+    def words(self) -> str:
+        """Its generation, its width, and its number."""
+        words = [self.generation_name, f"{self._width}-bit", bits_words(self.caps, self.may_caps)]
+        missing = (("vzcpt", self.has_cpt), ("vzrst", self.has_rst))
+        words += [f"no {module}" for module, is_there in missing if not is_there]
+        return ", ".join(words)
+
+    @property
+    def _width(self) -> int:
+        return 64 if self.is_64_bit else 32
+
+    def as_source(self) -> "KernelTraits":
+        """Return it without its number, which is not asked while its containers run."""
+        return replace(self, caps=0, hidden=NOTHING_HIDDEN, may_caps=0)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "generation": self.generation_name,
+            "vzcpt": self.has_cpt,
+            "vzrst": self.has_rst,
+            "bits": self._width,
+            "capability_number": None if self.may_caps else self.caps,
+        }
+
+
+def bits_words(caps: int, may_caps: int, between: str = " and perhaps ") -> str:
+    """Write a capability number, and the bits that it may have."""
+    return f"{caps:#x}{between}{may_caps:#x}" if may_caps else f"{caps:#x}"
+
 
 class NodeTraits(Struct, frozen=True, cache_hash=True, gc=False):
-    """A node as source or as destination: its kernel, and its CPU as programs see it."""
+    """A node as source or as destination: what restore goes by, and its CPU as programs see it.
 
-    kernel: KernelTraits
+    ``kernel`` is its kernel where the engine is CPT.
+    """
+
+    kernel: RestoreTraits
     cpu: CpuTraits
+
+    @property
+    def cpt(self) -> KernelTraits:
+        """Its kernel, where the engine is CPT."""
+        return cast("KernelTraits", self.kernel)
 
 
 class ContainerTraits(Struct, frozen=True, cache_hash=True, gc=False):
@@ -117,6 +206,13 @@ def container_traits(profile: NodeProfile, container: Container) -> ContainerTra
     if needs is None and container.contents is not None:
         return _traits_in_part(profile, container, container.contents)
     return ContainerTraits(container.state, None if needs is None else needs.caps)
+
+
+def stated_traits(profile: NodeProfile, container: Container) -> ContainerTraits:
+    """Return the same of a checked profile's container: its stated needs are those derived."""
+    if container.needs is None and container.contents is not None:
+        return container_traits(profile, container)
+    return ContainerTraits(container.state, container.needs.caps if container.needs else None)
 
 
 def _traits_in_part(
