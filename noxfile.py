@@ -246,7 +246,8 @@ def bench(session: nox.Session) -> None:
     laid_out = (str(node), str(python), "share/zsh/site-functions")
     session.run("python", "-m", "tools.node_files", *laid_out, silent=True)
     exceeding = []
-    for script, *arguments in (("startup", str(folder), str(node)), ("supervisor",), ("matrix",)):
+    starts = ("startup", str(folder), str(node))
+    for script, *arguments in (starts, ("supervisor",), ("matrix",), ("engines",)):
         try:
             session.run("python", f"benchmarks/{script}.py", *arguments)
         except nox.command.CommandFailed:

@@ -18,7 +18,7 @@ Every reason that `vzcptsim check`, `matrix`, `pool` and `diff` give, by its cod
 changes of the two nodes that turn the reason away, with what each costs and what comes of it.
 """
 _PARTS = {
-    "restore": ("Restore", "What the kernels answer. None of these can be waived."),
+    "restore": ("Restore", "What the kernels answer, or CRIU. None of these can be waived."),
     "programs": ("Programs", "What the kernels do not look at. `--waive CODE` leaves one out."),
 }
 

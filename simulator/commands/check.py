@@ -5,9 +5,12 @@ import argparse
 from simulator.commands.options import (
     HelpAsked,
     add_counted,
+    add_engine,
     add_json,
     add_kernel,
     container_id,
+    engine_of,
+    kernel_of,
     waived_codes,
 )
 from simulator.errors import UsageError
@@ -64,6 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_counted(parser)
     add_kernel(parser)
+    add_engine(parser)
     parser.add_argument("--verbose", action="store_true", help="print remarks in full")
     add_json(parser)
     parser.add_argument(
@@ -84,22 +88,25 @@ def _check(options: argparse.Namespace, streams: Streams) -> int:
 
 
 def _judge(options: argparse.Namespace, waived: tuple[str, ...]) -> "Check":
-    from simulator.profiles.nodes import load_each
+    from simulator.profiles.nodes import read_each
     from simulator.verdicts.migrations import Check, NodePair, status_of
 
-    if options.image or _is_image(options):
+    engine, is_cpt = engine_of(options), options.engine == "cpt"
+    if not is_cpt and (options.image or options.suspended is not None):
+        raise UsageError("check: images and suspended containers are CPT's: no --engine criu")
+    if is_cpt and (options.image or _is_image(options)):
         return _judge_image(options, waived)
-    source, destination = load_each(
-        [options.source, options.destination], options.kernel, options.printed_by
+    source, destination = read_each(
+        [options.source, options.destination], kernel_of(options), options.printed_by
     )
-    migrations = _migrations(NodePair(source, destination, waived), options)
+    migrations = _migrations(NodePair(source, destination, waived, engine), options)
     restore_only = options.restore_only
     if any(status_of(one.judgement.outcome(restore_only=restore_only)) for one in migrations):
         from simulator.verdicts.remedies import Remedies
 
-        remedies = Remedies(source, destination, waived, restore_only=restore_only)
+        remedies = Remedies(source, destination, waived, engine, restore_only=restore_only)
         migrations = tuple(one._replace(helps=remedies.of(one)) for one in migrations)
-    return Check(source.name, destination.name, migrations, restore_only, waived)
+    return Check(source.name, destination.name, migrations, restore_only, waived, engine)
 
 
 def _is_image(options: argparse.Namespace) -> bool:

@@ -2,7 +2,15 @@
 
 import argparse
 
-from simulator.commands.options import add_counted, add_json, add_kernel, waived_codes
+from simulator.commands.options import (
+    add_counted,
+    add_engine,
+    add_json,
+    add_kernel,
+    engine_of,
+    kernel_of,
+    waived_codes,
+)
 from simulator.output import Streams
 from vzcptcheck.outcome import ExitStatus
 
@@ -33,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_counted(parser)
     add_kernel(parser)
+    add_engine(parser)
     add_json(parser)
     parser.set_defaults(command=_diff)
 
@@ -49,17 +58,18 @@ def _diff(options: argparse.Namespace, streams: Streams) -> int:
 def _compare(options: argparse.Namespace) -> "Diff":
     from simulator.fleets.changes import node_changes
     from simulator.fleets.diff import Diff, verdict_changes
-    from simulator.profiles.nodes import load_all, load_each
+    from simulator.profiles.nodes import read_all, read_each
 
-    waived = waived_codes(options)
-    old, new = load_each([options.old, options.new], options.kernel, options.printed_by)
-    nodes = list(load_all(options.nodes, options.kernel, options.printed_by))
+    waived, engine = waived_codes(options), engine_of(options)
+    old, new = read_each([options.old, options.new], kernel_of(options), options.printed_by)
+    nodes = list(read_all(options.nodes, kernel_of(options), options.printed_by))
     return Diff(
         old=options.old,
         new=options.new,
         changes=node_changes(old, new),
         nodes=tuple(node.name for node in nodes),
-        verdicts=tuple(verdict_changes(old, new, nodes, waived)),
+        verdicts=tuple(verdict_changes(old, new, nodes, waived, engine)),
         restore_only=options.restore_only,
         waived=waived,
+        engine=engine,
     )

@@ -4,19 +4,29 @@ import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from simulator.commands.options import add_counted, add_kernel, waived_codes
+from simulator.commands.options import (
+    add_counted,
+    add_engine,
+    add_kernel,
+    engine_of,
+    kernel_of,
+    waived_codes,
+)
 from simulator.errors import UsageError, UserError
 from simulator.output import Streams, write_atomically
 from vzcptcheck.outcome import ExitStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from simulator.fleets.expectation_changes import Comparison
     from simulator.fleets.expectations import Expectation
     from simulator.fleets.fleet import Fleet
     from simulator.fleets.pool_change import Pool
     from simulator.profiles.nodes import Source
     from simulator.reports.view import Note, View
+    from simulator.verdicts.engine import Engine
 
 _TABLE = "table"
 _FORMATS = (_TABLE, "json", "csv", "markdown", "junit", "html")
@@ -56,6 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
     add_counted(parser)
     add_kernel(parser)
+    add_engine(parser)
     parser.add_argument(
         "--verbose",
         action="store_true",
@@ -86,13 +97,13 @@ def _matrix(options: argparse.Namespace, streams: Streams) -> int:
     from simulator.profiles.nodes import resolve
     from simulator.reports.terminal import progress
 
-    waived = waived_codes(options)
+    waived, engine = waived_codes(options), engine_of(options)
     _refuse_contradictions(options)
     notes: dict[str, Note] = {}
-    sources = resolve(options.nodes, options.kernel, options.printed_by)
+    sources = resolve(options.nodes, kernel_of(options), options.printed_by)
     total = None if any(source.is_stream for source in sources) else len(sources)
     with progress(streams.stderr, "reading nodes", total) as step:
-        fleet = _read(sources, step, notes)
+        fleet = _read(sources, step, notes, engine)
     if len(fleet.members) < 2:
         raise UsageError("matrix: a pair takes two nodes or more")
     is_compared = options.expect is not None and not options.update
@@ -131,7 +142,10 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _read(
-    sources: "Sequence[Source]", step: Callable[[], None], notes: "dict[str, Note]"
+    sources: "Sequence[Source]",
+    step: Callable[[], None],
+    notes: "dict[str, Note]",
+    engine: "Engine[Any]",
 ) -> "Fleet":
     """Read the nodes, and keep the notes that a report shows."""
     from simulator.fleets.reading import read_fleet
@@ -141,7 +155,7 @@ def _read(
         notes[name] = note
         step()
 
-    return read_fleet(sources, note_on, seen)
+    return read_fleet(sources, note_on, seen, engine=engine)
 
 
 # Reports
@@ -211,12 +225,13 @@ def _pool(view: "View", options: argparse.Namespace) -> "Pool | None":
     """Look for what makes one pool of the nodes, unless they are many, or cannot be read again."""
     from simulator.fleets.pool import Rule
     from simulator.fleets.pool_change import make_pool
-    from simulator.profiles.nodes import load_all
+    from simulator.profiles.nodes import read_all
 
     if len(view.fleet.members) > _MOST_POOLED or any(map(_is_stream, options.nodes)):
         return None
-    rule = Rule(restore_only=options.restore_only, waived=waived_codes(options))
-    return make_pool(load_all(options.nodes, options.kernel, options.printed_by), rule)
+    engine = view.fleet.engine
+    rule = Rule(False, options.restore_only, waived_codes(options), engine)
+    return make_pool(read_all(options.nodes, kernel_of(options), options.printed_by), rule)
 
 
 def _is_stream(node: str) -> bool:

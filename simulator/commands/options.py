@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from simulator.profiles.profile import NodeProfile
+    from simulator.verdicts.engine import Engine
 
 
 # Commands speak English. gettext would look for catalogs of argparse's words, and import locale.
@@ -196,6 +197,54 @@ def add_kernel(parser: argparse.ArgumentParser) -> None:
         help="what uname -r printed where each /proc/cpuinfo is from: a word that this kernel "
         "knows and did not print is a feature that the CPU lacks",
     )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what restores: --engine, and of CRIU --cpu-cap and --criu-check."""
+    parser.add_argument(
+        "--engine",
+        default="cpt",
+        help="what restores: cpt, OpenVZ's kernels (if not said); criu, or criu@VERSION",
+    )
+    parser.add_argument(
+        "--cpu-cap",
+        metavar="MODES",
+        nargs="?",
+        const="all",
+        help="as CRIU is given it: none, fpu, ins, cpu, all, several with commas, a ^ before them",
+    )
+    parser.add_argument(
+        "--criu-check",
+        action="store_true",
+        help="ask 'criu cpuinfo check', and not 'criu restore'",
+    )
+
+
+def engine_of(options: argparse.Namespace) -> "Engine[Any]":
+    """Return the engine; UsageError where there is none of that name."""
+    name, at, version = options.engine.partition("@")
+    if name == "criu" and bool(at) == bool(version):
+        from simulator.verdicts.criu import Criu
+        from simulator.verdicts.criu_rules import make_rules
+
+        return Criu(make_rules(version, options.cpu_cap, is_check=options.criu_check))
+    if options.engine != "cpt":
+        raise UsageError(f"--engine: there are cpt, criu and criu@VERSION, and no {name!r}")
+    if options.cpu_cap is not None or options.criu_check:
+        raise UsageError("--cpu-cap and --criu-check are CRIU's: --engine criu")
+    from simulator.verdicts.engine import CPT
+
+    return CPT
+
+
+def kernel_of(options: argparse.Namespace) -> "str | None":
+    """Return the kernel of nodes that do not say theirs: CRIU takes them without one."""
+    if options.kernel is None and options.engine != "cpt":
+        from simulator.profiles.nodes import NO_KERNEL
+
+        return NO_KERNEL
+    kernel: str | None = options.kernel
+    return kernel
 
 
 def add_counted(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,15 @@
 
 import argparse
 
-from simulator.commands.options import add_counted, add_json, add_kernel, waived_codes
+from simulator.commands.options import (
+    add_counted,
+    add_engine,
+    add_json,
+    add_kernel,
+    engine_of,
+    kernel_of,
+    waived_codes,
+)
 from simulator.output import Streams
 
 _EPILOG = """\
@@ -29,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_counted(parser)
     add_kernel(parser)
+    add_engine(parser)
     add_json(parser)
     parser.set_defaults(command=_pool)
 
@@ -36,11 +45,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _pool(options: argparse.Namespace, streams: Streams) -> int:
     from simulator.fleets.pool import Rule
     from simulator.fleets.pool_change import make_pool
-    from simulator.profiles.nodes import load_all
+    from simulator.profiles.nodes import read_all
     from simulator.verdicts.verdict import Verdict
 
-    rule = Rule(options.any_container, options.restore_only, waived_codes(options))
-    pool = make_pool(load_all(options.nodes, options.kernel, options.printed_by), rule)
+    engine = engine_of(options)
+    rule = Rule(options.any_container, options.restore_only, waived_codes(options), engine)
+    pool = make_pool(read_all(options.nodes, kernel_of(options), options.printed_by), rule)
     if options.json:
         from simulator.reports.pool_report import format_pool
 

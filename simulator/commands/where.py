@@ -5,9 +5,12 @@ import os
 
 from simulator.commands.options import (
     add_counted,
+    add_engine,
     add_json,
     add_kernel,
     container_id,
+    engine_of,
+    kernel_of,
     waived_codes,
 )
 from simulator.errors import UsageError
@@ -38,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_counted(parser)
     add_kernel(parser)
+    add_engine(parser)
     add_json(parser)
     parser.set_defaults(command=_where)
 
@@ -60,20 +64,21 @@ def _where(options: argparse.Namespace, streams: Streams) -> int:
 
 def _search(options: argparse.Namespace) -> "Search":
     from simulator.fleets.destinations import find_destinations, find_source
-    from simulator.profiles.nodes import load_all, require_one
+    from simulator.profiles.nodes import read_all, require_one
 
     first, ctid = _split(options.nodes[0])
     if ctid is not None and (options.ct is not None or options.any):
         raise UsageError(f"{options.nodes[0]} names a container: no --ct, no --any")
     if ctid is None and options.ct is None and not options.any:
         raise UsageError("say which container: NODE:ID, --ct ID, or --any")
+    engine = engine_of(options)
     if options.ct is None:
-        require_one(first, options.kernel)
-    nodes = list(load_all([first, *options.nodes[1:]], options.kernel, options.printed_by))
+        require_one(first, kernel_of(options))
+    nodes = list(read_all([first, *options.nodes[1:]], kernel_of(options), options.printed_by))
     source = nodes[0] if options.ct is None else find_source(nodes, options.ct)
     moved = ctid if options.ct is None else options.ct
-    waived = waived_codes(options)
-    return find_destinations(source, moved, nodes, waived, restore_only=options.restore_only)
+    waived, only = waived_codes(options), options.restore_only
+    return find_destinations(source, moved, nodes, waived, engine, restore_only=only)
 
 
 def _split(node: str) -> tuple[str, int | None]:

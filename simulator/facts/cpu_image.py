@@ -6,7 +6,7 @@ registers of CPUID as programs see it; one is CRIU's own. Sources: compel_cpuid(
 tests/data/criu is made.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -25,6 +25,7 @@ from simulator.facts.cpuid import (
     MissingLeafError,
     RegisterName,
     Registers,
+    place_of_answer,
     user_components,
 )
 from simulator.facts.features import (
@@ -35,9 +36,12 @@ from simulator.facts.features import (
     ERMS,
     FEATURES,
     FPU,
+    FXSR,
     MPX,
+    OSXSAVE,
     PKU,
     XSAVE,
+    XSAVES,
     Feature,
 )
 
@@ -70,6 +74,10 @@ _OWN_WORD = 3
 _NOPL, _CPUID = 1 << 20, 1 << 25
 _REP_GOOD = 1 << 16
 _OWN_NAMES = {16: "rep_good", 20: "nopl", 25: "cpuid"}
+
+#: The signatures of AMD's family 15 with REP_GOOD: from the first to before the end, and all from
+#: the last one on.
+_FIRST_GOOD, _END_GOOD, _ALL_GOOD = 0xF48, 0xF50, 0xF58
 
 #: Word 0 of AMD's CPUs: their old place for 3DNow!, which CRIU clears.
 _OLD_3DNOW = 1 << 31
@@ -138,6 +146,11 @@ class CpuImage(Struct, frozen=True, cache_hash=True, gc=False):
 def joined(words: Iterable[int]) -> int:
     """Return words of 32 bits as one number, the first one lowest."""
     return sum(word << 32 * number for number, word in enumerate(words))
+
+
+def words_of(bits: int) -> list[int]:
+    """Return the words of a number that ``joined`` gives."""
+    return [bits >> 32 * number & ALL_BITS for number in range(WORD_COUNT)]
 
 
 @lru_cache(_MOST_REMEMBERED)
@@ -218,15 +231,10 @@ def _own_word(table: CpuidTable, vendor: str) -> tuple[int, int]:
     is_good = family == 6 if vendor == "INTEL" else family >= 16
     if vendor == "AMD" and family == 15:
         signature, unknown = _bits(table, (SIGNATURE_LEAF, 0), "eax")
-        is_good = _is_good(signature)
-        if is_good != _is_good(signature | unknown):
+        if unknown and signature < _ALL_GOOD:
             return always, _REP_GOOD
+        is_good = _FIRST_GOOD <= signature < _END_GOOD or signature >= _ALL_GOOD
     return always | _REP_GOOD * is_good, 0
-
-
-def _is_good(signature: int) -> bool:
-    """Tell of a CPU of AMD's family 15 whether its string instructions are fast."""
-    return 0xF48 <= signature < 0xF50 or signature >= 0xF58
 
 
 def _with_area(table: CpuidTable, image: CpuImage) -> CpuImage:
@@ -279,23 +287,44 @@ INSTRUCTIONS = (_NOPL | _REP_GOOD) << 32 * _OWN_WORD | sum(
 )
 
 
+#: The features that the FPU's state needs, as CRIU names them: their bits.
+FPU_FEATURES = {one.name: bit_of(one) for one in (FPU, FXSR, OSXSAVE, XSAVES)}
+FPU_BITS = sum(FPU_FEATURES.values())
+
+#: All bits of all words.
+EVERY_BIT = (1 << 32 * WORD_COUNT) - 1
+
+
 class Bit(Struct, frozen=True, gc=False):
-    """A bit of a word: the feature's name, and where it is."""
+    """A bit of a word: its feature's name, or empty, and where it is."""
 
+    mask: int
     name: str
-    place: str
+    register: str
+    number: int
+
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return f"{self.register} bit {self.number}"
 
 
-def named_bits(mask: int) -> Iterable[Bit]:
+def named_bits(mask: int) -> Iterator[Bit]:
     """Yield the bits of the words as one number, in order."""
     while mask:
         lowest = mask & -mask
         mask ^= lowest
         word, bit = divmod(lowest.bit_length() - 1, 32)
-        if word not in WORDS:
-            yield Bit(_OWN_NAMES.get(bit, f"bit {bit}"), f"word {word} bit {bit}, CRIU's own")
-            continue
-        (leaf, subleaf), register = WORDS[word]
-        location = leaf, subleaf, register, bit
-        feature = BY_LOCATION.get(location) or Feature(f"bit {bit}", *location)
-        yield Bit(feature.name, feature.place)
+        if word in WORDS:
+            (leaf, subleaf), register = WORDS[word]
+            feature = BY_LOCATION.get((leaf, subleaf, register, bit))
+            name, where = (
+                feature.name if feature else "",
+                f"{place_of_answer(leaf, subleaf)} {register}",
+            )
+        else:
+            name, where = (
+                _OWN_NAMES.get(bit, "") if word == _OWN_WORD else "",
+                f"CRIU's word {word}",
+            )
+        yield Bit(lowest, name, where, bit)

@@ -25,6 +25,7 @@ from simulator.facts.deduction import YMM, ZMM, alternatives, components_of, kno
 from simulator.facts.features import (
     AVX,
     AVX512F,
+    JUDGED,
     JUDGED_LEAVES,
     LONG_MODE,
     OF_XSAVE,
@@ -141,6 +142,10 @@ class CpuTraits(Struct, frozen=True, cache_hash=True, gc=False):
     disabled: int = 0
 
 
+#: Those of a CPU of which nothing is known.
+NOT_TOLD = CpuTraits("not known", may_be_shown=JUDGED, may_be_usable=JUDGED, area=None)
+
+
 class Setting(NamedTuple):
     """What of a kernel decides what programs get from a CPU.
 
@@ -191,12 +196,13 @@ def _told_components(table: CpuidTable) -> tuple[int, int]:
     is_known = has_known == size_known == ALL_BITS and all(
         known[:2] == (ALL_BITS, ALL_BITS) for _, known in rows.values()
     )
+    least = _ALWAYS if is_on else 0
     if not is_known:
-        return 0, _ALWAYS | every
+        return least, _ALWAYS | every
     ends = {number: sum(values) for number, (values, _) in rows.items()}
     enabled = _ALWAYS | sum(1 << number for number, end in ends.items() if end <= size)
     last = max((end for end in ends.values() if end <= size), default=_HEADERS_END)
-    certain = enabled if last == size and is_on else 0
+    certain = enabled if last == size and is_on else least
     return certain & (_ALWAYS | every), enabled & (_ALWAYS | every)
 
 

@@ -235,6 +235,9 @@ OF_ZMM = sum(one.mask for one in FEATURES if one.state == "zmm")
 OF_YMM = OF_ZMM | sum(one.mask for one in FEATURES if one.state == "ymm")
 OF_XSAVE = OF_YMM | sum(one.mask for one in FEATURES if one.state == "xsave")
 
+#: Those whose loss harms a program that uses them.
+HARMFUL = sum(one.mask for one in FEATURES if one.effect in {"crash", "wrong"})
+
 #: The bit in masks of what is judged, by its name and by the kernel's word for it.
 MASKS: Mapping[str, int] = MappingProxyType(
     {name: one.mask for one in FEATURES if one.effect for name in (one.name, one.word) if name}

@@ -26,6 +26,7 @@ from simulator.facts.cpuid import (
 )
 from simulator.facts.features import JUDGED, KERNELS_OWN, features_in
 from simulator.kernel.containers import Container
+from simulator.profiles.bare_node import AnyNode, BareNode
 from simulator.profiles.profile import CpuFacts, NodeProfile
 from vzcptcheck.features import FEATURES, unknown_bits
 from vzcptcheck.versions import describe
@@ -68,8 +69,10 @@ class Change(NamedTuple):
     place: str = ""
 
 
-def node_changes(old: NodeProfile, new: NodeProfile) -> tuple[Change, ...]:
-    """Return all that differs."""
+def node_changes(old: AnyNode, new: AnyNode) -> tuple[Change, ...]:
+    """Return all that differs; where either has no kernel, of their CPUs."""
+    if isinstance(old, BareNode) or isinstance(new, BareNode):
+        return tuple(_cpu_changes(old.cpus, new.cpus))
     return (
         *_kernel_changes(old, new),
         *_cpu_changes(old.cpus, new.cpus),

@@ -1,10 +1,11 @@
 """Where one container can go: every node that it may move to, the best first."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simulator.errors import UserError
-from simulator.profiles.profile import NodeProfile
+from simulator.profiles.bare_node import AnyNode
+from simulator.verdicts.engine import CPT, Engine
 from simulator.verdicts.migrations import Migration, NodePair
 from simulator.verdicts.remedies import Remedies
 from simulator.verdicts.verdict import Help, Outcome
@@ -40,6 +41,7 @@ class Search(NamedTuple):
     destinations: tuple[Destination, ...]
     restore_only: bool = False
     waived: tuple[str, ...] = ()
+    engine: Engine[Any] = CPT
 
     @property
     def outcome(self) -> Outcome:
@@ -47,11 +49,12 @@ class Search(NamedTuple):
         return self.destinations[0].outcome
 
 
-def find_destinations(
-    source: NodeProfile,
+def find_destinations(  # noqa: PLR0913 (what is asked, and what counts)
+    source: AnyNode,
     ctid: int | None,
-    nodes: Iterable[NodeProfile],
+    nodes: Iterable[AnyNode],
     waived: Sequence[str] = (),
+    engine: Engine[Any] = CPT,
     *,
     restore_only: bool = False,
 ) -> Search:
@@ -62,19 +65,22 @@ def find_destinations(
     found = []
     for node in nodes:
         if node.name != source.name:
-            pair = NodePair(source, node, waived)
+            pair = NodePair(source, node, waived, engine)
             migration = pair.judge_nodes() if ctid is None else pair.judge_one(ctid)
             outcome = migration.judgement.outcome(restore_only=restore_only)
             if outcome is not Outcome.SAFE:
-                helps = Remedies(source, node, waived, restore_only=restore_only).of(migration)
+                helps = Remedies(source, node, waived, engine, restore_only=restore_only).of(
+                    migration
+                )
                 migration = migration._replace(helps=helps)
             found.append(Destination(node.name, outcome, migration))
     if not found:
         raise UserError(f"there is no node to move to but {source.name!r} itself: name others")
-    return Search(source.name, ctid, tuple(sorted(found, key=_rank)), restore_only, tuple(waived))
+    ranked = tuple(sorted(found, key=_rank))
+    return Search(source.name, ctid, ranked, restore_only, tuple(waived), engine)
 
 
-def find_source(nodes: Iterable[NodeProfile], ctid: int) -> NodeProfile:
+def find_source(nodes: Iterable[AnyNode], ctid: int) -> AnyNode:
     """Return the node that has a container; UserError where none has, or several have."""
     having = [node for node in nodes if any(one.ctid == ctid for one in node.containers)]
     if len(having) == 1:

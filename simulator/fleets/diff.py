@@ -1,10 +1,11 @@
 """What differs between two nodes, and which verdicts change with it: in both directions."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simulator.fleets.changes import Change
-from simulator.profiles.profile import NodeProfile
+from simulator.profiles.bare_node import AnyNode
+from simulator.verdicts.engine import CPT, Engine
 from simulator.verdicts.migrations import Migration, NodePair
 from simulator.verdicts.verdict import Judgement, Opinion, Reason, Weight
 
@@ -33,6 +34,7 @@ class Diff(NamedTuple):
     verdicts: tuple[VerdictChange, ...] = ()
     restore_only: bool = False
     waived: tuple[str, ...] = ()
+    engine: Engine[Any] = CPT
 
     @property
     def matters(self) -> bool:
@@ -47,7 +49,11 @@ class Diff(NamedTuple):
 
 
 def verdict_changes(
-    old: NodeProfile, new: NodeProfile, nodes: Iterable[NodeProfile], waived: Iterable[str] = ()
+    old: AnyNode,
+    new: AnyNode,
+    nodes: Iterable[AnyNode],
+    waived: Iterable[str] = (),
+    engine: Engine[Any] = CPT,
 ) -> Iterator[VerdictChange]:
     """Yield the migrations between the node and others whose verdicts (either one) change.
 
@@ -56,9 +62,9 @@ def verdict_changes(
     """
     codes = tuple(waived)
     for node in nodes:
-        away = _judge(old, node, codes), _judge(new, node, codes)
+        away = _judge(old, node, codes, engine), _judge(new, node, codes, engine)
         yield from _differing(node.name, *away, is_source=True)
-        back = _judge(node, old, codes), _judge(node, new, codes)
+        back = _judge(node, old, codes, engine), _judge(node, new, codes, engine)
         yield from _differing(node.name, *back, is_source=False)
 
 
@@ -68,9 +74,11 @@ def deciding(one: Opinion, other: Opinion) -> tuple[Reason, ...]:
     return tuple(reason for reason in one.counted if _about(reason) not in others)
 
 
-def _judge(source: NodeProfile, destination: NodeProfile, waived: Iterable[str]) -> list[Migration]:
+def _judge(
+    source: AnyNode, destination: AnyNode, waived: Iterable[str], engine: Engine[Any]
+) -> list[Migration]:
     """Judge the nodes alone, and each container."""
-    pair = NodePair(source, destination, waived)
+    pair = NodePair(source, destination, waived, engine)
     containers = [pair.judge_one(container.ctid) for container in source.containers]
     return [pair.judge_nodes(), *containers]
 

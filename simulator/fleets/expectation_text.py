@@ -24,7 +24,9 @@ from simulator.verdicts.verdict import Verdict
 
 _HEADER = "# vzcptsim matrix, kept by --update; format 2"
 _KERNEL = re.compile(
-    r"[0-9a-z.]+/(cpt)?(rst)?/(32|64)/0x[0-9a-f]+(-0x[0-9a-f]+:[a-z0-9=]+)*", re.ASCII
+    r"[0-9a-z.]+/(cpt)?(rst)?/(32|64)/0x[0-9a-f]+(-0x[0-9a-f]+:[a-z0-9=]+)*"
+    r"|criu-[0-9a-f]{16}/",
+    re.ASCII,
 )
 _CPU = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _CONTAINER = re.compile(r"([1-9][0-9]{0,9})=([a-z]+(?:/0x[0-9a-f]+)?/(?:no-)?fpu)", re.ASCII)

@@ -13,7 +13,7 @@ over nodes that are alike to every question.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
 from operator import or_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,7 +29,8 @@ from simulator.kernel.decision import gather_bounds
 from simulator.profiles.changes import Obstacle
 from simulator.profiles.masking import basis_of
 from simulator.profiles.profile import NodeProfile
-from simulator.verdicts.traits import ContainerTraits, NodeTraits, container_traits, node_traits
+from simulator.verdicts.engine import CPT, Engine
+from simulator.verdicts.traits import ContainerTraits, NodeTraits, container_traits
 from simulator.verdicts.verdict import Opinion, Reason, Verdict, worst
 
 #: Bits of needs that say that the container cannot be checkpointed, on any node.
@@ -48,6 +49,7 @@ class Rule(NamedTuple):
     any_container: bool = False
     restore_only: bool = False
     waived: tuple[str, ...] = ()
+    engine: Engine[Any] = CPT
 
 
 class Behaviour(Struct, frozen=True, cache_hash=True):
@@ -67,7 +69,7 @@ class Behaviour(Struct, frozen=True, cache_hash=True):
 
 
 class Node(Struct, frozen=True, dict=True):
-    """A node of the pool, as it is or as it would be."""
+    """A node of the pool, as it is or as it would be: a ``NodeProfile`` where CPT is the engine."""
 
     profile: NodeProfile
     rule: Rule
@@ -80,16 +82,20 @@ class Node(Struct, frozen=True, dict=True):
     @cached_property
     def obstacle(self) -> Obstacle | None:
         """Why it cannot be given lines, or not certainly."""
+        if self.rule.engine is not CPT:
+            return None
         basis = basis_of(self.profile)
         return basis if isinstance(basis, Obstacle) else None
 
     @cached_property
     def behaviour(self) -> Behaviour:
         """What matters of it."""
-        traits = node_traits(self.profile)
+        engine = self.rule.engine
+        traits = engine.node_traits(self.profile)
         if self.rule.restore_only:
             traits = replace(traits, cpu=CpuTraits())
-        return Behaviour(traits, _counted(self.profile, self.rule))
+        counted = _counted(self.profile, self.rule) if engine is CPT else ()
+        return Behaviour(traits, counted)
 
 
 #: Whether containers can be moved from nodes of one behaviour to those of another.
@@ -101,7 +107,7 @@ class Judge:
 
     def __init__(self, rule: Rule) -> None:
         self._restore_only = rule.restore_only
-        self._migrations = MigrationJudge(rule.waived)
+        self._migrations = MigrationJudge(rule.waived, rule.engine)
         self._known: dict[tuple[Behaviour, Behaviour], tuple[int, ...]] = {}
         self._verdicts: dict[tuple[Behaviour, Behaviour], Verdict] = {}
 

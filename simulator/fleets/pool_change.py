@@ -6,7 +6,7 @@ It is made of newer kernels, boot options that are taken away, masks that are li
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from msgspec import structs
 
@@ -19,9 +19,11 @@ from simulator.fleets.pool import Difference, Judge, Node, Rule, Stage
 from simulator.fleets.pool_options import LARGER_AREA, Kind, Option, kinds_of
 from simulator.fleets.pool_search import Search
 from simulator.kernel.containers import State
+from simulator.profiles.bare_node import AnyNode
 from simulator.profiles.changes import Obstacle, upgrade, upgrades_of, write_mask
 from simulator.profiles.masking import MASKABLE, make_lines, numbers_bits
 from simulator.profiles.profile import NodeProfile
+from simulator.verdicts.engine import CPT
 from simulator.verdicts.traits import node_traits
 
 #: The newest kernel that is known.
@@ -111,13 +113,19 @@ class Pool(NamedTuple):
         return next((pair for pair in self.pairs if pair[1] in members), ())
 
 
-def make_pool(profiles: Iterable[NodeProfile], rule: Rule) -> Pool:
+def make_pool(profiles: Iterable[AnyNode], rule: Rule) -> Pool:
     """Group nodes, and find the smallest change that makes one group, or else fewer.
+
+    Nothing that is changed there is another engine's matter than CPT's.
 
     UserError where two nodes have one name.
     """
-    now = Stage(tuple(Node(profile, rule) for profile in profiles), Judge(rule))
+    now = Stage(
+        tuple(Node(cast("NodeProfile", profile), rule) for profile in profiles), Judge(rule)
+    )
     _require_names(now.nodes)
+    if rule.engine is not CPT:
+        return Pool(rule, now, None)
     uncounted = tuple(one for node in now.nodes for one in _uncounted(node.profile))
     if len(now.groups) == 1:
         return Pool(rule, now, None, uncounted)

@@ -16,7 +16,8 @@ class BareNode(Struct, frozen=True, kw_only=True):
 
     There are no ``cpus`` where nothing is known of them. ``source`` says where the facts are from.
     ``image`` is what CRIU has stored of the CPU, where that was read. ``has_xsave_area`` is what
-    the images of a checkpoint say that has no such image; None where there are none.
+    the images of a checkpoint say that has no such image; None where there are none. ``is_x86``:
+    its processes are x86's, as far as is known.
     """
 
     name: str
@@ -25,6 +26,7 @@ class BareNode(Struct, frozen=True, kw_only=True):
     image: "CpuImage | None" = None
     has_xsave_area: bool | None = None
     containers: tuple[Container, ...] = ()
+    is_x86: bool = True
 
 
 #: A node: with an OpenVZ kernel, or without.

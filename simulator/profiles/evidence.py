@@ -35,12 +35,14 @@ def compose_node(
     return compose(name, source, kernel, containers)
 
 
-def read_bare_node(name: str, cpu: str, containers: tuple[Container, ...] = ()) -> BareNode:
+def read_bare_node(
+    name: str, cpu: str, containers: tuple[Container, ...] = (), printed_by: str | None = None
+) -> BareNode:
     """Return a node of a CPU, as ``read_cpu`` takes it, and of no kernel.
 
     Raises what ``read_cpu`` raises.
     """
-    found = read_cpu(cpu)
+    found = read_cpu(cpu, printed_by=printed_by)
     facts = CpuFacts(
         processors="0",
         cpuid=found.table,

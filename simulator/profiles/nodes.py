@@ -165,7 +165,7 @@ def _load(source: Source) -> "AnyNode":
     if source.release == NO_KERNEL:
         from simulator.profiles.evidence import read_bare_node
 
-        return read_bare_node(source.name, source.what, source.containers)
+        return read_bare_node(source.name, source.what, source.containers, source.printed_by)
     if source.release:
         from simulator.profiles.evidence import compose_node
 

@@ -24,7 +24,7 @@ from simulator.fleets.matrix import Outcomes
 from simulator.fleets.pool_change import Pool
 from simulator.fleets.safe_pools import find_pools
 from simulator.reports.check_report import code_documents
-from simulator.reports.pool_report import apart_lines, change_lines
+from simulator.reports.pool_report import apart_lines, change_lines, checkpoint_lines
 from simulator.reports.terminal import text_of
 from simulator.reports.view import Note, View, container_words
 from simulator.verdicts.verdict import Opinion, Outcome, Reason, Verdict, Weight
@@ -145,6 +145,7 @@ def html_text(
         is_by_class=view.is_by_class,
         restore_only=view.restore_only,
         waived=view.matrix.waived,
+        engine=view.fleet.engine,
         made=made,
         nodes=len(view.fleet.members),
         containers=sum(len(member.containers) for member in view.fleet.members),
@@ -229,7 +230,7 @@ class _Page:
             "opinions": opinions,
             "reasons": [_reason(reason) for reason in self._reasons],
             "codes": code_documents(self._reasons),
-            "changes": CHANGES,
+            "changes": () if self._view.fleet.engine.scope else CHANGES,
             "pools": find_pools(self._view.matrix, restore_only=self._view.restore_only),
             "change": None if self._pool is None else _change(self._pool),
         }
@@ -292,7 +293,7 @@ def _change(pool: Pool) -> list[list[tuple[int, str, bool]]]:
     """Return what to do, and what it leaves, as lines: how far in, what, whether to copy it."""
     return [
         [(one.indent, text_of(one), one.is_to_be_copied) for one in lines]
-        for lines in (change_lines(pool), apart_lines(pool))
+        for lines in (checkpoint_lines(pool) or change_lines(pool), apart_lines(pool))
     ]
 
 
@@ -307,6 +308,7 @@ def _reason(reason: Reason) -> tuple[object, ...]:
         reason.needed_by,
         reason.hidden_by,
         int(reason.is_waived),
+        reason.said,
     )
 
 

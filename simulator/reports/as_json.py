@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Row, Summary
 from simulator.fleets.routes import Router, Ways
-from simulator.reports.check_report import code_documents, reason_document
+from simulator.reports.check_report import code_documents, engine_document, reason_document
 from simulator.reports.view import View
 from simulator.verdicts.traits import ContainerTraits
 from simulator.verdicts.verdict import Finding, Reason, Weight
@@ -42,6 +42,7 @@ def json_text(view: View) -> Iterator[str]:
     yield _member("by", "class" if view.is_by_class else "node")
     yield _member("restore_only", view.restore_only)
     yield _member("waived", matrix.waived)
+    yield from (_member(key, value) for key, value in engine_document(fleet.engine).items())
     yield from _values("groups", (_group(view, group) for group in matrix.groups))
     yield from _values("kernels", (kernel.document() for kernel in fleet.kernels))
     yield from _values("containers", map(_container, fleet.containers))

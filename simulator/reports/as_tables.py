@@ -14,6 +14,7 @@ from simulator.fleets.fleet import Group
 from simulator.fleets.matrix import Alike, Pair
 from simulator.fleets.routes import Router, Ways
 from simulator.fleets.survey import Survey
+from simulator.reports.check_report import engine_words
 from simulator.reports.view import (
     View,
     container_words,
@@ -89,10 +90,11 @@ def headline(view: View, tally: Counter[Outcome]) -> str:
     counts = ", ".join(f"{tally[outcome]} {outcome.value}" for outcome in Outcome)
     left_out = "; programs left out" if view.restore_only else ""
     waived = f"; waived: {' '.join(view.matrix.waived)}" if view.matrix.waived else ""
+    engine = "".join(f". {words}" for words in engine_words(view.fleet.engine))
     return (
         f"{len(members)} nodes, {containers} containers, {len(members) * (len(members) - 1)} "
         f"ordered pairs. Of the containers' {tally.total()} migrations (of a node without any, the "
-        f"node's alone): {counts}{left_out}{waived}"
+        f"node's alone): {counts}{left_out}{waived}{engine}"
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from simulator.kernel.restore import Answer
 from simulator.reports.terminal import DIM, HEADING, Line, line, styled_word
 from simulator.verdicts.codes import find_code
+from simulator.verdicts.engine import Engine
 from simulator.verdicts.migrations import Check, Migration
 from simulator.verdicts.verdict import (
     Help,
@@ -50,6 +51,7 @@ def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
     yield line(0, _why(check))
     yield from _outcome_lines(check)
     yield from _answer_lines(check.migrations)
+    yield from (line(2, words) for words in engine_words(check.engine))
     if check.waived:
         yield line(2, f"waived: {', '.join(check.waived)}")
     restore = [(one, one.judgement.restore) for one in check.migrations]
@@ -59,6 +61,23 @@ def check_lines(check: Check, *, is_verbose: bool = False) -> Iterator[Line]:
     title = "Programs, left out by --restore-only:" if check.restore_only else "Programs:"
     yield from _opinion_lines(title, programs, is_verbose=is_verbose)
     yield from _help_lines(check)
+
+
+def engine_words(engine: Engine[Any]) -> Iterator[str]:
+    """Say what another engine than CPT is asked, and what its yes leaves out: of CPT nothing."""
+    if engine.scope:
+        yield f"By the rules of {engine.name}, '{engine.command}': {engine.scope}"
+
+
+def engine_document(engine: Engine[Any]) -> dict[str, Any]:
+    """Return the same as a part of a document; of CPT nothing."""
+    told = {"name": engine.name, "command": engine.command, "scope": engine.scope}
+    return {"engine": told} if engine.scope else {}
+
+
+def said_words(reasons: Iterable[Reason]) -> Iterator[str]:
+    """Yield what an engine writes of reasons, each sentence once."""
+    return (f"it says: {said}" for said in dict.fromkeys(one.said for one in reasons) if said)
 
 
 def _why(check: Check) -> str:
@@ -219,6 +238,7 @@ def _paragraph_lines(paragraph: _Paragraph, everybody: tuple[Migration, ...]) ->
         groups.setdefault(key, []).append(one.reason)
     for (migrations, needed_by), reasons in groups.items():
         yield from _group_lines(migrations, needed_by, reasons, everybody)
+    yield from (line(6, words) for words in said_words(one.reason for one in paragraph))
     yield from _report_lines(paragraph)
     if not all(_is_helped(found) for found in paragraph):
         yield line(4, f"Next: {code.next_step}")
@@ -337,6 +357,7 @@ def format_check(check: Check) -> str:
             "format": FORMAT,
             "source": check.source,
             "destination": check.destination,
+            **engine_document(check.engine),
             "restore_only": check.restore_only,
             "waived": list(check.waived),
             "outcome": check.outcome.value,
@@ -379,6 +400,7 @@ def reason_document(reason: Reason) -> dict[str, Any]:
         "destination": reason.destination,
         "needed_by": reason.needed_by,
         "hidden_by": reason.hidden_by,
+        **({"said": reason.said} if reason.said else {}),
     }
 
 

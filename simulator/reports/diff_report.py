@@ -12,6 +12,8 @@ from simulator.fleets.diff import Diff, VerdictChange, deciding
 from simulator.reports.check_report import (
     FORMAT,
     code_documents,
+    engine_document,
+    engine_words,
     format_document,
     name_containers,
     reason_document,
@@ -39,6 +41,7 @@ def diff_lines(diff: Diff) -> Iterator[Line]:
     yield line(0, (_summary(diff), HEADING))
     if diff.nodes:
         yield line(0, (_verdicts_summary(diff), HEADING))
+        yield from (line(0, words) for words in engine_words(diff.engine))
         yield from _verdict_lines(diff.verdicts)
     for parts, changes in _alike(diff.changes):
         yield line(2, (_title(parts), HEADING))
@@ -167,6 +170,7 @@ def format_diff(diff: Diff) -> str:
             "format": FORMAT,
             "old": diff.old,
             "new": diff.new,
+            **engine_document(diff.engine),
             "restore_only": diff.restore_only,
             "waived": list(diff.waived),
             "matters": diff.matters,

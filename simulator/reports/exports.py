@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from io import StringIO
 from itertools import product
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import quoteattr
 
 from simulator.fleets.matrix import Alike, Pair
+from simulator.reports.check_report import engine_words
 from simulator.reports.view import View, counts_words, labels_words
 from simulator.verdicts.verdict import Outcome
 from vzcptcheck.outcome import printable
@@ -81,7 +83,9 @@ _TAGS = {Outcome.RISKY: "failure", Outcome.REFUSED: "failure", Outcome.UNKNOWN: 
 
 def junit_text(view: View) -> Iterator[str]:
     """Yield the document, a suite at a time."""
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="vzcptsim matrix">\n'
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name='
+    name = ". ".join(["vzcptsim matrix", *engine_words(view.fleet.engine)])
+    yield f"{quoteattr(name)}>\n"
     for source in view.matrix.groups:
         cases = [_case(view, pair) for pair in view.matrix.row(source)]
         found = Counter(child.tag for case in cases for child in case)

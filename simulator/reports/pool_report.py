@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from simulator.facts.features import features_in
+from simulator.fleets.checkpoints import Plan, plan_checkpoints
 from simulator.fleets.pool import Difference, Node, Pairs, Stage, count_pairs, differences, unlocked
 from simulator.fleets.pool_change import (
     NEWEST,
@@ -19,6 +21,8 @@ from simulator.fleets.pool_change import (
 from simulator.profiles.changes import Obstacle
 from simulator.reports.check_report import (
     FORMAT,
+    engine_document,
+    engine_words,
     format_document,
     override_command,
     override_command_lines,
@@ -56,6 +60,10 @@ _NOT_RECORDED = frozenset({"cpuid-not-recorded", "xsave-not-recorded"})
 _ANY_CONTAINER = (
     "This is for the containers that are there. --any-container asks for those to come, too."
 )
+_SWITCH_OFF = (
+    "Switch these off before the programs start there, where checkpoints are to be taken: in the "
+    "virtual machine's CPU model, or by building for what all have."
+)
 _NOTES = {
     "sysenter": "32-bit programs enter the kernel by SYSENTER on Intel, by SYSCALL elsewhere, and "
     "no line changes that: pool the vendors apart, or run no 32-bit programs.",
@@ -73,11 +81,12 @@ def pool_lines(pool: Pool) -> Iterator[Line]:
         yield line(2, _in_short(pool.change))
     yield from groups
     yield from _uncounted_lines(pool)
-    for part in (change_lines(pool), apart_lines(pool)):
+    yield from (line(0, words) for words in engine_words(pool.rule.engine))
+    for part in (checkpoint_lines(pool), change_lines(pool), apart_lines(pool)):
         if part:
             yield line(0)
             yield from part
-    if not pool.rule.any_container:
+    if not pool.rule.any_container and not pool.rule.engine.scope:
         yield line(0)
         yield line(0, _ANY_CONTAINER)
 
@@ -107,6 +116,27 @@ def change_lines(pool: Pool) -> list[Line]:
 def apart_lines(pool: Pool) -> list[Line]:
     """Write what keeps groups apart after the change, if anything does."""
     return list(_apart_lines(pool)) if len(pool.last.groups) > 1 else []
+
+
+def checkpoint_lines(pool: Pool) -> list[Line]:
+    """Write where to take checkpoints; of CPT nothing."""
+    if not pool.rule.engine.scope:
+        return []
+    return list(_checkpoint_lines(pool.now, plan_checkpoints(pool.now)))
+
+
+def _checkpoint_lines(stage: Stage, plan: Plan) -> Iterator[Line]:
+    """Say where to take checkpoints, and what to switch off elsewhere."""
+    if plan.sources:
+        sources = _join(stage, plan.sources)
+        yield line(0, ("Take checkpoints", HEADING), f" on {sources}: all others restore them.")
+    else:
+        yield line(0, "On no machine are checkpoints taken that all others restore safely.")
+    for beyond, numbers in plan.extra:
+        names = " ".join(feature.name for feature in features_in(beyond))
+        yield line(2, f"{_join(stage, numbers)}: programs are shown, and not all have: {names}")
+    if plan.extra:
+        yield line(2, _SWITCH_OFF)
 
 
 def _group_lines(stage: Stage) -> Iterator[Line]:
@@ -313,6 +343,7 @@ def format_pool(pool: Pool) -> str:
         "nodes": list(map(_node, pool.now.nodes)),
         "now": _stage(pool.now),
         "uncounted_containers": [one._asdict() for one in pool.uncounted],
+        **_checkpoints(pool),
         "change": None if pool.change is None else _change(pool.now, pool.change),
         "apart": apart,
         "codes": {
@@ -323,9 +354,29 @@ def format_pool(pool: Pool) -> str:
     return format_document(document)
 
 
+def _checkpoints(pool: Pool) -> _Document:
+    """Return the engine, and where to take checkpoints; of CPT nothing."""
+    if not pool.rule.engine.scope:
+        return {}
+    plan = plan_checkpoints(pool.now)
+    told = {
+        "sources": pool.now.name(plan.sources),
+        "common": [feature.name for feature in features_in(plan.common)],
+        "beyond": [
+            {
+                "nodes": pool.now.name(numbers),
+                "features": [feature.name for feature in features_in(beyond)],
+            }
+            for beyond, numbers in plan.extra
+        ],
+    }
+    return {**engine_document(pool.rule.engine), "checkpoints": told}
+
+
 def _node(node: Node) -> _Document:
     why = node.obstacle
-    can_mask = None if why is Obstacle.NOT_TOLD else why is None
+    is_told = why is not Obstacle.NOT_TOLD and not node.rule.engine.scope
+    can_mask = why is None if is_told else None
     return {"name": node.name, "can_mask": can_mask, "why_not": why.value if why else ""}
 
 

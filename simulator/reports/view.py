@@ -82,12 +82,15 @@ def counts_words(counts: Outcomes) -> str:
 def why(opinion: Opinion) -> str:
     """List the reasons that count, and the waived ones: codes with their features."""
     features: dict[str, list[str]] = {}
+    said: dict[str, str] = {}
     for reason in opinion.reasons:
         if reason.is_waived or reason.weight is not Weight.REMARK:
             code = f"{reason.code} (waived)" if reason.is_waived else reason.code
             features.setdefault(code, []).append(reason.feature)
+            said[code] = f' "{reason.said}"' if reason.said else ""
     return "; ".join(
-        f"{code}: {' '.join(names)}" if any(names) else code for code, names in features.items()
+        f"{code}{said[code]}: {' '.join(names)}" if any(names) else f"{code}{said[code]}"
+        for code, names in features.items()
     )
 
 

@@ -8,10 +8,13 @@ from simulator.fleets.destinations import Destination, Search
 from simulator.reports.check_report import (
     FORMAT,
     code_documents,
+    engine_document,
+    engine_words,
     format_document,
     help_document,
     main_reason,
     override_command_lines,
+    said_words,
     verdict_document,
 )
 from simulator.reports.terminal import DIM, HEADING, Line, line, styled_word
@@ -23,6 +26,7 @@ def search_lines(search: Search) -> Iterator[Line]:
     moved = "any container" if search.ctid is None else f"container {search.ctid}"
     yield line(0, (f"{moved} of {search.source}", HEADING))
     yield line(0, _counts(search))
+    yield from (line(0, words) for words in engine_words(search.engine))
     if search.waived:
         yield line(0, f"waived: {', '.join(search.waived)}")
     yield line(0)
@@ -56,19 +60,21 @@ def _alike(search: Search) -> list[list[Destination]]:
     return list(groups.values())
 
 
-def _because(destination: Destination, search: Search) -> tuple[str, str]:
-    """Say why it is not safe, and by which codes."""
+def _because(destination: Destination, search: Search) -> tuple[str, ...]:
+    """Say why it is not safe, by which codes, and what the engine says."""
     judgement = destination.migration.judgement
     counted = judgement.counted(restore_only=search.restore_only)
     codes = ", ".join(dict.fromkeys(reason.code for reason in counted))
-    return main_reason(judgement, restore_only=search.restore_only), codes
+    main = main_reason(judgement, restore_only=search.restore_only)
+    return main, codes, *said_words(counted)
 
 
 def _reason_lines(alike: list[Destination], search: Search, indent: int) -> Iterator[Line]:
     """Write why, and the first remedy that works."""
-    reason, codes = _because(alike[0], search)
+    reason, codes, *said = _because(alike[0], search)
     yield line(indent, reason)
     yield line(indent, (codes, DIM))
+    yield from (line(indent, words) for words in said)
     remedy = alike[0].remedy
     if remedy is not None:
         helps = "Helps" if len(alike) == 1 else "Helps, on each alike"
@@ -89,6 +95,7 @@ def format_search(search: Search) -> str:
             "format": FORMAT,
             "source": search.source,
             "container": search.ctid,
+            **engine_document(search.engine),
             "restore_only": search.restore_only,
             "waived": list(search.waived),
             "outcome": search.outcome.value,

@@ -25,12 +25,17 @@ _Traits_contra = TypeVar("_Traits_contra", contravariant=True)
 class Engine(Protocol[_Traits_contra]):
     """An engine, by what it goes by: traits of a node, apart from what programs meet there.
 
-    ``name`` is as on a command line; ``scope`` is what a yes leaves out, in a sentence, or empty.
+    ``name`` is as on a command line. ``scope`` is what a yes leaves out, in a sentence: of CPT it
+    is empty, and so is ``command``.
     """
 
     @property
     def name(self) -> str:
         """Its name, and the version of its rules."""
+
+    @property
+    def command(self) -> str:
+        """The command that is asked, or empty."""
 
     @property
     def scope(self) -> str:
@@ -61,6 +66,7 @@ class _Cpt:
     """OpenVZ's: what the source's kernel and the destination's answer."""
 
     name = "cpt"
+    command = ""
     scope = ""
 
     node_traits = staticmethod(node_traits)

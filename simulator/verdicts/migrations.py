@@ -86,6 +86,7 @@ class Check(NamedTuple):
     migrations: tuple[Migration, ...]
     restore_only: bool = False
     waived: tuple[str, ...] = ()
+    engine: Engine[Any] = CPT
 
     @property
     def outcome(self) -> Outcome:
@@ -147,9 +148,7 @@ class NodePair:
             *engine.opinion_on_kernels(*kernels).findings,
             *opinion_on_cpus(source.cpu, destination.cpu, uses_fpu=uses_fpu).findings,
         )
-        return Judgement(
-            engine.answers(*kernels)(container), Opinion(found).waive(self._waived)
-        )
+        return Judgement(engine.answers(*kernels)(container), Opinion(found).waive(self._waived))
 
 
 def find_container(profile: AnyNode, ctid: int) -> Container:

@@ -15,6 +15,7 @@ from simulator.facts.cpu_traits import COMPONENTS, USERS, CpuTraits, XsaveArea
 from simulator.facts.cpuid import ALL_BITS, XSAVE_LEAF, CpuidTable, MissingLeafError
 from simulator.facts.features import (
     FEATURES,
+    HARMFUL,
     JUDGED,
     JUDGED_LEAVES,
     XSAVEOPT,
@@ -39,8 +40,7 @@ _WITH_EFFECT = {
     effect: sum(one.mask for one in FEATURES if one.effect == effect) for effect in _CODES
 }
 
-#: Features whose loss harms a program that uses them, and those that take the FPU to be used.
-_HARMFUL = _WITH_EFFECT["crash"] | _WITH_EFFECT["wrong"]
+#: Features that take the FPU to be used.
 _NEEDS_FPU = JUDGED & ~_WITH_EFFECT["kernel"] & sum(one.mask for one in FEATURES if one.state)
 
 #: The places in masks at which a register of CPUID begins.
@@ -73,7 +73,7 @@ class Losses(Struct, frozen=True, cache_hash=True, gc=False):
     @property
     def verdict(self) -> Verdict:
         """Not possible where the loss would harm a program."""
-        harmful = self.lost & _HARMFUL & ~self.unused & ~self.waived
+        harmful = self.lost & HARMFUL & ~self.unused & ~self.waived
         return Verdict.NOT_POSSIBLE if harmful else Verdict.POSSIBLE
 
     @property
@@ -258,7 +258,7 @@ def _differences(source: CpuTraits, destination: CpuTraits, *, uses_fpu: bool) -
     if lost:
         disabled = lost & destination.disabled & _WITH_EFFECT["crash"]
         yield Losses(lost, 0 if uses_fpu else lost & _NEEDS_FPU, disabled)
-    unsure = source.may_be_shown & ~destination.usable & ~lost & _HARMFUL
+    unsure = source.may_be_shown & ~destination.usable & ~lost & HARMFUL
     if not uses_fpu:
         unsure &= ~_NEEDS_FPU
     one, other = source.hole, destination.hole
@@ -291,7 +291,7 @@ def _lost(mask: int, is_unused: bool, is_disabled: bool, is_waived: bool) -> Rea
     (feature,) = features_in(mask)
     return Reason(
         _NOT_ENABLED if is_disabled else _CODES[feature.effect],
-        Weight.REFUSES if mask & _HARMFUL and not is_unused else Weight.REMARK,
+        Weight.REFUSES if mask & HARMFUL and not is_unused else Weight.REMARK,
         feature=feature.name,
         place=feature.place,
         source=_YES,

@@ -8,7 +8,7 @@ come. What is told of a code in general, codes.txt has.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, reduce
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -27,6 +27,7 @@ from simulator.facts.cpu_traits import COMPONENTS, USERS
 from simulator.facts.features import MASKS
 from simulator.facts.generations import identify
 from simulator.facts.override import format_override
+from simulator.profiles.bare_node import AnyNode
 from simulator.profiles.changes import (
     Cost,
     Obstacle,
@@ -44,9 +45,13 @@ from simulator.profiles.changes import (
 )
 from simulator.profiles.masking import MASKABLE, Basis, basis_of, make_lines, with_dependents
 from simulator.profiles.profile import NodeProfile
+from simulator.verdicts.engine import CPT, Engine
 from simulator.verdicts.migrations import Migration, NodePair
 from simulator.verdicts.traits import node_traits
-from simulator.verdicts.verdict import OUTCOMES_BY_HARM, Help, Judgement, Reason, Remedy
+from simulator.verdicts.verdict import OUTCOMES_BY_HARM, Help, Judgement, Outcome, Reason, Remedy
+
+if TYPE_CHECKING:
+    from simulator.verdicts.criu import Criu
 
 #: What to do about what a container cannot take along: its bits, and the action.
 _CONTAINERS_OWN = {
@@ -94,11 +99,12 @@ _Problems = frozenset[tuple[str, str]]
 
 
 class _Trial(NamedTuple):
-    """A remedy, and what it makes of either node."""
+    """A remedy, and what it makes of either node; or the engine that is asked then."""
 
     remedy: Remedy
     source: Callable[[NodeProfile], NodeProfile] | None = None
-    destination: Callable[[NodeProfile], NodeProfile] | None = None
+    destination: Callable[[Any], AnyNode] | None = None
+    engine: Engine[Any] | None = None
 
 
 #: Trials of one kind, the least first: the first that helps is enough.
@@ -113,14 +119,16 @@ class Remedies:
 
     def __init__(
         self,
-        source: NodeProfile,
-        destination: NodeProfile,
+        source: AnyNode,
+        destination: AnyNode,
         waived: Iterable[str] = (),
+        engine: Engine[Any] = CPT,
         *,
         restore_only: bool = False,
     ) -> None:
-        self._source = source
-        self._destination = destination
+        self._source = cast("NodeProfile", source)
+        self._destination = cast("NodeProfile", destination)
+        self._engine = engine
         self._waived = tuple(waived)
         self._restore_only = restore_only
         self._judged: dict[tuple[Remedy, int | None, bool], Judgement] = {}
@@ -130,6 +138,8 @@ class Remedies:
         reasons = self._counted(migration.judgement)
         if not reasons:
             return ()
+        if self._engine is not CPT:
+            return self._past_criu(reasons, migration)
         found: list[Help] = []
         for trials in (*self._of_nodes, *self._of_container(migration)):
             found += self._helping(trials, reasons, migration)
@@ -137,6 +147,18 @@ class Remedies:
         if left:
             found += self._together(tuple(one for one in reasons if one in left), migration)
         return tuple(sorted(found, key=lambda one: OUTCOMES_BY_HARM.index(one.outcome)))
+
+    def _past_criu(self, reasons: Sequence[Reason], migration: Migration) -> tuple[Help, ...]:
+        """Return the remedies by which CRIU restores, and programs survive."""
+        from simulator.verdicts.criu_remedies import kernel_trials, mode_trials
+
+        engine = cast("Criu", self._engine)
+        trials = [
+            _Trial(one.remedy, destination=one.destination, engine=one.engine)
+            for one in (*mode_trials(engine), *kernel_trials(engine, self._destination))
+        ]
+        helps = [self._try(one, reasons, migration) for one in trials]
+        return tuple(one for one in helps if one.turns_away and one.outcome is Outcome.SAFE)[:1]
 
     def _helping(
         self, trials: _Trials, reasons: Sequence[Reason], migration: Migration
@@ -184,10 +206,11 @@ class Remedies:
         key = trial.remedy, migration.ctid, migration.is_suspended
         if key not in self._judged:
             source = trial.source(self._source) if trial.source else self._source
-            destination = self._destination
+            destination: AnyNode = self._destination
             if trial.destination:
                 destination = trial.destination(destination)
-            again = _judge_again(NodePair(source, destination, self._waived), migration)
+            engine = trial.engine or self._engine
+            again = _judge_again(NodePair(source, destination, self._waived, engine), migration)
             self._judged[key] = again.judgement
         return self._judged[key]
 
@@ -250,7 +273,7 @@ def _without(ctid: int, bits: int) -> Callable[[NodeProfile], NodeProfile]:
 def _joined(trials: list[_Trial]) -> _Trial:
     """Return several changes of the destination as one."""
 
-    def change(profile: NodeProfile) -> NodeProfile:
+    def change(profile: AnyNode) -> AnyNode:
         return reduce(lambda node, make: make(node), changes, profile)
 
     changes = [trial.destination for trial in trials if trial.destination]

@@ -98,7 +98,8 @@ class Reason(Struct, frozen=True, cache_hash=True, gc=False):
     ``code`` is stable, and documented in codes.py, with what to do next. ``feature`` is
     what it is about, spelled as /proc/cpuinfo or the kernel does, ``place`` where that is to be
     found (``CPUID 0x00000001 ecx bit 20``). ``source`` and ``destination`` are the values on
-    both sides, ``needed_by`` who needs it. What does not apply is empty.
+    both sides, ``needed_by`` who needs it, ``said`` what an engine writes, in its own words. What
+    does not apply is empty.
     """
 
     code: str
@@ -110,6 +111,7 @@ class Reason(Struct, frozen=True, cache_hash=True, gc=False):
     needed_by: str = ""
     hidden_by: str = ""
     is_waived: bool = False
+    said: str = ""
 
     @property
     def verdict(self) -> Verdict:

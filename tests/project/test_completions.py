@@ -112,10 +112,12 @@ def test_packages_have_the_same_when_the_oldest_python_builds_them(tmp_path: Pat
 def test_every_value_is_completed_or_free_text(program: Program) -> None:
     free = {
         "CTID",
+        "ENGINE",
         "FEATURE",
         "HOST=FOLDER",
         "ID",
         "MODE",
+        "MODES",
         "MODULE",
         "N",
         "NUM",

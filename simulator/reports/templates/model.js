@@ -173,7 +173,8 @@ class Model {
 }
 
 function reasonOf(values) {
-  const [code, weight, feature, place, source, destination, neededBy, hiddenBy, isWaived] = values;
+  const [code, weight, feature, place, source, destination, neededBy, hiddenBy, isWaived, said] =
+    values;
   const counts = weight !== IS_REMARK && !isWaived;
   return {
     code,
@@ -185,6 +186,7 @@ function reasonOf(values) {
     neededBy,
     hiddenBy,
     isWaived,
+    said,
     counts,
   };
 }

@@ -7,6 +7,7 @@ const FACTS = [
   ["destination", "destination"],
   ["neededBy", "needed by"],
   ["hiddenBy", "hidden by"],
+  ["said", "what it says"],
 ];
 
 function sign(outcome) {

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from simulator.facts.cpu_traits import Component, CpuTraits, Hole, XsaveArea, cpu_traits
+from simulator.facts.cpu_traits import (
+    NOT_TOLD,
+    Component,
+    CpuTraits,
+    Hole,
+    XsaveArea,
+    cpu_traits,
+    traits_without_kernel,
+)
 from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.features import (
     BY_NAME,
@@ -21,6 +29,7 @@ from simulator.facts.features import (
 )
 from simulator.facts.generations import GENERATIONS, identify
 from simulator.facts.override import parse_override
+from support.criu import RecordedCpu, recorded_cpus
 from support.simulated_nodes import AMD, cpu, node_facts
 from support.simulated_traits import (
     AVX512_AREA,
@@ -456,3 +465,101 @@ def test_sides_keep_within_each_other(one: list[str], other: list[str]) -> None:
     assert seen.shown & ~seen.may_be_shown == 0
     assert seen.usable & ~seen.shown == 0
     assert side(cpu(*one), cpu(*other)) == seen
+
+
+# Of CPUs alone, whose kernel is not told
+
+BOOTED = [one for one in recorded_cpus().values() if one.xcr0]
+
+
+def works(traits: CpuTraits | None) -> tuple[bool, bool, bool]:
+    """Tell whether XSAVE, AVX and AVX-512 work."""
+    usable = traits.usable if traits else 0
+    return tuple(bool(usable & rows(name)) for name in ("xsave", "avx", "avx512f"))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("booted", BOOTED, ids=lambda one: one.name)
+def test_what_the_running_kernel_enabled_is_told_by_leaf_d(booted: RecordedCpu) -> None:
+    """XCR0 was read by XGETBV there."""
+    traits = traits_without_kernel((booted.table,))
+    assert traits.with_more is None
+    has_zmm = bool(traits.may_be_usable & rows("avx512f"))
+    assert works(traits) == (True, bool(booted.xcr0 & 4), has_zmm)
+    assert has_zmm == (booted.xcr0 & 0xE0 == 0xE0)
+
+
+def leaf_d(ebx: int, *without: tuple[int, int], osxsave: bool = True) -> CpuidTable:
+    """Make a CPU with AVX-512 whose leaf 0xd tells of this size, less some subleaves."""
+    table = cpu("xsave", "avx", "lm")
+    one = table[1, 0]
+    seven = table[7, 0]._replace(ebx=1 << 5 | 1 << 16)
+    answers = {
+        **LEAF_D,
+        (0xD, 0): LEAF_D[0xD, 0]._replace(ebx=ebx),
+        (1, 0): one._replace(ecx=one.ecx | osxsave << 27),
+        (7, 0): seven,
+    }
+    return CpuidTable(
+        (key, value)
+        for key, value in {**dict(table.items()), **answers}.items()
+        if key not in without
+    )
+
+
+@pytest.mark.parametrize(
+    ("ebx", "least", "most"),
+    [
+        (0x240, (True, False, False), None),
+        (0x340, (True, True, False), None),
+        (0x440, (True, True, False), None),
+        (0xA80, (True, True, True), None),
+        (0xA88, (True, True, True), None),
+        (0x480, (True, True, False), None),
+        (0x3F0, (True, False, False), (True, True, False)),
+        (0x900, (True, False, False), (True, True, False)),
+        (0xFFFF, (True, False, False), (True, True, True)),
+        (0x100, (True, False, False), None),
+    ],
+)
+def test_the_size_tells_what_is_enabled(
+    ebx: int, least: tuple[bool, ...], most: tuple[bool, ...] | None
+) -> None:
+    traits = traits_without_kernel((leaf_d(ebx),))
+    assert works(traits) == least
+    assert (traits.with_more and works(traits.with_more)) == most
+    assert traits.kernel == ""
+
+
+def test_a_kernel_without_xsave_is_told_by_osxsave() -> None:
+    traits = traits_without_kernel((leaf_d(0xA88, osxsave=False),))
+    assert works(traits) == (False, False, False)
+    assert traits.with_more is None
+    assert traits.area == FXSAVE_AREA
+
+
+@pytest.mark.parametrize("without", [(0xD, 0), (0xD, 5), (0xD, 9)])
+def test_what_leaf_d_does_not_tell_is_between(without: tuple[int, int]) -> None:
+    traits = traits_without_kernel((leaf_d(0xA88, without),))
+    assert works(traits)[:2] == (True, False)
+    assert traits.with_more is not None
+    assert works(traits.with_more)[1]
+
+
+def test_osxsave_that_is_not_told_may_be_clear() -> None:
+    table = leaf_d(0xA88)
+    known = Registers(*[0xFFFFFFFF] * 2, 0xFFFFFFFF & ~(1 << 27), 0xFFFFFFFF)
+    values = table[1, 0]._replace(ecx=table[1, 0].ecx & known.ecx)
+    rest = [(key, one) for key, one in table.items() if key != (1, 0)]
+    traits = traits_without_kernel((CpuidTable(rest, [((1, 0), (values, known))]),))
+    assert works(traits) == (False, False, False)
+    assert works(traits.with_more) == (True, True, True)
+
+
+def test_a_32_bit_machine_has_no_long_mode() -> None:
+    table = cpu("sse2", "cmov")
+    assert traits_without_kernel((table,)).usable == rows("sse2", "cmov")
+
+
+def test_of_a_cpu_of_which_nothing_is_known_all_may_be() -> None:
+    assert (NOT_TOLD.shown, NOT_TOLD.usable, NOT_TOLD.area) == (0, 0, None)
+    assert NOT_TOLD.may_be_shown == NOT_TOLD.may_be_usable == JUDGED

@@ -37,6 +37,7 @@ WORDS = {word for one in FEATURES for word in (one.name, one.word, *one.old_name
 
 #: Modules that say such words of something else.
 ALLOWED = {
+    "verdicts/criu_rules.py": {"fpu"},  # a mode of --cpu-cap, as CRIU spells it
     # Names that others have beside the table's, and what hypervisors offer on their own account.
     "dumps/named.py": {
         "amd_ibpb",

@@ -13,14 +13,19 @@ from simulator.facts.capabilities import Hidden
 from simulator.kernel import restore as restore_module
 from simulator.kernel.containers import State
 from simulator.kernel.restore import Restorer
+from simulator.profiles.bare_node import BareNode
 from simulator.verdicts import codes as codes_module
+from simulator.verdicts import criu as criu_module
 from simulator.verdicts import image as image_module
 from simulator.verdicts import programs as programs_module
 from simulator.verdicts import restore as restore_verdict
 from simulator.verdicts.codes import CODES, find_code
+from simulator.verdicts.criu import Criu
 from simulator.verdicts.image import ImageDestination
+from simulator.verdicts.migrations import NodePair
 from simulator.verdicts.traits import SUSPENDED, ContainerTraits, NodeTraits, node_traits
 from simulator.verdicts.verdict import Opinion
+from support.criu import bare_node, criu, recorded_cpus
 from support.images import CAPS_SANDY_BRIDGE, CHAIN_141, build, change
 from support.simulated_nodes import RELEASES, caps
 from support.simulated_profiles import recorded_nodes
@@ -38,7 +43,7 @@ from support.simulated_traits import (
 from vzcptcheck.image import MOST_SECTIONS, Image, read_image
 
 Pair = tuple[NodeTraits, NodeTraits, ContainerTraits | None]
-Example = Pair | tuple[Image, ImageDestination]
+Example = Pair | tuple[Image, ImageDestination] | tuple[BareNode, BareNode, Criu]
 
 NEW = node()
 NARROW = node(kernel_traits=kernel(is_64_bit=False))
@@ -80,6 +85,17 @@ def restored(data: bytes, hz: int | None = 1000, caps: int = WELCOMING) -> Examp
     image = read_image(lambda size, position: data[position : position + size], len(data))
     restorer = Restorer(lambda version: version < 0x900, hz, (34, 35), 1)
     return image, ImageDestination(restorer, True, caps)
+
+
+def by_criu(source: str, destination: str, cpu_cap: str | None = None, **asked: bool) -> Example:
+    """Make a pair of CPUs of which CRIU was asked; an empty name is a checkpoint without one."""
+    nodes = [
+        bare_node(recorded_cpus()[name].table)
+        if name
+        else BareNode(name="saved", cpus=(), source="a test")
+        for name in (source, destination)
+    ]
+    return nodes[0], nodes[1], criu("", cpu_cap, **asked)
 
 
 def changed(changes: str) -> Example:
@@ -152,6 +168,22 @@ EXAMPLES: dict[str, Example] = {
     "image-64-bit": changed("u16@8=0"),
     "image-veinfo": changed("u32@264=1"),
     "image-section-not-found": restored(build(CHAIN_141[1:])),
+    "criu-image-missing": by_criu("", "Haswell", "all"),
+    "criu-vendor-unknown": by_criu("zxd-d4600", "Haswell"),
+    "criu-no-check": (
+        BareNode(name="saved", cpus=(), source="a test", is_x86=False),
+        bare_node(recorded_cpus()["Haswell"].table),
+        criu(),
+    ),
+    "criu-fpu-missing": by_criu("Haswell", "Nehalem", check=True),
+    "criu-component-missing": by_criu("Haswell", "Nehalem", check=True),
+    "criu-xsave-size-differs": by_criu("Haswell.noxsave", "Haswell", check=True),
+    "criu-xsave-max-size-differs": by_criu("SandyBridge", "amd-epyc-7742", check=True),
+    "criu-instructions-missing": by_criu("Haswell", "SandyBridge", check=True),
+    "criu-words-differ": by_criu("SandyBridge", "Haswell", "all"),
+    "criu-xsave-area-refused": by_criu("Haswell", "Nehalem"),
+    "criu-xsave-state-dropped": by_criu("Haswell", "Nehalem", "none"),
+    "criu-not-told": by_criu("Haswell", "", check=True),
     "restore-version-too-new": between("028stab", "2.6.32"),
     "restore-version-too-old": between("028stab", "042stab"),
     "restore-version-other-family": between("2.6.32", "028stab"),
@@ -201,6 +233,8 @@ def opinions(example: Example) -> dict[str, Opinion]:
             "restore": image_module.restore_opinion(*example),
             "programs": image_module.programs_opinion(*example),
         }
+    if isinstance(example[2], Criu):
+        return NodePair(example[0], example[1], (), example[2]).judge_nodes().judgement._asdict()
     source, destination, container = example
     return {
         "restore": restore_verdict.restore_opinion(source.kernel, destination.kernel, container),
@@ -240,8 +274,9 @@ def test_what_is_given_is_documented() -> None:
 
 
 def test_no_code_is_spelled_in_the_modules_that_is_not_documented() -> None:
-    for module in (restore_verdict, programs_module, image_module, restore_module):
-        spelled = re.findall(r'(?:Reason|Finding)\(\s*"([a-z0-9-]+)"', inspect.getsource(module))
+    for module in (restore_verdict, programs_module, image_module, restore_module, criu_module):
+        giving = r'(?:Reason|Finding|_reason|_missing|_sizes_differ)\(\s*"([a-z0-9-]+)"'
+        spelled = re.findall(giving, inspect.getsource(module))
         assert spelled
         assert set(spelled) <= set(CODES)
 
