@@ -23,7 +23,7 @@ from simulator.dumps.checkpoint import is_image, parse_checkpoint, parse_folder
 from simulator.dumps.model import DumpError, table_of
 from simulator.dumps.own_json import format_dumps
 from simulator.dumps.pasted import as_document, as_text, read_lines
-from simulator.dumps.recognise import AUTO, KEYS, MAX_BYTES, parse_dump
+from simulator.dumps.recognise import AUTO, KEYS, MAX_BYTES, MOST_LINES, parse_dump
 from simulator.dumps.summary import differences, group
 from simulator.errors import UserError
 from simulator.facts.capabilities import I386, IA64, X86_64
@@ -93,8 +93,9 @@ def _dump(key: str, data: bytes) -> None:
 
 def _pasted(data: bytes) -> None:
     """Tidy a text; lines stay within their bounds, and none is made up."""
-    lines = read_lines(data)
-    require(all(line == line.strip() for line in lines), "a line has space around it")
+    if data.count(b"\n") <= MOST_LINES:
+        lines = read_lines(data)
+        require(all(line == line.strip() for line in lines), "a line has space around it")
     if len(data) <= SMALL:
         as_document(as_text(data))
 

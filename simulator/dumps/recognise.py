@@ -33,7 +33,7 @@ MAX_BYTES = 16 << 20
 _KIND = "register dump"
 
 #: A text that is read in lines has no more: 16 MiB of empty ones take half a minute.
-_MOST_LINES = 1 << 19
+MOST_LINES = 1 << 19
 
 #: What is read whole takes up to thirty times its size as it is read; /proc/cpuinfo of 1,000
 #: processors has 1.5 MiB, and the others have some KiB a kind of CPU.
@@ -97,8 +97,8 @@ class _Content:
     @property
     def lines(self) -> list[str]:
         """The lines, with nothing around the answers in them."""
-        if self.data.count(b"\n") > _MOST_LINES:
-            raise _OtherFormError(f"over {_MOST_LINES} lines")
+        if self.data.count(b"\n") > MOST_LINES:
+            raise _OtherFormError(f"over {MOST_LINES} lines")
         return self._all_lines
 
     @property
