@@ -78,9 +78,14 @@ class Checkpoint(NamedTuple):
     """
 
     cpu: CpuDump | None
-    has_xsave_area: bool | None
-    components: int
-    architecture: str
+    has_xsave_area: bool | None = None
+    components: int = 0
+    architecture: str = ""
+
+    @property
+    def is_x86(self) -> bool:
+        """Whether its processes are x86's, as far as is known."""
+        return self.architecture in ("", X86_64)
 
 
 class _Core(NamedTuple):

@@ -10,13 +10,13 @@ has it, an image that it wrote, and protobuf.dev ("Encoding").
 import re
 import reprlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from simulator.dumps.model import CpuDump, DumpError, KnownBits, load_json, make_dump, told_apart
 from simulator.dumps.protobuf import parse_fields, parse_varints
-from simulator.facts.cpu_image import WORDS
-from simulator.facts.cpuid import ALL_BITS, AMD, INTEL, XSAVE_LEAF, RegisterName
+from simulator.facts.cpu_image import FIRST_WORD_COUNT, WORD_COUNT, WORDS, CpuImage
+from simulator.facts.cpuid import ALL_BITS, AMD, HYGON, INTEL, XSAVE_LEAF, RegisterName
 
 NAME = "CRIU cpuinfo image"
 
@@ -29,6 +29,7 @@ _JSON_START = re.compile(r"\s*\{\s*\"magic\"\s*:\s*\"CPUINFO\"")
 _X86_ENTRY = 1
 _VENDORS = {"UNKNOWN": 0, "INTEL": 1, "AMD": 2}
 _BY_INTEL, _BY_AMD = 1, 2
+_VENDOR_NAMES = {_BY_INTEL: "INTEL", _BY_AMD: "AMD"}
 
 #: Numbers of the fields of an x86 entry.
 _FIELDS = {
@@ -40,10 +41,13 @@ _FIELDS = {
     6: "capability",
     7: "model_id",
     8: "xfeatures_mask",
+    9: "xsave_size",
+    10: "xsave_size_max",
 }
 _NUMBERS = ("cpu_family", "model", "stepping", "capability_ver")
 
-#: CRIU counts Hygon's CPUs, which are of family 24, as AMD's.
+#: CRIU counts Hygon's CPUs as AMD's: this family, which no CPU of AMD's is of (Linux,
+#: arch/x86/kernel/cpu/hygon.c and amd.c).
 _HYGON_FAMILY = 24
 
 #: The words of leaf 0xF are left out: whether CRIU asked for subleaf 1 depends on the answer.
@@ -54,6 +58,8 @@ _COMPONENT_REGISTERS: tuple[tuple[int, RegisterName], ...] = ((0, "eax"), (32, "
 #: In the first version of the words those from 10 on are other ones.
 _FIRST_VERSION = 1
 _FIRST_VERSIONS_WORDS = 10
+
+_WORD_COUNTS = {_FIRST_VERSION: FIRST_WORD_COUNT, 2: WORD_COUNT}
 
 #: Bits that CRIU clears on some CPUs, whatever the register says: 3DNow!'s old place on AMD's;
 #: XSAVE where there is no leaf 0xD; ERMS on Intel's family 15. Clear, they tell nothing.
@@ -70,7 +76,9 @@ class _Entry(NamedTuple):
     capability_ver: int
     capability: tuple[int, ...]
     model_id: str | None
-    xfeatures_mask: int
+    xfeatures_mask: int | None
+    xsave_size: int | None
+    xsave_size_max: int | None
 
 
 def why_no_image(data: bytes) -> str | None:
@@ -141,7 +149,8 @@ def _dumps(entries: Iterable[object]) -> list[CpuDump]:
     dumps = told_apart(_dump(str(number), fields) for number, fields in enumerate(entries))
     if not dumps:
         raise DumpError("no x86 CPU is in the image")
-    return dumps
+    # CRIU takes an image of one CPU alone.
+    return dumps if len(dumps) == 1 else [dump._replace(image=None) for dump in dumps]
 
 
 def _dump(cpus: str, fields: object) -> CpuDump:
@@ -150,7 +159,8 @@ def _dump(cpus: str, fields: object) -> CpuDump:
         known = _known_bits(entry)
     except ValueError as error:
         raise DumpError(f"CPU {cpus}: {error}") from None
-    return make_dump(cpus, known.answers(), NAME, model_name=entry.model_id)
+    image = _image(entry)
+    return make_dump(cpus, known.answers(), NAME, model_name=entry.model_id, image=image)
 
 
 def _entry(fields: object) -> _Entry:
@@ -167,8 +177,16 @@ def _entry(fields: object) -> _Entry:
         **{name: _number(name, fields.get(name)) for name in _NUMBERS},
         capability=tuple(_number("capability", word) & ALL_BITS for word in words),
         model_id=" ".join(model_id.split()) if model_id else None,
-        xfeatures_mask=_number("xfeatures_mask", fields.get("xfeatures_mask", 0)),
+        xfeatures_mask=_later(fields, "xfeatures_mask"),
+        xsave_size=_later(fields, "xsave_size"),
+        xsave_size_max=_later(fields, "xsave_size_max"),
     )
+
+
+def _later(fields: Mapping[str, object], name: str) -> int | None:
+    """Return a number that CRIU writes from 3.11 on."""
+    value = fields.get(name)
+    return None if value is None else _number(name, value)
 
 
 def _number(name: str, value: object) -> int:
@@ -177,13 +195,32 @@ def _number(name: str, value: object) -> int:
     return value
 
 
+def _image(entry: _Entry) -> CpuImage | None:
+    """Return the image as CRIU takes it; None where it has not the words of its version."""
+    vendor = _VENDOR_NAMES.get(entry.vendor_id)
+    if vendor is None or len(entry.capability) != _WORD_COUNTS.get(entry.capability_ver):
+        return None
+    later = (entry.xfeatures_mask, entry.xsave_size, entry.xsave_size_max)
+    return CpuImage("" if _is_foreign(entry) else vendor, entry.capability, *later)
+
+
+def _is_foreign(entry: _Entry) -> bool:
+    """Tell whether CRIU does not know the vendor: of such a CPU it writes no family and no name.
+
+    Its vendor is INTEL's then, the first in a list of CRIU's own, and every word is 0.
+    """
+    return not entry.cpu_family and entry.model_id is None
+
+
 def _known_bits(entry: _Entry) -> KnownBits:
     known = KnownBits()
+    if _is_foreign(entry):
+        return known
     known.add_signature(entry.cpu_family, entry.model, entry.stepping)
     if entry.vendor_id == _BY_INTEL:
         known.add_vendor(INTEL)
-    elif entry.vendor_id == _BY_AMD and entry.cpu_family != _HYGON_FAMILY:
-        known.add_vendor(AMD)
+    elif entry.vendor_id == _BY_AMD:
+        known.add_vendor(HYGON if entry.cpu_family == _HYGON_FAMILY else AMD)
     for number, word in enumerate(entry.capability):
         if (
             number in WORDS
@@ -194,9 +231,17 @@ def _known_bits(entry: _Entry) -> KnownBits:
             known.add(key, register, word, ALL_BITS & ~(_CLEARED.get(number, 0) & ~word))
     # CRIU keeps those components alone that it can restore.
     for shift, register in _COMPONENT_REGISTERS:
-        mask = entry.xfeatures_mask >> shift & ALL_BITS
+        mask = (entry.xfeatures_mask or 0) >> shift & ALL_BITS
         known.add((XSAVE_LEAF, 0), register, mask, mask)
+    # Without XSAVE they are 0, and no registers.
+    known.add((XSAVE_LEAF, 0), "ebx", *_told(entry.xsave_size))
+    known.add((XSAVE_LEAF, 0), "ecx", *_told(entry.xsave_size_max))
     return known
+
+
+def _told(size: int | None) -> tuple[int, int]:
+    """Return a size, and which of its bits are known."""
+    return size or 0, ALL_BITS if size else 0
 
 
 def _is_told(number: int, word: int, version: int) -> bool:

@@ -205,13 +205,13 @@ def make_dump(  # noqa: PLR0913 (the facts of a CPU)
 ) -> CpuDump:
     """Make a CPU of answers known whole or in part; a mode that is unknown is inferred.
 
-    DumpError where no bit is known.
+    DumpError where no bit is known, and no image.
     """
     whole = {key: answer.values for key, answer in answers.items() if answer.is_whole()}
     table = CpuidTable(whole.items()) if (0, 0) in whole else None
     rest = answers if table is None else {k: one for k, one in answers.items() if k not in whole}
     partial = tuple(sorted((key, one) for key, one in rest.items() if any(one.known)))
-    if table is None and not partial:
+    if table is None and not partial and image is None:
         raise DumpError(f"CPU {printable(cpus)}: nothing is told of its registers")
     if mode == "unknown":
         mode = _inferred(answers)

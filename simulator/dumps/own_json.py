@@ -20,15 +20,21 @@ from simulator.dumps.model import (
     make_dump,
 )
 from simulator.dumps.summary import unknown_answers
+from simulator.facts.cpu_image import FIRST_WORD_COUNT, VENDORS, WORD_COUNT, CpuImage
 from simulator.facts.cpuid import ALL_BITS, EVERY_BIT, Key, Registers, parse_rows
 from vzcptcheck.outcome import printable
 
 NAME = "JSON"
 
 _HEX = "0x[0-9A-Fa-f]{1,8}"
+_32_BITS = re.compile(_HEX)
+_64_BITS = re.compile("0x[0-9A-Fa-f]{1,16}")
 _FIGURE = re.compile(f"(?P<value>{_HEX})(?:/(?P<known>{_HEX}))?")
-_KEY = re.compile(r'"(?:cpuid|partial)"\s*:')
+_KEY = re.compile(r'"(?:cpuid|partial|criu)"\s*:')
 _ROW_LENGTH = 6
+
+#: Of what CRIU stores, the numbers that it writes from 3.11 on.
+_IMAGE_NUMBERS = ("xfeatures_mask", "xsave_size", "xsave_size_max")
 
 
 def why_not(text: str) -> str | None:
@@ -66,10 +72,17 @@ def _parse_entry(position: int, entry: object) -> CpuDump:
     )
     try:
         answers = dict(_answers(entry))
+        image = _parse_image(entry["criu"]) if "criu" in entry else None
     except ValueError as error:
         raise DumpError(f"CPU {shown}: {error}") from None
     return make_dump(
-        cpus, answers, form or NAME, mode=mode, model_name=model_name, microcode=microcode
+        cpus,
+        answers,
+        form or NAME,
+        mode=mode,
+        model_name=model_name,
+        microcode=microcode,
+        image=image,
     )
 
 
@@ -85,8 +98,9 @@ def _answers(entry: dict[str, object]) -> Iterator[tuple[Key, PartialAnswer]]:
     if not isinstance(rows, list):
         raise ValueError(f"not a list of partial rows: {reprlib.repr(rows)}")  # noqa: TRY004
     partial = [_parse_partial(number, row) for number, row in enumerate(rows)]
-    # A CPU whose leaf 0 is not known whole has partial rows alone.
-    whole = {} if partial and "cpuid" not in entry else dict(parse_rows(entry.get("cpuid")).items())
+    # A CPU whose leaf 0 is not known whole has partial rows alone, or what CRIU keeps of it.
+    is_told = partial or "criu" in entry
+    whole = {} if is_told and "cpuid" not in entry else dict(parse_rows(entry.get("cpuid")).items())
     for key, registers in whole.items():
         yield key, PartialAnswer(registers, EVERY_BIT)
     seen = set(whole)
@@ -95,6 +109,27 @@ def _answers(entry: dict[str, object]) -> Iterator[tuple[Key, PartialAnswer]]:
             raise ValueError(f"leaf {format_key(key)} has two answers, one of them in part")
         seen.add(key)
         yield key, answer
+
+
+def _parse_image(fields: object) -> CpuImage:
+    """Parse what CRIU has stored of a CPU."""
+    if not isinstance(fields, dict) or fields.get("vendor") not in VENDORS:
+        raise ValueError(f"not what CRIU stores of a CPU: {reprlib.repr(fields)}")
+    words = fields.get("words")
+    if not isinstance(words, list) or len(words) not in (WORD_COUNT, FIRST_WORD_COUNT):
+        raise ValueError(f"CRIU stores {WORD_COUNT} words, or {FIRST_WORD_COUNT}")
+    mask, size, size_max = (
+        None if fields.get(name) is None else _number(fields[name], _64_BITS)
+        for name in _IMAGE_NUMBERS
+    )
+    stored = tuple(_number(word, _32_BITS) for word in words)
+    return CpuImage(fields["vendor"], stored, mask, size, size_max)
+
+
+def _number(text: object, pattern: re.Pattern[str]) -> int:
+    if not isinstance(text, str) or not pattern.fullmatch(text):
+        raise ValueError(f"not a number as CRIU stores them: {reprlib.repr(text)}")
+    return int(text, 16)
 
 
 def _parse_partial(number: int, row: object) -> tuple[Key, PartialAnswer]:
@@ -140,8 +175,16 @@ def _format_entry(dump: CpuDump) -> str:
         lines.append(_format_list("cpuid", dump.table.rows()))
     if dump.partial:
         lines.append(_format_list("partial", [_partial_row(*one) for one in dump.partial]))
+    if dump.image is not None:
+        lines.append(f'    "criu": {json.dumps(_image_document(dump.image))}')
     lines.append(_format_list("unknown", unknown_answers(dump)))
     return "  {\n" + ",\n".join(lines) + "\n  }"
+
+
+def _image_document(image: CpuImage) -> dict[str, object]:
+    numbers = ((name, getattr(image, name)) for name in _IMAGE_NUMBERS)
+    told = {name: hex(number) for name, number in numbers if number is not None}
+    return {"vendor": image.vendor, "words": [f"{word:#010x}" for word in image.words], **told}
 
 
 def _format_list(key: str, values: Iterable[object]) -> str:

@@ -100,7 +100,7 @@ def _merged(members: Sequence[CpuDump]) -> CpuDump:
 
 def _kind(dump: CpuDump) -> _Kind:
     """Return all that processors of one kind have in common."""
-    told = dump.mode, dump.form, dump.model_name, dump.microcode
+    told = dump.mode, dump.form, dump.model_name, dump.microcode, dump.image
     return (*told, dump.table is None, tuple(_comparable(dump).items()))
 
 

@@ -85,6 +85,9 @@ _OLD_3DNOW = 1 << 31
 #: The vendors that CRIU knows, as it calls them.
 _VENDORS = {INTEL: "INTEL", AMD: "AMD", HYGON: "AMD"}
 
+#: What an image calls them; the empty one is that of a CPU that CRIU does not know.
+VENDORS = ("INTEL", "AMD", "")
+
 #: A number of 32 bits that C takes for a negative one has this bit.
 _SIGN = 1 << 31
 

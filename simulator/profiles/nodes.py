@@ -227,13 +227,18 @@ def _resolve(node: str, release: str) -> Sequence[Source]:
     if node == STDIN or is_fixture(node):
         return (Source(node),)
     if os.path.isdir(node):
-        return _of_folder(node)
+        return _of_folder(node, release)
     if is_fleet_file(node):
         return _of_fleet(node, release)
     return (_of_one(node, release),)
 
 
-def _of_folder(folder: str) -> list[Source]:
+def _of_folder(folder: str, release: str) -> list[Source]:
+    if release == NO_KERNEL:
+        from simulator.dumps.recognise import is_checkpoint_folder
+
+        if is_checkpoint_folder(folder):
+            return [_composed(folder, release)]
     names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
     if not names:
         raise UserError(

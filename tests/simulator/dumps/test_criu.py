@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dumps.model import CpuDump
+from simulator.dumps.own_json import format_dumps
 from simulator.dumps.recognise import parse_dump
+from simulator.dumps.summary import group
+from simulator.facts.cpu_image import CpuImage
 from simulator.facts.cpuid import ALL_BITS, Registers
-from support.criu_images import image, message, varint
+from support.criu_images import cpuinfo, image, message, real_checkpoint, varint
 from support.dumps import bits, is_parsed_or_refused, refusal
 
 NAMES = Registers._fields
@@ -32,6 +35,7 @@ ENTRY: dict[str, object] = {
     "model_id": "AMD EPYC",
     "xfeatures_mask": 5,
     "xsave_size": 832,
+    "xsave_size_max": 832,
 }
 
 
@@ -114,7 +118,7 @@ def test_the_first_version_has_other_words_from_10_on() -> None:
     [
         ("INTEL", 6, b"GenuineIntel"),
         ("AMD", 23, b"AuthenticAMD"),
-        ("AMD", 24, None),  # Which may be Hygon's.
+        ("AMD", 24, b"HygonGenuine"),
         ("UNKNOWN", 6, None),
         (7, 6, None),
     ],
@@ -124,6 +128,98 @@ def test_vendor(vendor: object, family: int, name: bytes | None) -> None:
     answer = dict(dump.partial).get((0, 0))
     told = answer and struct.pack("<3I", answer.values.ebx, answer.values.edx, answer.values.ecx)
     assert told == name
+
+
+# The image as CRIU takes it
+
+
+def test_the_image_is_kept_as_it_is() -> None:
+    [dump] = parse_dump(IMAGE)
+    assert dump.image == CpuImage("AMD", tuple(WORDS), 5, 832, 832)
+    assert bits(dump, 0xD, 0, "ebx") == (832, ALL_BITS)
+    assert bits(dump, 0xD, 0, "ecx") == (832, ALL_BITS)
+    [real] = parse_dump(real_checkpoint()["cpuinfo.img"])
+    assert real.image is not None
+    assert (real.image.xfeatures_mask, real.image.xsave_size, real.image.xsave_size_max) == (
+        *(0xE5, 2432),
+        2432,
+    )
+    assert len(real.image.words) == 19
+
+
+def test_what_an_older_criu_does_not_write_is_none() -> None:
+    without = {name: value for name, value in ENTRY.items() if not name.startswith("x")}
+    [dump] = parse_dump(as_json({**without, "capability_ver": 1, "capability": WORDS[:12]}))
+    assert dump.image == CpuImage("AMD", tuple(WORDS[:12]), None, None, None)
+    [none] = parse_dump(as_json(without))
+    assert none.image == CpuImage("AMD", tuple(WORDS), None, None, None)
+    assert bits_or_none(none, (0xD, 0), "ebx") == 0
+
+
+def test_sizes_without_xsave_are_no_registers() -> None:
+    [dump] = parse_dump(as_json(entry(xfeatures_mask=0, xsave_size=0, xsave_size_max=0)))
+    assert dump.image == CpuImage("AMD", tuple(WORDS), 0, 0, 0)
+    assert bits_or_none(dump, (0xD, 0), "ebx") == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"capability_ver": 3},
+        {"capability": WORDS[:18]},
+        {"capability_ver": 1},
+        {"vendor_id": "UNKNOWN"},
+        {"vendor_id": 7},
+    ],
+)
+def test_what_criu_does_not_take_is_no_image(changes: dict[str, object]) -> None:
+    [dump] = parse_dump(as_json(entry(**changes)))
+    assert dump.image is None
+
+
+def test_criu_takes_an_image_of_one_cpu_alone() -> None:
+    assert [dump.image for dump in parse_dump(as_json(ENTRY, ENTRY))] == [None, None]
+
+
+@pytest.mark.parametrize("vendor", [1, 2])
+def test_an_image_of_a_vendor_that_criu_does_not_know_tells_nothing(vendor: int) -> None:
+    """So CRIU 4.1.1 wrote that of a Zhaoxin KH-40000, as of a CPU of Intel's."""
+    [dump] = parse_dump(cpuinfo(vendor, (0, 0, 0), [0] * 19, (8, 0), (9, 0), (10, 0)))
+    assert dump.image == CpuImage("", (0,) * 19, 0, 0, 0)
+    assert (dump.table, dump.partial) == (None, ())
+
+
+def test_what_is_imported_keeps_the_image() -> None:
+    images = (IMAGE, as_json(entry(xsave_size=None)), cpuinfo(2, (0, 0, 0), [0] * 19))
+    for data in images:
+        dumps = parse_dump(data)
+        assert parse_dump(format_dumps(dumps).encode()) == dumps
+
+
+STORED = {"vendor": "AMD", "words": ["0x1"] * 19}
+
+
+@pytest.mark.parametrize(
+    ("stored", "problem"),
+    [
+        (5, "not what CRIU stores of a CPU: 5"),
+        ({**STORED, "vendor": "VIA"}, "not what CRIU stores of a CPU"),
+        ({**STORED, "words": 5}, "CRIU stores 19 words, or 12"),
+        ({**STORED, "words": ["0x1"] * 13}, "CRIU stores 19 words, or 12"),
+        ({**STORED, "words": [5] * 19}, "not a number as CRIU stores them: 5"),
+        ({**STORED, "words": ["0x123456789"] * 12}, "not a number as CRIU stores them"),
+        ({**STORED, "xsave_size": 832}, "not a number as CRIU stores them: 832"),
+    ],
+)
+def test_an_image_in_our_own_form_is_refused(stored: object, problem: str) -> None:
+    said = refusal(json.dumps([{"criu": stored}]).encode(), "json").message
+    assert f"json: CPU 0: {problem}" in said
+
+
+def test_kinds_of_cpus_differ_in_what_criu_stored() -> None:
+    [one], [other] = parse_dump(IMAGE), parse_dump(as_json(entry(xsave_size=2432)))
+    assert len(group([one, one])) == 1
+    assert len(group([one, other])) == 2
 
 
 def test_several_cpus_of_an_image() -> None:
