@@ -186,6 +186,17 @@ def fresh(session: nox.Session) -> None:
 
 
 @nox.session
+def criu(session: nox.Session) -> None:
+    """Ask the real CRIU, as Debian packages it, what the CRIU engine says it answers.
+
+    It takes root; where this system's CRIU does not start, debootstrap with the mirror that apt
+    uses. Without either its tests are skipped, and say why.
+    """
+    _install(session, "tests", package="-e.[sim]")
+    session.run("python", "-m", "pytest", "-q", "-rPs", "tests/criu", *session.posargs)
+
+
+@nox.session
 def release(session: nox.Session) -> None:
     """Build all that is released, twice; install it where it is to run; try it, and remove it.
 

@@ -88,10 +88,10 @@ def mirror() -> str:
     return call("apt-get", "indextargets", "--format", "$(REPO_URI)", *targets).split("\n")[0]
 
 
-def install_debian(root: Path, *packages: str) -> None:
+def install_debian(root: Path, *packages: str, suite: str = SUITE) -> None:
     """Install the smallest Debian, and these packages, into a folder that is made."""
     options = ("--variant=minbase", f"--include={','.join(packages)}")
-    call("debootstrap", *options, SUITE, root, mirror(), timeout=1200)
+    call("debootstrap", *options, suite, root, mirror(), timeout=1200)
 
 
 def pip_environment(root: Path) -> dict[str, str]:
