@@ -4,7 +4,9 @@ import base64
 import struct
 from collections.abc import Iterable, Sequence
 
-from support.samples import FOLDER
+from backports import zstd
+
+from support.samples import FOLDER, tar
 
 #: What an image begins with, by its name: the inventory alone without the first number.
 COMMON = struct.pack("<I", 0x5456_4319)
@@ -73,3 +75,10 @@ def real_checkpoint() -> dict[str, bytes]:
     lines = (FOLDER / "criu" / "checkpoint.txt").read_text("utf-8").splitlines()
     rows = (line.split() for line in lines if not line.startswith("#"))
     return {name: base64.b64decode(data) for name, data in rows}
+
+
+def podman_archive() -> bytes:
+    """Return what Podman writes of a container with one process, on a machine with AVX."""
+    images = {"inventory.img": inventory(), "core-1.img": core([2]), "pages-1.img": bytes(1 << 16)}
+    files = {f"checkpoint/{name}": data for name, data in images.items()}
+    return zstd.compress(tar({**files, "config.dump": b"{}", "spec.dump": b"{}"}))

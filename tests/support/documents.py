@@ -5,8 +5,9 @@ this machine's, ``#`` or ``[root@HOST]#`` one of a node's. What is between one p
 is what the commands print, standard error too; a line of three dots is any number of lines.
 Comments right before a block say the rest: ``<!-- on: NODE -->`` or ``<!-- on: HOST=NODE ... -->``
 where it runs, ``<!-- file: NAME -->`` that it is a file, ``<!-- needs: PROGRAM ... -->`` what must
-be installed, ``<!-- run by: PATH -->`` which test does it, and ``<!-- not run: REASON -->``. In
-manual pages they are comments of troff's.
+be installed, ``<!-- checkpoint: NAME -->`` that a checkpoint of Podman's is there by that name,
+``<!-- run by: PATH -->`` which test does it, and ``<!-- not run: REASON -->``. In manual pages they
+are comments of troff's.
 """
 
 import os
@@ -19,12 +20,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from support.criu_images import podman_archive
 from support.running import ROOT, UNMEASURED, finish, temporary_folder, write_program
 from tools.shared_files import write
 
 _PROMPT = re.compile(r"(?:\[root@([\w.-]+)\])?([$#]) (.*)")
 _FENCE = re.compile(r"((?:^<!-- [^\n]*? -->\n)*)^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_DIRECTIVE = re.compile(r"(on|file|run by|needs|not run): (.+)")
+_DIRECTIVE = re.compile(r"(on|file|checkpoint|run by|needs|not run): (.+)")
 #: Ends what a step prints.
 _END = "\x1e"
 #: What examples may read of the checkout.
@@ -149,6 +151,8 @@ def run_document(blocks: Iterable[Block], folder: Path) -> list[str]:
         (folder / name).symlink_to(ROOT / name)
     problems = []
     for block in blocks:
+        if "checkpoint" in block.directives:
+            (folder / block.directives["checkpoint"]).write_bytes(podman_archive())
         if "file" in block.directives:
             (folder / block.directives["file"]).write_text(block.text, "utf-8")
         elif block.is_console:
