@@ -72,6 +72,16 @@ class Feature(Struct, frozen=True, gc=False):
         return self.facts.get("qemu") or self.name.replace("_", "-")
 
     @property
+    def level(self) -> int:
+        """The x86-64 level of programs that need it: 2 to 4; 0 where none does."""
+        return int(self.facts.get("level", 0))
+
+    @property
+    def glibc_name(self) -> str:
+        """What GLIBC_TUNABLES calls it; empty where glibc does not take it away."""
+        return self.facts.get("glibc", "")
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """What Todd Allen's cpuid calls it."""
         return tuple(self.labelled.split(" | ")) if self.labelled else ()

@@ -5,8 +5,11 @@ from functools import reduce
 from operator import and_
 from typing import NamedTuple
 
-from simulator.facts.features import HARMFUL
+from simulator.facts.features import FEATURES, HARMFUL, features_in
 from simulator.fleets.pool import Stage
+
+#: Of the x86-64 levels that ask for features of the table.
+_LOWEST_LEVEL, _HIGHEST_LEVEL = 2, 4
 
 
 class Plan(NamedTuple):
@@ -20,6 +23,20 @@ class Plan(NamedTuple):
     sources: tuple[int, ...]
     common: int
     extra: tuple[tuple[int, tuple[int, ...]], ...]
+
+    @property
+    def level(self) -> str:
+        """The highest x86-64 level (v2 to v4) whose programs run on all; empty where none is."""
+        missing = (feature.level for feature in FEATURES if not feature.mask & self.common)
+        lowest = min(filter(None, missing), default=_HIGHEST_LEVEL + 1)
+        return f"x86-64-v{lowest - 1}" if lowest > _LOWEST_LEVEL else ""
+
+
+def tunables_without(features: int) -> str:
+    """Return the GLIBC_TUNABLES by which glibc uses none of them; empty where it would use none."""
+    names = (feature.glibc_name for feature in features_in(features))
+    taken = ",".join(f"-{name}" for name in names if name)
+    return f"GLIBC_TUNABLES=glibc.cpu.hwcaps={taken}" if taken else ""
 
 
 def plan_checkpoints(stage: Stage) -> Plan:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from simulator.facts.features import features_in
-from simulator.fleets.checkpoints import Plan, plan_checkpoints
+from simulator.fleets.checkpoints import Plan, plan_checkpoints, tunables_without
 from simulator.fleets.pool import Difference, Node, Pairs, Stage, count_pairs, differences, unlocked
 from simulator.fleets.pool_change import (
     NEWEST,
@@ -62,7 +62,9 @@ _ANY_CONTAINER = (
 )
 _SWITCH_OFF = (
     "Switch these off before the programs start there, where checkpoints are to be taken: in the "
-    "virtual machine's CPU model, or by building for what all have."
+    "virtual machine's CPU model, or by building for what all have{level}. GLIBC_TUNABLES is for "
+    "what glibc itself would choose: programs that ask the CPU do not heed it, and a distribution "
+    "built for x86-64-v3 (RHEL 10) cannot do without what that has."
 )
 _NOTES = {
     "sysenter": "32-bit programs enter the kernel by SYSENTER on Intel, by SYSCALL elsewhere, and "
@@ -135,8 +137,12 @@ def _checkpoint_lines(stage: Stage, plan: Plan) -> Iterator[Line]:
     for beyond, numbers in plan.extra:
         names = " ".join(feature.name for feature in features_in(beyond))
         yield line(2, f"{_join(stage, numbers)}: programs are shown, and not all have: {names}")
+        tunables = tunables_without(beyond)
+        if tunables:
+            yield line(4, tunables)
     if plan.extra:
-        yield line(2, _SWITCH_OFF)
+        level = f" ({plan.level})" if plan.level else ""
+        yield line(2, _SWITCH_OFF.format(level=level))
 
 
 def _group_lines(stage: Stage) -> Iterator[Line]:
@@ -362,10 +368,12 @@ def _checkpoints(pool: Pool) -> _Document:
     told = {
         "sources": pool.now.name(plan.sources),
         "common": [feature.name for feature in features_in(plan.common)],
+        "level": plan.level,
         "beyond": [
             {
                 "nodes": pool.now.name(numbers),
                 "features": [feature.name for feature in features_in(beyond)],
+                "tunables": tunables_without(beyond),
             }
             for beyond, numbers in plan.extra
         ],

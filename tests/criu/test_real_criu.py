@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import pytest
 from msgspec.structs import replace
-from simulator.verdicts.criu import Criu
-from simulator.verdicts.criu_rules import make_rules
 
 from simulator.dumps.model import table_of
 from simulator.dumps.recognise import parse_dump
@@ -23,6 +21,8 @@ from simulator.facts.cpuid import ALL_BITS, CpuidTable
 from simulator.profiles.bare_node import BareNode
 from simulator.profiles.catalogue import find_cpu
 from simulator.profiles.nodes import NO_KERNEL, read_each
+from simulator.verdicts.criu import Criu
+from simulator.verdicts.criu_rules import make_rules
 from simulator.verdicts.verdict import Verdict
 from support.criu_images import cpuinfo
 from support.real_criu import Answer, RealCriu, find_criu
