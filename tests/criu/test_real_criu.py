@@ -4,6 +4,7 @@
 images are written of what the engine makes of the catalogue's CPUs.
 """
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -18,13 +19,9 @@ from simulator.dumps.model import table_of
 from simulator.dumps.recognise import parse_dump
 from simulator.facts.cpu_image import FIRST_WORD_COUNT, WORD_COUNT, CpuImage, image_of
 from simulator.facts.cpuid import ALL_BITS, CpuidTable
-from simulator.profiles.bare_node import BareNode
 from simulator.profiles.catalogue import find_cpu
-from simulator.profiles.nodes import NO_KERNEL, read_each
-from simulator.verdicts.criu import Criu
-from simulator.verdicts.criu_rules import make_rules
-from simulator.verdicts.verdict import Verdict
 from support.criu_images import cpuinfo
+from support.programs import vzcptsim
 from support.real_criu import Answer, RealCriu, find_criu
 from support.running import succeed
 
@@ -118,15 +115,17 @@ def images_near(image: CpuImage) -> Iterator[tuple[str, CpuImage]]:
 
 def engine_answer(machine: Machine, name: str, cpu_cap: str | None) -> Answer:
     """Return what the engine says of an image and this machine, both read from their files."""
-    engine = Criu(make_rules(machine.criu.version, cpu_cap, is_check=True))
-    nodes = read_each([str(machine.criu.folder / name), str(machine.captured)], NO_KERNEL)
-    source, destination = (engine.node_traits(node).kernel for node in nodes)
-    opinion = engine.restore_opinion(source, destination)
-    assert all(isinstance(node, BareNode) for node in nodes)
-    assert opinion.verdict in {Verdict.POSSIBLE, Verdict.NOT_POSSIBLE}
-    if opinion.verdict is Verdict.POSSIBLE:
+    major, minor, *_ = machine.criu.version.split(".")
+    options = ["--engine", f"criu@{major}.{minor}", "--criu-check"]
+    options += [] if cpu_cap is None else ["--cpu-cap", cpu_cap]
+    nodes = (str(machine.criu.folder / name), str(machine.captured))
+    restore = json.loads(vzcptsim("check", *nodes, *options, "--json").stdout)["migrations"][0][
+        "restore"
+    ]
+    if restore["verdict"] == "possible":
         return Answer(0, "")
-    return Answer(1, opinion.reasons[0].said)
+    assert restore["verdict"] == "not possible"
+    return Answer(1, restore["reasons"][0]["said"])
 
 
 def compare(machine: Machine, asked: list[tuple[str, str | None]]) -> Counter[int]:
