@@ -17,8 +17,10 @@ from textwrap import wrap
 from backports import zstd
 
 from fuzz.parts import join_parts
+from simulator.dumps.criu import parse_image
 from simulator.dumps.model import CpuDump, KnownBits, make_dump
 from simulator.dumps.own_json import format_dumps
+from simulator.facts.cpu_image import CpuImage
 from simulator.facts.cpuid import CpuidTable, Registers
 from simulator.facts.generations import EXAMPLES
 from simulator.fleets.expectation_text import format_expectation
@@ -192,10 +194,11 @@ def libvirt() -> Iterator[bytes]:
 
 def criu() -> Iterator[bytes]:
     """Yield an image, and its JSON."""
-    words = [0x078BFBFD, 0x28100800, 0, 0, 0x9E982203, 0, 1, 0, 0, 0x200, 1, 0, 0, 0, 4]
+    words = [0x078BFBFD, 0x28100800, 0, 0, 0x9E982203, 0, 1, 0, 0, 0x200, 1, 0, 0, 0, 4, *[0] * 4]
     numbers = (1, 6, 45, 7, 2)
     message = b"".join(_field(place, number) for place, number in enumerate(numbers, 1))
     message += b"".join(_field(6, word) for word in words) + _field(7, b"Some CPU") + _field(8, 7)
+    message += _field(9, 832) + _field(10, 832)
     packed = b"".join(_field(place, number) for place, number in enumerate(numbers, 1))
     packed += _field(6, b"".join(map(_varint, words)))
     entry = _field(1, message) + _field(1, packed)
@@ -222,6 +225,9 @@ def own_json() -> Iterator[bytes]:
     part = make_dump("4-7", known.answers(), "/proc/cpuinfo", model_name="Some CPU")
     whole = CpuDump("0-3", small_table(), "64-bit", "cpuid -r", microcode="0x15")
     yield format_dumps([whole, part]).encode()
+    yield format_dumps(parse_image(next(criu()))[:1]).encode()
+    image = CpuImage("AMD", tuple(range(12)), 7, 832, 1 << 40)
+    yield format_dumps([make_dump("0", {}, "CRIU", image=image)]).encode()
     yield json.dumps({"id": "0", "cpuid": small_table().rows()}).encode()
 
 
