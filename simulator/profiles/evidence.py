@@ -48,8 +48,9 @@ def read_bare_node(
     """
     if _is_recorded(cpu):
         found = read_cpu(cpu)
-        cpus = (_facts_of(found),)
-        return BareNode(name=name, cpus=cpus, source=found.source, containers=containers)
+        return BareNode(
+            name=name, cpus=(_facts_of(found),), source=found.source, containers=containers
+        )
     where = title_of(cpu)
     try:
         made = _checkpoint_of(read_source(cpu), printed_by)
