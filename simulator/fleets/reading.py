@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 
 from simulator.errors import UserError
-from simulator.fleets.fleet import Fleet, Gathering, Part
+from simulator.fleets.fleet import Fleet, Gathering, Member, Part
 from simulator.profiles.bare_node import AnyNode
 from simulator.profiles.nodes import Source, load
 from simulator.verdicts.engine import CPT, Engine
@@ -116,22 +116,30 @@ def _hand_back(
     """Read nodes in a process of its own, write what came of them to a pipe, and end."""
     import pickle
 
+    from msgspec.msgpack import encode
+
     try:
         gathering, notes = Gathering(engine), []
         with suppress(UserError):  # It is raised where the node is read again.
             _read_on(gathering, nodes, note, lambda _, noted: notes.append(noted))
         with open(writing, "wb") as pipe:
-            pickle.dump(_Share(gathering.part(), notes), pipe, pickle.HIGHEST_PROTOCOL)
+            members, *classes = gathering.part()
+            pickle.dump((encode(members), classes, notes), pipe, pickle.HIGHEST_PROTOCOL)
     finally:
         os._exit(0)
 
 
 def _receive(pipe: BinaryIO) -> _Share[_Note]:
-    """Return what a process hands back; nothing where it ended before."""
+    """Return what a process hands back; nothing where it ended before.
+
+    It has ended, too, where a node's name is no text that can be encoded.
+    """
     import pickle
 
+    from msgspec.msgpack import decode
+
     try:
-        share: _Share[_Note] = pickle.load(pipe)  # noqa: S301 (this program's own)
+        members, classes, notes = pickle.load(pipe)  # noqa: S301 (this program's own)
     except (EOFError, pickle.UnpicklingError):
         return _Share(Part((), (), ()), [])
-    return share
+    return _Share(Part(decode(members, type=tuple[Member, ...]), *classes), notes)

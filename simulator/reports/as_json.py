@@ -6,13 +6,14 @@ ASCII alone. Opinions, and reasons, are written once, and referred to by their p
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 from msgspec.json import encode
 from msgspec.structs import asdict
 
 from simulator.fleets.fleet import Group
+from simulator.fleets.judge import Memo
 from simulator.fleets.matrix import Row, Summary
 from simulator.fleets.routes import Router, Ways
 from simulator.reports.check_report import code_documents, engine_document, reason_document
@@ -113,6 +114,9 @@ def _container(container: ContainerTraits) -> dict[str, Any]:
 def _rows(view: View, rows: Iterable[Row]) -> Iterator[str]:
     """Yield the pairs of each row. Many share few summaries: each is encoded once."""
     known: dict[Summary, str] = {}
+    programs: Memo[tuple[int | None, int | None], str] = Memo(
+        lambda opinions: f',"programs_opinions":[{opinions[0]},{opinions[1]}]}}'
+    )
     for row in rows:
         for summary in row.summaries.values():
             if summary not in known:
@@ -120,14 +124,11 @@ def _rows(view: View, rows: Iterable[Row]) -> Iterator[str]:
         texts = {kind: known[summary] for kind, summary in row.summaries.items()}
         begin = f'{{"source":{row.source.number},"destination":'
         if view.is_by_class:
-            numbers = [one.number for one in row.destinations]
+            numbers = [f"{one.number}," for one in row.destinations]
             summaries = map(texts.__getitem__, row.kinds)
-            entries = [
-                f'{begin}{number},{summary},"programs_opinions":[{no_fpu},{fpu}]}}'
-                for number, summary, no_fpu, fpu in zip(
-                    numbers, summaries, row.no_fpu, row.fpu, strict=True
-                )
-            ]
+            opinions = map(programs.__getitem__, zip(row.no_fpu, row.fpu, strict=True))
+            parts = zip(repeat(begin), numbers, summaries, opinions, strict=False)
+            entries = list(map("".join, parts))
         else:
             entries = [
                 f"{begin}{one.number},{texts[kind]},{_migrations(view, row.source, one)}}}"

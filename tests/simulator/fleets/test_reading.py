@@ -65,6 +65,13 @@ def test_the_fleet_and_the_notes_are_the_same(paths: list[str], processes: int) 
 
 
 @processes
+def test_a_file_may_be_named_by_any_bytes(tmp_path: Path, paths: list[str], processes: int) -> None:
+    name = os.fsdecode(b"\xff")
+    paths[2] = str(Path(paths[2]).rename(tmp_path / f"{name}.json"))
+    assert [one.name for one in read(paths, processes).members][2] == name
+
+
+@processes
 def test_the_first_profile_that_cannot_be_read_is_told(paths: list[str], processes: int) -> None:
     for number in (1, 4):
         Path(paths[number]).write_text("{", "utf-8")
