@@ -56,7 +56,7 @@ def script() -> "NoReturn":
     Looking for garbage while modules are imported, and freeing every object at the end, take a
     tenth of a command that answers at once.
     """
-    gc.set_threshold(50000)
+    gc.set_threshold(500_000)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     try:
