@@ -6,7 +6,7 @@ one line: all that fails is found here.
 """
 
 from collections.abc import Callable, Hashable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -189,21 +189,23 @@ class Refusal(Struct, frozen=True, cache_hash=True, gc=False):
             yield said, list(self._missing("criu-xsave-area-refused", _OSXSAVE))
 
     def _missing(self, code: str, mask: int) -> Iterator[Reason]:
-        for one in named_bits(mask):
-            hidden_by = _BY_HYPERVISOR if self.is_guest else ""
-            if one.mask == _OSXSAVE and self.is_off:
-                hidden_by = _BY_KERNEL
-            yield _reason(code, one.name, one.place, _YES, _NO, hidden_by)
+        while mask:
+            bit = mask & -mask
+            mask ^= bit
+            is_off = bit == _OSXSAVE and self.is_off
+            yield _bit_missing(code, bit, _BY_KERNEL if is_off else self._may_hide)
+
+    @property
+    def _may_hide(self) -> str:
+        return _BY_HYPERVISOR if self.is_guest else ""
 
     def _differing(self) -> Iterator[Reason]:
         """Yield each word that differs, with the names of the bits."""
         sides = zip(words_of(self.image), words_of(self.host), strict=True)
         for number, (one, other) in enumerate(sides):
-            bits = list(named_bits(self.differing & ALL_BITS << 32 * number))
-            if bits:
-                names = " ".join(bit.name or f"bit {bit.number}" for bit in bits)
-                values = f"{one:#010x}", f"{other:#010x}"
-                yield _reason("criu-words-differ", names, bits[0].register, *values)
+            differing = self.differing >> 32 * number & ALL_BITS
+            if differing:
+                yield _word_differs(number, differing, one, other)
 
 
 class NotTold(Struct, frozen=True, cache_hash=True, gc=False):
@@ -233,6 +235,21 @@ def _reason(  # noqa: PLR0913, PLR0917 (as a reason has them)
     code: str, feature: str, place: str, source: str, destination: str, hidden_by: str = ""
 ) -> Reason:
     return Reason(code, Weight.REFUSES, feature, place, source, destination, hidden_by=hidden_by)
+
+
+@cache
+def _bit_missing(code: str, mask: int, hidden_by: str) -> Reason:
+    """Name a bit that the image has and the destination has not."""
+    (one,) = named_bits(mask)
+    return _reason(code, one.name, one.place, _YES, _NO, hidden_by)
+
+
+@cache
+def _word_differs(number: int, differing: int, one: int, other: int) -> Reason:
+    """Name the bits of a word that differ."""
+    bits = list(named_bits(differing << 32 * number))
+    names = " ".join(bit.name or f"bit {bit.number}" for bit in bits)
+    return _reason("criu-words-differ", names, bits[0].register, f"{one:#010x}", f"{other:#010x}")
 
 
 def _component_missing(bit: int) -> Reason:

@@ -76,6 +76,7 @@ def test_a_release_whose_rules_are_not_known_is_refused(text: str) -> None:
 
 def test_what_is_compared() -> None:
     assert make_rules().compared == make_rules("", "none").compared == 0
+    assert make_rules("", "^all").compared == 0
     assert make_rules("", "none,fpu").compared == FPU_BITS
     assert make_rules("", "none,ins").compared == INSTRUCTIONS
     assert make_rules("", "fpu").compared == FPU_BITS | INSTRUCTIONS
