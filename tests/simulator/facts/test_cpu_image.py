@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.facts.cpu_image import (
+    EVERY_BIT,
     FPU_BITS,
     INSTRUCTIONS,
     CpuImage,
     image_of,
     joined,
     named_bits,
+    words_of,
 )
 from simulator.facts.cpuid import CpuidTable, Key, Registers
 from support.criu import RecordedCpu, recorded_cpus
@@ -25,6 +27,7 @@ ZEROS = Registers(0, 0, 0, 0)
 def test_words_components_and_sizes_are_those_that_criu_wrote(cpu: RecordedCpu) -> None:
     image = image_of(cpu.table)
     assert image.words == cpu.words
+    assert words_of(joined(cpu.words)) == list(cpu.words)
     assert (image.xfeatures_mask, image.xsave_size, image.xsave_size_max) == cpu.area
     assert image.unknown_bits == 0
     assert not image.is_stored
@@ -101,6 +104,15 @@ def test_the_family_decides_where_it_is_known() -> None:
     assert good(0x0020_0F00, 0xFFFF_F0FF) == (0, 1)
 
 
+def test_a_cpu_whose_last_leaf_is_not_known_has_xsave_if_it_says_so() -> None:
+    table = recorded_cpus()["Haswell"].table
+    whole = [(key, one) for key, one in table.items() if key != (0, 0)]
+    known = Registers(0, *[0xFFFFFFFF] * 3)
+    part = image_of(CpuidTable(whole, [((0, 0), (table[0, 0]._replace(eax=0), known))]))
+    assert part.words[4] == image_of(table).words[4]
+    assert part.words[4] >> 26 & 1
+
+
 def test_erms_of_a_family_that_is_not_known_is_not_known() -> None:
     table = recorded_cpus()["Haswell"].table
     whole = [(key, one) for key, one in table.items() if key != (1, 0)]
@@ -135,6 +147,7 @@ def test_hygon_is_known_since_a_release() -> None:
 
 
 def test_words_are_joined_from_the_lowest_on() -> None:
+    assert joined([0xFFFFFFFF] * 19) == EVERY_BIT
     image = CpuImage("INTEL", (1, 0, 2))
     assert joined((1, 0, 2)) == 1 | 2 << 64
     assert (image.known_bits, image.unknown_bits, image.stored_bits) == (
