@@ -18,6 +18,8 @@ from support.documents import with_programs
 from support.named import unknown_words
 from support.running import ROOT, Ended, finish
 
+pytestmark = pytest.mark.unmeasured
+
 OWN = ROOT / ".github" / "workflows" / "ci.yml"
 GITHUB = ROOT / "examples" / "ci" / "github-actions.yml"
 GITLAB = ROOT / "examples" / "ci" / "gitlab-ci.yml"

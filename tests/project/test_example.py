@@ -13,6 +13,8 @@ from support.needed import needs
 from support.programs import replay
 from support.running import ROOT, Ended, command_line, finish, write_program
 
+pytestmark = pytest.mark.unmeasured
+
 SCRIPT = ROOT / "examples" / "check-migration.sh"
 OVER_SSH = ROOT / "examples" / "migrate-over-ssh.sh"
 

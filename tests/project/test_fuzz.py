@@ -28,6 +28,8 @@ from simulator.profiles.compose import SYNTAX, parse_spec
 from vzcptcheck.cli import main as run_vzcptcheck
 from vzcptcheck.errors import CheckError, UsageError
 
+pytestmark = pytest.mark.unmeasured
+
 FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
 KEPT, FOUND = FUZZ / "corpus", FUZZ / "findings"
 

@@ -18,6 +18,8 @@ from support.programs import replay
 from support.samples import read_vectors
 from support.simulated_profiles import recorded_nodes
 
+pytestmark = pytest.mark.unmeasured
+
 CAPS = read_vectors("caps.tsv")
 VECAPS = read_vectors("vecaps.tsv")
 VERSIONS = read_vectors("versions.tsv")

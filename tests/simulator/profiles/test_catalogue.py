@@ -27,6 +27,8 @@ from simulator.profiles.compose import CpuSource, compose
 from simulator.profiles.profile import KernelFacts
 from support.samples import read_vectors
 
+pytestmark = pytest.mark.unmeasured
+
 CPUS = load_cpus()
 SYSCALL = 11
 

@@ -32,6 +32,8 @@ from support.simulated_profiles import (
 )
 from vzcptcheck import __version__
 
+pytestmark = pytest.mark.unmeasured
+
 SCRIPT = ROOT / "gather" / "vzcptcheck-gather.sh"
 EARLY = "042stab061.9.Opteron_G3.default"
 #: Leaves with subleaves of every kind: listed, counted, by a mask, XSAVE's.
