@@ -7,6 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
     from types import FrameType
     from typing import NoReturn
 
@@ -36,18 +37,31 @@ def run() -> int:
 
 
 def _interrupt(_: int, frame: "FrameType | None") -> None:
-    """Raise KeyboardInterrupt, but not while a module is imported: then soon.
+    """Raise KeyboardInterrupt, once, but not while a module is imported: then soon.
 
     msgspec makes a type that is not whole of a class whose making was interrupted, and the process
     ends later by a segmentation fault (seen with 0.22).
     """
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            signal.signal(signal.SIGALRM, _interrupt)
-            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            _interrupt_soon()
             return
         frame = frame.f_back
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # What is half done is put away in peace.
     raise KeyboardInterrupt
+
+
+def _interrupt_soon() -> None:
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, _SOON)
+
+
+def _interrupt_again(ignored: "UnraisableHookArgs") -> None:
+    """Interrupt once more where that came while an object was freed, which no exception stops."""
+    if issubclass(ignored.exc_type, KeyboardInterrupt):
+        _interrupt_soon()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def script() -> "NoReturn":
@@ -56,14 +70,17 @@ def script() -> "NoReturn":
     Looking for garbage while modules are imported, and freeing every object at the end, take a
     tenth of a command that answers at once.
     """
-    gc.set_threshold(500_000)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
     try:
+        gc.set_threshold(500_000)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _interrupt)
+            sys.unraisablehook = _interrupt_again
         status = run()
-    except KeyboardInterrupt:  # It came while modules were imported.
-        sys.stderr.write("vzcptsim: interrupted\n")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # The answer is there: only its end is left.
+    except KeyboardInterrupt:  # It came while modules were imported, or just before that.
         status = _INTERRUPTED
+        if sys.stderr is not None:
+            sys.stderr.write("vzcptsim: interrupted\n")
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:

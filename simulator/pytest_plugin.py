@@ -10,6 +10,7 @@ and pytest until a test asks for it. Running takes what 'vzcptsim run' takes.
 """
 
 import functools
+import os
 import subprocess
 import sys
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 #: A recorded node, to try whether programs can be run on any.
 _PROBE = "042stab141.3.SandyBridge.default"
+
+#: -P: a folder 'simulator' where the tests run is not meant.
+_VZCPTSIM = (sys.executable, "-P", "-m", "simulator")
 
 
 class SimulationError(Exception):
@@ -63,18 +67,18 @@ class SimulatedNode:
         sshd_for: "Mapping[str, str] | None" = None,
         root_for: "Mapping[str, str] | None" = None,
     ) -> "None":
-        self.profile = _load(str(node))
-        self.options = ["--node", str(node)]
+        self.profile = _load(_absolute(str(node)))
+        self.options = ["--node", _absolute(str(node))]
         if user is not None:
             self.options += ["--user", str(user)]
         if inside:
             self.options += ["--inside", str(inside)]
         for option, hosts in (("--node-for", node_for), ("--sshd-for", sshd_for)):
             for host, other in (hosts or {}).items():
-                _load(str(other))
-                self.options += [option, "{}={}".format(host, other)]
+                _load(_absolute(str(other)))
+                self.options += [option, "{}={}".format(host, _absolute(str(other)))]
         for host, folder in (root_for or {}).items():
-            self.options += ["--root-for", "{}={}".format(host, folder)]
+            self.options += ["--root-for", "{}={}".format(host, os.path.abspath(folder))]
 
     @property
     def caps(self) -> "int | None":
@@ -98,26 +102,61 @@ class SimulatedNode:
         codes = dict.fromkeys(reason.code for reason in judgement.counted())
         return Judged(judgement.outcome().value, list(codes))
 
-    def command_line(self, command: "Sequence[str]") -> "list[str]":
+    def command_line(self, command: "str | Sequence[str]") -> "list[str]":
         """Return what to start, by any means, to run a command on the node."""
-        # -P: a folder 'simulator' where the tests run is not meant.
-        vzcptsim = [sys.executable, "-P", "-m", "simulator"]
-        return [*vzcptsim, "run", *self.options, "--", *map(str, command)]
+        return [*_VZCPTSIM, "run", *self.options, "--", *_words(command)]
 
-    def run(self, command: "Sequence[str]", **options: "Any") -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, command: "str | Sequence[str]", **options: "Any"
+    ) -> "subprocess.CompletedProcess[Any]":
         """Run a command on the node to its end; options are those of ``subprocess.run``.
 
         Its output is captured as text, and no status raises, unless they say otherwise.
-        SimulationError is raised where the system does not let programs be run on nodes.
+        SimulationError is raised where the command was not started on the node, for whatever
+        reason: no status is given that is not the command's own.
         """
         _require_running()
-        settings = {"text": True, "check": False, **options}
-        if not settings.pop("capture_output", False):
+        settings = {"text": not isinstance(options.get("input"), bytes), **options}
+        if "capture_output" not in options:
             settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings}
-        else:
-            settings["capture_output"] = True
-        status_raises = settings.pop("check")
-        return subprocess.run(self.command_line(command), check=status_raises, **settings)
+        status_raises = settings.pop("check", False)
+        if settings.pop("shell", False):
+            command = ["/bin/sh", "-c", *_words(command)]
+        reading, writing = os.pipe()
+        settings["pass_fds"] = (*settings.get("pass_fds", ()), writing)
+        to_start = [*_VZCPTSIM, "run", "--status-fd", str(writing), *self.options, "--"]
+        with open(reading, "rb") as told:
+            try:
+                ended = subprocess.run(to_start + _words(command), check=False, **settings)
+            finally:
+                os.close(writing)
+            if not told.read():
+                raise SimulationError(_not_started(command, ended))
+        if status_raises:
+            ended.check_returncode()
+        return ended
+
+
+def _words(command: "str | Sequence[str]") -> "list[str]":
+    return [command] if isinstance(command, str) else [os.fsdecode(word) for word in command]
+
+
+def _not_started(
+    command: "str | Sequence[str]", ended: "subprocess.CompletedProcess[Any]"
+) -> "str":
+    """Say that a command was not started, and why, as far as that was captured."""
+    said = ended.stderr or "status {}".format(ended.returncode)
+    if isinstance(said, bytes):
+        said = said.decode("utf-8", "replace")
+    return "{}: it was not run on the node: {}".format(_words(command)[:1], said.strip())
+
+
+def _absolute(node: "str") -> "str":
+    """Return a NODE that means the same in every folder."""
+    path, at, kernel = node.rpartition("@")
+    if os.path.exists(node):
+        return os.path.abspath(node)
+    return os.path.abspath(path) + at + kernel if path and os.path.exists(path) else node
 
 
 def _load(node: "str") -> "Any":
@@ -139,7 +178,7 @@ def _load(node: "str") -> "Any":
 @functools.lru_cache(maxsize=None)
 def _require_running() -> "None":
     """Run nothing on a node, once: what does not go well is no program's doing."""
-    probe = [sys.executable, "-P", "-m", "simulator", "run", "--node", _PROBE, "--", "true"]
+    probe = [*_VZCPTSIM, "run", "--node", _PROBE, "--", "true"]
     ended = subprocess.run(probe, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if ended.returncode:
         said = ended.stderr.decode("utf-8", "replace").strip()

@@ -29,7 +29,7 @@ DEFAULT_PYTHON = "/usr/bin/python3"
 
 #: What an interpreter finds first: what was compiled for it, or else the sources.
 _FIND = 'sys.path[:0] = [archive + "/" + sys.implementation.cache_tag, archive]'
-_START = "from vzcptcheck.cli import main; sys.exit(main())"
+_START = "from vzcptcheck import start; start()"
 _MAIN = f"import sys; archive = sys.path.pop(0); {_FIND}; {_START}\n"
 
 #: -I: nothing from PYTHON* or the working folder; -S: nothing from site-packages; -B: nothing

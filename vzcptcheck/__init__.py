@@ -5,3 +5,17 @@ Python 3.6 and later, and imports as little of it as it can: vzmigrate waits for
 """
 
 __version__ = "1.0.0"
+
+
+def start() -> "None":
+    """Run the command line of this process, and end it; an interrupt is a line and a status."""
+    import sys
+
+    try:
+        from vzcptcheck.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # It came while modules were imported, or at the end.
+        if sys.stderr is not None:
+            sys.stderr.write("vzcptcheck: interrupted\n")
+        sys.exit(130)

@@ -1,6 +1,7 @@
 """vzcptsim run: any program, unmodified, on a simulated node."""
 
 import argparse
+import os
 import re
 
 from simulator.commands.options import (
@@ -21,13 +22,19 @@ if TYPE_CHECKING:
     from simulator.profiles.profile import NodeProfile
     from simulator.run.ssh import Host
 
+#: The first descriptor after the standard files, which are the command's.
+_FIRST_OTHER = 3
+
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.usage = "vzcptsim run --node NODE [OPTION]... -- COMMAND..."
-    parser.epilog = "The exit status is the command's; 1 where it cannot be started under a filter."
+    parser.epilog = (
+        "The exit status is the command's; 1 where it cannot be started under a filter, 127 where "
+        "there is no such command, 126 where it cannot be executed."
+    )
     parser.add_argument("--node", metavar="NODE", required=True, help="the node to run it on")
     add_identity(parser, None)
     parser.add_argument(
@@ -66,9 +73,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run it under qemu-user with a CPU like the node's: for programs that execute CPUID",
     )
+    parser.add_argument(
+        "--status-fd",
+        metavar="N",
+        type=_descriptor,
+        help="write the command's exit status (less than 0: the signal that ended it) to this "
+        "descriptor too, and nothing there where the command was not started",
+    )
     add_assumption(parser)
     add_kernel(parser)
     parser.set_defaults(command=_run)
+
+
+def _descriptor(text: str) -> int:
+    """Return the number of an open descriptor; ArgumentTypeError where the text is none."""
+    try:
+        number = int(text)
+        os.fstat(number)
+    except (ValueError, OverflowError, OSError):
+        number = -1
+    if number < _FIRST_OTHER:
+        raise argparse.ArgumentTypeError(f"{text!r} is no open descriptor from 3 on")
+    return number
 
 
 def _run(options: argparse.Namespace, streams: Streams) -> int:
@@ -91,6 +117,7 @@ def _run(options: argparse.Namespace, streams: Streams) -> int:
         hosts=hosts,
         reads_bashrc=options.bashrc,
         remark=streams.remark,
+        status_fd=options.status_fd,
     )
     return end_as(status)
 

@@ -11,7 +11,7 @@ from vzcptcheck.outcome import printable
 
 
 class Kind(Enum):
-    """What a change is to those who rely on the matrix as it was kept."""
+    """What a change is to those who rely on the matrix as it was kept, in the order of telling."""
 
     WORSE = "worse"
     BETTER = "better"
@@ -93,7 +93,15 @@ class Comparison(NamedTuple):
         )
 
     def lines(self) -> Iterator[str]:
-        """Say what is different, a line for each node, container, or pair and change."""
+        """Say what is different, a line for each pair and change, node, or container.
+
+        What is worse comes first.
+        """
+        changes: Sequence[Change | PairChange] = self.changes
+        for kind in Kind:
+            for change in changes:
+                if change.kind(restore_only=self.restore_only) is kind:
+                    yield change.line(restore_only=self.restore_only)
         for names, word in ((self.appeared, "appeared"), (self.vanished, "vanished")):
             for name in names:
                 yield f"node {printable(name)} has {word}, with all of its pairs"
@@ -103,8 +111,6 @@ class Comparison(NamedTuple):
         ):
             for name, ctid in containers:
                 yield f"container {ctid} of node {printable(name)} has {word}"
-        for change in self.changes:
-            yield change.line(restore_only=self.restore_only)
 
 
 def kind_of(old: Outcome, new: Outcome) -> Kind:

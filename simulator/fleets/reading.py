@@ -89,12 +89,12 @@ def _reading_apart(
     pids: list[int] = []
     pipes: list[BinaryIO] = []
     try:
-        for share in shares:
-            reading, writing = os.pipe()
-            pid = os.fork() or _hand_back(share, note, writing, engine)
-            os.close(writing)
-            pids.append(pid)
-            pipes.append(open(reading, "rb"))  # noqa: SIM115 (closed below)
+        with _uninterrupted():
+            for share in shares:
+                reading, writing = os.pipe()
+                pids.append(os.fork() or _hand_back(share, note, writing, engine))
+                os.close(writing)
+                pipes.append(open(reading, "rb"))  # noqa: SIM115 (closed below)
         yield pipes
     except BaseException:
         for pid in pids:
@@ -105,6 +105,16 @@ def _reading_apart(
             pipe.close()
         for pid in pids:
             os.waitpid(pid, 0)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let an interrupt wait; in processes that are started here, until they are ended."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _hand_back(

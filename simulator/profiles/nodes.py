@@ -269,6 +269,7 @@ def _of_no_file(node: str, release: str) -> Source:
     """Return the source of what is no file: a CPU, if a kernel is said."""
     from simulator.profiles.catalogue import UnknownCpuError, find_cpu
 
+    _refuse_hidden(node)
     try:
         find_cpu(node)
     except UnknownCpuError as error:
@@ -279,6 +280,16 @@ def _of_no_file(node: str, release: str) -> Source:
     if not release:
         raise _kernel_missing(node)
     return _composed(node, release)
+
+
+def _refuse_hidden(path: str) -> None:
+    """Raise PermissionError where nobody can tell whether there is such a file."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
+        pass
 
 
 def _is_dump(path: str, release: str) -> bool:

@@ -52,6 +52,7 @@ class Program(Struct, frozen=True):
 
     ``files`` become its standard input, output and error; it joins the process group ``group``.
     ``mounts`` are in its file system alone.
+    To the descriptor ``failures`` a byte is written where it cannot be executed.
     """
 
     command: tuple[str, ...]
@@ -60,6 +61,7 @@ class Program(Struct, frozen=True):
     files: tuple[int, int, int] | None = None
     group: int | None = None
     mounts: tuple[Mount, ...] = ()
+    failures: int | None = None
 
 
 class NoFilterError(Exception):
@@ -297,6 +299,8 @@ def _execute(program: Program) -> NoReturn:
     except OSError as error:
         with suppress(OSError):  # There may be no standard error.
             os.write(2, os.fsencode(f"vzcptsim: {command[0]}: {error.strerror}\n"))
+        if program.failures is not None:
+            os.write(program.failures, b"!")
         os._exit(_NOT_FOUND if error.errno == errno.ENOENT else _NOT_EXECUTABLE)
 
 

@@ -5,6 +5,7 @@ import signal
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -80,25 +81,60 @@ def run(  # noqa: PLR0913 (each is an option of its own)
     hosts: Iterable["Host"] = (),
     reads_bashrc: bool = False,
     remark: Callable[[str], None] = lambda _: None,
+    status_fd: int | None = None,
 ) -> int:
     """Run a command, with all that it starts, on a node; return its wait status.
 
     The node sees the user ``uid``, or root if that is None, in the container ``ctid``. The
     command's file system has ``mounts``, and its ssh reaches ``hosts``, whose real sshds let bash
     read ~/.bashrc if ``reads_bashrc``. ``remark`` is called with what works in part here.
-    Processes that are left when the command ends are killed. Raises RunError if this machine
+    Processes that are left when the command ends are killed. To ``status_fd`` its exit
+    status is written, and nothing where it cannot be executed. Raises RunError if this machine
     cannot do it.
     """
     with ExitStack() as undo, Runner() as runner:
         place = Place(kernel, uid=uid, ctid=ctid)
-        program = Program(tuple(command), mounts=mounts)
+        failures = None if status_fd is None else undo.enter_context(_Failures(status_fd))
+        program = Program(
+            tuple(command), mounts=mounts, failures=None if failures is None else failures.writing
+        )
         if hosts:
             ssh, environment = _reach(hosts, runner, undo, reads_bashrc, remark)
             place = replace(place, doors=ssh.doors)
             program = replace(program, environment=environment, mounts=(*mounts, *ssh.mounts))
         tree = runner.start(place, program)
         with forwarding(tree.send), interrupting(runner):
-            return runner.serve_until_ended(tree)
+            status = runner.serve_until_ended(tree)
+        if failures:
+            failures.tell(status)
+        return status
+
+
+class _Failures:
+    """Tells a status where nothing came of its command's failing to be executed.
+
+    The command inherits neither descriptor.
+    """
+
+    def __init__(self, status_fd: int) -> None:
+        os.set_inheritable(status_fd, False)
+        self._status_fd = status_fd
+        self._reading, self.writing = os.pipe()
+        os.set_blocking(self._reading, False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._reading)
+        os.close(self.writing)
+
+    def tell(self, status: int) -> None:
+        """Write a wait status as an exit status, or the negative number of a signal."""
+        try:
+            os.read(self._reading, 1)
+        except BlockingIOError:
+            os.write(self._status_fd, f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def _reach(

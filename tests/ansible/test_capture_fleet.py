@@ -16,7 +16,7 @@ from simulator.profiles.profile_json import format_profile
 from simulator.profiles.store import load_node, load_profile
 from support.ansible_fleet import ANSIBLE, Fleet, fleet
 from support.needed import needs
-from support.running import ROOT, succeed
+from support.running import ROOT, Ended, succeed
 
 pytestmark = needs("ssh", "ssh-keygen", "sshd")
 
@@ -195,17 +195,105 @@ def test_a_setting_that_is_none_is_refused(nodes: Fleet) -> None:
     assert "vzcptcheck_capture_method must be one of: auto, capture, gather" in ended.stdout
 
 
-def test_the_example_has_no_mistakes_of_syntax(started: Fleet) -> None:
+# The gate
+
+
+def migrate(nodes: Fleet, *options: str, container: int = 101, **traits: Any) -> tuple[Ended, bool]:
+    """Move a container from early to masking; return what was said, and whether it was moved."""
+    nodes.profiles.mkdir(exist_ok=True)
+    for name in ("early", "middle", "masking"):
+        text = format_profile(load_node(NODES[name]))
+        (nodes.profiles / f"{name}.json").write_text(text, "utf-8")
+    moved = nodes.folder / "moved"
+    moved.unlink(missing_ok=True)
+    hosts: dict[str, dict[str, Any]] = {"early": {}, "middle": {}, "masking": {}}
+    who = {"source": "early", "destination": "masking", "container": container, **traits}
+    ended = nodes.play(
+        *options,
+        *("-e", json.dumps(who)),
+        hosts=hosts,
+        playbook="migrate-where-safe.yml",
+        migrate=f"uname -r > {moved}; true",
+        vzcptcheck_gate_folder=str(nodes.profiles),
+        vzcptcheck_gate_vzcptsim=str(Path(sys.executable).parent / "vzcptsim"),
+    )
+    return ended, moved.exists()
+
+
+def test_a_container_is_moved_where_that_is_safe(nodes: Fleet) -> None:
+    ended, is_moved = migrate(nodes, source="middle")
+    assert (ended.returncode, is_moved) == (0, True), ended.stdout
+    assert '"msg": "container 101 to masking: safe' in ended.stdout
+    assert (nodes.folder / "moved").read_text("utf-8") == "2.6.32-042stab108.1\n"
+
+
+@pytest.mark.parametrize(
+    ("traits", "said"),
+    [
+        ({}, "container 101 to masking: risky instructions-differ"),
+        ({"source": "middle", "destination": "early"}, "container 101 to early: refused "),
+        ({"container": 1012}, "container 1012 to masking: unknown "),
+    ],
+)
+def test_nothing_is_moved_where_it_is_not_safe(
+    nodes: Fleet, traits: dict[str, Any], said: str
+) -> None:
+    ended, is_moved = migrate(nodes, **traits)
+    assert (ended.returncode, is_moved) == (2, False), ended.stdout
+    assert said in ended.stdout
+
+
+def test_other_outcomes_may_be_accepted(nodes: Fleet) -> None:
+    ended, is_moved = migrate(nodes, vzcptcheck_gate_accept=["safe", "risky"])
+    assert (ended.returncode, is_moved) == (0, True)
+
+
+def test_more_options_are_handed_on(nodes: Fleet) -> None:
+    ended, _ = migrate(nodes, vzcptcheck_gate_options=["--waive", "module-missing"])
+    assert ended.returncode == 2
+    assert "restore refuses for this reason, whoever waives it" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("traits", "said"),
+    [
+        ({"container": 7}, "has no container 7; there are: 101"),
+        ({"destination": "nowhere"}, "nowhere.json"),
+        ({"vzcptcheck_gate_accept": ["good"]}, "vzcptcheck_gate_accept must be one"),
+        ({"container": "x"}, "vzcptcheck_gate_container"),
+    ],
+)
+def test_what_cannot_be_judged_is_not_moved(
+    nodes: Fleet, traits: dict[str, Any], said: str
+) -> None:
+    ended, is_moved = migrate(nodes, **traits)
+    assert (ended.returncode, is_moved) == (2, False), ended.stdout
+    assert said in ended.stdout
+
+
+def test_check_mode_judges_and_moves_nothing(nodes: Fleet) -> None:
+    ended, is_moved = migrate(nodes, "--check", source="middle")
+    assert (ended.returncode, is_moved) == (0, False), ended.stdout
+    assert "container 101 to masking: safe" in ended.stdout
+    assert migrate(nodes, "--check")[0].returncode == 2
+
+
+# The files
+
+
+@pytest.mark.parametrize("playbook", ["capture-fleet.yml", "migrate-where-safe.yml"])
+def test_the_example_has_no_mistakes_of_syntax(started: Fleet, playbook: str) -> None:
     program = Path(sys.executable).parent / "ansible-playbook"
     inventory = ANSIBLE / "inventory.example.yml"
-    command = [program, "--syntax-check", "-i", inventory, ANSIBLE / "capture-fleet.yml"]
-    succeed(command)
+    said = ("-e", "source=a", "-e", "destination=b", "-e", "container=1")
+    succeed([program, "--syntax-check", "-i", inventory, *said, ANSIBLE / playbook])
 
 
-def test_every_setting_of_the_role_is_described() -> None:
-    role = ANSIBLE / "roles" / "vzcptcheck_capture"
+@pytest.mark.parametrize("name", ["vzcptcheck_capture", "vzcptcheck_gate"])
+def test_every_setting_of_a_role_is_described(name: str) -> None:
+    role = ANSIBLE / "roles" / name
     defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text("utf-8"))
     specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text("utf-8"))
     readme = (role / "README.md").read_text("utf-8")
     assert set(defaults) == set(specs["argument_specs"]["main"]["options"])
-    assert set(defaults) == set(re.findall(r"^\| `(vzcptcheck_capture_\w+)`", readme, re.MULTILINE))
+    assert set(defaults) == set(re.findall(rf"^\| `({name}_\w+)`", readme, re.MULTILINE))

@@ -7,9 +7,7 @@ import json
 import os
 import runpy
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +17,7 @@ import pytest
 
 from simulator import __main__
 from simulator.cli import main
+from simulator.commands.schema import schema_names
 from simulator.profiles.catalogue import load_cpus
 from simulator.profiles.profile import OriginKind
 from simulator.profiles.store import fixture_names, load_node
@@ -90,12 +89,17 @@ def test_what_is_wrong_comes_last_after_the_usage(arguments: tuple[str, ...], pr
     assert vzcptsim(*arguments).stderr.startswith("usage: vzcptsim")
 
 
+@pytest.mark.parametrize("words", [(), ("ls",), ("--node", NODE), ("--node", NODE, "--bashrc")])
+def test_who_asks_how_a_command_for_a_node_is_used_is_told(words: tuple[str, ...]) -> None:
+    assert answer("run", *words, "--help") == answer("run", "-h")
+
+
 def test_help_is_a_command_too() -> None:
     assert answer("help") == answer("--help")
     assert answer("help", "check") == answer("check", "--help")
 
 
-@pytest.mark.parametrize("name", ["check", "diff", "dump", "matrix", "pool", "profile", "where"])
+@pytest.mark.parametrize("name", schema_names())
 def test_a_published_schema_is_printed(name: str) -> None:
     document = json.loads(answer("schema", name))
     assert document["$id"].startswith(f"urn:vzcptcheck:{name}")
@@ -521,8 +525,8 @@ class _Ended(BaseException):
 
 
 @pytest.fixture
-def ended_with(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the statuses that the process would have ended with."""
+def ended_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Return the statuses that the process would have ended with; it takes interrupts as before."""
     statuses: list[int] = []
 
     def end(status: int) -> None:
@@ -531,8 +535,11 @@ def ended_with(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(os, "_exit", end)
     monkeypatch.setattr(gc, "set_threshold", lambda _: None)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(sys, "argv", ["vzcptsim", "--version"])
-    return statuses
+    handler = signal.getsignal(signal.SIGINT)
+    yield statuses
+    signal.signal(signal.SIGINT, handler)
 
 
 def test_the_program_ends_with_the_status(
@@ -682,6 +689,13 @@ def test_where_something_was_not_written_python_says_so_as_it_ends(
 # Ctrl-C
 
 
+def test_an_interrupt_that_is_ignored_stays_so(ended_with: list[int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with pytest.raises(_Ended):
+        __main__.script()
+    assert (ended_with, signal.getsignal(signal.SIGINT)) == ([0], signal.SIG_IGN)
+
+
 def test_an_interrupt_is_one_line_and_a_status_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -690,51 +704,26 @@ def test_an_interrupt_is_one_line_and_a_status_of_its_own(monkeypatch: pytest.Mo
     assert vzcptsim("nodes") == (130, "", "vzcptsim: interrupted\n")
 
 
+@pytest.mark.parametrize("stderr", [io.StringIO(), None])
 def test_an_interrupt_while_modules_are_imported_is_no_other(
-    ended_with: list[int], monkeypatch: pytest.MonkeyPatch
+    ended_with: list[int], monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO | None
 ) -> None:
     def interrupt() -> int:
         raise KeyboardInterrupt
 
-    stderr = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setattr(__main__, "run", interrupt)
     with pytest.raises(_Ended):
         __main__.script()
-    assert (ended_with, stderr.getvalue()) == ([130], "vzcptsim: interrupted\n")
-
-
-_STARTED = "import simulator.__main__ as program; print(flush=True); program.script()"
-
-
-@pytest.mark.parametrize("moment", [0.03, 0.1, 0.2, 0.4, 0.8])
-def test_at_every_moment_an_interrupt_leaves_nothing_half_done(
-    tmp_path: Path, moment: float
-) -> None:
-    output = tmp_path / "matrix.html"
-    command = ["matrix", *fixture_names()[:60], "--format", "html", "-o", str(output)]
-    with subprocess.Popen(
-        [sys.executable, "-c", _STARTED, *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(moment)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    left = list(tmp_path.iterdir())
-    if process.returncode == 0:
-        assert (said, left) == ("", [output])
-    else:
-        assert (process.returncode, said, left) == (130, "vzcptsim: interrupted\n", [])
+    assert ended_with == [130]
+    assert stderr is None or stderr.getvalue() == "vzcptsim: interrupted\n"
 
 
 def test_an_interrupt_waits_until_a_module_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that comes in the middle of an import is looked at again soon, and raises then."""
     waited: list[float] = []
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    handled: list[Any] = []
+    monkeypatch.setattr(signal, "signal", lambda *given: handled.append(given))
     monkeypatch.setattr(signal, "setitimer", lambda _, seconds: waited.append(seconds))
     importing = SimpleNamespace(
         f_code=SimpleNamespace(co_filename="<frozen importlib._bootstrap>"), f_back=None
@@ -744,6 +733,33 @@ def test_an_interrupt_waits_until_a_module_is_imported(monkeypatch: pytest.Monke
     assert waited == [__main__._SOON]
     with pytest.raises(KeyboardInterrupt):
         __main__._interrupt(signal.SIGINT, sys._getframe())
+    # The next one does not disturb what puts away what is half done.
+    assert handled == [
+        (signal.SIGALRM, __main__._interrupt),
+        (signal.SIGINT, signal.SIG_IGN),
+    ]
+
+
+def test_an_interrupt_while_an_object_is_freed_comes_once_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "setitimer", lambda _, seconds: waited.append(seconds))
+    monkeypatch.setattr(sys, "unraisablehook", __main__._interrupt_again)
+
+    class Freed:
+        def __init__(self, error: type[BaseException]) -> None:
+            self.error = error
+
+        def __del__(self) -> None:
+            raise self.error
+
+    Freed(KeyboardInterrupt)
+    assert waited == [__main__._SOON]
+    assert capsys.readouterr().err == ""
+    Freed(ValueError)
+    assert "Exception ignored" in capsys.readouterr().err
 
 
 def test_a_usage_that_cannot_be_written_is_not_missed() -> None:

@@ -1,6 +1,7 @@
 """The pytest plugin: other projects' tests run programs on simulated nodes."""
 
 import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from simulator import pytest_plugin
+from simulator.profiles.profile_json import format_profile
 from simulator.profiles.store import load_node
-from simulator.pytest_plugin import SimulatedNode, SimulationError
+from simulator.pytest_plugin import SimulatedNode, SimulationError, _absolute
 from support.running import NODE, ROOT, Ended, finish, printed
 
 WITH_ROOT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -99,18 +101,77 @@ def test_a_node_is_judged_without_a_process() -> None:
     assert node.check("042stab141.3.Haswell.default").outcome == "safe"
 
 
+GIVEN = "hello\n"
+
+
 @pytest.mark.parametrize(
     ("options", "stdout"),
     [
         ({}, "hello\n"),
         ({"capture_output": True}, "hello\n"),
-        ({"text": False}, b"hello\n"),
+        ({"capture_output": False}, None),
+        ({"text": False, "input": b"hello\n"}, b"hello\n"),
+        ({"input": b"hello\n"}, b"hello\n"),
+        ({"encoding": "latin-1"}, "hello\n"),
         ({"stdout": None}, None),
+        ({"cwd": "/"}, "hello\n"),
         ({"env": {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}, "timeout": 60}, "hello\n"),
     ],
 )
 def test_a_run_takes_what_subprocess_takes(options: dict[str, Any], stdout: object) -> None:
-    given = "hello\n" if options.get("text", True) else b"hello\n"
-    assert SimulatedNode(NODE).run(["cat"], input=given, **options).stdout == stdout
-    with pytest.raises(subprocess.CalledProcessError):
-        SimulatedNode(NODE).run(["false"], check=True)
+    assert SimulatedNode(NODE).run(["cat"], **{"input": GIVEN, **options}).stdout == stdout
+
+
+def test_a_run_raises_what_subprocess_raises() -> None:
+    node = SimulatedNode(NODE)
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        node.run("exit 3", shell=True, check=True)  # noqa: S604 (a shell is what is tried)
+    assert failed.value.returncode == 3
+    with pytest.raises(subprocess.TimeoutExpired):
+        node.run(["sleep", "60"], timeout=1)
+    assert node.run(["sh", "-c", "kill -9 $$"]).returncode == -signal.SIGKILL
+    assert node.run("true").returncode == 0
+
+
+def test_a_node_is_the_same_in_every_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.json").write_text(format_profile(load_node(NODE)), "utf-8")
+    Path("cpus.json").write_text('[{"cpuid": [["1", "0", "0", "0", "0", "0"]]}]', "utf-8")
+    node = SimulatedNode("mine.json", node_for={"b": "mine.json"})
+    assert node.options == [
+        *("--node", str(tmp_path / "mine.json")),
+        *("--node-for", f"b={tmp_path / 'mine.json'}"),
+    ]
+    assert node.run(["uname", "-r"], cwd="/").stdout == "2.6.32-042stab141.3\n"
+    assert _absolute("cpus.json@042stab141.3") == f"{tmp_path}/cpus.json@042stab141.3"
+    assert _absolute("intel-xeon-x5550@042stab141.3") == "intel-xeon-x5550@042stab141.3"
+
+
+@pytest.mark.parametrize(
+    ("command", "how", "why"),
+    [
+        (["./my-chek"], {}, "No such file or directory"),
+        ([ROOT], {}, "Permission denied"),
+        (["true"], {"env": {}, "text": False}, "No module named simulator"),
+        (["true"], {"capture_output": False}, "status 1"),
+    ],
+)
+def test_a_command_that_was_not_started_gives_no_status(
+    tmp_path: Path, command: list[str], how: dict[str, Any], why: str
+) -> None:
+    node = SimulatedNode(NODE)
+    if "env" in how:
+        (tmp_path / "simulator").mkdir()
+        (tmp_path / "simulator" / "__init__.py").touch()
+        how = {**how, "env": {"PYTHONPATH": str(tmp_path)}}
+    if why.startswith("status"):
+        node.options += ["--inside", "7777"]
+    with pytest.raises(SimulationError, match=f"it was not run on the node: .*{why}"):
+        node.run(command, **how)
+
+
+def test_the_statuses_of_a_shell_are_its_own() -> None:
+    node = SimulatedNode(NODE)
+    assert [node.run(["sh", "-c", f"exit {n}"]).returncode for n in (126, 127, 1)] == [126, 127, 1]

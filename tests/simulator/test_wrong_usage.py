@@ -67,6 +67,12 @@ WRONG = [
     (f"vzcptsim run --node {NODE} -- ''", "no command after --", "run: "),
     (f"vzcptsim run --node {NODE} true", "'true' is no option", "comes after --"),
     (f"vzcptsim run --node {NODE} ls -h", "'ls' is no option", "comes after --"),
+    (f"vzcptsim run --node {NODE} --status-fd 1 -- true", "'1' is no open descriptor", "from 3 on"),
+    (
+        f"vzcptsim run --node {NODE} --status-fd 987 -- true",
+        "'987' is no open descriptor",
+        "from 3",
+    ),
     (f"vzcptsim run {NODE} -- true", "required: --node", "--node NODE"),
     (f"vzcptsim replay {NODE} caps", "'caps' is no option", "comes after --"),
     (f"vzcptsim replay {NODE} caps --help", "'caps' is no option", "comes after --"),

@@ -41,8 +41,14 @@ class Fleet:
     folder: Path
     ports: Mapping[str, int]
 
-    def play(self, *options: str, hosts: Mapping[str, Mapping[str, Any]], **traits: Any) -> Ended:
-        """Play the example on these hosts, each with variables of its own; traits are for all."""
+    def play(
+        self,
+        *options: str,
+        hosts: Mapping[str, Mapping[str, Any]],
+        playbook: str = "capture-fleet.yml",
+        **traits: Any,
+    ) -> Ended:
+        """Play an example on these hosts, each with variables of its own; traits are for all."""
         inventory = self.folder / "inventory.yml"
         listed = {name: {"ansible_port": self.ports[name], **own} for name, own in hosts.items()}
         for name, one in listed.items():
@@ -62,7 +68,6 @@ class Fleet:
         }
         document = {"openvz": {"hosts": listed, "vars": general}}
         inventory.write_text(yaml.safe_dump(document), "utf-8")
-        playbook = str(ANSIBLE / "capture-fleet.yml")
         program = Path(sys.executable).parent / "ansible-playbook"
         environment = {
             **os.environ,
@@ -71,7 +76,7 @@ class Fleet:
             "ANSIBLE_NOCOLOR": "true",
             "ANSIBLE_TIMEOUT": "30",
         }
-        command = [program, "-i", inventory, playbook, *options]
+        command = [program, "-i", inventory, ANSIBLE / playbook, *options]
         return finish(command, environment, cwd=self.folder, timeout=170)
 
     @property

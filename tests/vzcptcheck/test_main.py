@@ -1,5 +1,6 @@
 """The program as a process: its exit status, and nothing on stderr that it did not mean to say."""
 
+import io
 import os
 import runpy
 import subprocess
@@ -118,15 +119,18 @@ def test_the_module_exits_with_the_commands_status(monkeypatch, capsys):
     assert capsys.readouterr().out == "0 = 0x00000000\n  nothing\n"
 
 
-def test_an_interrupt_while_the_module_starts_has_no_traceback(monkeypatch, capsys):
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_an_interrupt_while_the_module_starts_is_one_line(monkeypatch, is_closed):
     def interrupt():
         raise KeyboardInterrupt
 
+    stderr = io.StringIO()
     monkeypatch.setattr("vzcptcheck.cli.main", interrupt)
+    monkeypatch.setattr(sys, "stderr", None if is_closed else stderr)
     with pytest.raises(SystemExit) as caught:
         runpy.run_path(MAIN, run_name="__main__")
     assert caught.value.code == 130
-    assert capsys.readouterr() == ("", "")
+    assert stderr.getvalue() == ("" if is_closed else "vzcptcheck: interrupted\n")
 
 
 def test_the_module_does_nothing_when_it_is_imported(capsys):

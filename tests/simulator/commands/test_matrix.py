@@ -14,7 +14,7 @@ from simulator.cli import main
 from simulator.profiles.profile import NodeProfile
 from simulator.profiles.profile_json import format_profile
 from support.programs import Terminal
-from support.simulated_nodes import WEAK, node, small_nodes
+from support.simulated_nodes import OLD, WEAK, node, small_nodes
 
 
 def matrix(*arguments: str, stdout: io.StringIO | None = None) -> tuple[int, str, str]:
@@ -186,38 +186,116 @@ def test_waived_codes_are_kept(tmp_path: Path) -> None:
 
 Nodes = Sequence[NodeProfile]
 
+A, B = node("a", "1:fpu"), node("b", "2")
+CLOSED_B = node("b", "2", ipv6=False)
+P, Q, WEAK_Q = node("p"), node("q"), node("q", words=WEAK)
 
-@pytest.mark.parametrize(
-    ("after", "told", "worse", "any_"),
-    [
-        ([node("a", "1:fpu"), node("b", "2")], "", 0, 0),
-        ([node("a", "1:fpu"), node("b", "2", ipv6=False)], "worse: a to b, containers 1: ", 2, 2),
-        ([node("a", "1:fpu"), node("b", "2", words=WEAK)], "worse: a to b, containers 1: ", 2, 2),
-        ([node("a", "1:fpu"), node("b")], "container 2 of node b has vanished", 0, 2),
-        ([node("a", "1:fpu"), node("b", "2", "3")], "container 3 of node b has appeared", 0, 2),
-        ([node("a", "1:fpu"), node("c", "2")], "node c has appeared", 0, 2),
-        ([node("a", "1:fpu"), node("b", "2"), node("c")], "node c has appeared", 0, 2),
-    ],
-)
-def test_the_gate_fails_on_what_is_worse_or_on_any_difference(
-    tmp_path: Path, after: Nodes, told: str, worse: int, any_: int
+#: Nodes as they were, and as they are; what is told; the pairs that are worse.
+CHANGES: dict[str, tuple[Nodes, Nodes, list[str], list[str]]] = {
+    "nothing": ([A, B], [A, B], [], []),
+    "safe is refused": (
+        [A, B],
+        [A, CLOSED_B],
+        ["worse: a to b, containers 1: restore: possible -> not possible (destination-ipv6)"],
+        ["a to b"],
+    ),
+    "safe is risky": (
+        [P, Q],
+        [P, WEAK_Q],
+        ["worse: p to q, containers any: programs: possible -> not possible (instructions-"],
+        ["p to q"],
+    ),
+    "risky is refused": (
+        [P, WEAK_Q],
+        [P, node("q", words=WEAK, release=OLD)],
+        ["worse: p to q, containers any: restore: possible -> not possible (version-too-new)"],
+        ["p to q"],
+    ),
+    "safe is unknown": (
+        [A, B],
+        [A, node("b", "2", modules=frozenset({"vzcpt"}))],
+        ["worse: a to b, containers 1: restore: possible -> unknown (module-missing)"],
+        ["a to b"],
+    ),
+    "risky is safe": (
+        [P, WEAK_Q],
+        [P, Q],
+        ["better: p to q, containers any: programs: not possible (instructions-"],
+        [],
+    ),
+    "refused is safe": ([A, CLOSED_B], [A, B], ["better: a to b, containers 1: restore: not"], []),
+    "another reason": (
+        [node("a", "1:entered"), B],
+        [node("a", "1:entered"), CLOSED_B],
+        ["other reasons: a to b, containers 1: restore: not possible (container-entered) -> "],
+        [],
+    ),
+    "a container is gone": ([A, B], [A, node("b")], ["container 2 of node b has vanished"], []),
+    "a container is new": (
+        [A, B],
+        [A, node("b", "2", "3:entered")],
+        ["container 3 of node b has appeared"],
+        [],
+    ),
+    "a node is gone": ([A, B, P], [A, B], ["node p has vanished, with all of its pairs"], []),
+    "a node is new": (
+        [A, B],
+        [A, B, node("n", ipv6=False)],
+        ["node n has appeared, with all of its pairs"],
+        [],
+    ),
+    "a node is called otherwise": (
+        [A, B],
+        [A, node("c", "2")],
+        ["node c has appeared", "node b has vanished"],
+        [],
+    ),
+    "one is worse and one is better": (
+        [A, B, P, WEAK_Q],
+        [A, CLOSED_B, P, Q],
+        ["worse: a to b, ", "better: p to q, "],
+        ["a to b"],
+    ),
+}
+FORMS: dict[str, tuple[str, ...]] = {"text": (), "junit": ("--format", "junit")}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("fail_on", [None, "worse", "any"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_gate(tmp_path: Path, change: str, fail_on: str | None, form: str) -> None:
+    kept = str(tmp_path / "kept.tsv")
+    before, after, told, worse = CHANGES[change]
+    assert matrix(*written(tmp_path / "before", before), "--expect", kept, "--update")[0] == 0
+    options = (*FORMS[form], *(("--fail-on", fail_on) if fail_on else ()))
+    paths = written(tmp_path / "after", after)
+    status, stdout, stderr = matrix(*paths, "--expect", kept, *options)
+    assert status == (2 if worse or (told and fail_on == "any") else 0)
+    lines = (stderr.replace("vzcptsim: ", "") if form == "junit" else stdout).splitlines()
+    assert [any(line.startswith(one) for line in lines) for one in told] == [True] * len(told)
+    assert all(line.startswith("worse: ") for line in lines[: len(worse)])
+    assert {line.split(", ")[0] for line in lines if line.startswith("worse: ")} == {
+        f"worse: {pair}" for pair in worse
+    }
+    if form == "junit":
+        failed = re.findall(r'name="(\w to \w)">\s*<(?:failure|error)', stdout)
+        assert (sorted(failed), bool(lines)) == (sorted(worse), bool(told))
+        assert stdout.count("<testcase ") == len(after) * (len(after) - 1)
+    else:
+        assert stderr == ""
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("fail_on", ["worse", "any"])
+def test_the_gate_without_a_kept_matrix_says_how_to_keep_one(
+    tmp_path: Path, fail_on: str, form: str
 ) -> None:
     kept = str(tmp_path / "kept.tsv")
-    before = written(tmp_path / "before", [node("a", "1:fpu"), node("b", "2")])
-    assert matrix(*before, "--expect", kept, "--update")[0] == 0
-    paths = written(tmp_path / "after", list(after))
-    status, stdout, _ = matrix(*paths, "--expect", kept)
-    assert (status, stdout.startswith(told)) == (worse, True)
-    assert matrix(*paths, "--expect", kept, "--fail-on", "any")[0] == any_
-
-
-def test_better_outcomes_pass_the_gate_and_are_told(tmp_path: Path) -> None:
-    kept = str(tmp_path / "kept.tsv")
-    before = written(tmp_path / "before", [node("a", "1:fpu"), node("b", ipv6=False)])
-    assert matrix(*before, "--expect", kept, "--update")[0] == 0
-    after = written(tmp_path / "after", [node("a", "1:fpu"), node("b")])
-    status, stdout, _ = matrix(*after, "--expect", kept)
-    assert (status, stdout.partition(" a to b")[0]) == (0, "better:")
+    paths = written(tmp_path, [A, B])
+    status, stdout, stderr = matrix(*paths, "--expect", kept, "--fail-on", fail_on, *FORMS[form])
+    assert (status, stdout) == (1, "")
+    assert stderr.endswith("there is no such file; --update keeps this matrix there\n")
+    assert not Path(kept).exists()
 
 
 def test_the_gate_may_leave_containers_aside(tmp_path: Path) -> None:
@@ -227,18 +305,6 @@ def test_the_gate_may_leave_containers_aside(tmp_path: Path) -> None:
     after = written(tmp_path / "after", [node("a", "3:fpu"), node("b")])
     arguments = (*after, "--expect", kept, "--ignore-containers", "--fail-on", "any")
     assert matrix(*arguments) == (0, "", "")
-
-
-def test_junit_fails_what_is_worse(tmp_path: Path) -> None:
-    kept = str(tmp_path / "kept.tsv")
-    before = written(tmp_path / "before", [node("a", "1:fpu"), node("b"), node("w", words=WEAK)])
-    assert matrix(*before, "--expect", kept, "--update")[0] == 0
-    arguments = ("--expect", kept, "--format", "junit")
-    assert "<failure" not in matrix(*before, *arguments)[1]
-    after = [node("a", "1:fpu"), node("b", ipv6=False), node("w", words=WEAK)]
-    status, stdout, _ = matrix(*written(tmp_path / "after", after), *arguments)
-    failed = re.findall(r'name="(\w to \w)">\s*<failure', stdout)
-    assert (status, failed) == (2, ["a to b"])
 
 
 @pytest.mark.parametrize(
@@ -265,12 +331,6 @@ def test_a_file_too_large_to_be_a_matrix_is_not_read(paths: list[str], tmp_path:
         file.truncate(1 << 40)
     said = f"vzcptsim: {kept}: over 64 MiB, which no kept matrix has\n"
     assert matrix(*paths, "--expect", str(kept)) == (1, "", said)
-
-
-def test_a_file_that_is_not_there_is_a_mistake(paths: list[str], tmp_path: Path) -> None:
-    kept = str(tmp_path / "kept.tsv")
-    said = f"vzcptsim: {kept}: there is no such file; --update keeps this matrix there\n"
-    assert matrix(*paths, "--expect", kept) == (1, "", said)
 
 
 # What makes one pool, on the page

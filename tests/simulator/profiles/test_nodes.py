@@ -1,5 +1,6 @@
 """NODE on a command line: by name, by files in every form, from a fleet file or a stream."""
 
+import errno
 import io
 import os
 import re
@@ -500,3 +501,12 @@ def test_every_recorded_cpu_is_a_node_of_both_ends_of_042stab() -> None:
     for cpu in load_cpus():
         for release in (OLD, NEWEST):
             assert load_one(f"{cpu}@{release}").kernel.release == release
+
+
+def test_what_is_in_a_closed_folder_may_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: str, **_: object) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "stat", closed)
+    with pytest.raises(PermissionError, match=r"Permission denied: 'closed/mine\.json'"):
+        resolve(["closed/mine.json"])
