@@ -54,6 +54,10 @@ def test_each_command_has_help(command: str) -> None:
     assert answer(command, "--help").startswith(f"usage: vzcptsim {command} ")
 
 
+def test_who_asks_for_help_may_have_said_a_part() -> None:
+    assert answer("run", "--kernel", "141.3", "--help") == answer("run", "--help")
+
+
 @pytest.mark.parametrize(("columns", "width"), [("100", 100), ("40", 40), ("wide", 80)])
 def test_help_is_as_wide_as_the_terminal(
     monkeypatch: pytest.MonkeyPatch, columns: str, width: int
