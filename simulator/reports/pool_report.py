@@ -285,6 +285,8 @@ def _what_keeps_apart(pool: Pool, found: Iterable[Difference]) -> str:
         return "This change does not bring together"
     if pool.pairs:
         return "No change makes fewer groups"
+    if pool.rule.engine.scope:
+        return "CPUs keep them apart"
     if any(difference.code in _NOT_RECORDED for difference in found):
         return "As far as nodes were recorded, no newer kernel, no mask and no boot option helps"
     return "No newer kernel, no mask and no boot option helps"

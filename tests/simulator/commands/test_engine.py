@@ -156,7 +156,13 @@ def test_a_pool_names_where_to_take_checkpoints() -> None:
     assert said.stdout.startswith("one group: 2 nodes")
     assert "not all have" not in said.stdout
     said = vzcptsim("pool", OLD, AMD, *CRIU, "--criu-check")
+    assert f"CPUs keep them apart; apart from {OLD} are:\n  {AMD}:\n" in said.stdout
     assert "On no machine are checkpoints taken that all others restore safely." in said.stdout
+
+
+def test_the_page_tells_by_whose_rules_it_is() -> None:
+    page = " ".join(matrix("--format", "html", "--restore-only").split())
+    assert " UTC. Programs are left out: restore alone counts. By the rules of criu@" in page
 
 
 def matrix(*options: str) -> str:
