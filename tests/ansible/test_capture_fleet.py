@@ -17,6 +17,7 @@ from simulator.profiles.store import load_node, load_profile
 from support.ansible_fleet import ANSIBLE, Fleet, fleet
 from support.needed import needs
 from support.running import ROOT, Ended, succeed
+from support.simulated_profiles import recorded_rows
 
 pytestmark = needs("ssh", "ssh-keygen", "sshd")
 
@@ -67,6 +68,8 @@ def facts(profile: NodeProfile) -> dict[str, Any]:
     del document["origin"]
     for container in document["containers"]:
         container.pop("origin", None)
+    for cpu in document["cpus"]:
+        cpu["cpuid"] = recorded_rows(cpu["cpuid"])
     return document
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from simulator.facts.cpuid import parse_rows
 from simulator.facts.generations import GENERATIONS
 from simulator.kernel.calls import Request
 from simulator.kernel.kernel import SimulatedKernel
@@ -17,7 +16,7 @@ from simulator.profiles.profile_json import format_profile, parse_profile
 from simulator.run.in_process import SimulatedSyscalls
 from support.programs import replay
 from support.running import commands_on_nodes
-from support.simulated_profiles import recorded_nodes, rows_of, shown_version, without_given
+from support.simulated_profiles import recorded_nodes, recorded_rows, shown_version
 from vzcptcheck.cli import main
 
 NODES = list(recorded_nodes().values())
@@ -37,16 +36,9 @@ def without_origin(document: dict[str, Any]) -> dict[str, Any]:
     return {
         **document,
         "origin": None,
-        "cpus": [
-            {**cpu, "cpuid": rows_of(without_given(parse_rows(_split(cpu["cpuid"]))))}
-            for cpu in document["cpus"]
-        ],
+        "cpus": [{**cpu, "cpuid": recorded_rows(cpu["cpuid"])} for cpu in document["cpus"]],
         "containers": containers,
     }
-
-
-def _split(rows: list[str]) -> list[list[str]]:
-    return [row.replace(":", "").split() for row in rows]
 
 
 def assert_gives_back(profile: NodeProfile, stdout: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from simulator.facts.cpuid import CpuidTable, Registers
+from simulator.facts.cpuid import CpuidTable, Registers, parse_rows
 from simulator.kernel.containers import (
     POLICIES,
     Container,
@@ -49,6 +49,11 @@ def without_given(table: CpuidTable) -> CpuidTable:
         for key, answer in table.items()
         if any(answer) and (key, answer) != ((0xD, 2), _AVX_STATE)
     )
+
+
+def recorded_rows(rows: list[str]) -> list[str]:
+    """Leave out the same of rows as profiles spell them."""
+    return rows_of(without_given(parse_rows([row.replace(":", "").split() for row in rows])))
 
 
 def shown_version(kernel: KernelFacts) -> str:
