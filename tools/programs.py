@@ -85,7 +85,11 @@ def vzcptsim() -> "Program":
 
 def _command(name: "str", text: "str", parser: "argparse.ArgumentParser") -> "Command":
     operands = tuple(
-        Operand(_name_of(one), one.help or "", tuple(map(str, one.choices or ())))
+        Operand(
+            _name_of(one),
+            _expand(one, parser) if one.help else "",
+            tuple(map(str, one.choices or ())),
+        )
         for one in parser._actions
         if not one.option_strings
     )

@@ -22,8 +22,8 @@ _EPILOG = """\
 The exit status is 0 where the outcome of no migration to or from a NODE changes, and 2 where one
 does; with --restore-only programs are left out of that. Without any NODE it is 0 where nothing
 differs, else 2. It is 1 where something cannot be read. Left aside is what differs at every
-reading: APIC ids, OSXSAVE, OSPKE, the XSAVE area's size for what is enabled by then. The JSON's
-shape is simulator/schema/diff.schema.json.
+reading: APIC ids, OSXSAVE, OSPKE, the XSAVE area's size for what is enabled by then. 'vzcptsim
+schema diff' prints the JSON's shape.
 """
 
 

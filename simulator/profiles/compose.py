@@ -182,8 +182,8 @@ SYNTAX = """\
 A container is CTID[:WORD[,WORD...]]. Words about the container: stopped, stopping, locked,
 suspended, device=NAME and mount=TYPE (a network device, a file system that cannot be
 checkpointed). Words about a process, the first one being init: fpu, 32bit, no-vdso,
-entered[=foreign|process|group|session], policy=normal|batch|idle|fifo|rr, traced,
-private-mounts, mempolicy, keys. process=NAME begins another one."""
+entered[=foreign|process|group|session], traced, private-mounts, mempolicy, keys,
+policy=normal|batch|idle|fifo|rr. process=NAME begins another one."""
 
 _STATES = {state.value: state for state in State if state not in {State.RUNNING, State.UNKNOWN}}
 _ENTERED = {
