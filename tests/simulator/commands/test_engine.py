@@ -160,6 +160,14 @@ def test_a_pool_names_where_to_take_checkpoints() -> None:
     assert "On no machine are checkpoints taken that all others restore safely." in said.stdout
 
 
+def test_what_glibc_cannot_leave_out_has_no_tunable() -> None:
+    said = vzcptsim("pool", "intel-xeon-gold-6230", "amd-opteron-6272", *CRIU).stdout
+    lacking = (
+        "  amd-opteron-6272: programs are shown, and not all have: sse4a misalignsse xop fma4\n"
+    )
+    assert "GLIBC_TUNABLES=" not in said.partition(lacking)[2]
+
+
 def test_the_page_tells_by_whose_rules_it_is() -> None:
     page = " ".join(matrix("--format", "html", "--restore-only").split())
     assert " UTC. Programs are left out: restore alone counts. By the rules of criu@" in page

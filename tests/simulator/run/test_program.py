@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.run import program
 from support.running import UNMEASURED, guest, shell, supervise, write_program
 
 #: Run a program that is described by these words, and end as it does.
@@ -203,3 +204,8 @@ class TestKeeper:
                 print(runner.serve_until_ended(tree))
         """
         assert supervise(script).stdout == "None\n9\n"
+
+
+def test_a_process_that_is_gone_has_no_descendants() -> None:
+    gone = (1 << 22) + 1  # The kernel counts no further than to 1 << 22.
+    assert program.descendants(gone) == []

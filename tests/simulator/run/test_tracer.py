@@ -64,6 +64,17 @@ def test_one_that_is_killed_while_it_is_waited_for() -> None:
             tracer._wait(child.pid)
 
 
+def test_a_stop_that_is_another_event_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The kernel times such a stop, and no test can.
+    event = signal.SIGTRAP << 8 | 0x7F | 128 << 16
+    stops = iter([event, signal.SIGUSR1 << 8 | 0x7F, signal.SIGTRAP << 8 | 0x7F])
+    steps: list[int] = []
+    monkeypatch.setattr(os, "waitpid", lambda tid, _: (tid, next(stops)))
+    monkeypatch.setattr(tracer, "_ptrace", lambda request, _: steps.append(request))
+    assert tracer._wait(1, step=True) == [signal.SIGUSR1]
+    assert steps == [tracer._SINGLESTEP] * 2
+
+
 #: A process gets signals all the time while it enters folders.
 BUSY = """
 import os, signal, threading
