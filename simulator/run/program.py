@@ -229,13 +229,14 @@ def _become(
         message = [str(os.getpid()).encode()]
         _try(lambda: enter(program.mounts), _NO_MOUNTS, channel)
         _settle(program)
-        _restore_signals(mask)
         listener = _try(lambda: install_filter(selections), _NO_FILTER, channel)
         # Nobody answers this process yet: looking up a file here would hang.
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _INT.pack(listener))
         channel.sendmsg(message, [rights])
         os.close(listener)
         channel.close()
+        # Not earlier: a signal that ended this process before would look like a filter's refusal.
+        _restore_signals(mask)
         _execute(program)
     finally:
         os._exit(1)

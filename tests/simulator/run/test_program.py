@@ -209,3 +209,11 @@ class TestKeeper:
 def test_a_process_that_is_gone_has_no_descendants() -> None:
     gone = (1 << 22) + 1  # The kernel counts no further than to 1 << 22.
     assert program.descendants(gone) == []
+
+
+def test_a_signal_that_comes_before_the_filter_ends_the_program_and_is_no_refusal() -> None:
+    ended = supervise("""
+        program._settle = lambda _: os.kill(os.getpid(), signal.SIGINT)
+        print(session.run(kernel, ["true"]) == signal.SIGINT)
+    """)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")
