@@ -113,11 +113,17 @@ def main() -> None:
     whole = _run(program, arguments, 0, place)
     calls = int((place / "calls").read_text("utf-8"))
     del whole["files"]["calls"]
-    sys.stdout.write(json.dumps({**whole, "moment": calls}) + "\n")
+    _print({**whole, "moment": calls})
     for number in range(int(moments)):
         # The first call is the program's own, of which nothing has happened yet.
         moment = 2 + (calls - 1) * number // int(moments)
-        sys.stdout.write(json.dumps(_run(program, arguments, moment, place)) + "\n")
+        _print(_run(program, arguments, moment, place))
+
+
+def _print(document: dict[str, Any]) -> None:
+    """Print it at once: what is kept for later, the next child would print too."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

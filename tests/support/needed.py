@@ -23,6 +23,7 @@ PACKAGES = {
     "fish": "fish",
     "gcc": "gcc",
     "lscpu": "util-linux",
+    "jq": "jq",
     "man": "man-db",
     "mandoc": "mandoc",
     "qemu-i386": "qemu-user",
